@@ -1,0 +1,11 @@
+# Flags of every target: warnings are errors, DWARF 4 for Debian's valgrind, lld, dead code dropped.
+add_compile_options(-Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wconversion
+                    -Wno-sign-conversion -Wno-missing-designated-field-initializers
+                    -Wimplicit-fallthrough -Wunused -Werror -gdwarf-4 -fno-omit-frame-pointer
+                    -ffunction-sections -fdata-sections -fstack-protector-strong)
+add_compile_definitions(_GNU_SOURCE $<$<CONFIG:Release,RelWithDebInfo>:_FORTIFY_SOURCE=2>)
+add_link_options(-fuse-ld=lld -Wl,--gc-sections -static-libstdc++ -static-libgcc)
+if(WEFT_SANITIZE)
+  add_compile_options(-fsanitize=${WEFT_SANITIZE} -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${WEFT_SANITIZE})
+endif()

@@ -1,0 +1,61 @@
+// The control plane's REST API as the commands use it.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/json.h"
+#include "cli/failure.h"
+#include "http/client.h"
+#include "runtime/reactor.h"
+#include "runtime/task.h"
+
+namespace weft::cli {
+
+/// An answer of whatever status. `body` is null if there was none or it is not JSON.
+struct Reply {
+  int status = 0;
+  base::Json body;
+  /// The texts of its Warning headers.
+  std::vector<std::string> warnings;
+
+  bool ok() const { return status >= 200 && status < 300; }
+};
+
+/// A Status in words: what, where (its causes), what to do.
+Failure failure_of(const Reply& reply);
+
+/// Whether a request may be sent again when its connection broke and nobody knows if it was carried out.
+enum class Again : bool { only_if_unsent, always };
+
+class Api {
+ public:
+  /// How long a control plane that is being restarted is waited for.
+  static constexpr auto patience = std::chrono::seconds(10);
+  /// Connections of one command at a time.
+  static constexpr std::size_t max_connections = 32;
+
+  Api(runtime::Reactor& reactor, std::string socket);
+
+  /// Sends and reads the answer. `body` null: none; of a PATCH it is a merge patch. Fails only if no answer
+  /// can be had: a control plane that is away is waited for.
+  runtime::Task<Result<Reply>> call(message::Method method, std::string path, base::Json body = nullptr,
+                                    Again again = Again::always);
+  /// The object or list at `path`; what is not 2xx is a Failure.
+  runtime::Task<Result<base::Json>> get(std::string path);
+  /// The items of the list at `path`, each with its apiVersion and kind.
+  runtime::Task<Result<std::vector<base::Json>>> list(std::string path);
+  /// A merge patch; the patched object.
+  runtime::Task<Result<base::Json>> patch(std::string path, base::Json patch);
+  /// Hands the body to `on_bytes` as it arrives, until its end. What is not 2xx is a Failure.
+  runtime::Task<Result<void>> stream(message::Method method, std::string path,
+                                     std::function<void(std::string_view)> on_bytes);
+
+ private:
+  runtime::Reactor& reactor_;
+  http::Client client_;
+};
+
+}  // namespace weft::cli

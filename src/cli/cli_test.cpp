@@ -1,0 +1,185 @@
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "cli/failure.h"
+#include "cli/objects.h"
+#include "cli/readiness.h"
+#include "cli/rehearsal.h"
+#include "cli/session.h"
+#include "cli/system_service.h"
+#include "cli/target.h"
+#include "cli/terminal.h"
+#include "cli/words.h"
+
+namespace weft::cli {
+namespace {
+
+using base::Json;
+
+TEST(Words, AreSplitAsAShellDoes) {
+  using Words = std::vector<std::string>;
+  const std::pair<const char*, std::optional<Words>> cases[] = {
+      {"", Words{}},
+      {"  a  b ", Words{"a", "b"}},
+      {"./server --name 'my shop'", Words{"./server", "--name", "my shop"}},
+      {R"(a"b c"d)", Words{"ab cd"}},
+      {R"("say \"hi\" \n")", Words{R"(say "hi" \n)"}},
+      {R"(a\ b)", Words{"a b"}},
+      {"''", Words{""}},
+      {"'open", std::nullopt},
+      {"end\\", std::nullopt},
+  };
+  for (const auto& [text, words] : cases) EXPECT_EQ(split_words(text), words) << text;
+}
+
+TEST(Terminal, TablesAlignByCharacters) {
+  EXPECT_EQ(table({"NAME", "N"},
+                  {{{"größe"}, {"1", Colour::none, true}}, {{"a"}, {"100", Colour::none, true}}}, false),
+            "NAME      N\n"
+            "größe     1\n"
+            "a       100\n");
+  EXPECT_EQ(paint("x", Colour::green, false), "x");
+  EXPECT_EQ(paint("x", Colour::green, true), "\x1b[32mx\x1b[0m");
+}
+
+TEST(Failures, SayWhatWhereAndWhatToDo) {
+  EXPECT_EQ(render({Exit::failed, "it broke", "here", "mend it", {}}, false),
+            "error: it broke\n  where: here\n  do: mend it\n");
+  EXPECT_EQ(render({Exit::failed, "it broke", {}, {}, {}}, false), "error: it broke\n");
+}
+
+std::string targets_text(const std::vector<std::string>& words, const std::string& default_kind = {}) {
+  auto targets = parse_targets(words, default_kind);
+  if (!targets) return "error: " + targets.error().mend;
+  std::string text;
+  for (const auto& target : *targets) text += std::string(target.kind->kind) + "/" + target.name + " ";
+  return text;
+}
+
+TEST(Targets, ReadKindsAndNames) {
+  EXPECT_EQ(targets_text({"svc"}), "Service/ ");
+  EXPECT_EQ(targets_text({"services,deploy"}), "Service/ Deployment/ ");
+  EXPECT_EQ(targets_text({"service", "a", "b"}), "Service/a Service/b ");
+  EXPECT_EQ(targets_text({"svc/a", "job/b"}), "Service/a Job/b ");
+  EXPECT_EQ(targets_text({"web"}, "Service"), "Service/web ");
+  EXPECT_EQ(targets_text({"service"}, "Service"), "Service/service ");
+  EXPECT_EQ(targets_text({"service", "web"}, "Service"), "Service/web ");
+  EXPECT_EQ(targets_text({"pod/x"}, "Service"), "Pod/x ");
+  EXPECT_EQ(targets_text({"servise"}), "error: did you mean service?");
+}
+
+TEST(Objects, FieldsMayBeMissing) {
+  const Json object = {{"metadata", {{"name", "web"}}}, {"list", {{{"a", 1}}, 2}}};
+  EXPECT_EQ(text_at(object, "/metadata/name"), "web");
+  EXPECT_EQ(text_at(object, "/metadata/name/deeper"), "");
+  EXPECT_EQ(number_at(object, "/list/0/a"), 1);
+  EXPECT_EQ(number_at(object, "/list/9", 7), 7);
+  EXPECT_TRUE(value_at(object, "/nothing").is_null());
+}
+
+TEST(Objects, AgesAreShort) {
+  const auto now = *base::parse_rfc3339("2026-01-03T00:00:00Z");
+  EXPECT_EQ(age_of("2026-01-02T23:59:50Z", now), "10s");
+  EXPECT_EQ(age_of("2026-01-02T23:50:00Z", now), "10m");
+  EXPECT_EQ(age_of("2026-01-02T20:00:00Z", now), "4h");
+  EXPECT_EQ(age_of("2025-12-30T00:00:00Z", now), "4d");
+  EXPECT_EQ(age_of("2026-01-03T00:00:05Z", now), "0s");
+  EXPECT_EQ(age_of("yesterday", now), "");
+}
+
+Json deployment(int replicas, Json status, Json annotations = Json::object()) {
+  return {{"kind", "Deployment"},
+          {"metadata", {{"name", "web"}, {"generation", 2}, {"annotations", std::move(annotations)}}},
+          {"spec", {{"replicas", replicas}}},
+          {"status", std::move(status)}};
+}
+
+Json condition(const char* type, const char* status, const char* reason, const char* message) {
+  return {{"type", type}, {"status", status}, {"reason", reason}, {"message", message}};
+}
+
+TEST(Progress, OfDeployments) {
+  const Json full = {
+      {"observedGeneration", 2}, {"replicas", 2}, {"readyReplicas", 2}, {"updatedReplicas", 2}};
+  EXPECT_TRUE(progress_of(deployment(2, full)).done);
+  Json old = full;
+  old["observedGeneration"] = 1;
+  EXPECT_FALSE(progress_of(deployment(2, old)).done);
+  Json rolling = full;
+  rolling["updatedReplicas"] = 1;
+  EXPECT_EQ(progress_of(deployment(2, rolling)).text, "1 of 2 updated");
+  EXPECT_TRUE(progress_of(deployment(0, {{"observedGeneration", 2}})).done);
+  Json missing = {{"observedGeneration", 2},
+                  {"conditions", {condition("Available", "False", "ImageNotFound", "no image \"x\"")}}};
+  EXPECT_TRUE(progress_of(deployment(1, missing)).stuck);
+  EXPECT_EQ(progress_of(deployment(1, missing)).text, "0 of 1 ready, ImageNotFound: no image \"x\"");
+  missing["conditions"] = {condition("Available", "False", "CrashLoopBackOff", "exit code 1")};
+  EXPECT_FALSE(progress_of(deployment(1, missing)).stuck);
+  EXPECT_TRUE(progress_of(deployment(1, missing)).crashes);
+  missing["conditions"] = {condition("DependenciesReady", "Unknown", "DependencyMissing", "Service db")};
+  EXPECT_EQ(progress_of(deployment(1, missing)).text, "DependencyMissing: Service db");
+}
+
+TEST(Progress, KnowsWhatIsNotStarted) {
+  const Json idle = deployment(0, Json::object(), {{"weft.dev/replicas", "3"}});
+  EXPECT_TRUE(is_not_started(idle));
+  EXPECT_EQ(intended_replicas(idle), 3);
+  EXPECT_FALSE(is_not_started(deployment(0, Json::object())));
+  EXPECT_EQ(intended_replicas(deployment(2, Json::object())), 2);
+}
+
+TEST(Rehearsal, CountsNestedCallsAtBothReporters) {
+  const Json db = {{"service", "db"}, {"instance", "db-1"}, {"calls", Json::object()}};
+  const Json cart = {{"service", "cart"}, {"instance", "cart-1"}, {"calls", {{"db", db}}}};
+  const Json web = {{"service", "web"}, {"instance", "web-1"}, {"calls", {{"cart", cart}, {"db", db}}}};
+  EdgeCounts counts;
+  count_calls(web, "weft-system/edge", "default/web", counts);
+  count_calls(web, "weft-system/edge", "default/web", counts);
+  EdgeCounts expected;
+  for (const char* reporter : {"source", "destination"}) {
+    expected[{reporter, "weft-system/edge", "default/web"}] = 2;
+    expected[{reporter, "default/web", "default/cart"}] = 2;
+    expected[{reporter, "default/web", "default/db"}] = 2;
+    expected[{reporter, "default/cart", "default/db"}] = 2;
+  }
+  EXPECT_EQ(counts, expected);
+  EXPECT_EQ(instances_text(web), "web-1 <- (cart-1 <- (db-1), db-1)");
+}
+
+TEST(SystemService, IsTheNextOnThePathThatIsNotWeft) {
+  const auto folder = std::filesystem::temp_directory_path() / ("weft-cli-test-" + std::to_string(getpid()));
+  const auto make = [&folder](const char* name) {
+    std::filesystem::create_directories(folder / name);
+    std::ofstream(folder / name / "service") << "#!/bin/sh\n";
+    std::filesystem::permissions(folder / name / "service", std::filesystem::perms::owner_all);
+  };
+  make("own");
+  make("other");
+  std::filesystem::create_directories(folder / "link");
+  std::filesystem::create_symlink(folder / "own" / "service", folder / "link" / "service");
+  const auto own = std::filesystem::canonical(folder / "own" / "service").string();
+  const auto path = [&folder](const char* name) { return (folder / name).string(); };
+  EXPECT_EQ(
+      find_system_service(path("own") + "::" + path("link") + ":" + path("none") + ":" + path("other"), own),
+      path("other") + "/service");
+  std::filesystem::remove_all(folder);
+  EXPECT_TRUE(is_own_service_verb("create"));
+  EXPECT_FALSE(is_own_service_verb("nginx"));
+  EXPECT_FALSE(is_own_service_verb("--status-all"));
+}
+
+TEST(Logs, TailGivesTheLastLines) {
+  const auto path = std::filesystem::temp_directory_path() / ("weft-tail-test-" + std::to_string(getpid()));
+  std::ofstream(path) << "one\ntwo\nthree\n";
+  EXPECT_EQ(tail_of(path, 2), "two\nthree");
+  EXPECT_EQ(tail_of(path, 9), "one\ntwo\nthree");
+  EXPECT_EQ(tail_of(path, 0), "");
+  std::filesystem::remove(path);
+  EXPECT_EQ(tail_of(path, 2), "");
+}
+
+}  // namespace
+}  // namespace weft::cli

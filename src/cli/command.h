@@ -1,0 +1,110 @@
+// What the commands share: the flags that mean the same everywhere, and how a command says what it does.
+// CLI11 is behind this, seen by command.cpp alone: it takes seconds to compile.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cli/failure.h"
+
+namespace CLI {
+class App;
+}
+
+namespace weft::cli {
+
+/// The name that the binary was called by.
+enum class Program : std::uint8_t { weft, control_plane, service };
+
+/// How data is shown.
+enum class Format : std::uint8_t { table, wide, json, yaml, name };
+
+/// What the command line said; one for each run of the program.
+struct Context {
+  Program program = Program::weft;
+  /// --home, empty: $WEFT_HOME or the default.
+  std::string home;
+  /// -n, $WEFT_NAMESPACE or "default".
+  std::string ns;
+  bool all_namespaces = false;
+  Format format = Format::table;
+  /// Whether -n was given: it must then agree with what a file says.
+  bool ns_given = false;
+  /// What the parsed command does.
+  std::function<Result<void>()> action;
+};
+
+/// How an option is used.
+struct Use {
+  bool required = false;
+  /// What stands for the value in --help.
+  std::string value;
+  /// The only values there are; empty: any.
+  std::vector<std::string> choices = {};
+};
+
+/// One command; a handle, valid as long as its CommandLine. Values given to it must live as long.
+class Command {
+ public:
+  explicit Command(CLI::App& app) : app_(&app) {}
+
+  /// A subcommand. `examples` are lines for its --help as one would type them, without the prompt.
+  Command add(const std::string& name, const std::string& description, const std::string& examples);
+  std::string name() const;
+  void needs_subcommand();
+  /// With a subcommand that one runs, without one the command itself does.
+  void may_have_subcommand();
+  void hide();
+
+  /// `flags` is "-l,--long", or a NAME for what stands without a flag.
+  void option(const std::string& flags, std::string& value, const std::string& help, const Use& use = {});
+  /// May be repeated; without a flag it takes all words.
+  void option(const std::string& flags, std::vector<std::string>& values, const std::string& help,
+              const Use& use = {});
+  void option(const std::string& flags, int& value, const std::string& help, int least, int most,
+              const Use& use = {});
+  void flag(const std::string& flags, bool& value, const std::string& help);
+
+  // Flags that mean the same in every command.
+  void home(Context& context);
+  void ns(Context& context);
+  /// -A beside -n.
+  void all_namespaces(Context& context);
+  /// -o with all formats.
+  void output(Context& context);
+  /// --timeout with its default ("60s"); read it with parse_timeout.
+  void timeout(std::string& value, const std::string& fallback);
+
+  /// The command's body; runs after parsing.
+  void run(Context& context, std::function<Result<void>()> body);
+
+ private:
+  CLI::App* app_;
+};
+
+/// The tree of all commands of one program.
+class CommandLine {
+ public:
+  CommandLine(const std::string& program, const std::string& description, const std::string& footer);
+  ~CommandLine();
+  CommandLine(const CommandLine&) = delete;
+  CommandLine& operator=(const CommandLine&) = delete;
+
+  Command root();
+  /// Sets the values and the Context's action; false after --help, which it has shown.
+  Result<bool> parse(int argc, char** argv);
+  /// Names of the subcommands and long flags that may follow these words; for completion.
+  std::vector<std::string> next_words(const std::vector<std::string>& words) const;
+
+ private:
+  std::unique_ptr<CLI::App> app_;
+};
+
+/// A duration such as 90s or 1m30s; a number without unit means seconds.
+Result<std::chrono::nanoseconds> parse_timeout(const std::string& text);
+
+}  // namespace weft::cli

@@ -1,0 +1,156 @@
+// `describe`: all about one resource for a reader: what it is, why it waits, its instances and what happened
+// to it.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "cli/commands.h"
+#include "cli/objects.h"
+#include "cli/output.h"
+#include "cli/session.h"
+#include "cli/target.h"
+#include "cli/terminal.h"
+#include "model/resource.h"
+#include "yaml/print.h"
+
+namespace weft::cli {
+
+using base::Json;
+using runtime::Task;
+
+namespace {
+
+void add_line(std::string& out, std::string_view name, std::string_view value) {
+  if (!value.empty()) out += fmt::format("{:<14} {}\n", fmt::format("{}:", name), value);
+}
+
+std::string indented(const std::string& text) {
+  std::string out = "  ";
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    out += text[i];
+    if (text[i] == '\n' && i + 1 < text.size()) out += "  ";
+  }
+  return out;
+}
+
+std::string conditions_text(const Json& object, bool colour) {
+  std::vector<Row> rows;
+  for (const Json& condition : value_at(object, "/status/conditions")) {
+    const std::string status = text_at(condition, "/status");
+    const Colour tone = status == "True" ? Colour::green : Colour::yellow;
+    rows.push_back({{text_at(condition, "/type")},
+                    {status, tone},
+                    {text_at(condition, "/reason")},
+                    {text_at(condition, "/message")}});
+  }
+  if (rows.empty()) return {};
+  return "Conditions:\n" + indented(table({"TYPE", "STATUS", "REASON", "MESSAGE"}, rows, colour));
+}
+
+std::string table_of(std::string_view title, std::string_view kind, const std::vector<Json>& objects,
+                     bool colour) {
+  if (objects.empty()) return {};
+  const auto columns =
+      columns_of(*model::find_kind(kind), objects, false, false, base::system_clock().wall());
+  return fmt::format("{}:\n{}", title, indented(table(columns.header, columns.rows, colour)));
+}
+
+std::string head_text(const Json& object) {
+  std::string out;
+  add_line(out, "Name", name_of(object));
+  add_line(out, "Namespace", namespace_of(object));
+  add_line(out, "Kind", text_at(object, "/kind"));
+  const Json& annotations = value_at(object, "/metadata/annotations");
+  if (annotations.is_object()) {
+    add_line(out, "Source", annotations.value(std::string(model::annotation::source), ""));
+  }
+  add_line(out, "Created", text_at(object, "/metadata/creationTimestamp"));
+  const std::string kind = text_at(object, "/kind");
+  if (kind == "Service" || kind == "Deployment" || kind == "Job")
+    add_line(out, "Status", state_cell(object).text);
+  if (kind == "Pod") add_line(out, "Status", pod_state(object));
+  add_line(out, "URL", fmt::format("{}", fmt::join(urls_of(object), ", ")));
+  return out;
+}
+
+Task<Result<std::string>> describe(Api& api, const model::Kind* kind, std::string ns, std::string name,
+                                   bool colour) {
+  auto object = co_await api.get(model::rest_path(*kind, ns, name));
+  if (!object) co_return std::unexpected(std::move(object.error()));
+  auto pods = co_await api.list(model::rest_path(*model::find_kind("Pod"), ns));
+  auto deployments = co_await api.list(model::rest_path(*model::find_kind("Deployment"), ns));
+  auto events = co_await api.list(model::rest_path(*model::find_kind("Event"), ns));
+  if (!pods || !deployments || !events)
+    co_return std::unexpected(std::move((!pods ? pods : !deployments ? deployments : events).error()));
+  std::erase_if(*deployments,
+                [&](const Json& one) { return kind->kind != "Service" || !selects(*object, one); });
+  std::erase_if(*pods, [&](const Json& pod) {
+    const Json& labels = value_at(pod, "/metadata/labels");
+    const bool own = labels.is_object() && labels.value(std::string(model::label::workload), "") == name &&
+                     labels.value(std::string(model::label::kind), "") == kind->kind;
+    return !own && !(kind->kind == "Service" && selects(*object, pod));
+  });
+  std::erase_if(*events, [&](const Json& event) {
+    const std::string involved = text_at(event, "/involvedObject/name");
+    const bool of_pod = std::ranges::any_of(*pods, [&](const Json& pod) { return name_of(pod) == involved; });
+    return !of_pod && (involved != name || text_at(event, "/involvedObject/kind") != kind->kind);
+  });
+  std::string out = head_text(*object);
+  if (object->contains("spec")) out += "Spec:\n" + indented(yaml::print((*object)["spec"]));
+  out += conditions_text(*object, colour);
+  out += table_of("Deployments", "Deployment", *deployments, colour);
+  out += table_of("Instances", "Pod", *pods, colour);
+  out += table_of("Events", "Event", *events, colour);
+  co_return out;
+}
+
+Result<void> run(const Context& context, const std::vector<std::string>& words,
+                 const std::string& default_kind) {
+  auto targets = parse_targets(words, default_kind);
+  if (!targets) return std::unexpected(std::move(targets.error()));
+  auto session = open_session(context);
+  if (!session) return std::unexpected(std::move(session.error()));
+  auto& [reactor, home, api] = **session;
+  std::vector<Target> named;
+  for (const auto& target : *targets) {
+    if (!target.name.empty()) {
+      named.push_back(target);
+      continue;
+    }
+    auto all = reactor.block_on(api.list(model::rest_path(*target.kind, context.ns)));
+    if (!all) return std::unexpected(std::move(all.error()));
+    for (const Json& object : *all) named.push_back({target.kind, name_of(object)});
+  }
+  std::string out;
+  for (const auto& target : named) {
+    auto text =
+        reactor.block_on(describe(api, target.kind, context.ns, target.name, wants_colour(STDOUT_FILENO)));
+    if (!text) return std::unexpected(std::move(text.error()));
+    out += (out.empty() ? "" : "\n") + *text;
+  }
+  print(out);
+  return {};
+}
+
+void add(Command parent, Context& context, const std::string& description, const std::string& examples,
+         const std::string& default_kind) {
+  auto words = std::make_shared<std::vector<std::string>>();
+  auto command = parent.add("describe", description, examples);
+  command.option(default_kind.empty() ? "KIND" : "NAME", *words, "What to describe", {.required = true});
+  command.ns(context);
+  command.home(context);
+  command.run(context, [&context, words, default_kind] { return run(context, *words, default_kind); });
+}
+
+}  // namespace
+
+void add_describe(Command parent, Context& context) {
+  add(parent, context, "Show all about resources: state, conditions, instances, events",
+      "weft describe service web\nweft describe deployments", "");
+}
+
+void add_service_describe(Command parent, Context& context) {
+  add(parent, context, "Show all about a service: address, conditions, instances, events",
+      "service describe simple-web-service", "Service");
+}
+
+}  // namespace weft::cli

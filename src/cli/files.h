@@ -1,0 +1,25 @@
+// The resources that -f names: files, folders, standard input.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "cli/command.h"
+#include "model/load.h"
+
+namespace weft::cli {
+
+/// Reads every FILE, every *.yaml, *.yml and *.json of every DIR (sorted), or standard input for "-". The
+/// diagnostics hold all that is wrong, also the same resource in two files, and a namespace other than the
+/// one given with -n. Fails only if something cannot be read.
+Result<model::Loaded> load_files(const std::vector<std::string>& paths, const Context& context);
+
+/// The same; fails if anything is invalid, prints warnings to stderr. `consequence` ends the message:
+/// "nothing was applied".
+Result<std::vector<model::Object>> load_valid(const std::vector<std::string>& paths, const Context& context,
+                                              const std::string& consequence);
+
+/// "2 errors, 1 warning".
+std::string count_words(const base::Diagnostics& diagnostics);
+
+}  // namespace weft::cli

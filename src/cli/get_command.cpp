@@ -1,0 +1,147 @@
+// `get`: shows resources, and with --watch what becomes of them.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "cli/commands.h"
+#include "cli/objects.h"
+#include "cli/output.h"
+#include "cli/session.h"
+#include "cli/target.h"
+#include "message/authority.h"
+
+namespace weft::cli {
+
+using base::Json;
+using runtime::Task;
+
+namespace {
+
+struct Options {
+  std::vector<std::string> words;
+  std::string selector;
+  bool watch = false;
+};
+
+std::string with_selector(std::string path, const std::string& selector) {
+  return selector.empty() ? path : path + "?labelSelector=" + message::percent_encode(selector);
+}
+
+struct Found {
+  const model::Kind* kind;
+  std::vector<Json> objects;
+};
+
+Task<Result<std::vector<Found>>> fetch(Api& api, std::vector<Target> targets, std::string ns,
+                                       std::string selector) {
+  std::vector<Found> all;
+  for (const auto& target : targets) {
+    if (all.empty() || all.back().kind != target.kind) all.push_back({target.kind, {}});
+    auto& objects = all.back().objects;
+    const std::string path = model::rest_path(*target.kind, ns, target.name);
+    if (target.name.empty()) {
+      auto list = co_await api.list(with_selector(path, selector));
+      if (!list) co_return std::unexpected(std::move(list.error()));
+      objects.insert(objects.end(), std::make_move_iterator(list->begin()),
+                     std::make_move_iterator(list->end()));
+    } else {
+      auto object = co_await api.get(path);
+      if (!object) co_return std::unexpected(std::move(object.error()));
+      objects.push_back(std::move(*object));
+    }
+  }
+  co_return all;
+}
+
+void print_found(const std::vector<Found>& found, const Context& context, bool single) {
+  if (context.format == Format::json || context.format == Format::yaml) {
+    std::vector<Json> all;
+    for (const auto& part : found) all.insert(all.end(), part.objects.begin(), part.objects.end());
+    print(show_documents(all, context.format, single));
+    return;
+  }
+  bool first = true;
+  bool any = false;
+  for (const auto& part : found) {
+    if (part.objects.empty()) continue;
+    any = true;
+    if (!std::exchange(first, false) && context.format != Format::name) print("\n");
+    print(show(part.objects, *part.kind, context, false));
+  }
+  if (!any && context.format != Format::name) {
+    fmt::print(stderr, "no {} {}\n", found.empty() ? "resources" : found.front().kind->plural,
+               context.all_namespaces ? "exist" : "in namespace " + context.ns);
+  }
+}
+
+/// Shows one line for every change, until interrupted.
+Result<void> watch(Session& session, const Context& context, const Target& target, const Options& options) {
+  const std::string ns = context.all_namespaces ? "" : context.ns;
+  std::string path = model::rest_path(*target.kind, ns) + "?watch=true";
+  if (!options.selector.empty()) path += "&labelSelector=" + message::percent_encode(options.selector);
+  if (!target.name.empty())
+    path += "&fieldSelector=" + message::percent_encode("metadata.name=" + target.name);
+  std::string rest;
+  bool header = true;
+  auto on_line = [&](const std::string& line) {
+    Json event = Json::parse(line, nullptr, false);
+    if (event.is_discarded() || !event.contains("object")) return;
+    if (context.format == Format::json) return print(event.dump() + "\n");
+    if (context.format == Format::yaml) return print("---\n" + show_document(event["object"], Format::yaml));
+    std::string text = show({event["object"]}, *target.kind, context, false);
+    if (context.format != Format::name && !std::exchange(header, false)) text.erase(0, text.find('\n') + 1);
+    if (text_at(event, "/type") == "DELETED") text.insert(text.size() - 1, "   (deleted)");
+    print(text);
+  };
+  auto on_bytes = [&](std::string_view bytes) {
+    rest += bytes;
+    for (std::size_t end; (end = rest.find('\n')) != std::string::npos;) {
+      on_line(rest.substr(0, end));
+      rest.erase(0, end + 1);
+    }
+  };
+  return session.reactor.block_on(session.api.stream(message::Method::get, path, on_bytes));
+}
+
+Result<void> run(const Context& context, const Options& options) {
+  auto targets = parse_targets(options.words);
+  if (!targets) return std::unexpected(std::move(targets.error()));
+  auto session = open_session(context);
+  if (!session) return std::unexpected(std::move(session.error()));
+  if (options.watch) return watch(**session, context, targets->front(), options);
+  auto found = (*session)->reactor.block_on(
+      fetch((*session)->api, *targets, context.all_namespaces ? "" : context.ns, options.selector));
+  if (!found) return std::unexpected(std::move(found.error()));
+  print_found(*found, context, targets->size() == 1 && !targets->front().name.empty());
+  return {};
+}
+
+}  // namespace
+
+void add_get(Command parent, Context& context) {
+  auto options = std::make_shared<Options>();
+  auto command = parent.add("get", "Show resources",
+                            "weft get services\nweft get service web -o yaml\nweft get pods,jobs -A -o wide\n"
+                            "weft get services -o json | jq '.items[].status.addresses'");
+  command.option("KIND", options->words, "KIND [NAME...], KIND/NAME..., or KIND,KIND", {.required = true});
+  command.option("-l,--selector", options->selector, "Only those whose labels match, such as app=web");
+  command.flag("-w,--watch", options->watch, "Show every change until interrupted");
+  command.ns(context);
+  command.all_namespaces(context);
+  command.output(context);
+  command.home(context);
+  command.run(context, [&context, options] { return run(context, *options); });
+}
+
+void add_service_list(Command parent, Context& context) {
+  auto options = std::make_shared<Options>();
+  options->words = {"services"};
+  auto command = parent.add("list", "Show all services", "service list\nservice list -o wide");
+  command.option("-l,--selector", options->selector, "Only those whose labels match, such as app=web");
+  command.ns(context);
+  command.all_namespaces(context);
+  command.output(context);
+  command.home(context);
+  command.run(context, [&context, options] { return run(context, *options); });
+}
+
+}  // namespace weft::cli

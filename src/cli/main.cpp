@@ -1,0 +1,142 @@
+// Which commands each of the three names has, and how a run ends.
+#include "cli/main.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+
+#include "cli/commands.h"
+#include "cli/system_service.h"
+#include "cli/terminal.h"
+
+namespace weft::cli {
+
+namespace {
+
+constexpr const char* exit_codes =
+    "Exit codes:\n  0 done; 1 failed; 2 wrong command line; 3 invalid resources; 4 not found; 5 time limit "
+    "passed; "
+    "6 no control plane; 130 interrupted\n";
+
+Program program_of(std::string_view argv0) {
+  const auto name = std::filesystem::path(argv0).filename().string();
+  if (name == "control-plane") return Program::control_plane;
+  if (name == "service") return Program::service;
+  return Program::weft;
+}
+
+Command add_group(Command parent, const std::string& name, const std::string& description,
+                  const std::string& examples) {
+  auto group = parent.add(name, description, examples);
+  group.needs_subcommand();
+  return group;
+}
+
+void add_control_plane_commands(Command app, Context& context) {
+  app.needs_subcommand();
+  add_service_create(app, context, true);
+  add_service_start(app, context);
+  add_stop(app, context);
+  add_service_restart(app, context);
+  add_service_scale(app, context);
+  add_service_delete(add_group(app, "delete", "Delete a service with its Deployment",
+                               "control-plane delete service simple-web-service"),
+                     context, true);
+  add_get(app, context);
+  add_describe(app, context);
+  add_logs(app, context);
+  add_status(app, context);
+  add_run(app, context);
+  add_serve(app, context);
+}
+
+void add_service_commands(Command app, Context& context) {
+  app.needs_subcommand();
+  add_service_create(app, context, false);
+  add_service_list(app, context);
+  add_service_describe(app, context);
+  add_service_delete(app, context, false);
+}
+
+void add_weft_commands(Command app, Context& context) {
+  app.needs_subcommand();
+  add_up(app, context);
+  add_apply(app, context);
+  add_get(app, context);
+  add_describe(app, context);
+  add_delete(app, context);
+  add_wait(app, context);
+  add_logs(app, context);
+  add_top(app, context);
+  add_validate(app, context);
+  add_diff(app, context);
+  add_control_plane_commands(
+      app.add("control-plane", "The life of the mesh and of single services; also a command of its own",
+              "weft control-plane create service web --image=example-web-service\n"
+              "weft control-plane start service web"),
+      context);
+  add_service_commands(
+      app.add("service", "Short form for services; also a command of its own", "weft service list"), context);
+  add_proxy(app, context);
+  add_supervise(app, context);
+}
+
+struct Face {
+  const char* name;
+  const char* description;
+  const char* examples;
+  void (*add_commands)(Command app, Context& context);
+};
+
+Face face_of(Program program) {
+  switch (program) {
+    case Program::weft: break;
+    case Program::control_plane:
+      return {"control-plane", "The life of weft's mesh and of single services",
+              "  control-plane create service simple-web-service --image=example-web-service\n"
+              "  control-plane start service simple-web-service\n",
+              add_control_plane_commands};
+    case Program::service:
+      return {"service",
+              "weft's services in short; other words than these four go to the system's own `service`",
+              "  service create web --image=example-web-service\n  service list\n", add_service_commands};
+  }
+  return {"weft", "A service mesh for Linux: runs services, connects them, shows what they do",
+          "  weft up -f examples/shop\n  weft apply -f web.yaml --wait\n  weft get services\n",
+          add_weft_commands};
+}
+
+int report(const Failure& failure) {
+  fmt::print(stderr, "{}", render(failure, wants_colour(STDERR_FILENO)));
+  return static_cast<int>(failure.exit);
+}
+
+}  // namespace
+
+int run(int argc, char** argv) {
+  Context context;
+  context.program = program_of(argv[0]);
+  if (context.program == Program::service && argc > 1 && !is_own_service_verb(argv[1]))
+    return run_system_service(argv);
+  const char* ns = std::getenv("WEFT_NAMESPACE");
+  context.ns = ns == nullptr || *ns == '\0' ? "default" : ns;
+  const auto face = face_of(context.program);
+  CommandLine line(face.name, face.description, fmt::format("Example:\n{}\n{}", face.examples, exit_codes));
+  face.add_commands(line.root(), context);
+  // Other words than its own verbs never get here as `service`.
+  if (context.program != Program::service) {
+    add_completion(line.root(), context, line);
+    add_version(line.root(), context);
+  }
+  auto parsed = line.parse(argc, argv);
+  if (!parsed) return report(parsed.error());
+  if (!*parsed) return 0;
+  if (!context.action) return report({Exit::usage, "no command was given", {}, "see `weft --help`", {}});
+  auto result = context.action();
+  return result ? 0 : report(result.error());
+}
+
+}  // namespace weft::cli

@@ -1,0 +1,138 @@
+// Talks to the supervisor and to the proxy's admin socket.
+#include "cli/mesh.h"
+
+#include <fmt/format.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "cli/api.h"
+#include "cli/objects.h"
+#include "provider/process/client.h"
+#include "runtime/combine.h"
+
+namespace weft::cli {
+
+using base::Json;
+using provider::process::OwnProcess;
+using provider::process::SupervisorClient;
+using runtime::Task;
+
+namespace {
+
+/// An orderly stop may take as long as the instances' own grace; after this everything is killed.
+constexpr auto stop_limit = std::chrono::seconds(100);
+constexpr auto kill_limit = std::chrono::seconds(10);
+constexpr auto answer_limit = std::chrono::seconds(5);
+
+/// One line of the shutdown's progress: "web-x7k2p: stopped, exit code 0"; empty for the last.
+std::string step_text(const std::string& line) {
+  const Json step = Json::parse(line, nullptr, false);
+  if (!step.is_object()) return line;
+  const std::string instance = text_at(step, "/instance");
+  if (instance.empty()) return {};
+  const std::string exit = text_at(step, "/exit");
+  return fmt::format("{}: {}{}{}", instance, text_at(step, "/event"), exit.empty() ? "" : ", ", exit);
+}
+
+/// Has the control plane stop everything in order, if there is one to do so.
+Task<void> shut_down(runtime::Reactor& reactor, runtime::Home home,
+                     std::function<void(std::string)> on_step) {
+  http::Client client(reactor, base::Address::unix_path(home.api_socket()), {.host = "weft"});
+  http::Request request;
+  request.method = message::Method::post;
+  request.target = "/weft/v1/shutdown";
+  auto opened = co_await client.open(std::move(request), answer_limit);
+  if (!opened || (*opened)->status() >= 300) co_return;
+  for (;;) {
+    auto line = co_await (*opened)->next_line();
+    if (!line || !*line) co_return;
+    if (auto text = step_text(**line); !text.empty()) on_step(std::move(text));
+  }
+}
+
+/// Ends when the process is gone.
+Task<void> until_ended(runtime::Reactor& reactor, pid_t pid) {
+  runtime::Fd pidfd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
+  if (pidfd) co_await runtime::until_readable(reactor, pidfd.get());
+}
+
+Task<void> stop_supervisor(runtime::Reactor& reactor, runtime::Home home, SupervisorClient& supervisor,
+                           pid_t pid, std::function<void(std::string)> on_step) {
+  co_await shut_down(reactor, home, std::move(on_step));
+  // The supervisor ends by itself when its control plane has; if there was none, or it broke, it must be told.
+  (void)co_await supervisor.shutdown();
+  co_await supervisor.until_gone();
+  // The connection that told it is the caller's to end: let its own task return first.
+  co_await reactor.sleep(base::Duration::zero());
+  co_await until_ended(reactor, pid);
+}
+
+Json process_json(const OwnProcess& process) {
+  Json json = {{"restarts", process.restarts}};
+  if (process.pid > 0) json["pid"] = process.pid;
+  if (!process.last_exit.empty()) json["lastExit"] = process.last_exit;
+  return json;
+}
+
+}  // namespace
+
+Task<Result<void>> stop_mesh(runtime::Reactor& reactor, runtime::Home home,
+                             std::function<void(std::string)> on_step) {
+  auto supervisor = SupervisorClient::connect(reactor, home.supervisor_socket());
+  if (!supervisor) co_return Result<void>();
+  auto status = co_await (*supervisor)->status();
+  const pid_t pid = status ? status->pid : -1;
+  if (co_await runtime::within(reactor, stop_limit,
+                               stop_supervisor(reactor, home, **supervisor, pid, std::move(on_step)))) {
+    co_return Result<void>();
+  }
+  (void)co_await (*supervisor)->shutdown(true);
+  if (co_await runtime::within(reactor, kill_limit, until_ended(reactor, pid))) {
+    co_return failure(Exit::timeout, fmt::format("the instances did not stop within {}, they were killed",
+                                                 base::format_duration(stop_limit)));
+  }
+  co_return failure(Exit::timeout, fmt::format("the supervisor (process {}) does not end", pid), home.state(),
+                    fmt::format("look at it, then: kill -9 {}", pid));
+}
+
+Task<Result<std::vector<Sample>>> fetch_metrics(runtime::Reactor& reactor, runtime::Home home) {
+  http::Client client(reactor, base::Address::unix_path(home.admin_socket()), {.host = "weft"});
+  http::Request request;
+  request.target = "/stats/prometheus";
+  auto response = co_await client.send(std::move(request), answer_limit);
+  if (!response || response->status != 200) {
+    co_return failure(Exit::unavailable, "the proxy does not tell its metrics",
+                      response ? fmt::format("status {}", response->status) : response.error().detail,
+                      "see `control-plane status`");
+  }
+  co_return parse_metrics(response->body);
+}
+
+Task<Json> mesh_status(runtime::Reactor& reactor, runtime::Home home) {
+  Json status = {{"running", false}, {"state", home.state()}};
+  auto supervisor = SupervisorClient::connect(reactor, home.supervisor_socket());
+  if (!supervisor) co_return status;
+  auto told = co_await runtime::within(reactor, answer_limit, (*supervisor)->status());
+  if (!told || !*told) co_return status;
+  const auto& seen = **told;
+  status["running"] = true;
+  status["supervisor"] = {{"pid", seen.pid},
+                          {"startedAt", base::format_rfc3339(seen.started_at)},
+                          {"cgroups", seen.cgroups},
+                          {"stopping", seen.stopping},
+                          {"instances", seen.instances}};
+  status["controlPlane"] = process_json(seen.control_plane);
+  status["proxy"] = process_json(seen.proxy);
+  http::Client client(reactor, base::Address::unix_path(home.api_socket()), {.host = "weft"});
+  http::Request request;
+  request.target = "/weft/v1/status";
+  auto response = co_await client.send(std::move(request), answer_limit);
+  status["controlPlane"]["ready"] = response && response->status == 200;
+  if (response && response->status == 200) {
+    Json mesh = Json::parse(response->body, nullptr, false);
+    if (mesh.is_object()) status["mesh"] = std::move(mesh);
+  }
+  co_return status;
+}
+
+}  // namespace weft::cli

@@ -1,0 +1,178 @@
+// `run`, `stop`, `status`: the mesh of one home; and the commands by which its own processes are started.
+#include <fmt/format.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <csignal>
+
+#include "cli/commands.h"
+#include "cli/mesh.h"
+#include "cli/objects.h"
+#include "cli/output.h"
+#include "cli/session.h"
+#include "cli/target.h"
+#include "cli/terminal.h"
+#include "control/serve.h"
+#include "provider/process/image.h"
+#include "provider/process/supervisor.h"
+
+namespace weft::cli {
+
+using base::Json;
+
+namespace {
+
+/// A process's own exit code as a command's result; it has told its reason itself.
+Result<void> ended_with(int code) {
+  if (code == 0) return {};
+  return std::unexpected(Failure{static_cast<Exit>(code), {}, {}, {}, {}});
+}
+
+Result<void> supervise(const Context& context, bool foreground) {
+  auto home = home_of(context);
+  if (!home) return std::unexpected(std::move(home.error()));
+  if (foreground && has_supervisor(*home)) {
+    return failure(Exit::failed, "a mesh runs already with this state folder", home->state(),
+                   "stop it with `control-plane stop`, or give another folder with --home");
+  }
+  const std::string program = own_program();
+  provider::process::Options options{.home = *home};
+  options.control_plane = {program, "control-plane", "serve", "--home", home->state()};
+  options.proxy = {program, "proxy", "--home", home->state()};
+  options.images = provider::process::image_folders();
+  options.echo = foreground;
+  runtime::Reactor reactor;
+  return ended_with(reactor.block_on(provider::process::supervise(reactor, std::move(options))));
+}
+
+Result<void> serve(const Context& context) {
+  auto home = home_of(context);
+  if (!home) return std::unexpected(std::move(home.error()));
+  runtime::Reactor reactor;
+  return ended_with(reactor.block_on(control::serve(reactor, {.home = *home})));
+}
+
+Result<void> stop(const Context& context) {
+  auto home = home_of(context);
+  if (!home) return std::unexpected(std::move(home.error()));
+  if (!has_supervisor(*home)) {
+    fmt::print(stderr, "no mesh runs (state in {})\n", home->state());
+    return {};
+  }
+  runtime::Reactor reactor;
+  auto on_step = [](const std::string& step) { fmt::print(stderr, "  {}\n", step); };
+  auto stopped = reactor.block_on(stop_mesh(reactor, *home, on_step));
+  if (!stopped) return stopped;
+  print("stopped\n");
+  return {};
+}
+
+std::string process_text(const Json& process) {
+  std::string text =
+      process.contains("pid") ? fmt::format("process {}", number_at(process, "/pid")) : "not running";
+  if (number_at(process, "/restarts") > 0) {
+    text += fmt::format(", {} restarts (last end: {})", number_at(process, "/restarts"),
+                        text_at(process, "/lastExit"));
+  }
+  return text;
+}
+
+std::string status_text(const Json& status, const std::vector<Json>& services) {
+  const auto ready = std::ranges::count_if(
+      services, [](const Json& service) { return condition_of(service, "Ready").is_true(); });
+  const bool control_ready = value_at(status, "/controlPlane/ready") == Json(true);
+  return fmt::format(
+      "mesh            running since {}\nstate           {}\nsupervisor      process {}, {} instances\n"
+      "control plane   {}, {}\nproxy           {}\nservices        {} of {} ready\n",
+      text_at(status, "/supervisor/startedAt"), text_at(status, "/state"),
+      number_at(status, "/supervisor/pid"), number_at(status, "/supervisor/instances"),
+      process_text(status["controlPlane"]), control_ready ? "ready" : "not ready",
+      process_text(status["proxy"]), ready, services.size());
+}
+
+Result<void> show_status(const Context& context, const std::vector<std::string>& words) {
+  auto home = home_of(context);
+  if (!home) return std::unexpected(std::move(home.error()));
+  Session session(*home);
+  Json status = session.reactor.block_on(mesh_status(session.reactor, *home));
+  const bool documents = context.format == Format::json || context.format == Format::yaml;
+  if (status["running"] == false) {
+    if (documents) print(show_document(status, context.format));
+    return failure(Exit::unavailable, "no mesh runs", fmt::format("state in {}", home->state()),
+                   "start one with `control-plane run`; most commands start one themselves");
+  }
+  const auto& kind = *model::find_kind("Service");
+  auto targets = parse_targets(words, "Service");
+  if (!targets) return std::unexpected(std::move(targets.error()));
+  if (!targets->empty() && !targets->front().name.empty()) {
+    auto& target = targets->front();
+    auto object =
+        session.reactor.block_on(session.api.get(model::rest_path(*target.kind, context.ns, target.name)));
+    if (!object) return std::unexpected(std::move(object.error()));
+    print(show({*object}, *target.kind, context, true));
+    return {};
+  }
+  std::vector<Json> services;
+  if (value_at(status, "/controlPlane/ready") == Json(true)) {
+    if (auto all = session.reactor.block_on(session.api.list(model::rest_path(kind, ""))))
+      services = std::move(*all);
+  }
+  if (documents) {
+    print(show_document(status, context.format));
+  } else {
+    print(status_text(status, services));
+  }
+  return {};
+}
+
+}  // namespace
+
+void add_run(Command parent, Context& context) {
+  auto command = parent.add("run", "Run the mesh in the foreground until Ctrl-C",
+                            "control-plane run\ncontrol-plane run --home ./state");
+  command.home(context);
+  command.run(context, [&context] { return supervise(context, true); });
+}
+
+void add_stop(Command parent, Context& context) {
+  auto command =
+      parent.add("stop",
+                 "Stop the mesh: all instances in reverse order of dependency, then its own processes. "
+                 "With `service NAME`, that service alone",
+                 "control-plane stop\ncontrol-plane stop service simple-web-service");
+  command.may_have_subcommand();
+  command.home(context);
+  command.run(context, [&context] { return stop(context); });
+  add_service_stop(command, context);
+}
+
+void add_status(Command parent, Context& context) {
+  auto words = std::make_shared<std::vector<std::string>>();
+  auto command =
+      parent.add("status", "Show whether the mesh runs (exit code 6 if not), or the state of one service",
+                 "control-plane status\ncontrol-plane status service simple-web-service\n"
+                 "control-plane status -o json");
+  command.option("NAME", *words, "[service] NAME");
+  command.ns(context);
+  command.output(context);
+  command.home(context);
+  command.run(context, [&context, words] { return show_status(context, *words); });
+}
+
+void add_supervise(Command parent, Context& context) {
+  auto command = parent.add(
+      "supervise", "Own the instances of one state folder (other commands start this in the background)",
+      "weft supervise --home ./state");
+  command.home(context);
+  command.run(context, [&context] { return supervise(context, false); });
+}
+
+void add_serve(Command parent, Context& context) {
+  auto command = parent.add("serve", "The control plane's process; the supervisor starts it",
+                            "control-plane serve --home ./state");
+  command.hide();
+  command.home(context);
+  command.run(context, [&context] { return serve(context); });
+}
+
+}  // namespace weft::cli

@@ -1,0 +1,355 @@
+// One line for each kind of resource.
+#include "cli/objects.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "model/labels.h"
+#include "model/resource.h"
+
+namespace weft::cli {
+
+using base::Json;
+
+const Json& value_at(const Json& object, std::string_view pointer) {
+  static const Json none;
+  const Json* at = &object;
+  while (!pointer.empty()) {
+    pointer.remove_prefix(1);
+    const auto end = std::min(pointer.find('/'), pointer.size());
+    const auto key = pointer.substr(0, end);
+    pointer.remove_prefix(end);
+    if (at->is_object()) {
+      auto found = at->find(key);
+      if (found == at->end()) return none;
+      at = &*found;
+    } else if (at->is_array()) {
+      std::size_t index = 0;
+      auto [last, error] = std::from_chars(key.data(), key.data() + key.size(), index);
+      if (error != std::errc{} || last != key.data() + key.size() || index >= at->size()) return none;
+      at = &(*at)[index];
+    } else {
+      return none;
+    }
+  }
+  return *at;
+}
+
+std::string text_at(const Json& object, std::string_view pointer) {
+  const Json& value = value_at(object, pointer);
+  return value.is_string() ? value.get<std::string>() : std::string();
+}
+
+std::int64_t number_at(const Json& object, std::string_view pointer, std::int64_t otherwise) {
+  const Json& value = value_at(object, pointer);
+  return value.is_number_integer() ? value.get<std::int64_t>() : otherwise;
+}
+
+std::string name_of(const Json& object) { return text_at(object, "/metadata/name"); }
+std::string namespace_of(const Json& object) { return text_at(object, "/metadata/namespace"); }
+
+std::string kind_and_name(const Json& object) {
+  const std::string kind = text_at(object, "/kind");
+  const auto* known = model::find_kind(kind);
+  return fmt::format("{}/{}", known != nullptr ? known->singular : std::string_view(kind), name_of(object));
+}
+
+Condition condition_of(const Json& object, std::string_view type) {
+  for (const Json& condition : value_at(object, "/status/conditions")) {
+    if (text_at(condition, "/type") != type) continue;
+    return {text_at(condition, "/status"), text_at(condition, "/reason"), text_at(condition, "/message")};
+  }
+  return {};
+}
+
+namespace {
+
+std::string annotation_of(const Json& object, std::string_view key) {
+  const Json& annotations = value_at(object, "/metadata/annotations");
+  if (!annotations.is_object()) return {};
+  auto found = annotations.find(key);
+  return found != annotations.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+
+model::Labels labels_at(const Json& object, std::string_view pointer) {
+  model::Labels labels;
+  const Json& value = value_at(object, pointer);
+  if (!value.is_object()) return labels;
+  for (const auto& [key, text] : value.items()) {
+    if (text.is_string()) labels.emplace(key, text.get<std::string>());
+  }
+  return labels;
+}
+
+}  // namespace
+
+bool is_not_started(const Json& deployment) {
+  return number_at(deployment, "/spec/replicas", 1) == 0 &&
+         !annotation_of(deployment, model::annotation::replicas).empty();
+}
+
+std::int64_t intended_replicas(const Json& deployment) {
+  if (!is_not_started(deployment)) return number_at(deployment, "/spec/replicas", 1);
+  const std::string text = annotation_of(deployment, model::annotation::replicas);
+  std::int64_t replicas = 1;
+  std::from_chars(text.data(), text.data() + text.size(), replicas);
+  return replicas;
+}
+
+std::vector<std::string> urls_of(const Json& service) {
+  std::vector<std::string> urls;
+  for (const Json& address : value_at(service, "/status/addresses")) {
+    std::string url = text_at(address, "/url");
+    urls.push_back(url.empty() ? text_at(address, "/address") : url);
+  }
+  return urls;
+}
+
+bool selects(const Json& service, const Json& target) {
+  if (namespace_of(service) != namespace_of(target)) return false;
+  const bool is_pod = text_at(target, "/kind") == "Pod";
+  return model::service_selects(
+      labels_at(service, "/spec/selector"),
+      labels_at(target, is_pod ? "/metadata/labels" : "/spec/template/metadata/labels"));
+}
+
+std::string age_of(std::string_view since, base::WallTime now) {
+  auto start = base::parse_rfc3339(since);
+  if (!start) return {};
+  const auto seconds =
+      std::max<std::int64_t>(0, std::chrono::duration_cast<std::chrono::seconds>(now - *start).count());
+  if (seconds < 120) return fmt::format("{}s", seconds);
+  if (seconds < 7200) return fmt::format("{}m", seconds / 60);
+  if (seconds < 172'800) return fmt::format("{}h", seconds / 3600);
+  return fmt::format("{}d", seconds / 86'400);
+}
+
+std::string pod_state(const Json& pod) {
+  if (!text_at(pod, "/metadata/deletionTimestamp").empty()) return "Terminating";
+  for (const char* state : {"waiting", "terminated"}) {
+    std::string reason = text_at(pod, fmt::format("/status/containerStatuses/0/state/{}/reason", state));
+    if (!reason.empty()) return reason;
+  }
+  return text_at(pod, "/status/phase");
+}
+
+namespace {
+
+Cell job_state(const Json& job) {
+  if (condition_of(job, "Complete").is_true()) return {"Complete", Colour::green};
+  if (condition_of(job, "Failed").is_true()) return {"Failed", Colour::red};
+  const auto dependencies = condition_of(job, "DependenciesReady");
+  if (!dependencies.status.empty() && !dependencies.is_true()) return {dependencies.reason, Colour::yellow};
+  return {number_at(job, "/status/active") > 0 ? "Running" : "Waiting", Colour::yellow};
+}
+
+}  // namespace
+
+Cell state_cell(const Json& object) {
+  const std::string kind = text_at(object, "/kind");
+  if (kind == "Job") return job_state(object);
+  if (kind == "Deployment" && is_not_started(object)) return {"NotStarted", Colour::dim};
+  const auto dependencies = condition_of(object, "DependenciesReady");
+  if (!dependencies.status.empty() && !dependencies.is_true()) return {dependencies.reason, Colour::yellow};
+  const auto ready = condition_of(object, kind == "Service" ? "Ready" : "Available");
+  if (ready.is_true()) return {"Ready", Colour::green};
+  if (ready.reason == "NotStarted") return {ready.reason, Colour::dim};
+  return {ready.reason.empty() ? "Unknown" : ready.reason, Colour::yellow};
+}
+
+namespace {
+
+struct Column {
+  const char* title;
+  bool wide = false;
+  Cell (*cell)(const Json& object, base::WallTime now) = nullptr;
+};
+
+std::string joined(const Json& list, std::string (*text)(const Json&)) {
+  std::string out;
+  for (const Json& item : list) out += (out.empty() ? "" : ",") + text(item);
+  return out.empty() ? "-" : out;
+}
+
+std::string pairs(const Json& map) {
+  std::string out;
+  if (!map.is_object()) return "-";
+  for (const auto& [key, value] : map.items()) {
+    out +=
+        (out.empty() ? "" : ",") + key + "=" + (value.is_string() ? value.get<std::string>() : value.dump());
+  }
+  return out.empty() ? "-" : out;
+}
+
+std::string dependency_text(const Json& entry) {
+  const std::string kind = text_at(entry, "/kind");
+  std::string name = text_at(entry, "/name");
+  if (!kind.empty() && kind != "Service") name = kind + "/" + name;
+  const std::string condition = text_at(entry, "/condition");
+  return condition.empty() ? name : name + ":" + condition;
+}
+
+std::string port_text(const Json& port) {
+  const Json& target = value_at(port, "/targetPort");
+  std::string text = std::to_string(number_at(port, "/port"));
+  if (target.is_null() || target == value_at(port, "/port")) return text;
+  return text + ":" + (target.is_string() ? target.get<std::string>() : target.dump());
+}
+
+Cell name_cell(const Json& object, base::WallTime) { return {name_of(object)}; }
+Cell age_cell(const Json& object, base::WallTime now) {
+  return {age_of(text_at(object, "/metadata/creationTimestamp"), now)};
+}
+Cell state_column(const Json& object, base::WallTime) { return state_cell(object); }
+Cell depends_cell(const Json& object, base::WallTime) {
+  return {joined(value_at(object, "/spec/dependsOn"), dependency_text)};
+}
+Cell selector_cell(const Json& object, base::WallTime) {
+  const Json& labels = value_at(object, "/spec/selector/matchLabels");
+  return {pairs(labels.is_object() ? labels : value_at(object, "/spec/selector"))};
+}
+Cell image_cell(const Json& object, base::WallTime) {
+  return {text_at(object, "/spec/template/spec/containers/0/image")};
+}
+
+const std::vector<Column>& service_columns() {
+  static const std::vector<Column> columns = {
+      {"NAME", false, name_cell},
+      {"READY", false,
+       [](const Json& o, base::WallTime) {
+         return Cell{fmt::format("{}/{}", number_at(o, "/status/endpoints/ready"),
+                                 number_at(o, "/status/endpoints/total"))};
+       }},
+      {"STATUS", false, state_column},
+      {"URL", false,
+       [](const Json& o, base::WallTime) { return Cell{fmt::format("{}", fmt::join(urls_of(o), ","))}; }},
+      {"AGE", false, age_cell},
+      {"PORTS", true,
+       [](const Json& o, base::WallTime) { return Cell{joined(value_at(o, "/spec/ports"), port_text)}; }},
+      {"SELECTOR", true, selector_cell},
+      {"DEPENDS ON", true, depends_cell},
+  };
+  return columns;
+}
+
+const std::vector<Column>& deployment_columns() {
+  static const std::vector<Column> columns = {
+      {"NAME", false, name_cell},
+      {"READY", false,
+       [](const Json& o, base::WallTime) {
+         return Cell{
+             fmt::format("{}/{}", number_at(o, "/status/readyReplicas"), number_at(o, "/spec/replicas", 1))};
+       }},
+      {"UP-TO-DATE", false,
+       [](const Json& o, base::WallTime) {
+         return Cell{std::to_string(number_at(o, "/status/updatedReplicas"))};
+       }},
+      {"STATUS", false, state_column},
+      {"AGE", false, age_cell},
+      {"IMAGE", true, image_cell},
+      {"SELECTOR", true, selector_cell},
+      {"DEPENDS ON", true, depends_cell},
+  };
+  return columns;
+}
+
+const std::vector<Column>& job_columns() {
+  static const std::vector<Column> columns = {
+      {"NAME", false, name_cell},
+      {"STATUS", false, state_column},
+      {"COMPLETIONS", false,
+       [](const Json& o, base::WallTime) {
+         return Cell{fmt::format("{}/1", number_at(o, "/status/succeeded"))};
+       }},
+      {"FAILED", false,
+       [](const Json& o, base::WallTime) { return Cell{std::to_string(number_at(o, "/status/failed"))}; }},
+      {"AGE", false, age_cell},
+      {"IMAGE", true, image_cell},
+      {"DEPENDS ON", true, depends_cell},
+  };
+  return columns;
+}
+
+Cell pod_state_cell(const Json& pod, base::WallTime) {
+  const std::string state = pod_state(pod);
+  const bool fine = state == "Running" || state == "Succeeded" || state == "Completed";
+  const bool waits = state == "Pending" || state == "ContainerCreating" || state == "Terminating";
+  return {state, fine ? Colour::green : waits ? Colour::yellow : Colour::red};
+}
+
+const std::vector<Column>& pod_columns() {
+  static const std::vector<Column> columns = {
+      {"NAME", false, name_cell},
+      {"READY", false,
+       [](const Json& o, base::WallTime) {
+         return Cell{condition_of(o, "Ready").is_true() ? "1/1" : "0/1"};
+       }},
+      {"STATUS", false, pod_state_cell},
+      {"RESTARTS", false,
+       [](const Json& o, base::WallTime) {
+         return Cell{std::to_string(number_at(o, "/status/containerStatuses/0/restartCount"))};
+       }},
+      {"AGE", false, age_cell},
+      {"WORKLOAD", true,
+       [](const Json& o, base::WallTime) {
+         const Json& labels = value_at(o, "/metadata/labels");
+         return Cell{labels.is_object() ? labels.value(std::string(model::label::workload), "") : ""};
+       }},
+      {"IMAGE", true,
+       [](const Json& o, base::WallTime) { return Cell{text_at(o, "/spec/containers/0/image")}; }},
+  };
+  return columns;
+}
+
+const std::vector<Column>& event_columns() {
+  static const std::vector<Column> columns = {
+      {"LAST SEEN", false,
+       [](const Json& o, base::WallTime now) {
+         const std::string last = text_at(o, "/lastTimestamp");
+         return Cell{age_of(last.empty() ? text_at(o, "/metadata/creationTimestamp") : last, now)};
+       }},
+      {"TYPE", false, [](const Json& o, base::WallTime) { return Cell{text_at(o, "/type")}; }},
+      {"REASON", false, [](const Json& o, base::WallTime) { return Cell{text_at(o, "/reason")}; }},
+      {"OBJECT", false,
+       [](const Json& o, base::WallTime) {
+         return Cell{text_at(o, "/involvedObject/kind") + "/" + text_at(o, "/involvedObject/name")};
+       }},
+      {"MESSAGE", false, [](const Json& o, base::WallTime) { return Cell{text_at(o, "/message")}; }},
+  };
+  return columns;
+}
+
+const std::vector<Column>& columns_for(std::string_view kind) {
+  static const std::vector<Column> plain = {{"NAME", false, name_cell}, {"AGE", false, age_cell}};
+  if (kind == "Service") return service_columns();
+  if (kind == "Deployment") return deployment_columns();
+  if (kind == "Job") return job_columns();
+  if (kind == "Pod") return pod_columns();
+  if (kind == "Event") return event_columns();
+  return plain;
+}
+
+}  // namespace
+
+Columns columns_of(const model::Kind& kind, const std::vector<Json>& objects, bool wide, bool with_namespace,
+                   base::WallTime now) {
+  Columns result;
+  with_namespace = with_namespace && kind.namespaced;
+  if (with_namespace) result.header.emplace_back("NAMESPACE");
+  for (const auto& column : columns_for(kind.kind)) {
+    if (wide || !column.wide) result.header.emplace_back(column.title);
+  }
+  for (const Json& object : objects) {
+    Row row;
+    if (with_namespace) row.push_back({namespace_of(object)});
+    for (const auto& column : columns_for(kind.kind)) {
+      if (wide || !column.wide) row.push_back(column.cell(object, now));
+    }
+    result.rows.push_back(std::move(row));
+  }
+  return result;
+}
+
+}  // namespace weft::cli

@@ -1,0 +1,215 @@
+// Waiting for resources by looking at them again and again: it survives a control plane that is replaced
+// meanwhile.
+#include "cli/readiness.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <set>
+
+#include "cli/objects.h"
+#include "model/resource.h"
+
+namespace weft::cli {
+
+using base::Json;
+using runtime::Task;
+
+namespace {
+
+constexpr auto first_pause = std::chrono::milliseconds(8);
+constexpr auto longest_pause = std::chrono::milliseconds(200);
+/// From so many objects of one kind on, they are listed.
+constexpr std::size_t list_from = 4;
+constexpr int log_lines = 10;
+
+/// Something that crashes is given so long to come up after all, as one that waits for its database by
+/// crashing does.
+constexpr auto crash_patience = std::chrono::seconds(3);
+
+/// Reasons that only the user can mend.
+constexpr std::array<std::string_view, 5> stuck_reasons = {
+    "ImageNotFound", "ImageNotExecutable", "DependencyCycle", "BackoffLimitExceeded", "AddressUnavailable"};
+
+bool is_stuck(std::string_view reason) {
+  return std::ranges::find(stuck_reasons, reason) != stuck_reasons.end();
+}
+
+std::string words_of(const Condition& condition) {
+  return condition.message.empty() ? condition.reason : condition.reason + ": " + condition.message;
+}
+
+/// Not done, for the reason that the conditions of these types give, the first that is not true.
+Progress waits(const Json& object, std::initializer_list<std::string_view> types, std::string otherwise) {
+  for (const auto type : types) {
+    const auto condition = condition_of(object, type);
+    if (condition.status.empty() || condition.is_true() || condition.reason.empty()) continue;
+    return {false, is_stuck(condition.reason), false, words_of(condition)};
+  }
+  return {false, false, false, std::move(otherwise)};
+}
+
+bool is_observed(const Json& object) {
+  return number_at(object, "/status/observedGeneration", -1) >= number_at(object, "/metadata/generation");
+}
+
+Progress progress_of_deployment(const Json& deployment) {
+  const auto wanted = number_at(deployment, "/spec/replicas", 1);
+  const auto ready = number_at(deployment, "/status/readyReplicas");
+  const auto updated = number_at(deployment, "/status/updatedReplicas");
+  const auto total = number_at(deployment, "/status/replicas");
+  const std::string counts = fmt::format("{} of {} ready", ready, wanted);
+  if (!is_observed(deployment)) return {false, false, false, "waits for the control plane"};
+  if (ready == wanted && updated == wanted && total == wanted) {
+    return {true, false, false, wanted == 0 ? "stopped" : counts};
+  }
+  if (wanted == 0) return {false, false, false, fmt::format("{} still to stop", total)};
+  auto progress = waits(deployment, {"DependenciesReady"}, counts);
+  if (progress.text != counts) return progress;
+  if (ready == wanted) return {false, false, false, fmt::format("{} of {} updated", updated, wanted)};
+  const auto available = condition_of(deployment, "Available");
+  const bool crashes = available.reason == "CrashLoopBackOff";
+  if (crashes || is_stuck(available.reason))
+    return {false, !crashes, crashes, counts + ", " + words_of(available)};
+  return progress;
+}
+
+Progress progress_of_job(const Json& job) {
+  if (condition_of(job, "Complete").is_true()) return {true, false, false, "complete"};
+  if (const auto failed = condition_of(job, "Failed"); failed.is_true())
+    return {false, true, false, "failed, " + words_of(failed)};
+  return waits(job, {"DependenciesReady"}, number_at(job, "/status/active") > 0 ? "runs" : "waits");
+}
+
+Progress progress_of_service(const Json& service) {
+  const auto ready = condition_of(service, "Ready");
+  const auto count = number_at(service, "/status/endpoints/ready");
+  const auto total = number_at(service, "/status/endpoints/total");
+  if (ready.is_true() && count >= total && is_observed(service)) {
+    return {true, false, false, fmt::format("ready at {}", fmt::join(urls_of(service), ", "))};
+  }
+  if (ready.reason == "NotStarted") return {true, false, false, "not started"};
+  return waits(service, {"DependenciesReady", "Ready"},
+               fmt::format("{} of {} endpoints ready", count, total));
+}
+
+}  // namespace
+
+Progress progress_of(const Json& object) {
+  const std::string kind = text_at(object, "/kind");
+  if (kind == "Deployment") return progress_of_deployment(object);
+  if (kind == "Job") return progress_of_job(object);
+  if (kind == "Service") return progress_of_service(object);
+  return {true, false, false, "there"};
+}
+
+Task<Result<std::vector<Json>>> fetch_all(Api& api, std::vector<Awaited> awaited) {
+  std::map<std::pair<const model::Kind*, std::string>, std::size_t> counts;
+  for (const auto& one : awaited) ++counts[{one.kind, one.ns}];
+  std::map<std::tuple<const model::Kind*, std::string, std::string>, Json> known;
+  for (const auto& [group, count] : counts) {
+    if (count < list_from) continue;
+    auto list = co_await api.list(model::rest_path(*group.first, group.second));
+    if (!list) co_return std::unexpected(std::move(list.error()));
+    for (Json& item : *list) {
+      auto name = name_of(item);  // before the assignment, whose right side is evaluated (and moved) first
+      known[{group.first, group.second, std::move(name)}] = std::move(item);
+    }
+  }
+  std::vector<Json> objects;
+  for (const auto& one : awaited) {
+    if (counts[{one.kind, one.ns}] >= list_from) {
+      objects.push_back(std::move(known[{one.kind, one.ns, one.name}]));
+      continue;
+    }
+    auto reply = co_await api.call(message::Method::get, model::rest_path(*one.kind, one.ns, one.name));
+    if (!reply) co_return std::unexpected(std::move(reply.error()));
+    if (!reply->ok() && reply->status != 404) co_return std::unexpected(failure_of(*reply));
+    objects.push_back(reply->ok() ? std::move(reply->body) : Json());
+  }
+  co_return objects;
+}
+
+Task<std::string> failing_log(Api& api, std::string ns, std::string workload) {
+  const auto* pods = model::find_kind("Pod");
+  auto list = co_await api.list(model::rest_path(*pods, ns));
+  if (!list) co_return "";
+  for (const Json& pod : *list) {
+    const Json& labels = value_at(pod, "/metadata/labels");
+    if (!labels.is_object() || labels.value(std::string(model::label::workload), "") != workload) continue;
+    if (condition_of(pod, "Ready").is_true() || text_at(pod, "/status/phase") == "Succeeded") continue;
+    std::string text = fmt::format("{} ({})", name_of(pod), pod_state(pod));
+    for (const char* state : {"waiting", "terminated"}) {
+      const auto message = text_at(pod, fmt::format("/status/containerStatuses/0/state/{}/message", state));
+      if (!message.empty()) text += ": " + message;
+    }
+    std::string log;
+    auto on_bytes = [&log](std::string_view bytes) { log += bytes; };
+    const std::string path =
+        model::rest_path(*pods, ns, name_of(pod)) + fmt::format("/log?tailLines={}", log_lines);
+    (void)co_await api.stream(message::Method::get, path, on_bytes);
+    while (log.ends_with('\n')) log.pop_back();
+    if (log.empty()) co_return text + "; it has written no log";
+    std::string indented = "\n    ";
+    for (const char c : log) indented += c == '\n' ? std::string("\n    ") : std::string(1, c);
+    co_return text + "; its last log lines:" + indented;
+  }
+  co_return "";
+}
+
+namespace {
+
+Task<Failure> failure_for(Api& api, Awaited awaited, Progress progress, base::Duration limit) {
+  Failure failure;
+  failure.exit = progress.stuck ? Exit::failed : Exit::timeout;
+  failure.what = progress.stuck ? fmt::format("{}: {}", awaited.to_string(), progress.text)
+                                : fmt::format("{} is not ready after {}: {}", awaited.to_string(),
+                                              base::format_duration(limit), progress.text);
+  failure.where = co_await failing_log(api, awaited.ns, awaited.name);
+  failure.mend =
+      fmt::format("`weft describe {} {}{}` shows all about it; it goes on trying until it is stopped",
+                  awaited.kind->singular, awaited.name, awaited.ns == "default" ? "" : " -n " + awaited.ns);
+  co_return failure;
+}
+
+}  // namespace
+
+Task<Result<std::vector<Json>>> wait_done(runtime::Reactor& reactor, Api& api, std::vector<Awaited> awaited,
+                                          base::Duration limit, OnProgress on_progress, bool patient) {
+  const auto start = reactor.clock().now();
+  std::vector<std::string> told(awaited.size());
+  std::vector<std::optional<base::MonoTime>> crashes_since(awaited.size());
+  for (;;) {
+    auto objects = co_await fetch_all(api, awaited);
+    if (!objects) co_return std::unexpected(std::move(objects.error()));
+    std::optional<std::pair<std::size_t, Progress>> missing;
+    for (std::size_t i = 0; i < awaited.size(); ++i) {
+      const Json& object = (*objects)[i];
+      auto progress =
+          object.is_null() ? Progress{false, false, false, "does not exist"} : progress_of(object);
+      if (progress.text != told[i]) on_progress(awaited[i], progress);
+      told[i] = progress.text;
+      if (progress.crashes) {
+        if (!crashes_since[i]) crashes_since[i] = reactor.clock().now();
+        progress.stuck = reactor.clock().now() - *crashes_since[i] > crash_patience;
+      }
+      // What is stuck is the better reason than what waits, perhaps for that very thing.
+      if (!progress.done && (!missing || (progress.stuck && !missing->second.stuck)))
+        missing.emplace(i, progress);
+    }
+    if (!missing) co_return std::move(*objects);
+    const auto waited = reactor.clock().now() - start;
+    if ((missing->second.stuck && !patient) || waited >= limit) {
+      co_return std::unexpected(co_await failure_for(api, awaited[missing->first], missing->second, limit));
+    }
+    co_await reactor.sleep(std::clamp<base::Duration>(waited / 16, first_pause, longest_pause));
+  }
+}
+
+void print_progress(const Awaited& awaited, const Progress& progress) {
+  fmt::print(stderr, "  {}: {}\n", awaited.to_string(), progress.text);
+}
+
+}  // namespace weft::cli

@@ -1,0 +1,55 @@
+// When a resource has become what its spec asks for, what it waits for until then, and when it never will.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+#include "cli/api.h"
+#include "model/kinds.h"
+
+namespace weft::cli {
+
+struct Progress {
+  bool done = false;
+  /// It will not get better without the user, such as an image that does not exist.
+  bool stuck = false;
+  /// It ends and is started again: stuck if that goes on.
+  bool crashes = false;
+  /// One line: "1 of 3 ready", "waits for db: DependencyNotReady".
+  std::string text;
+};
+
+/// Of a Deployment, Job or Service as it is now; anything else is done.
+Progress progress_of(const base::Json& object);
+
+/// One resource to wait for.
+struct Awaited {
+  const model::Kind* kind = nullptr;
+  std::string ns;
+  std::string name;
+
+  std::string to_string() const { return std::string(kind->singular) + "/" + name; }
+};
+
+/// Called whenever a resource's progress text has changed.
+using OnProgress = std::function<void(const Awaited&, const Progress&)>;
+
+/// Waits until all are done; the objects as they then are, in order. Fails with the first that is stuck, or
+/// at `limit` with what is missing. With `patient`, stuck ones are waited for too.
+runtime::Task<Result<std::vector<base::Json>>> wait_done(runtime::Reactor& reactor, Api& api,
+                                                         std::vector<Awaited> awaited, base::Duration limit,
+                                                         OnProgress on_progress, bool patient = false);
+
+/// The objects as they are now, in order; null where one does not exist. Many of one kind cost one request.
+runtime::Task<Result<std::vector<base::Json>>> fetch_all(Api& api, std::vector<Awaited> awaited);
+
+/// The last log lines of the instance of a workload that fails, with its name and state in front; empty if
+/// there is none.
+runtime::Task<std::string> failing_log(Api& api, std::string ns, std::string workload);
+
+/// Prints progress lines to stderr, "  web: 1 of 3 ready".
+void print_progress(const Awaited& awaited, const Progress& progress);
+
+}  // namespace weft::cli

@@ -1,0 +1,185 @@
+// Finding, or starting, the mesh that a command talks to.
+#include "cli/session.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "runtime/combine.h"
+#include "runtime/socket.h"
+
+namespace weft::cli {
+
+using runtime::Task;
+
+namespace {
+
+constexpr auto start_limit = std::chrono::seconds(20);
+constexpr auto probe_limit = std::chrono::seconds(2);
+constexpr auto probe_pause = std::chrono::milliseconds(3);
+/// A supervisor's log is begun anew at its start when it has grown beyond this.
+constexpr std::uintmax_t log_bytes = std::uintmax_t{1} << 20;
+
+/// The folders of WEFT_IMAGES as seen from here: the supervisor runs in "/".
+std::string absolute_folders(std::string_view folders) {
+  std::string out;
+  while (true) {
+    const auto end = std::min(folders.find(':'), folders.size());
+    std::error_code error;
+    if (end > 0) out += std::filesystem::absolute(std::string(folders.substr(0, end)), error).string();
+    if (end == folders.size()) return out;
+    out += ':';
+    folders.remove_prefix(end + 1);
+  }
+}
+
+std::vector<std::string> environment() {
+  constexpr std::string_view images = "WEFT_IMAGES=";
+  std::vector<std::string> all;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    const std::string_view text(*entry);
+    const bool relative = text.starts_with(images);
+    all.push_back(relative ? std::string(images) + absolute_folders(text.substr(images.size()))
+                           : std::string(text));
+  }
+  return all;
+}
+
+Result<runtime::Fd> open_log(const runtime::Home& home) {
+  std::error_code error;
+  const mode_t mask = umask(077);
+  std::filesystem::create_directories(home.logs(), error);
+  umask(mask);
+  const std::string path = home.own_log("supervisor");
+  std::error_code none;
+  const bool large = std::filesystem::file_size(path, none) > log_bytes && !none;
+  runtime::Fd log(
+      open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | (large ? O_TRUNC : 0), 0600));
+  if (!log) {
+    return failure(Exit::failed,
+                   fmt::format("cannot write the state folder: {}", runtime::IoError{errno}.message()), path,
+                   "give another folder with --home or WEFT_HOME");
+  }
+  return log;
+}
+
+}  // namespace
+
+Result<runtime::Home> home_of(const Context& context) {
+  auto home = runtime::Home::resolve(runtime::HomeSource::of_process(context.home));
+  if (!home) {
+    return failure(Exit::failed, home.error().detail, {}, "give a state folder with --home or WEFT_HOME");
+  }
+  return std::move(*home);
+}
+
+std::string own_program() {
+  std::error_code error;
+  return std::filesystem::read_symlink("/proc/self/exe", error).string();
+}
+
+std::vector<std::string> supervise_command(const runtime::Home& home) {
+  return {own_program(), "supervise", "--home", home.state()};
+}
+
+bool has_supervisor(const runtime::Home& home) {
+  return runtime::connect_messages(home.supervisor_socket()).has_value();
+}
+
+Task<bool> is_ready(runtime::Reactor& reactor, runtime::Home home) {
+  http::Client client(reactor, base::Address::unix_path(home.api_socket()), {.host = "weft"});
+  http::Request request;
+  request.target = "/readyz";
+  auto response = co_await client.send(std::move(request), probe_limit);
+  co_return response && response->status == 200;
+}
+
+Result<runtime::Child> start_supervisor(const runtime::Home& home, bool with_us) {
+  auto log = open_log(home);
+  if (!log) return std::unexpected(std::move(log.error()));
+  runtime::SpawnOptions options;
+  options.argv = supervise_command(home);
+  options.environment = environment();
+  options.directory = "/";
+  options.fds = {{log->get(), 1}, {log->get(), 2}};
+  options.parent_death_signal = with_us ? SIGTERM : 0;
+  auto child = runtime::spawn(options);
+  if (!child) {
+    return failure(Exit::failed, fmt::format("cannot start `weft supervise`: {}", child.error().message()),
+                   options.argv.front());
+  }
+  return std::move(*child);
+}
+
+Task<Result<void>> wait_ready(runtime::Reactor& reactor, const Context& context,
+                              std::optional<pid_t> supervisor, base::Duration limit) {
+  const auto give_up = reactor.clock().now() + limit;
+  for (;;) {
+    auto home = home_of(context);
+    if (!home) co_return std::unexpected(std::move(home.error()));
+    if (co_await is_ready(reactor, *home)) co_return Result<void>();
+    const bool ended = supervisor && waitpid(*supervisor, nullptr, WNOHANG) == *supervisor;
+    if (ended) supervisor.reset();
+    const bool late = reactor.clock().now() > give_up;
+    // Another command may have started one at the same time: then ours ends at once, and theirs serves us
+    // both.
+    if (late || (ended && !has_supervisor(*home))) {
+      co_return failure(
+          Exit::unavailable,
+          late ? fmt::format("the control plane is not ready after {}", base::format_duration(limit))
+               : std::string("the control plane could not be started"),
+          fmt::format("{}:\n{}", home->own_log("supervisor"), tail_of(home->own_log("supervisor"), 8)),
+          "see the log for the reason");
+    }
+    co_await reactor.sleep(probe_pause);
+  }
+}
+
+Result<std::unique_ptr<Session>> open_session(const Context& context, Absent absent) {
+  auto home = home_of(context);
+  if (!home) return std::unexpected(std::move(home.error()));
+  auto session = std::make_unique<Session>(*home);
+  if (session->reactor.block_on(is_ready(session->reactor, *home))) return session;
+  std::optional<pid_t> started;
+  if (!has_supervisor(*home)) {
+    if (absent == Absent::fail) {
+      return failure(Exit::unavailable, "no control plane runs", fmt::format("state in {}", home->state()),
+                     "start one with `control-plane run`; most commands start one themselves");
+    }
+    auto child = start_supervisor(*home, false);
+    if (!child) return std::unexpected(std::move(child.error()));
+    started = child->pid;
+  }
+  auto ready = session->reactor.block_on(wait_ready(session->reactor, context, started, start_limit));
+  if (!ready) return std::unexpected(std::move(ready.error()));
+  if (started) {
+    fmt::print(stderr, "started a local control plane (state in {}); stop it with `control-plane stop`\n",
+               home->state());
+  }
+  // The run folder may have been made only now.
+  home = home_of(context);
+  if (!home) return std::unexpected(std::move(home.error()));
+  return std::make_unique<Session>(*home);
+}
+
+std::string tail_of(const std::string& path, std::size_t lines) {
+  constexpr std::streamoff most = 16 * 1024;
+  std::ifstream file(path, std::ios::binary | std::ios::ate);
+  if (!file || lines == 0) return {};
+  const std::streamoff size = file.tellg();
+  file.seekg(std::max<std::streamoff>(0, size - most));
+  std::string text{std::istreambuf_iterator<char>(file), {}};
+  while (text.ends_with('\n')) text.pop_back();
+  std::size_t at = text.size();
+  for (std::size_t i = 0; i < lines && at != std::string::npos && at > 0; ++i) at = text.rfind('\n', at - 1);
+  return at == std::string::npos || at == 0 ? text : text.substr(at + 1);
+}
+
+}  // namespace weft::cli

@@ -1,0 +1,54 @@
+// A command's way to the mesh of its home: finds the control plane, or starts one in the background.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/api.h"
+#include "cli/command.h"
+#include "runtime/home.h"
+#include "runtime/process.h"
+#include "runtime/reactor.h"
+
+namespace weft::cli {
+
+/// The home that the flags and the environment say.
+Result<runtime::Home> home_of(const Context& context);
+
+/// The path of this program's file.
+std::string own_program();
+/// The command line of `weft supervise` for that home.
+std::vector<std::string> supervise_command(const runtime::Home& home);
+
+/// Whether a supervisor serves that home now.
+bool has_supervisor(const runtime::Home& home);
+/// Whether the control plane of that home answers and is ready.
+runtime::Task<bool> is_ready(runtime::Reactor& reactor, runtime::Home home);
+
+/// Starts `weft supervise` with its output in the home's log. `with_us`: it ends when this process does.
+Result<runtime::Child> start_supervisor(const runtime::Home& home, bool with_us);
+/// Waits until the control plane is ready; fails when `supervisor` (if given) has ended and no other serves
+/// the home.
+runtime::Task<Result<void>> wait_ready(runtime::Reactor& reactor, const Context& context,
+                                       std::optional<pid_t> supervisor, base::Duration limit);
+
+struct Session {
+  runtime::Reactor reactor;
+  runtime::Home home;
+  Api api;
+
+  explicit Session(runtime::Home where) : home(std::move(where)), api(reactor, home.api_socket()) {}
+};
+
+/// What a command does when no control plane runs.
+enum class Absent : bool { start, fail };
+
+/// A session with a control plane that is ready. One that had to be started is told of on stderr.
+Result<std::unique_ptr<Session>> open_session(const Context& context, Absent absent = Absent::start);
+
+/// The last lines of a file, for error messages; empty if it cannot be read.
+std::string tail_of(const std::string& path, std::size_t lines);
+
+}  // namespace weft::cli

@@ -1,0 +1,26 @@
+// Which resources a command line names: KIND NAME..., KIND/NAME..., KIND.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "cli/failure.h"
+#include "model/kinds.h"
+
+namespace weft::cli {
+
+/// One resource, or all of a kind if `name` is empty.
+struct Target {
+  const model::Kind* kind = nullptr;
+  std::string name;
+};
+
+/// The kind of that name in any of its spellings; else an error with the nearest.
+Result<const model::Kind*> parse_kind(const std::string& text);
+
+/// "service web cart", "svc/web job/migrate", "pods", "services,deployments". `default_kind`, if given, is
+/// the kind of a single word that is no kind.
+Result<std::vector<Target>> parse_targets(const std::vector<std::string>& words,
+                                          const std::string& default_kind = {});
+
+}  // namespace weft::cli

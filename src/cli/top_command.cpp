@@ -1,0 +1,61 @@
+// `top`: what each service is doing, from the proxy's own metrics.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "cli/commands.h"
+#include "cli/live_view.h"
+#include "cli/output.h"
+#include "cli/session.h"
+#include "cli/terminal.h"
+
+namespace weft::cli {
+
+namespace {
+
+struct Options {
+  bool once = false;
+  std::string interval = "1s";
+};
+
+runtime::Task<void> pause(runtime::Reactor& reactor, base::Duration duration) {
+  co_await reactor.sleep(duration);
+}
+
+Result<void> run(const Context& context, const Options& options) {
+  auto interval = parse_timeout(options.interval);
+  if (!interval) return std::unexpected(std::move(interval.error()));
+  auto session = open_session(context, Absent::fail);
+  if (!session) return std::unexpected(std::move(session.error()));
+  auto& reactor = (*session)->reactor;
+  LiveView view(**session, context.all_namespaces ? "" : context.ns);
+  if (auto first = reactor.block_on(view.look()); !first) return std::unexpected(std::move(first.error()));
+  const bool documents = context.format == Format::json || context.format == Format::yaml;
+  const bool live = !options.once && !documents && is_terminal(STDOUT_FILENO);
+  for (;;) {
+    reactor.block_on(pause(reactor, *interval));
+    auto lines = reactor.block_on(view.look());
+    if (!lines) return std::unexpected(std::move(lines.error()));
+    if (live) print("\x1b[H\x1b[2J");
+    print(documents ? show_document(to_json(*lines), context.format)
+                    : render(*lines, wants_colour(STDOUT_FILENO)));
+    if (options.once || documents) return {};
+  }
+}
+
+}  // namespace
+
+void add_top(Command parent, Context& context) {
+  auto options = std::make_shared<Options>();
+  auto command = parent.add("top", "Show request rate, success share and latency of each service",
+                            "weft top\nweft top --once -o json | jq '.services[] | {name, requests}'");
+  command.flag("--once", options->once, "Show one interval and end");
+  command.option("--interval", options->interval, "Time span that the numbers are of [1s]",
+                 {.value = "DURATION"});
+  command.ns(context);
+  command.all_namespaces(context);
+  command.output(context);
+  command.home(context);
+  command.run(context, [&context, options] { return run(context, *options); });
+}
+
+}  // namespace weft::cli

@@ -1,0 +1,117 @@
+// `wait`: returns when resources have a condition, as kubectl's has it.
+#include <fmt/format.h>
+
+#include "cli/commands.h"
+#include "cli/objects.h"
+#include "cli/output.h"
+#include "cli/readiness.h"
+#include "cli/session.h"
+#include "cli/target.h"
+#include "message/syntax.h"
+
+namespace weft::cli {
+
+using base::Json;
+using runtime::Task;
+
+namespace {
+
+constexpr auto pause = std::chrono::milliseconds(20);
+
+struct Options {
+  std::vector<std::string> words;
+  std::string what = "ready";
+  std::string timeout;
+};
+
+/// --for: what holds for an object (null: it does not exist).
+struct Goal {
+  bool deleted = false;
+  std::string condition;  // empty: done
+  std::string status;
+
+  bool holds(const Json& object) const {
+    if (deleted) return object.is_null();
+    if (object.is_null()) return false;
+    if (condition.empty()) return progress_of(object).done;
+    return message::equals_ignore_case(condition_of(object, condition).status, status);
+  }
+};
+
+Result<Goal> parse_goal(const std::string& text) {
+  constexpr std::string_view prefix = "condition=";
+  if (text == "ready") return Goal{};
+  if (text == "delete") return Goal{.deleted = true};
+  if (text.starts_with(prefix) && text.size() > prefix.size()) {
+    const auto rest = text.substr(prefix.size());
+    const auto equals = std::min(rest.find('='), rest.size());
+    return Goal{false, rest.substr(0, equals), equals < rest.size() ? rest.substr(equals + 1) : "True"};
+  }
+  return failure(Exit::usage, fmt::format("--for={} is not understood", text), {},
+                 "write ready, delete, or condition=NAME[=VALUE] such as condition=Available");
+}
+
+Task<Result<void>> wait_for(runtime::Reactor& reactor, Api& api, std::vector<Awaited> awaited, Goal goal,
+                            base::Duration limit, std::string what) {
+  const auto give_up = reactor.clock().now() + limit;
+  for (;;) {
+    auto objects = co_await fetch_all(api, awaited);
+    if (!objects) co_return std::unexpected(std::move(objects.error()));
+    const auto missing =
+        std::ranges::find_if(*objects, [&goal](const Json& object) { return !goal.holds(object); });
+    if (missing == objects->end()) co_return Result<void>();
+    if (reactor.clock().now() > give_up) {
+      const auto& which = awaited[static_cast<std::size_t>(missing - objects->begin())];
+      co_return failure(
+          Exit::timeout,
+          fmt::format("{} is not so after {}: {}", which.to_string(), base::format_duration(limit), what),
+          missing->is_null() ? "it does not exist" : progress_of(*missing).text,
+          fmt::format("weft describe {} {}", which.kind->singular, which.name));
+    }
+    co_await reactor.sleep(pause);
+  }
+}
+
+Result<void> run(const Context& context, const Options& options) {
+  auto goal = parse_goal(options.what);
+  if (!goal) return std::unexpected(std::move(goal.error()));
+  auto limit = parse_timeout(options.timeout);
+  if (!limit) return std::unexpected(std::move(limit.error()));
+  auto targets = parse_targets(options.words);
+  if (!targets) return std::unexpected(std::move(targets.error()));
+  auto session = open_session(context);
+  if (!session) return std::unexpected(std::move(session.error()));
+  auto& [reactor, home, api] = **session;
+  std::vector<Awaited> awaited;
+  for (const auto& target : *targets) {
+    if (!target.name.empty()) {
+      awaited.push_back({target.kind, context.ns, target.name});
+      continue;
+    }
+    auto all = reactor.block_on(api.list(model::rest_path(*target.kind, context.ns)));
+    if (!all) return std::unexpected(std::move(all.error()));
+    for (const Json& object : *all) awaited.push_back({target.kind, context.ns, name_of(object)});
+  }
+  auto done = reactor.block_on(wait_for(reactor, api, awaited, *goal, *limit, options.what));
+  if (!done) return done;
+  for (const auto& one : awaited) print(fmt::format("{}: {}\n", one.to_string(), options.what));
+  return {};
+}
+
+}  // namespace
+
+void add_wait(Command parent, Context& context) {
+  auto options = std::make_shared<Options>();
+  auto command =
+      parent.add("wait", "Return when resources are ready, have a condition, or are gone",
+                 "weft wait deployments --timeout 2m\nweft wait job/migrate --for condition=Complete\n"
+                 "weft wait pod/web-x7k2p --for delete");
+  command.option("KIND", options->words, "KIND [NAME...] or KIND/NAME...", {.required = true});
+  command.option("--for", options->what, "ready, delete, or condition=NAME[=VALUE] [ready]");
+  command.timeout(options->timeout, "60s");
+  command.ns(context);
+  command.home(context);
+  command.run(context, [&context, options] { return run(context, *options); });
+}
+
+}  // namespace weft::cli

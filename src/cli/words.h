@@ -1,0 +1,16 @@
+// A command line in one text, as a POSIX shell would read it.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace weft::cli {
+
+/// Splits at blanks; '...' and "..." keep blanks, \ takes the next character as it is (within "..." only
+/// before " and
+/// \). No variables, no wildcards. Nothing if a quote or a last \ has no end.
+std::optional<std::vector<std::string>> split_words(std::string_view text);
+
+}  // namespace weft::cli

@@ -1,0 +1,121 @@
+#include "control/api/admit.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "model/decode.h"
+
+namespace weft::control::api {
+
+namespace {
+
+using base::Json;
+
+/// Length of the suffix that generateName is completed with, as in Kubernetes.
+constexpr int generated_suffix_length = 5;
+
+/// The string at `object[field]`, empty if there is none; sets it to `wanted` then. The error is for one that
+/// differs.
+Outcome<void> settle(Json& object, const char* field, std::string_view wanted, std::string_view what) {
+  auto& value = object[field];
+  if (value.is_null() || value == "") {
+    if (wanted.empty()) {
+      object.erase(field);
+    } else {
+      value = wanted;
+    }
+    return {};
+  }
+  if (value == wanted) return {};
+  const auto found = value.is_string() ? value.get<std::string>() : value.dump();
+  return refuse(Reason::bad_request, wanted.empty()
+                                         ? fmt::format("{} \"{}\" must not be set here", what, found)
+                                         : fmt::format("{} \"{}\" does not match the path, which says \"{}\"",
+                                                       what, found, wanted));
+}
+
+/// Fills in what the path says about the object, and refuses what contradicts it.
+Outcome<void> settle_identity(Json& document, const ObjectRoute& route) {
+  if (auto done = settle(document, "apiVersion", route.kind->api_version, "the apiVersion"); !done)
+    return done;
+  if (auto done = settle(document, "kind", route.kind->kind, "the kind"); !done) return done;
+  auto& metadata = document["metadata"];
+  if (metadata.is_null()) metadata = Json::object();
+  if (!metadata.is_object()) return refuse(Reason::bad_request, "metadata must be an object");
+  // Kubernetes' own bookkeeping of who set what: weft keeps none.
+  metadata.erase("managedFields");
+  metadata.erase("selfLink");
+  if (auto done = settle(metadata, "namespace", route.ns, "metadata.namespace"); !done) return done;
+  if (route.name.empty()) return {};
+  return settle(metadata, "name", route.name, "metadata.name");
+}
+
+std::string name_of(const Json& document) { return store::key_of(document).name; }
+
+/// Defaults that others' tools (kubectl describe) read without asking whether they are there. Only outside of
+/// lists: `apply` replaces lists as a whole, so a default within one would make the same file look like a
+/// change each time.
+void fill_defaults(Json& document, const model::Resource& resource) {
+  const auto fill = [&](const char* field, auto value) {
+    auto& there = document["spec"][field];
+    if (there.is_null()) there = value;
+  };
+  if (const auto* deployment = std::get_if<model::Deployment>(&resource))
+    fill("replicas", deployment->spec.replicas);
+  if (const auto* job = std::get_if<model::Job>(&resource)) fill("backoffLimit", job->spec.backoff_limit);
+}
+
+Outcome<Admitted> validate(Json document, const ObjectRoute& route) {
+  const auto decoded = model::decode(document);
+  if (!decoded.resource) return std::unexpected(invalid(decoded.diagnostics, *route.kind, name_of(document)));
+  fill_defaults(document, *decoded.resource);
+  Admitted admitted{.object = std::move(document), .warnings = {}};
+  for (const auto& warning : decoded.diagnostics) {
+    auto text =
+        warning.field.empty() ? warning.message : fmt::format("{}: {}", warning.field, warning.message);
+    if (!warning.mend.empty()) text += "; " + warning.mend;
+    admitted.warnings.push_back(std::move(text));
+  }
+  return admitted;
+}
+
+}  // namespace
+
+Outcome<Admitted> admit_new(Json document, const ObjectRoute& route, const store::Store& store,
+                            base::Random& random) {
+  if (auto done = settle_identity(document, route); !done) return std::unexpected(done.error());
+  auto& metadata = document["metadata"];
+  if (const auto version = metadata.find("resourceVersion");
+      version != metadata.end() && !version->is_null() && *version != "") {
+    return refuse(Reason::bad_request, "metadata.resourceVersion must not be set on an object to be created");
+  }
+  for (const auto* field :
+       {"resourceVersion", "uid", "creationTimestamp", "generation", "deletionTimestamp"}) {
+    metadata.erase(field);
+  }
+  document.erase("status");
+  if (const auto prefix = metadata.find("generateName");
+      name_of(document).empty() && prefix != metadata.end() && prefix->is_string()) {
+    metadata["name"] = prefix->get<std::string>() + random.suffix(generated_suffix_length);
+  }
+  if (route.kind->namespaced && !store.get({"Namespace", {}, route.ns})) {
+    return std::unexpected(not_found(*model::find_kind("Namespace"), route.ns));
+  }
+  return validate(std::move(document), route);
+}
+
+Outcome<Admitted> admit_change(Json document, const ObjectRoute& route) {
+  if (auto done = settle_identity(document, route); !done) return std::unexpected(done.error());
+  return validate(std::move(document), route);
+}
+
+Outcome<Json> admit_status(Json document, const ObjectRoute& route) {
+  if (auto done = settle_identity(document, route); !done) return std::unexpected(done.error());
+  if (const auto status = document.find("status"); status != document.end() && !status->is_object()) {
+    return refuse(Reason::bad_request, "status must be an object");
+  }
+  return document;
+}
+
+}  // namespace weft::control::api

@@ -1,0 +1,310 @@
+// The way of a REST request, in order: route, query, verb, answer.
+#include <fmt/format.h>
+
+#include <charconv>
+#include <utility>
+
+#include "control/api/api.h"
+#include "control/api/body.h"
+#include "control/api/discovery.h"
+#include "control/api/route.h"
+#include "control/api/select.h"
+#include "control/api/verbs.h"
+#include "control/api/watch.h"
+#include "http/server.h"
+#include "runtime/combine.h"
+#include "runtime/socket.h"
+
+namespace weft::control::api {
+
+namespace {
+
+using http::Exchange;
+using message::Headers;
+using runtime::Task;
+
+constexpr std::string_view json_type = "application/json";
+/// All Warning fields of one answer together; Kubernetes cuts at the same size.
+constexpr std::size_t max_warning_bytes = 4096;
+
+/// A streamed answer. Its head goes out with the first write, so that what fails before can still be answered
+/// with a Status.
+class ExchangeOutput final : public Output {
+ public:
+  ExchangeOutput(Exchange& exchange, std::string_view content_type)
+      : exchange_(exchange), content_type_(content_type) {}
+
+  Task<void> write(std::string bytes) override {
+    if (!exchange_.is_started()) co_await exchange_.start(200, Headers{{"content-type", content_type_}});
+    if (!bytes.empty()) co_await exchange_.write(std::move(bytes));
+  }
+
+ private:
+  Exchange& exchange_;
+  std::string_view content_type_;
+};
+
+Task<void> reply(Exchange& exchange, Failure failure) {
+  Headers headers{{"content-type", json_type}};
+  if (!failure.allow.empty()) headers.add("allow", failure.allow);
+  co_await exchange.reply(http_code(failure.reason), std::move(headers), to_text(to_json(failure)));
+}
+
+/// RFC 7234, 5.5: 299 agent "text". Kubernetes' clients show them to their users.
+std::string warning_value(std::string_view text) {
+  std::string quoted;
+  for (const char c : text) {
+    if (c == '"' || c == '\\') quoted += '\\';
+    quoted += c;
+  }
+  return fmt::format("299 weft \"{}\"", quoted);
+}
+
+Task<void> reply(Exchange& exchange, Answer answer) {
+  Headers headers{{"content-type", json_type}};
+  std::size_t bytes = 0;
+  for (const auto& warning : answer.warnings) {
+    auto value = warning_value(warning);
+    bytes += value.size();
+    if (bytes > max_warning_bytes) break;
+    headers.add("warning", value);
+  }
+  co_await exchange.reply(answer.code, std::move(headers), std::move(answer.body));
+}
+
+Task<void> reply(Exchange& exchange, Outcome<Answer> outcome) {
+  if (outcome) return reply(exchange, std::move(*outcome));
+  return reply(exchange, std::move(outcome.error()));
+}
+
+Task<void> reply_text(Exchange& exchange, int code, std::string text) {
+  co_await exchange.reply(code, Headers{{"content-type", "text/plain; charset=utf-8"}}, std::move(text));
+}
+
+/// "true", "1" and the name alone are yes, as in Kubernetes.
+bool flag(const Exchange& exchange, std::string_view name) {
+  const auto value = exchange.query(name);
+  return value && *value != "false" && *value != "0";
+}
+
+/// Nothing if it is absent or empty; the error is for what is no number.
+Outcome<std::optional<std::uint64_t>> number(const Exchange& exchange, std::string_view name) {
+  const auto value = exchange.query(name);
+  if (!value || value->empty()) return std::nullopt;
+  std::uint64_t parsed = 0;
+  const auto* end = value->data() + value->size();
+  if (const auto result = std::from_chars(value->data(), end, parsed);
+      result.ec != std::errc() || result.ptr != end) {
+    return refuse(Reason::bad_request, fmt::format("{}=\"{}\" is no whole number", name, *value));
+  }
+  return parsed;
+}
+
+/// weft answers in JSON alone; tables and protobuf are what kubectl would rather have, not what it must.
+bool accepts_json(const Exchange& exchange) {
+  const auto accept = exchange.header("accept").value_or("*/*");
+  for (const auto* type : {"*/*", "application/*", "json", "text/plain"}) {
+    if (accept.find(type) != std::string_view::npos) return true;
+  }
+  return accept.empty();
+}
+
+using LogOutcome = std::expected<void, base::ErrorOf<Reason>>;
+
+Task<void> keep(Task<LogOutcome> log, std::optional<LogOutcome>* into) {
+  into->emplace(co_await std::move(log));
+}
+
+Task<void> until_stop(runtime::Event* stopping) { co_await stopping->wait(); }
+
+Outcome<Selection> selection_of(const Exchange& exchange, const ObjectRoute& route) {
+  return parse_selection(*route.kind, route.ns, exchange.query("labelSelector").value_or(""),
+                         exchange.query("fieldSelector").value_or(""));
+}
+
+Outcome<WatchRequest> watch_request(const Exchange& exchange, const ObjectRoute& route) {
+  auto selection = selection_of(exchange, route);
+  if (!selection) return std::unexpected(selection.error());
+  const auto since = number(exchange, "resourceVersion");
+  if (!since) return std::unexpected(since.error());
+  const auto seconds = number(exchange, "timeoutSeconds");
+  if (!seconds) return std::unexpected(seconds.error());
+  /// Longer than anybody waits, short enough for arithmetic in nanoseconds.
+  constexpr std::uint64_t max_seconds = 365UL * 24 * 3600;
+  WatchRequest request{.kind = route.kind, .selection = std::move(*selection)};
+  // Version 0 means any, which Kubernetes answers like none.
+  if (*since && **since != 0) request.since = **since;
+  request.bookmarks = flag(exchange, "allowWatchBookmarks");
+  if (flag(exchange, "sendInitialEvents")) {
+    request.since.reset();
+    request.marks_initial_events = true;
+  }
+  if (*seconds && **seconds != 0) request.limit = std::chrono::seconds(std::min(**seconds, max_seconds));
+  return request;
+}
+
+Outcome<ObjectRequest> object_request(const Exchange& exchange, const ObjectRoute& route) {
+  ObjectRequest request{.route = route,
+                        .content_type = std::string(exchange.header("content-type").value_or("")),
+                        .body = exchange.body()};
+  const auto dry_run = exchange.query("dryRun");
+  if (dry_run && *dry_run != "All") {
+    return refuse(Reason::bad_request, fmt::format("dryRun=\"{}\" is not supported, only All is", *dry_run));
+  }
+  request.dry_run = dry_run.has_value();
+  return request;
+}
+
+}  // namespace
+
+struct Server::Impl {
+  Impl(runtime::Reactor& reactor_in, base::Random random_in, store::Store& store_in,
+       Operations& operations_in)
+      : reactor(reactor_in),
+        random(random_in),
+        context{reactor_in.clock(), store_in, random},
+        operations(operations_in),
+        server(reactor_in, [this](Exchange& exchange) { return answer(exchange); }) {}
+
+  Task<void> answer(Exchange& exchange);
+  Task<void> answer_object(Exchange& exchange, ObjectRoute route);
+  Task<void> answer_watch(Exchange& exchange, ObjectRoute route);
+  Task<void> answer_log(Exchange& exchange, LogRoute route);
+  Task<void> answer_discovery(Exchange& exchange, DiscoveryRoute route);
+  Task<void> answer_page(Exchange& exchange, Page page);
+
+  runtime::Reactor& reactor;
+  base::Random random;
+  Context context;
+  Operations& operations;
+  /// Ends watches and logs, which would go on for ever.
+  runtime::Event stopping;
+  http::Server server;
+};
+
+Task<void> Server::Impl::answer(Exchange& exchange) {
+  auto route = find_route(exchange.method(), exchange.segments(), flag(exchange, "watch"));
+  if (!route) {
+    co_await reply(exchange, std::move(route.error()));
+  } else if (!accepts_json(exchange)) {
+    co_await reply(exchange, refuse(Reason::not_acceptable, "only application/json can be had here").error());
+  } else if (auto* object = std::get_if<ObjectRoute>(&*route)) {
+    co_await answer_object(exchange, std::move(*object));
+  } else if (auto* log = std::get_if<LogRoute>(&*route)) {
+    co_await answer_log(exchange, std::move(*log));
+  } else if (auto* discovery = std::get_if<DiscoveryRoute>(&*route)) {
+    co_await answer_discovery(exchange, std::move(*discovery));
+  } else {
+    co_await answer_page(exchange, std::get<Page>(*route));
+  }
+}
+
+Task<void> Server::Impl::answer_object(Exchange& exchange, ObjectRoute route) {
+  auto request = object_request(exchange, route);
+  if (!request) {
+    co_await reply(exchange, std::move(request.error()));
+    co_return;
+  }
+  switch (route.verb) {
+    case Verb::get: co_await reply(exchange, get(context.store, route)); co_return;
+    case Verb::list: {
+      const auto selection = selection_of(exchange, route);
+      if (!selection) {
+        co_await reply(exchange, selection.error());
+      } else {
+        co_await reply(exchange, list(context.store, *route.kind, *selection));
+      }
+      co_return;
+    }
+    case Verb::watch: co_await answer_watch(exchange, std::move(route)); co_return;
+    case Verb::create: co_await reply(exchange, co_await create(context, std::move(*request))); co_return;
+    case Verb::update: co_await reply(exchange, co_await update(context, std::move(*request))); co_return;
+    case Verb::patch: co_await reply(exchange, co_await patch(context, std::move(*request))); co_return;
+    case Verb::remove: co_await reply(exchange, co_await remove(context, std::move(*request))); co_return;
+  }
+}
+
+Task<void> Server::Impl::answer_watch(Exchange& exchange, ObjectRoute route) {
+  auto request = watch_request(exchange, route);
+  if (!request) {
+    co_await reply(exchange, std::move(request.error()));
+    co_return;
+  }
+  ExchangeOutput output(exchange, json_type);
+  co_await runtime::first(watch(reactor, context.store, std::move(*request), output), until_stop(&stopping));
+  co_await output.write("");
+  co_await exchange.finish();
+}
+
+Task<void> Server::Impl::answer_log(Exchange& exchange, LogRoute route) {
+  const auto tail = number(exchange, "tailLines");
+  if (!tail) {
+    co_await reply(exchange, tail.error());
+    co_return;
+  }
+  LogRequest request{.ns = std::move(route.ns),
+                     .pod = std::move(route.pod),
+                     .container = exchange.query("container").value_or(""),
+                     .follow = flag(exchange, "follow"),
+                     .previous = flag(exchange, "previous"),
+                     .timestamps = flag(exchange, "timestamps"),
+                     .tail_lines = *tail};
+  ExchangeOutput output(exchange, "text/plain; charset=utf-8");
+  std::optional<LogOutcome> done;
+  co_await runtime::first(keep(operations.log(std::move(request), output), &done), until_stop(&stopping));
+  if (!done || *done) {
+    co_await output.write("");
+    co_await exchange.finish();
+  } else if (!exchange.is_started()) {
+    co_await reply(exchange, refuse(done->error().kind, done->error().detail).error());
+  }
+}
+
+Task<void> Server::Impl::answer_discovery(Exchange& exchange, DiscoveryRoute route) {
+  const auto document = discovery(route.segments);
+  if (!document) {
+    co_await reply(exchange,
+                   refuse(Reason::not_found, "the server could not find the requested resource").error());
+    co_return;
+  }
+  co_await reply(exchange, Answer{.code = 200, .body = to_text(*document), .warnings = {}});
+}
+
+Task<void> Server::Impl::answer_page(Exchange& exchange, Page page) {
+  switch (page) {
+    case Page::version: co_await reply(exchange, Answer{200, to_text(version_document()), {}}); co_return;
+    case Page::status: co_await reply(exchange, Answer{200, to_text(operations.status()), {}}); co_return;
+    case Page::health: co_await reply_text(exchange, 200, "ok"); co_return;
+    case Page::ready: {
+      const auto reason = operations.not_ready();
+      co_await reply_text(exchange, reason ? 503 : 200, reason.value_or("ok"));
+      co_return;
+    }
+    case Page::shutdown: {
+      ExchangeOutput output(exchange, json_type);
+      co_await output.write("");
+      co_await operations.shutdown(output);
+      co_await exchange.finish();
+      co_return;
+    }
+  }
+}
+
+Server::Server(runtime::Reactor& reactor, base::Random random, store::Store& store, Operations& operations)
+    : impl_(std::make_unique<Impl>(reactor, random, store, operations)) {}
+
+Server::~Server() = default;
+
+Task<runtime::IoResult<void>> Server::serve(runtime::Fd listening) {
+  runtime::Acceptor acceptor(impl_->reactor, std::move(listening));
+  co_return co_await impl_->server.serve(acceptor);
+}
+
+void Server::serve(std::unique_ptr<runtime::Stream> stream) { impl_->server.serve(std::move(stream)); }
+
+Task<void> Server::stop(base::Duration limit) {
+  impl_->stopping.set();
+  co_await impl_->server.stop(limit);
+}
+
+}  // namespace weft::control::api

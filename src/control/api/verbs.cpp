@@ -1,0 +1,221 @@
+#include "control/api/verbs.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "control/api/admit.h"
+#include "control/api/api.h"
+#include "control/api/body.h"
+#include "control/api/namespaces.h"
+#include "model/merge.h"
+#include "store/change.h"
+
+namespace weft::control::api {
+
+namespace {
+
+using base::Json;
+using runtime::Task;
+
+/// Each round one of those who change the same object at the same time succeeds; more of them than this at
+/// once is no load but a loop.
+constexpr int conflict_attempts = 200;
+/// Five characters of 27 give 14 million names.
+constexpr int generated_name_attempts = 8;
+
+store::Key key_of(const ObjectRoute& route) { return {std::string(route.kind->kind), route.ns, route.name}; }
+
+Answer answer(int code, const Json& object, std::vector<std::string> warnings = {}) {
+  return {.code = code, .body = to_text(object), .warnings = std::move(warnings)};
+}
+
+/// What the store would make of it.
+store::Result<store::Object> rehearse_create(const Context& context, Json object) {
+  const auto current = context.store.get(store::key_of(object));
+  auto made = store::created(current, std::move(object),
+                             {.version = 0, .time = context.clock.wall(), .uid = context.random.uuid()});
+  if (!made) return made;
+  Json without_version = **made;
+  without_version["metadata"].erase("resourceVersion");
+  return std::make_shared<const Json>(std::move(without_version));
+}
+
+store::Result<store::Object> rehearse_update(const Context& context, Json object, bool status) {
+  const auto current = context.store.get(store::key_of(object));
+  const store::Stamp stamp{.version = current ? store::version_of(*current) : 0, .time = {}, .uid = {}};
+  return status ? store::status_updated(current, std::move(object), stamp)
+                : store::updated(current, std::move(object), stamp);
+}
+
+/// Admits the next state of an object and stores it. Sets `conflict` if it rests on a state that is no longer
+/// the newest.
+Task<Outcome<Answer>> replace(Context& context, ObjectRoute route, bool dry_run, Json document,
+                              bool* conflict) {
+  std::vector<std::string> warnings;
+  if (route.status) {
+    auto admitted = admit_status(std::move(document), route);
+    if (!admitted) co_return std::unexpected(admitted.error());
+    document = std::move(*admitted);
+  } else {
+    auto admitted = admit_change(std::move(document), route);
+    if (!admitted) co_return std::unexpected(admitted.error());
+    document = std::move(admitted->object);
+    warnings = std::move(admitted->warnings);
+  }
+  store::Result<store::Object> stored;
+  if (dry_run) {
+    stored = rehearse_update(context, std::move(document), route.status);
+  } else if (route.status) {
+    stored = co_await context.store.update_status(std::move(document));
+  } else {
+    stored = co_await context.store.update(std::move(document));
+  }
+  if (!stored) {
+    *conflict = stored.error().kind == store::StoreErrorKind::conflict;
+    co_return std::unexpected(failure_of(stored.error(), *route.kind, route.name));
+  }
+  co_return answer(200, **stored, std::move(warnings));
+}
+
+bool names_version(const Json& patch) {
+  const auto metadata = patch.find("metadata");
+  return metadata != patch.end() && metadata->is_object() && metadata->contains("resourceVersion");
+}
+
+/// What a DELETE's body may say (meta/v1 DeleteOptions); how dependents are deleted is weft's own business.
+struct DeleteOptions {
+  std::string uid;
+  std::optional<std::uint64_t> version;
+  bool dry_run = false;
+};
+
+Outcome<DeleteOptions> parse_delete_options(const ObjectRequest& request) {
+  DeleteOptions options{.uid = {}, .version = {}, .dry_run = request.dry_run};
+  if (request.body.empty()) return options;
+  const auto body = parse_object(request.content_type, request.body);
+  if (!body) return std::unexpected(body.error());
+  if (const auto dry = body->find("dryRun"); dry != body->end() && dry->is_array() && !dry->empty()) {
+    options.dry_run = true;
+  }
+  const auto conditions = body->find("preconditions");
+  if (conditions == body->end() || !conditions->is_object()) return options;
+  if (const auto uid = conditions->find("uid"); uid != conditions->end() && uid->is_string())
+    options.uid = *uid;
+  if (conditions->contains("resourceVersion")) {
+    options.version = store::version_of(Json{{"metadata", *conditions}});
+  }
+  return options;
+}
+
+Json deleted_status(const ObjectRoute& route, const Json& object) {
+  return {{"kind", "Status"},
+          {"apiVersion", "v1"},
+          {"metadata", Json::object()},
+          {"status", "Success"},
+          {"details",
+           {{"name", route.name},
+            {"group", route.kind->group()},
+            {"kind", route.kind->plural},
+            {"uid", object.at("metadata").at("uid")}}}};
+}
+
+}  // namespace
+
+std::string to_text(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+
+Outcome<Answer> get(const store::Store& store, const ObjectRoute& route) {
+  const auto object = store.get(key_of(route));
+  if (!object) return std::unexpected(not_found(*route.kind, route.name));
+  return answer(200, *object);
+}
+
+Answer list(const store::Store& store, const model::Kind& kind, const Selection& selection) {
+  auto body =
+      fmt::format(R"({{"kind":"{}List","apiVersion":"{}","metadata":{{"resourceVersion":"{}"}},"items":[)",
+                  kind.kind, kind.api_version, store.version());
+  bool first = true;
+  for (const auto& object : store.list(kind.kind, selection.ns)) {
+    if (!selection.matches(*object)) continue;
+    if (!std::exchange(first, false)) body += ',';
+    body += to_text(*object);
+  }
+  body += "]}";
+  return {.code = 200, .body = std::move(body), .warnings = {}};
+}
+
+Task<Outcome<Answer>> create(Context& context, ObjectRequest request) {
+  const auto document = parse_object(request.content_type, request.body);
+  if (!document) co_return std::unexpected(document.error());
+  for (int attempt = 1;; ++attempt) {
+    auto admitted = admit_new(*document, request.route, context.store, context.random);
+    if (!admitted) co_return std::unexpected(admitted.error());
+    const auto name = store::key_of(admitted->object).name;
+    const bool generated = store::key_of(*document).name.empty();
+    store::Result<store::Object> stored;
+    if (request.dry_run) {
+      stored = rehearse_create(context, std::move(admitted->object));
+    } else {
+      stored = co_await context.store.create(std::move(admitted->object));
+    }
+    if (stored) co_return answer(201, **stored, std::move(admitted->warnings));
+    const bool taken = stored.error().kind == store::StoreErrorKind::already_exists;
+    if (taken && generated && attempt < generated_name_attempts) continue;
+    co_return std::unexpected(failure_of(stored.error(), *request.route.kind, name));
+  }
+}
+
+Task<Outcome<Answer>> update(Context& context, ObjectRequest request) {
+  auto document = parse_object(request.content_type, request.body);
+  if (!document) co_return std::unexpected(document.error());
+  if (!context.store.get(key_of(request.route))) {
+    co_return std::unexpected(not_found(*request.route.kind, request.route.name));
+  }
+  bool conflict = false;
+  co_return co_await replace(context, request.route, request.dry_run, std::move(*document), &conflict);
+}
+
+Task<Outcome<Answer>> patch(Context& context, ObjectRequest request) {
+  const auto change = parse_merge_patch(request.content_type, request.body);
+  if (!change) co_return std::unexpected(change.error());
+  for (int attempt = 1;; ++attempt) {
+    const auto current = context.store.get(key_of(request.route));
+    if (!current) co_return std::unexpected(not_found(*request.route.kind, request.route.name));
+    bool conflict = false;
+    auto result = co_await replace(context, request.route, request.dry_run,
+                                   model::apply_merge_patch(*current, *change), &conflict);
+    if (!conflict || names_version(*change) || attempt == conflict_attempts) co_return result;
+  }
+}
+
+Task<Outcome<Answer>> remove(Context& context, ObjectRequest request) {
+  const auto& route = request.route;
+  auto options = parse_delete_options(request);
+  if (!options) co_return std::unexpected(options.error());
+  const auto current = context.store.get(key_of(route));
+  if (!current) co_return std::unexpected(not_found(*route.kind, route.name));
+  if (!options->uid.empty() && current->at("metadata").at("uid") != options->uid) {
+    co_return std::unexpected(
+        failure_of({store::StoreErrorKind::conflict, fmt::format("its uid is not {}", options->uid)},
+                   *route.kind, route.name));
+  }
+  // Nobody may put another object of that name in its place meanwhile.
+  if (!options->uid.empty() && !options->version) options->version = store::version_of(*current);
+  const bool is_namespace = route.kind->kind == "Namespace";
+  if (is_namespace && is_permanent(route.name)) {
+    co_return refuse(Reason::forbidden, fmt::format("the namespace \"{}\" always exists", route.name));
+  }
+  store::Result<store::Object> removed;
+  if (options->dry_run) {
+    const store::Stamp stamp{.version = store::version_of(*current), .time = {}, .uid = {}};
+    removed = store::removed(current, key_of(route), options->version, stamp);
+  } else if (is_namespace) {
+    removed = co_await remove_namespace(context.store, route.name, options->version);
+  } else {
+    removed = co_await context.store.remove(key_of(route), options->version);
+  }
+  if (!removed) co_return std::unexpected(failure_of(removed.error(), *route.kind, route.name));
+  co_return answer(200, deleted_status(route, **removed));
+}
+
+}  // namespace weft::control::api

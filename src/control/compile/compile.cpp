@@ -1,0 +1,358 @@
+#include "control/compile/compile.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+namespace weft::control::compile {
+namespace {
+
+using snapshot::Cluster;
+using snapshot::Listener;
+using snapshot::Snapshot;
+
+/// What all contexts are made from.
+struct Mesh {
+  const Input& input;
+  std::map<model::Ref, const model::Service*> services;
+  std::map<model::Ref, std::vector<const Instance*>> instances;  // by workload
+  /// By cluster name: made once, copied into every context that calls the service.
+  std::map<std::string, Cluster> clusters;
+  std::chrono::milliseconds timeout;
+  snapshot::LoadBalancing load_balancing;
+};
+
+model::Ref ref_of(const model::Service& service) {
+  return {model::DependencyKind::service, service.metadata.ns, service.metadata.name};
+}
+
+const base::Address* address_of(const Mesh& mesh, std::string_view key) {
+  const auto at = mesh.input.addresses.find(key);
+  return at == mesh.input.addresses.end() ? nullptr : &at->second;
+}
+
+snapshot::Protocol protocol_of(const model::ServicePort& port) {
+  return port.traffic() == model::AppProtocol::tcp ? snapshot::Protocol::tcp : snapshot::Protocol::http1;
+}
+
+base::Origin origin_of(const model::Service& service, std::string field) {
+  return {"Service", service.metadata.ns, service.metadata.name, std::move(field)};
+}
+
+/// A listener's table with the one route that sends everything to `cluster`.
+snapshot::RouteTable route_all(const std::string& name, const std::string& cluster,
+                               std::chrono::milliseconds timeout, const base::Origin& origin) {
+  snapshot::Route route;
+  route.name = name;
+  route.cluster = cluster;
+  route.timeout = timeout;
+  route.origin = origin;
+  return {name, {{name, {"*"}, {std::move(route)}}}, origin};
+}
+
+/// Adds a listener and, if it speaks HTTP, its routes.
+void add_listener(Snapshot& to, Listener listener, const std::string& cluster,
+                  std::chrono::milliseconds timeout) {
+  if (listener.protocol == snapshot::Protocol::tcp) {
+    listener.cluster = cluster;
+  } else {
+    listener.routes = listener.name;
+    to.routes.push_back(route_all(listener.name, cluster, timeout, listener.origin));
+  }
+  to.listeners.push_back(std::move(listener));
+}
+
+std::vector<snapshot::Endpoint> endpoints_of(const Mesh& mesh, const model::Service& service,
+                                             const model::ServicePort& port) {
+  std::vector<snapshot::Endpoint> endpoints;
+  for (const auto index : mesh.input.graph.behind(ref_of(service))) {
+    const auto behind = mesh.instances.find(mesh.input.graph.workloads()[index].ref);
+    if (behind == mesh.instances.end()) continue;
+    for (const Instance* instance : behind->second) {
+      const auto* bound = target_port(port, instance->ports);
+      if (!bound) continue;
+      const auto* address = address_of(mesh, inbound_key(instance->ns, instance->name, bound->port.number));
+      if (!address) continue;
+      const auto health = instance->draining ? snapshot::Health::draining
+                          : instance->ready  ? snapshot::Health::healthy
+                                             : snapshot::Health::unhealthy;
+      endpoints.push_back({*address, health, 1, instance->name});
+    }
+  }
+  std::ranges::sort(endpoints, {}, &snapshot::Endpoint::instance);
+  return endpoints;
+}
+
+Cluster bare_cluster(const Mesh& mesh, std::string_view ns, std::string_view service, std::int32_t port) {
+  Cluster cluster;
+  cluster.name = cluster_name(ns, service, port);
+  cluster.load_balancing = mesh.load_balancing;
+  cluster.service = service;
+  cluster.service_ns = ns;
+  return cluster;
+}
+
+void make_clusters(Mesh& mesh) {
+  for (const auto* service : mesh.input.services) {
+    for (std::size_t i = 0; i < service->spec.ports.size(); ++i) {
+      const auto& port = service->spec.ports[i];
+      auto cluster = bare_cluster(mesh, service->metadata.ns, service->metadata.name, port.port);
+      cluster.protocol = protocol_of(port);
+      cluster.endpoints = endpoints_of(mesh, *service, port);
+      cluster.origin = origin_of(*service, fmt::format("spec.ports[{}]", i));
+      auto name = cluster.name;
+      mesh.clusters.insert_or_assign(std::move(name), std::move(cluster));
+    }
+  }
+}
+
+void add_edge(const Mesh& mesh, Snapshot& to, std::set<std::string, std::less<>>& wanted) {
+  for (const auto* service : mesh.input.services) {
+    const auto& meta = service->metadata;
+    for (std::size_t i = 0; i < service->spec.ports.size(); ++i) {
+      const auto& port = service->spec.ports[i];
+      auto key = edge_key(meta.ns, meta.name, port.port);
+      const auto name = cluster_name(meta.ns, meta.name, port.port);
+      to.clusters.push_back(mesh.clusters.at(name));
+      if (const auto* address = address_of(mesh, key)) {
+        Listener listener{.name = key,
+                          .address = *address,
+                          .direction = snapshot::Direction::edge,
+                          .protocol = protocol_of(port),
+                          .service = meta.name,
+                          .service_ns = meta.ns,
+                          .origin = origin_of(*service, fmt::format("spec.ports[{}]", i))};
+        add_listener(to, std::move(listener), name, mesh.timeout);
+      }
+      wanted.insert(std::move(key));
+    }
+  }
+}
+
+/// The ways to one dependency: a listener and a cluster for each of its ports, or one that answers 503 while
+/// it does not exist.
+void add_dependency(const Mesh& mesh, const model::Ref& caller, const model::Dependency& dependency,
+                    Snapshot* to, std::set<std::string, std::less<>>& wanted) {
+  const auto found = mesh.services.find(dependency.target);
+  static const std::vector<model::ServicePort> unknown_port{model::ServicePort{}};
+  const auto& ports = found == mesh.services.end() || found->second->spec.ports.empty()
+                          ? unknown_port
+                          : found->second->spec.ports;
+  for (std::size_t i = 0; i < ports.size(); ++i) {
+    const auto& target = dependency.target;
+    const auto key = outbound_key(caller, target, i == 0 ? std::nullopt : std::optional(ports[i].port));
+    wanted.insert(key);
+    if (!to) continue;
+    const auto cluster = cluster_name(target.ns, target.name, ports[i].port);
+    const auto known = mesh.clusters.find(cluster);
+    if (known != mesh.clusters.end()) {
+      to->clusters.push_back(known->second);
+    } else {
+      to->clusters.push_back(bare_cluster(mesh, target.ns, target.name, ports[i].port));
+      to->clusters.back().origin = dependency.origin;
+    }
+    const auto* address = address_of(mesh, key);
+    if (!address) continue;
+    Listener listener{.name = fmt::format("outbound/{}/{}/{}/{}/{}", caller.ns, caller.name, target.ns,
+                                          target.name, ports[i].port),
+                      .address = *address,
+                      .direction = snapshot::Direction::outbound,
+                      .protocol = protocol_of(ports[i]),
+                      .service = target.name,
+                      .service_ns = target.ns,
+                      .origin = dependency.origin};
+    add_listener(*to, std::move(listener), cluster, mesh.timeout);
+  }
+}
+
+/// Clusters without listeners for what a scope wider than `declared` lets a context know: for foreign xDS
+/// clients.
+void add_scope(const Mesh& mesh, const model::Ref& caller, Snapshot& to) {
+  const auto scope = mesh.input.mesh.scope;
+  if (scope == model::Scope::declared) return;
+  for (const auto* service : mesh.input.services) {
+    if (scope == model::Scope::ns && service->metadata.ns != caller.ns) continue;
+    for (const auto& port : service->spec.ports) {
+      to.clusters.push_back(
+          mesh.clusters.at(cluster_name(service->metadata.ns, service->metadata.name, port.port)));
+    }
+  }
+}
+
+/// How an instance's port is spoken to: TCP if a Service says so, for bytes of any kind pass through it; else
+/// HTTP unless the port's name says otherwise.
+snapshot::Protocol inbound_protocol(const Mesh& mesh, const model::Workload& workload,
+                                    const Instance& instance, const provider::BoundPort& bound) {
+  bool targeted = false;
+  for (const auto& name : workload.services) {
+    const auto found = mesh.services.find({model::DependencyKind::service, workload.ref.ns, name});
+    if (found == mesh.services.end()) continue;
+    for (const auto& port : found->second->spec.ports) {
+      if (target_port(port, instance.ports) != &bound) continue;
+      if (protocol_of(port) == snapshot::Protocol::tcp) return snapshot::Protocol::tcp;
+      targeted = true;
+    }
+  }
+  const auto& name = bound.port.name;
+  return !targeted && (name == "tcp" || name.starts_with("tcp-")) ? snapshot::Protocol::tcp
+                                                                  : snapshot::Protocol::http1;
+}
+
+void add_inbound(const Mesh& mesh, const model::Workload& workload, Snapshot& to) {
+  const auto found = mesh.instances.find(workload.ref);
+  if (found == mesh.instances.end()) return;
+  // The service that the instances speak for in metrics: with several, the first by name.
+  const std::string& service = workload.services.empty() ? workload.ref.name : workload.services.front();
+  for (const Instance* instance : found->second) {
+    for (const auto& bound : instance->ports) {
+      auto key = inbound_key(instance->ns, instance->name, bound.port.number);
+      const auto* address = address_of(mesh, key);
+      if (!address) continue;
+      const base::Origin origin{std::string(model::to_string(workload.ref.kind)), workload.ref.ns,
+                                workload.ref.name, "spec.template.spec.containers[0].ports"};
+      Cluster cluster;
+      cluster.name = key;
+      cluster.protocol = inbound_protocol(mesh, workload, *instance, bound);
+      cluster.service = service;
+      cluster.service_ns = workload.ref.ns;
+      cluster.endpoints.push_back({bound.address, snapshot::Health::healthy, 1, instance->name});
+      cluster.origin = origin;
+      Listener listener{.name = key,
+                        .address = *address,
+                        .direction = snapshot::Direction::inbound,
+                        .protocol = cluster.protocol,
+                        .service = service,
+                        .service_ns = workload.ref.ns,
+                        .origin = origin};
+      to.clusters.push_back(std::move(cluster));
+      // The caller's side keeps the time limit; a second one here would only race with it.
+      add_listener(to, std::move(listener), key, std::chrono::milliseconds::zero());
+    }
+  }
+}
+
+/// Sorts by name and drops what is there twice (a Deployment and a Job of one name that call the same
+/// Service).
+template <class T>
+void make_unique(std::vector<T>& list) {
+  std::ranges::sort(list, {}, &T::name);
+  const auto rest = std::ranges::unique(list, {}, &T::name);
+  list.erase(rest.begin(), rest.end());
+}
+
+std::string service_account(const Input& input, const model::Ref& workload) {
+  const auto find = [&](const auto& list) -> const std::string* {
+    for (const auto* item : list) {
+      if (item->metadata.name == workload.name && item->metadata.ns == workload.ns) {
+        return &item->spec.pod_template.spec.service_account_name;
+      }
+    }
+    return nullptr;
+  };
+  const auto* account =
+      workload.kind == model::DependencyKind::deployment ? find(input.deployments) : find(input.jobs);
+  return account && !account->empty() ? *account : workload.name;
+}
+
+std::string identity(const Input& input, std::string_view ns, std::string_view account) {
+  return fmt::format("spiffe://{}/ns/{}/sa/{}", input.mesh.trust_domain, ns, account);
+}
+
+Mesh prepare(const Input& input) {
+  Mesh mesh{.input = input,
+            .services = {},
+            .instances = {},
+            .clusters = {},
+            .timeout = std::chrono::duration_cast<std::chrono::milliseconds>(input.mesh.request_timeout),
+            .load_balancing = input.mesh.load_balancing == model::LoadBalancing::round_robin
+                                  ? snapshot::LoadBalancing::round_robin
+                                  : snapshot::LoadBalancing::least_request};
+  for (const auto* service : input.services) mesh.services.emplace(ref_of(*service), service);
+  for (const auto& instance : input.instances) mesh.instances[instance.workload].push_back(&instance);
+  make_clusters(mesh);
+  return mesh;
+}
+
+}  // namespace
+
+Output compile(const Input& input) {
+  const Mesh mesh = prepare(input);
+  Output output;
+  std::map<snapshot::ContextId, Snapshot> contexts;
+
+  auto& edge = contexts[snapshot::edge_context];
+  edge.identity = identity(input, snapshot::edge_context.ns, snapshot::edge_context.workload);
+  add_edge(mesh, edge, output.wanted);
+
+  const auto& workloads = input.graph.workloads();
+  for (std::size_t i = 0; i < workloads.size(); ++i) {
+    const auto& workload = workloads[i];
+    Snapshot* to = nullptr;
+    if (input.active.contains(i)) {
+      to = &contexts[context_of(workload.ref)];
+      if (to->identity.empty()) {
+        to->identity = identity(input, workload.ref.ns, service_account(input, workload.ref));
+      }
+      add_inbound(mesh, workload, *to);
+      add_scope(mesh, workload.ref, *to);
+    }
+    std::set<model::Ref> seen;  // an entry may come with several conditions
+    for (const auto& dependency : workload.dependencies) {
+      if (dependency.target.kind != model::DependencyKind::service || !seen.insert(dependency.target).second)
+        continue;
+      add_dependency(mesh, workload.ref, dependency, to, output.wanted);
+    }
+  }
+  for (const auto& instance : input.instances) {
+    for (const auto& bound : instance.ports) {
+      output.wanted.insert(inbound_key(instance.ns, instance.name, bound.port.number));
+    }
+  }
+
+  for (auto& [context, snapshot] : contexts) {
+    snapshot.context = context;
+    make_unique(snapshot.listeners);
+    make_unique(snapshot.routes);
+    make_unique(snapshot.clusters);
+    output.snapshots.push_back(std::move(snapshot));
+  }
+  return output;
+}
+
+const provider::BoundPort* target_port(const model::ServicePort& port,
+                                       std::span<const provider::BoundPort> ports) {
+  const auto* number = port.target_port.number();
+  const auto found = std::ranges::find_if(ports, [&](const provider::BoundPort& bound) {
+    return number ? bound.port.number == *number : bound.port.name == *port.target_port.name();
+  });
+  return found == ports.end() ? nullptr : &*found;
+}
+
+snapshot::ContextId context_of(const model::Ref& workload) { return {workload.ns, workload.name}; }
+
+std::string cluster_name(std::string_view ns, std::string_view service, std::int32_t port) {
+  return fmt::format("outbound|{}||{}.{}", port, service, ns);
+}
+
+std::string edge_key(std::string_view ns, std::string_view service, std::int32_t port) {
+  return fmt::format("edge/{}/{}/{}", ns, service, port);
+}
+
+std::string outbound_key(const model::Ref& workload, const model::Ref& service,
+                         std::optional<std::int32_t> further_port) {
+  auto key = fmt::format("outbound/{}/{}/{}/{}", workload.ns, workload.name, service.ns, service.name);
+  if (further_port) fmt::format_to(std::back_inserter(key), "/{}", *further_port);
+  return key;
+}
+
+std::string inbound_key(std::string_view ns, std::string_view instance, std::int32_t port) {
+  return fmt::format("inbound/{}/{}/{}", ns, instance, port);
+}
+
+std::string inbound_prefix(std::string_view ns, std::string_view instance) {
+  return fmt::format("inbound/{}/{}/", ns, instance);
+}
+
+}  // namespace weft::control::compile

@@ -1,0 +1,34 @@
+// The data plane as the reconcilers see it: the xDS server, or a stand-in for tests.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "runtime/task.h"
+#include "snapshot/snapshot.h"
+
+namespace weft::control::reconcile {
+
+/// What the proxies said to the last publication of a context.
+struct Settlement {
+  /// All connected proxies that need it run it.
+  bool acknowledged = false;
+  /// How many those are.
+  std::size_t proxies = 0;
+  /// A proxy's words if one refused it.
+  std::string refusal;
+};
+
+class DataPlane {
+ public:
+  virtual ~DataPlane() = default;
+  virtual void publish(snapshot::SnapshotPtr snapshot) = 0;
+  /// All contexts that the machine's proxy serves; others are forgotten.
+  virtual void place(std::vector<snapshot::ContextId> contexts) = 0;
+  /// Ends when the proxies have answered, at the latest after `limit`; at once if none is connected.
+  virtual runtime::Task<Settlement> settled(snapshot::ContextId context, base::Duration limit) = 0;
+};
+
+}  // namespace weft::control::reconcile

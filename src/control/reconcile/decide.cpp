@@ -1,0 +1,207 @@
+// What to create and what to stop, workload by workload.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "control/reconcile/engine.h"
+#include "control/reconcile/rollout.h"
+#include "control/reconcile/stop_order.h"
+#include "control/reconcile/workload_status.h"
+
+namespace weft::control::reconcile {
+namespace {
+
+constexpr int name_suffix_length = 5;
+
+InstancePtr named(const Workload& workload, const std::string& name) {
+  const auto at =
+      std::ranges::find(workload.instances, name, [](const auto& instance) { return instance->name; });
+  return at == workload.instances.end() ? nullptr : *at;
+}
+
+bool has_process(const Workload& workload) {
+  return std::ranges::any_of(workload.instances, [](const auto& instance) { return instance->has_process; });
+}
+
+}  // namespace
+
+runtime::Task<bool> Engine::decide(Decision decision) {
+  if (!decision) {
+    rebuild();
+    co_return true;
+  }
+  auto* workload = world_.find_workload(*decision);
+  // A rebuild that is due looks at all of them, with what the workload depends on now.
+  if (!workload || !is_adopted_ || is_rebuild_due_) co_return true;
+  if (workload->job) {
+    decide_job(*workload);
+  } else {
+    decide_deployment(*workload);
+  }
+  end_if_stopped();
+  co_return true;
+}
+
+void Engine::decide_deployment(Workload& workload) {
+  const int replicas = is_going(workload) ? 0 : workload.replicas();
+  if (replicas == 0) return stop_instances(workload);
+  workload.stops_after.reset();
+  const bool may = may_create(workload);
+  std::vector<Candidate> candidates;
+  for (const auto& instance : workload.instances) {
+    candidates.push_back({instance->name, is_current(workload, *instance), instance->ready,
+                          instance->is_leaving(), instance->number});
+  }
+  const auto rollout = plan_rollout(replicas, may, candidates);
+  for (const auto& name : rollout.stop) {
+    if (const auto instance = named(workload, name)) {
+      record(*instance, EventType::normal, "Killing", "stops, for it is not needed any more");
+      instance->stop.set();
+    }
+  }
+  for (int i = 0; i < rollout.create; ++i) create_instance(workload);
+}
+
+void Engine::decide_job(Workload& workload) {
+  if (is_going(workload)) return stop_instances(workload);
+  workload.stops_after.reset();
+  // A copy: what is stopped may leave the list at once.
+  const auto instances = workload.instances;
+  bool is_active = false;
+  for (const auto& instance : instances) {
+    if (!is_own(workload, *instance)) {
+      instance->stop.set();  // of a Job of the same name that was deleted
+    } else {
+      is_active |= instance->state != State::finished && !instance->is_leaving();
+    }
+  }
+  judge_job(workload);
+  if (workload.is_over()) {
+    set_gate(workload, Gate{}, false);
+    return;
+  }
+  if (is_active || !may_create(workload)) return;
+  const auto now = reactor_.clock().now();
+  if (now < workload.retry_at) return decisions_.add_after(workload.ref, workload.retry_at - now);
+  create_instance(workload);
+}
+
+void Engine::judge_job(Workload& workload) {
+  if (workload.is_over()) return;
+  const int failures = failed_runs(workload);
+  if (has_succeeded(workload)) {
+    workload.is_complete = true;
+    record(workload.ref, EventType::normal, "Completed", "the Job has completed");
+  } else if (failures > workload.job->spec.backoff_limit) {
+    std::string how;
+    for (const auto& instance : workload.instances) {
+      if (is_own(workload, *instance) && instance->last_exit)
+        how = "; the last one with " + to_string(*instance->last_exit);
+    }
+    workload.is_failed = true;
+    workload.failure = fmt::format("{} of at most {} runs have failed{}", failures,
+                                   workload.job->spec.backoff_limit + 1, how);
+    record(workload.ref, EventType::warning, "BackoffLimitExceeded", workload.failure);
+  } else {
+    return;
+  }
+  reports_.add(key_of(workload.ref));
+  publisher_.request();
+  decisions_.add(workload.ref);
+  const auto node = world_.graph().find(workload.ref);
+  if (!node) return;
+  for (const auto index : world_.graph().dependents(*node))
+    decisions_.add(world_.graph().workloads()[index].ref);
+}
+
+void Engine::stop_instances(Workload& workload) {
+  set_gate(workload, Gate{}, false);
+  const auto is_leaving = [&](const model::Ref& ref) {
+    const auto* other = world_.find_workload(ref);
+    return other && has_process(*other) &&
+           (is_going(*other) || (other->deployment && other->replicas() == 0));
+  };
+  const auto* before = must_stop_before(world_.stop_edges(), workload.ref, is_leaving);
+  const bool waits = before && has_process(workload);
+  const auto stops_after = waits ? std::optional(*before) : std::nullopt;
+  if (workload.stops_after != stops_after) {
+    workload.stops_after = stops_after;
+    reports_.add(key_of(workload.ref));
+  }
+  const auto instances = workload.instances;
+  for (const auto& instance : instances) {
+    // Without a process it is in nobody's way, and must not be started again meanwhile.
+    if (instance->stop.is_set() || (waits && instance->has_process)) continue;
+    if (instance->has_process) record(*instance, EventType::normal, "Killing", "stops");
+    instance->stop.set();
+  }
+}
+
+bool Engine::may_create(Workload& workload) {
+  const auto index = world_.graph().find(workload.ref);
+  if (!index || !find_provider(workload)) return false;
+  const bool has_begun = std::ranges::any_of(workload.instances, [&](const auto& instance) {
+    return !instance->is_leaving() &&
+           (workload.job ? is_own(workload, *instance) : is_current(workload, *instance));
+  });
+  const auto now = reactor_.clock().now();
+  const auto waited = workload.waiting_since ? now - *workload.waiting_since : base::Duration::zero();
+  auto gate = evaluate_gate(
+      world_.graph().workloads()[*index].dependencies, world_.graph().blocked_by(*index),
+      [this](const model::Ref& ref) { return world_.state_of(ref); }, waited);
+  const bool is_open = gate.is_open();
+  if (!is_open && !has_begun && gate.next_timeout) decisions_.add_after(workload.ref, *gate.next_timeout);
+  set_gate(workload, std::move(gate), !is_open && !has_begun);
+  // What has begun is not held back when a dependency fails later.
+  return is_open || has_begun;
+}
+
+void Engine::set_gate(Workload& workload, Gate gate, bool waits) {
+  const bool changed = workload.gate.reason != gate.reason || workload.gate.message != gate.message ||
+                       workload.waiting_since.has_value() != waits;
+  if (waits && !workload.waiting_since) workload.waiting_since = reactor_.clock().now();
+  if (!waits) workload.waiting_since.reset();
+  workload.gate = std::move(gate);
+  if (!changed) return;
+  if (waits) {
+    const bool is_fault = workload.gate.reason != GateReason::dependency_not_ready;
+    record(workload.ref, is_fault ? EventType::warning : EventType::normal,
+           std::string(to_string(workload.gate.reason)), workload.gate.message);
+  }
+  reports_.add(key_of(workload.ref));
+  touch_services_of(workload.ref);
+}
+
+bool Engine::find_provider(Workload& workload) {
+  const auto& annotations = workload.metadata().annotations;
+  const auto at = annotations.find(std::string(model::annotation::provider));
+  const std::string name = at == annotations.end() ? "process" : at->second;
+  std::string fault;
+  if (!world_.has_provider(name)) fault = "ProviderNotFound";
+  if (workload.fault != fault) {
+    workload.fault = fault;
+    workload.fault_message = fault.empty() ? "" : fmt::format("there is no Provider \"{}\"", name);
+    if (!fault.empty()) record(workload.ref, EventType::warning, fault, workload.fault_message);
+    reports_.add(key_of(workload.ref));
+    touch_services_of(workload.ref);
+  }
+  return fault.empty();
+}
+
+void Engine::create_instance(Workload& workload) {
+  auto self = std::make_shared<Instance>();
+  self->workload = workload.ref;
+  do {
+    self->name = workload.ref.name + "-" + random_.suffix(name_suffix_length);
+  } while (world_.find_instance(self->id()));
+  self->number = next_number_++;
+  self->revision = workload.revision;
+  self->dependencies = workload.dependencies;
+  self->owner_uid = workload.metadata().uid;
+  self->pod = std::make_shared<const model::PodSpec>(workload.pod_template().spec);
+  self->created_at = reactor_.clock().wall();
+  world_.add(self);
+  scope_.spawn(live(self));
+}
+
+}  // namespace weft::control::reconcile

@@ -1,0 +1,91 @@
+// One instance of a workload as the control plane knows it.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "control/reconcile/backoff.h"
+#include "model/dependency.h"
+#include "model/resource.h"
+#include "provider/provider.h"
+#include "runtime/combine.h"
+
+namespace weft::control::reconcile {
+
+/// starting: the provider is being asked. running: its process runs. waiting: it ended, or could not start,
+/// and waits for its restart. finished: it ended and is not started again. stopping: it is being taken out.
+enum class State : std::uint8_t { starting, running, waiting, finished, stopping };
+
+struct Instance {
+  model::Ref workload;
+  std::string name;
+  /// Grows with each instance made.
+  std::uint64_t number = 0;
+
+  /// The hash of the template that it was made from, and the dependencies that it was told the addresses of
+  /// ("ns/name").
+  std::string revision;
+  std::set<std::string> dependencies;
+  /// The uid of the workload that it was made for; another one of the same name is another Job.
+  std::string owner_uid;
+  /// What it runs. Of an adopted one: the workload's present template.
+  std::shared_ptr<const model::PodSpec> pod;
+
+  State state = State::starting;
+  /// A process runs, or may run still (it is being stopped).
+  bool has_process = false;
+  /// The provider lists it.
+  bool is_known = false;
+  bool ready = false;
+  bool was_ready = false;
+  bool draining = false;
+  int pid = -1;
+  int restarts = 0;
+  Backoff backoff;
+  /// Why it waits or is not ready: "CrashLoopBackOff", "ImageNotFound"; empty if nothing is wrong.
+  std::string reason;
+  std::string message;
+  std::optional<provider::Exit> last_exit;
+  /// It ended because a liveness or startup probe failed.
+  bool was_killed = false;
+  base::WallTime created_at;
+  base::WallTime started_at;
+  /// The same on the monotonic clock; of an adopted one, when it was adopted.
+  base::MonoTime running_since{};
+  std::vector<provider::BoundPort> ports;
+
+  /// The startup probe has succeeded, or there is none.
+  runtime::Event startup_done;
+  /// Set by the one who is told of the process's end, after last_exit.
+  runtime::Event exited;
+  /// Set to take it out for good.
+  runtime::Event stop;
+
+  const std::string& ns() const { return workload.ns; }
+  /// The provider's name for it.
+  std::string id() const { return workload.ns + "/" + name; }
+  bool is_leaving() const { return stop.is_set() || state == State::stopping; }
+  bool has_succeeded() const { return state == State::finished && last_exit && last_exit->code == 0; }
+};
+
+using InstancePtr = std::shared_ptr<Instance>;
+
+/// "exit code 1", "signal 9 (SIGKILL)".
+std::string to_string(const provider::Exit& exit);
+/// The exit code as a shell and Kubernetes give it: 128 + N for signal N.
+int exit_code(const provider::Exit& exit);
+
+/// Keys of the labels that an instance has at the provider, beside model::label's.
+namespace instance_label {
+constexpr std::string_view dependencies = "weft.dev/dependencies";
+constexpr std::string_view owner_uid = "weft.dev/owner-uid";
+constexpr std::string_view restarts = "weft.dev/restarts";
+}  // namespace instance_label
+
+}  // namespace weft::control::reconcile

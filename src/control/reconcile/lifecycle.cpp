@@ -1,0 +1,273 @@
+// One instance from its start to its end: start, run, back off and again, until it has finished or is taken
+// out.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "control/reconcile/engine.h"
+#include "control/reconcile/environment.h"
+#include "control/reconcile/workload_status.h"
+#include "runtime/log.h"
+
+namespace weft::control::reconcile {
+namespace {
+
+runtime::Task<void> until(runtime::Event& event) { co_await event.wait(); }
+runtime::Task<void> either(runtime::Event& a, runtime::Event& b) {
+  co_await runtime::first(until(a), until(b));
+}
+runtime::Task<void> pause(runtime::Reactor& reactor, base::Duration duration) {
+  co_await reactor.sleep(duration);
+}
+
+/// The reason of a container that could not be started, as Kubernetes words it.
+std::string_view reason_of(provider::ProviderErrorKind kind) {
+  using enum provider::ProviderErrorKind;
+  switch (kind) {
+    case image_not_found: return "ImageNotFound";
+    case image_not_executable: return "ImageNotExecutable";
+    case no_free_port: return "NoFreePort";
+    case port_in_use: return "PortInUse";
+    case not_found: return "NotFound";
+    case already_exists: return "AlreadyExists";
+    case unavailable: return "ProviderUnavailable";
+    case failed: return "StartError";
+  }
+  return "StartError";
+}
+
+std::string join(const std::set<std::string>& parts) { return fmt::format("{}", fmt::join(parts, ",")); }
+
+}  // namespace
+
+runtime::Task<void> Engine::live(InstancePtr self) {
+  touch(*self);
+  while (!self->stop.is_set()) {
+    if (self->state == State::starting) co_await start_process(self);
+    if (self->state == State::running) co_await run_process(self);
+    if (self->stop.is_set()) break;
+    if (self->state == State::finished || !is_restarted(*self)) {
+      finish(*self);
+      co_await self->stop.wait();
+      break;
+    }
+    co_await back_off(self);
+  }
+  co_await take_down(self);
+}
+
+runtime::Task<void> Engine::start_process(InstancePtr self) {
+  self->has_process = true;
+  self->exited.clear();
+  self->startup_done.clear();
+  self->pid = -1;
+  auto spec = co_await spec_for(self);
+  if (!spec) {
+    note_start_failure(*self, spec.error());
+    co_return;
+  }
+  // What it needs is ready; its proxy has to know that too before it makes its first call.
+  if (!self->dependencies.empty()) co_await publisher_.flush_and_settle();
+  auto started = co_await provider_.start(std::move(*spec));
+  if (!started) {
+    note_start_failure(*self, started.error());
+    co_return;
+  }
+  note_started(*self, *started);
+}
+
+runtime::Task<provider::Result<provider::InstanceSpec>> Engine::spec_for(InstancePtr self) {
+  const auto node = [&]() -> const model::Workload* {
+    const auto index = world_.graph().find(self->workload);
+    return index ? &world_.graph().workloads()[*index] : nullptr;
+  };
+  // The instance learns the addresses of its dependencies from its environment: they come first.
+  if (const auto* workload = node()) {
+    auto reserved = co_await addresses_.ensure(environment_keys(world_, *workload));
+    if (!reserved) co_return std::unexpected(reserved.error());
+  }
+  const auto& pod = *self->pod;
+  if (pod.containers.empty())
+    co_return base::fail(provider::ProviderErrorKind::failed, "its template has no container");
+  const auto& container = pod.containers.front();
+  provider::InstanceSpec spec;
+  spec.id = self->id();
+  spec.image = container.image;
+  spec.command = container.command;
+  spec.args = container.args;
+  if (const auto* workload = node())
+    spec.environment = environment(world_, *workload, container, addresses_.known());
+  spec.working_directory = container.working_dir;
+  for (const auto& port : container.ports) {
+    spec.ports.push_back({port.name, static_cast<std::uint16_t>(port.container_port)});
+  }
+  spec.grace = std::chrono::seconds(pod.termination_grace_period_seconds);
+  spec.labels = {{std::string(model::label::workload), self->workload.name},
+                 {std::string(model::label::kind), std::string(model::to_string(self->workload.kind))},
+                 {std::string(model::label::template_hash), self->revision},
+                 {std::string(instance_label::dependencies), join(self->dependencies)},
+                 {std::string(instance_label::owner_uid), self->owner_uid},
+                 {std::string(instance_label::restarts), std::to_string(self->restarts)}};
+  co_return spec;
+}
+
+void Engine::note_started(Instance& self, const provider::Instance& started) {
+  self.state = State::running;
+  self.is_known = true;
+  self.pid = started.pid;
+  self.ports = started.ports;
+  self.started_at = reactor_.clock().wall();
+  self.running_since = reactor_.clock().now();
+  self.reason.clear();
+  self.message.clear();
+  self.was_killed = false;
+  record(self, EventType::normal, "Started", fmt::format("process {} runs", started.pid));
+  touch(self);
+}
+
+void Engine::note_start_failure(Instance& self, const provider::ProviderError& error) {
+  self.has_process = false;
+  self.state = State::waiting;
+  self.reason = reason_of(error.kind);
+  self.message = error.detail;
+  self.last_exit.reset();
+  self.running_since = reactor_.clock().now();
+  record(self, EventType::warning, self.reason, self.message);
+  touch(self);
+}
+
+runtime::Task<void> Engine::run_process(InstancePtr self) {
+  int first_to_end = 0;
+  {
+    runtime::Scope probes;
+    probes.spawn(watch_readiness(self));
+    first_to_end = co_await runtime::first(either(self->exited, self->stop), watch_liveness(self));
+  }
+  if (self->stop.is_set()) co_return;  // it stops while it still runs
+  if (first_to_end == 1) co_await kill_process(self);
+  note_end(*self);
+}
+
+runtime::Task<void> Engine::kill_process(InstancePtr self) {
+  self->was_killed = true;
+  self->ready = false;
+  touch(*self);
+  co_await end_process(self);
+}
+
+runtime::Task<void> Engine::end_process(InstancePtr self) {
+  for (auto again = base::Duration(retry_first);; again = std::min<base::Duration>(again * 2, retry_most)) {
+    auto stopped = co_await provider_.stop(self->id());
+    if (stopped) {
+      if (stopped->exit) self->last_exit = stopped->exit;
+      co_return;
+    }
+    using enum provider::ProviderErrorKind;
+    if (stopped.error().kind == not_found || stopped.error().kind == unavailable) co_return;
+    runtime::log::warning("reconcile", "{} was not stopped: {}", self->id(), stopped.error().detail);
+    co_await reactor_.sleep(again);
+  }
+}
+
+void Engine::note_end(Instance& self) {
+  self.has_process = false;
+  self.ready = false;
+  self.pid = -1;
+  self.state = State::waiting;
+  const auto how = self.last_exit ? to_string(*self.last_exit) : std::string("unknown");
+  if (!self.was_killed) {
+    self.reason = self.last_exit && exit_code(*self.last_exit) == 0 ? "Completed" : "Error";
+    self.message = how;
+  }
+  const bool is_expected = self.has_succeeded() || self.reason == "Completed";
+  record(self, is_expected ? EventType::normal : EventType::warning, "Exited", how);
+  runtime::log::info("reconcile", "{} {} ended: {}", self.workload.to_string(), self.name, how);
+  touch(self);
+}
+
+bool Engine::is_restarted(const Instance& self) const {
+  const auto* workload = world_.find_workload(self.workload);
+  if (!workload || is_going(*workload)) return false;
+  if (workload->deployment) return true;
+  if (!is_own(*workload, self) || workload->is_over()) return false;
+  // What could not be started at all is tried again, as Kubernetes does, and counts as no run.
+  if (!self.last_exit) return true;
+  if (self.last_exit->code == 0) return false;
+  if (self.pod->restart_policy != model::RestartPolicy::on_failure) return false;
+  return failed_runs(*workload) + 1 <= workload->job->spec.backoff_limit;
+}
+
+void Engine::finish(Instance& self) {
+  self.state = State::finished;
+  auto* workload = world_.find_workload(self.workload);
+  if (workload && workload->job && !self.has_succeeded()) {
+    const auto now = reactor_.clock().now();
+    workload->retry_at = now + workload->job_backoff.next(now - self.running_since);
+  }
+  if (self.has_succeeded()) self.reason.clear();
+  touch(self);
+}
+
+runtime::Task<void> Engine::back_off(InstancePtr self) {
+  const auto delay = self->backoff.next(reactor_.clock().now() - self->running_since);
+  // The first end is nothing but that; what ends again and again is in a loop.
+  if (self->last_exit && self->restarts > 0) {
+    self->message =
+        fmt::format("{}; restarts in {}", to_string(*self->last_exit), base::format_duration(delay));
+    self->reason = "CrashLoopBackOff";
+    record(*self, EventType::warning, "BackOff",
+           fmt::format("restarts again after {}", to_string(*self->last_exit)));
+    touch(*self);
+  }
+  co_await runtime::first(pause(reactor_, delay), until(self->stop));
+  if (self->stop.is_set()) co_return;
+  const auto* workload = world_.find_workload(self->workload);
+  if (!workload || is_going(*workload)) co_return;
+  if (self->last_exit) ++self->restarts;
+  self->state = State::starting;
+}
+
+runtime::Task<void> Engine::take_down(InstancePtr self) {
+  self->state = State::stopping;
+  self->draining = true;
+  touch(*self);
+  if (self->has_process) co_await stop_process(self);
+  Addresses::Keys inbound;
+  for (const auto& bound : self->ports) {
+    inbound.insert(compile::inbound_key(self->ns(), self->name, bound.port.number));
+  }
+  if (!inbound.empty()) {
+    // The listeners go from the proxies before their addresses may be given to others.
+    co_await publisher_.flush_and_settle();
+    co_await addresses_.release(std::move(inbound));
+  }
+  if (self->is_known) {
+    auto removed = co_await provider_.remove(self->id());
+    if (!removed && removed.error().kind != provider::ProviderErrorKind::not_found) {
+      runtime::log::warning("reconcile", "{} was not removed: {}", self->id(), removed.error().detail);
+    }
+  }
+  world_.erase(*self);
+  touch(*self);
+  if (!world_.find_workload(self->workload)) ask_for_rebuild();
+  end_if_stopped();
+}
+
+runtime::Task<void> Engine::stop_process(InstancePtr self) {
+  tell("stopping", *self);
+  // First out of the callers' endpoints, and acknowledged; then SIGTERM.
+  if (!self->ports.empty()) co_await publisher_.flush_and_settle();
+  co_await end_process(self);
+  self->has_process = false;
+  self->ready = false;
+  self->pid = -1;
+  const auto how = self->last_exit ? to_string(*self->last_exit) : std::string("stopped");
+  record(*self, EventType::normal, "Stopped", how);
+  tell("stopped", *self);
+  touch(*self);
+  const auto edges = world_.stop_edges().find(self->workload);
+  if (edges == world_.stop_edges().end()) co_return;
+  for (const auto& target : edges->second) decisions_.add(target);
+}
+
+}  // namespace weft::control::reconcile

@@ -1,0 +1,47 @@
+// The reconcilers' time limits and bounds, with the reason for each.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+
+namespace weft::control::reconcile {
+
+using namespace std::chrono_literals;
+
+/// Between the end of an instance and its restart: doubled each time, from half a second, for on one machine
+/// nothing but the instance itself is loaded by it (Kubernetes: 10 s to 5 min).
+constexpr auto restart_backoff_first = 500ms;
+constexpr auto restart_backoff_most = 60s;
+/// An instance that ran for so long starts the doubling anew.
+constexpr auto restart_backoff_reset = 60s;
+
+/// Readiness and startup probes until the first success: each pause is a tenth longer than the one before, so
+/// that readiness is seen at most a tenth of the start time late and a slow start costs few probes.
+constexpr auto first_probe_pause = 20ms;
+constexpr double probe_pause_growth = 1.1;
+/// An instance that is not ready for so long says why: before that it is still starting.
+constexpr auto not_ready_shown_after = 1s;
+
+/// How long an instance that is taken out waits for the proxies to acknowledge that; a proxy that is stuck
+/// must not keep it alive.
+constexpr auto drain_limit = 2s;
+/// How long one question whether the edge is acknowledged lasts before it is asked anew, and the pauses
+/// between two when no proxy is connected.
+constexpr auto settle_limit = 5s;
+constexpr auto settle_pause_first = 20ms;
+constexpr auto settle_pause_most = 1s;
+
+/// A pass that took t is not repeated before another 4 t are over: rebuilding the graph or compiling for a
+/// mesh in which everything changes takes at most a fifth of the processor.
+constexpr int pass_rest_factor = 4;
+
+/// Objects whose status is being written at once: enough to share the store's group commits.
+constexpr std::size_t status_writers = 64;
+/// The pause before a failed write or reservation is tried again, doubled up to the most.
+constexpr auto retry_first = 50ms;
+constexpr auto retry_most = 10s;
+
+/// So many Events are kept, the newest.
+constexpr std::size_t events_kept = 1000;
+
+}  // namespace weft::control::reconcile

@@ -1,0 +1,231 @@
+#include "control/reconcile/publisher.h"
+
+#include <algorithm>
+
+namespace weft::control::reconcile {
+namespace {
+
+std::vector<compile::Instance> endpoints_to_compile(const World& world) {
+  std::vector<compile::Instance> list;
+  for (const auto& [id, instance] : world.instances()) {
+    if (!instance->has_process || instance->ports.empty()) continue;
+    list.push_back({instance->ns(), instance->name, instance->workload, instance->ready, instance->draining,
+                    instance->ports});
+  }
+  return list;
+}
+
+}  // namespace
+
+bool is_active(const Workload& workload) {
+  if (std::ranges::any_of(workload.instances, &Instance::has_process)) return true;
+  return workload.is_stored && workload.replicas() > 0 && !workload.is_over();
+}
+
+Publisher::Publisher(runtime::Reactor& reactor, World& world, Addresses& addresses, DataPlane& data_plane,
+                     std::function<void()> on_change)
+    : reactor_(reactor),
+      world_(world),
+      addresses_(addresses),
+      data_plane_(data_plane),
+      on_change_(std::move(on_change)) {}
+
+void Publisher::request() {
+  is_requested_ = true;
+  requested_.set();
+}
+
+runtime::Task<void> Publisher::run() {
+  scope_.spawn(confirm_edge());
+  for (;;) {
+    while (!is_requested_) {
+      requested_.clear();
+      co_await requested_.wait();
+    }
+    // From the reactor's loop, so that who asked is not disturbed, and all that ask in this turn share the
+    // pass.
+    co_await reactor_.sleep(base::Duration::zero());
+    co_await pass();
+    if (has_all_addresses(wanted_)) {
+      retry_ = retry_first;
+    } else if (!is_retrying_) {
+      scope_.spawn(request_later());
+    }
+    if (is_requested_) co_await reactor_.sleep(busy_ * pass_rest_factor);
+  }
+}
+
+runtime::Task<void> Publisher::request_later() {
+  is_retrying_ = true;
+  co_await reactor_.sleep(retry_);
+  retry_ = std::min<base::Duration>(retry_ * 2, retry_most);
+  is_retrying_ = false;
+  request();
+}
+
+bool Publisher::has_all_addresses(const Addresses::Keys& keys) const {
+  return std::ranges::all_of(keys, [&](const auto& key) { return addresses_.known().contains(key); });
+}
+
+runtime::Task<void> Publisher::flush() {
+  request();
+  const auto before = passes_;
+  while (passes_ == before) co_await pass_done_.wait();
+}
+
+runtime::Task<void> Publisher::flush_and_settle() {
+  co_await flush();
+  co_await settled(passes_);
+}
+
+runtime::Task<void> Publisher::settled(std::uint64_t last) {
+  while (!unsettled_.empty() && *unsettled_.begin() <= last) co_await pass_settled_.wait();
+}
+
+runtime::Task<void> Publisher::settle(std::uint64_t pass, std::vector<snapshot::ContextId> contexts) {
+  std::vector<runtime::Task<void>> tasks;
+  for (auto& context : contexts) tasks.push_back(settle_context(std::move(context)));
+  co_await runtime::all(std::move(tasks));
+  unsettled_.erase(pass);
+  pass_settled_.pulse();
+}
+
+runtime::Task<void> Publisher::settle_context(snapshot::ContextId context) {
+  (void)co_await data_plane_.settled(std::move(context), drain_limit);
+}
+
+runtime::Task<void> Publisher::pass() {
+  auto began = reactor_.clock().now();
+  is_requested_ = false;
+  auto output = compile();
+  if (!has_all_addresses(output.wanted)) {
+    (void)co_await addresses_.ensure(output.wanted);  // what fails is told by fault()
+    // Without a pause from here to the end: a pass that ends has seen all that was asked for before.
+    began = reactor_.clock().now();
+    is_requested_ = false;
+    output = compile();
+  }
+  publish(std::move(output));
+  release_unwanted();
+  busy_ = reactor_.clock().now() - began;
+  pass_done_.pulse();
+  on_change_();
+}
+
+compile::Output Publisher::compile() const {
+  std::vector<const model::Service*> services;
+  std::vector<const model::Deployment*> deployments;
+  std::vector<const model::Job*> jobs;
+  for (const auto& [ref, entry] : world_.services()) services.push_back(entry.service.get());
+  for (const auto& [ref, workload] : world_.workloads()) {
+    if (workload.deployment) deployments.push_back(workload.deployment.get());
+    if (workload.job) jobs.push_back(workload.job.get());
+  }
+  const auto& nodes = world_.graph().workloads();
+  std::set<std::size_t> active;
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    const auto* workload = world_.find_workload(nodes[i].ref);
+    if (workload && is_active(*workload)) active.insert(i);
+  }
+  const auto instances = endpoints_to_compile(world_);
+  return compile::compile(
+      {world_.mesh(), services, deployments, jobs, world_.graph(), active, instances, addresses_.known()});
+}
+
+void Publisher::publish(compile::Output output) {
+  ++passes_;
+  std::map<snapshot::ContextId, snapshot::SnapshotPtr> next;
+  std::vector<snapshot::ContextId> placed;
+  std::vector<snapshot::ContextId> changed;
+  for (auto& snapshot : output.snapshots) {
+    const auto context = snapshot.context;
+    placed.push_back(context);
+    const auto before = published_.find(context);
+    if (before != published_.end() && *before->second == snapshot) {
+      next.emplace(context, before->second);
+      continue;
+    }
+    auto pointer = std::make_shared<const snapshot::Snapshot>(std::move(snapshot));
+    data_plane_.publish(pointer);
+    changed.push_back(context);
+    if (context == snapshot::edge_context) edge_changed_ = passes_;
+    next.emplace(context, std::move(pointer));
+  }
+  const bool same_places = std::ranges::equal(published_, next, {}, &decltype(next)::value_type::first,
+                                              &decltype(next)::value_type::first);
+  published_ = std::move(next);
+  if (!same_places) data_plane_.place(std::move(placed));
+  if (!changed.empty()) {
+    unsettled_.insert(passes_);
+    scope_.spawn(settle(passes_, std::move(changed)));
+  }
+  wanted_ = std::move(output.wanted);
+  note_ready_services(*published_.at(snapshot::edge_context));
+  if (edge_changed_ == passes_) edge_changed_event_.set();
+}
+
+void Publisher::note_ready_services(const snapshot::Snapshot& edge) {
+  for (auto& [ref, entry] : world_.services()) {
+    const bool is_ready = std::ranges::any_of(entry.service->spec.ports, [&](const model::ServicePort& port) {
+      const auto* cluster = snapshot::find_cluster(edge, compile::cluster_name(ref.ns, ref.name, port.port));
+      return cluster && std::ranges::any_of(cluster->endpoints, [](const snapshot::Endpoint& endpoint) {
+               return endpoint.health == snapshot::Health::healthy;
+             });
+    });
+    if (!is_ready) {
+      entry.ready_in.reset();
+    } else if (!entry.ready_in) {
+      entry.ready_in = passes_;
+    }
+  }
+}
+
+void Publisher::release_unwanted() {
+  Addresses::Keys unwanted;
+  for (const auto& [key, address] : addresses_.known()) {
+    // Inbound addresses go with their instance.
+    if (wanted_.contains(key) || releasing_.contains(key) || key.starts_with("inbound/")) continue;
+    unwanted.insert(key);
+  }
+  if (unwanted.empty()) return;
+  releasing_.insert(unwanted.begin(), unwanted.end());
+  scope_.spawn(release(std::move(unwanted)));
+}
+
+runtime::Task<void> Publisher::release(Addresses::Keys keys) {
+  co_await settled(passes_);
+  for (const auto& key : keys) releasing_.erase(key);
+  // What is wanted again meanwhile stays.
+  std::erase_if(keys, [&](const auto& key) { return wanted_.contains(key); });
+  co_await addresses_.release(std::move(keys));
+}
+
+runtime::Task<void> Publisher::confirm_edge() {
+  base::Duration pause = settle_pause_first;
+  for (;;) {
+    while (acknowledged_ >= edge_changed_) {
+      edge_changed_event_.clear();
+      co_await edge_changed_event_.wait();
+    }
+    const auto asked = edge_changed_;
+    const auto settlement = co_await data_plane_.settled(snapshot::edge_context, settle_limit);
+    const auto trouble = !settlement.refusal.empty()
+                             ? "the proxy refuses its configuration: " + settlement.refusal
+                         : settlement.proxies == 0  ? std::string("no proxy is connected")
+                         : !settlement.acknowledged ? std::string("the proxy does not answer")
+                                                    : std::string();
+    const bool changed = trouble != trouble_;
+    trouble_ = trouble;
+    if (trouble.empty()) {
+      acknowledged_ = asked;
+      pause = settle_pause_first;
+    }
+    if (changed || trouble.empty()) on_change_();
+    if (!trouble.empty()) {
+      co_await reactor_.sleep(pause);
+      pause = std::min<base::Duration>(pause * 2, settle_pause_most);
+    }
+  }
+}
+
+}  // namespace weft::control::reconcile

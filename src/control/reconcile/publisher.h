@@ -1,0 +1,93 @@
+// The publisher: from what is known to Snapshots at the proxies. Each pass compiles everything and publishes
+// what differs.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "control/compile/compile.h"
+#include "control/reconcile/addresses.h"
+#include "control/reconcile/data_plane.h"
+#include "control/reconcile/limits.h"
+#include "control/reconcile/world.h"
+#include "runtime/combine.h"
+#include "runtime/reactor.h"
+#include "runtime/scope.h"
+
+namespace weft::control::reconcile {
+
+class Publisher {
+ public:
+  /// `on_change` is called after each pass and each acknowledgement of the edge.
+  Publisher(runtime::Reactor& reactor, World& world, Addresses& addresses, DataPlane& data_plane,
+            std::function<void()> on_change);
+  Publisher(const Publisher&) = delete;
+  Publisher& operator=(const Publisher&) = delete;
+
+  /// Passes and waits for acknowledgements until it is cancelled.
+  runtime::Task<void> run();
+  /// Something has changed: a pass will follow.
+  void request();
+  /// Ends after a pass that has seen what is known now.
+  runtime::Task<void> flush();
+  /// The same, and the proxies have acknowledged all that changed until then, or drain_limit has passed.
+  runtime::Task<void> flush_and_settle();
+
+  /// Passes that are done.
+  std::uint64_t passes() const { return passes_; }
+  /// Whether the proxies run what the edge was given in that pass, in which it was changed.
+  bool is_acknowledged(std::uint64_t pass) const { return pass <= acknowledged_; }
+  /// Why not, if there is something to say: "no proxy is connected", or a proxy's refusal.
+  const std::string& trouble() const { return trouble_; }
+  std::size_t contexts() const { return published_.size(); }
+
+ private:
+  runtime::Task<void> pass();
+  runtime::Task<void> request_later();
+  bool has_all_addresses(const Addresses::Keys& keys) const;
+  compile::Output compile() const;
+  void publish(compile::Output output);
+  /// Notes in which pass each Service got its first ready endpoint.
+  void note_ready_services(const snapshot::Snapshot& edge);
+  void release_unwanted();
+  runtime::Task<void> release(Addresses::Keys keys);
+  /// Ends when the proxies have answered to all that was changed up to that pass, or drain_limit has passed.
+  runtime::Task<void> settled(std::uint64_t last);
+  runtime::Task<void> settle(std::uint64_t pass, std::vector<snapshot::ContextId> contexts);
+  runtime::Task<void> settle_context(snapshot::ContextId context);
+  runtime::Task<void> confirm_edge();
+
+  runtime::Reactor& reactor_;
+  World& world_;
+  Addresses& addresses_;
+  DataPlane& data_plane_;
+  std::function<void()> on_change_;
+
+  bool is_requested_ = false;
+  bool is_retrying_ = false;
+  base::Duration retry_ = retry_first;
+  base::Duration busy_{0};  // of the last pass, without waiting
+  std::uint64_t passes_ = 0;
+  std::uint64_t acknowledged_ = 0;
+  std::uint64_t edge_changed_ = 0;  // the pass that changed the edge last
+  std::string trouble_;
+  std::map<snapshot::ContextId, snapshot::SnapshotPtr> published_;
+  std::set<std::uint64_t> unsettled_;  // passes whose changes the proxies have not answered yet
+  Addresses::Keys wanted_;
+  Addresses::Keys releasing_;
+  runtime::Event requested_;
+  runtime::Event pass_done_;
+  runtime::Event pass_settled_;
+  runtime::Event edge_changed_event_;
+  runtime::Scope scope_;
+};
+
+/// Whether a workload has a context: it has processes, or is to have some.
+bool is_active(const Workload& workload);
+
+}  // namespace weft::control::reconcile

@@ -1,0 +1,146 @@
+// Status, Pods and EndpointSlices into the store; only what differs is written.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "control/reconcile/conditions.h"
+#include "control/reconcile/engine.h"
+#include "control/reconcile/pod.h"
+#include "control/reconcile/service_status.h"
+#include "control/reconcile/workload_status.h"
+#include "model/kinds.h"
+#include "runtime/log.h"
+
+namespace weft::control::reconcile {
+namespace {
+
+using base::Json;
+
+store::Key pod_key(const Instance& instance) { return {"Pod", instance.ns(), instance.name}; }
+
+}  // namespace
+
+void Engine::touch(const Instance& instance) {
+  const auto& ref = instance.workload;
+  reports_.add(pod_key(instance));
+  reports_.add(key_of(ref));
+  decisions_.add(ref);
+  publisher_.request();
+  touch_services_of(ref);
+  const auto node = world_.graph().find(ref);
+  if (!node) return;
+  const auto& nodes = world_.graph().workloads();
+  for (const auto dependent : world_.graph().dependents(*node)) decisions_.add(nodes[dependent].ref);
+}
+
+void Engine::touch_services_of(const model::Ref& workload) {
+  const auto node = world_.graph().find(workload);
+  if (!node) return;
+  for (const auto& name : world_.graph().workloads()[*node].services) {
+    reports_.add({std::string(model::Service::kind), workload.ns, name});
+  }
+}
+
+void Engine::touch_all_services() {
+  for (const auto& [ref, entry] : world_.services()) reports_.add(key_of(ref));
+}
+
+runtime::Task<bool> Engine::report(store::Key key) {
+  if (!is_adopted_) co_return true;
+  if (key.kind == "Pod") co_return co_await report_pod(std::move(key));
+  const auto object = store_.get(key);
+  const auto ref = ref_of(key);
+  if (!object || !ref) {
+    if (ref && ref->kind == model::DependencyKind::service) co_return co_await report_slices(*ref);
+    co_return true;
+  }
+  const auto now = reactor_.clock().wall();
+  if (ref->kind == model::DependencyKind::service) {
+    const auto entry = world_.services().find(*ref);
+    if (entry == world_.services().end()) co_return true;
+    Programmed programmed;
+    programmed.is_acknowledged =
+        entry->second.ready_in && publisher_.is_acknowledged(*entry->second.ready_in);
+    programmed.trouble = publisher_.trouble();
+    auto status = service_status(world_, *ref, addresses_, programmed, *object, now);
+    const bool written = co_await write_status(key, std::move(status));
+    co_return co_await report_slices(*ref) && written;
+  }
+  const auto* workload = world_.find_workload(*ref);
+  if (!workload || !workload->is_stored) co_return true;
+  co_return co_await write_status(
+      key, workload->job ? job_status(*workload, *object, now) : deployment_status(*workload, *object, now));
+}
+
+runtime::Task<bool> Engine::report_pod(store::Key key) {
+  const auto instance = world_.find_instance(key.ns + "/" + key.name);
+  if (!instance) co_return co_await remove_object(std::move(key));
+  const auto* workload = world_.find_workload(instance->workload);
+  if (!workload) co_return true;
+  const auto before = store_.get(key);
+  co_return co_await write_object(
+      pod_of(*workload, *instance, before ? *before : Json(), reactor_.clock().wall()));
+}
+
+runtime::Task<bool> Engine::report_slices(model::Ref service) {
+  std::vector<Json> slices;
+  if (world_.services().contains(service)) slices = endpoint_slices(world_, service, addresses_);
+  auto& stored = slices_[service];
+  auto gone = std::exchange(stored, {});
+  for (const auto& slice : slices) {
+    const auto name = store::key_of(slice).name;
+    gone.erase(name);
+    stored.insert(name);
+  }
+  if (stored.empty()) slices_.erase(service);
+  bool written = true;
+  for (auto& slice : slices) written = co_await write_object(std::move(slice)) && written;
+  for (const auto& name : gone)
+    written = co_await remove_object({"EndpointSlice", service.ns, name}) && written;
+  co_return written;
+}
+
+runtime::Task<bool> Engine::write_status(store::Key key, Json status) {
+  const auto object = store_.get(key);
+  if (!object || status_of(*object) == status) co_return true;
+  const auto& metadata = object->at("metadata");
+  // With the uid, so that it is never written to another object of the same name.
+  Json patch = {{"apiVersion", object->at("apiVersion")},
+                {"kind", key.kind},
+                {"metadata", {{"name", key.name}, {"namespace", key.ns}, {"uid", metadata.value("uid", "")}}},
+                {"status", std::move(status)}};
+  auto written = co_await store_.update_status(std::move(patch));
+  if (written || written.error().kind == store::StoreErrorKind::not_found ||
+      written.error().kind == store::StoreErrorKind::conflict) {
+    co_return true;
+  }
+  runtime::log::warning("reconcile", "the status of {} {}/{} was not written: {}", key.kind, key.ns, key.name,
+                        written.error().detail);
+  co_return false;
+}
+
+runtime::Task<bool> Engine::write_object(Json object) {
+  const auto key = store::key_of(object);
+  if (!store_.get(key)) {
+    co_return (co_await store_.create(std::move(object))).has_value();
+  }
+  const auto updated = co_await store_.update(object);
+  if (!updated) co_return false;
+  if (!object.contains("status") || status_of(**updated) == object.at("status")) co_return true;
+  co_return (co_await store_.update_status(std::move(object))).has_value();
+}
+
+runtime::Task<bool> Engine::remove_object(store::Key key) {
+  if (store_.get(key)) (void)co_await store_.remove(std::move(key), {});
+  co_return true;
+}
+
+void Engine::record(const model::Ref& workload, EventType type, std::string reason, std::string message) {
+  events_.record(key_of(workload), type, std::move(reason), std::move(message));
+}
+
+void Engine::record(const Instance& instance, EventType type, std::string reason, std::string message) {
+  events_.record(pod_key(instance), type, std::move(reason), std::move(message));
+}
+
+}  // namespace weft::control::reconcile

@@ -1,0 +1,315 @@
+#include "control/reconcile/world.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/hash.h"
+#include "control/compile/compile.h"
+#include "model/decode.h"
+#include "runtime/log.h"
+
+namespace weft::control::reconcile {
+namespace {
+
+using base::Json;
+
+/// Enough to tell the templates of one workload apart, as short as Kubernetes' own.
+constexpr std::size_t revision_length = 10;
+
+/// A part of an object's metadata, null if it is not there.
+const Json& metadata_part(const Json& object, const char* name) {
+  static const Json nothing;
+  const auto metadata = object.find("metadata");
+  if (metadata == object.end()) return nothing;
+  const auto part = metadata->find(name);
+  return part == metadata->end() ? nothing : *part;
+}
+
+bool differs_beyond_status(const Json& a, const Json& b) {
+  return std::ranges::any_of(
+      std::initializer_list<const char*>{"uid", "generation", "labels", "annotations"},
+      [&](const char* part) { return metadata_part(a, part) != metadata_part(b, part); });
+}
+
+std::string count(int ready, std::size_t total) {
+  return fmt::format("{} of {} {} ready", ready, total, total == 1 ? "instance" : "instances");
+}
+
+/// Why no instance is ready: the first that has something to say.
+std::string trouble(const Workload& workload) {
+  for (const auto& instance : workload.instances) {
+    if (!instance->reason.empty() && !instance->is_leaving()) {
+      return fmt::format("{}: {}", instance->reason, instance->message);
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+std::optional<model::Ref> ref_of(const store::Key& key) {
+  using enum model::DependencyKind;
+  for (const auto kind : {service, deployment, job}) {
+    if (key.kind == model::to_string(kind)) return model::Ref{kind, key.ns, key.name};
+  }
+  return {};
+}
+
+store::Key key_of(const model::Ref& ref) {
+  return {std::string(model::to_string(ref.kind)), ref.ns, ref.name};
+}
+
+bool is_current(const Workload& workload, const Instance& instance) {
+  return instance.revision == workload.revision &&
+         std::ranges::includes(instance.dependencies, workload.dependencies);
+}
+
+bool World::put(const store::Key& key, const store::Object& object) {
+  auto& known = objects_[key];
+  const auto before = std::exchange(known, object);
+  if (before && !differs_beyond_status(*before, *object)) return false;
+  return decode(key, *object);
+}
+
+bool World::decode(const store::Key& key, const Json& object) {
+  const auto refused = [&](const base::Diagnostics& why) {
+    runtime::log::error("reconcile", "{} {}/{} in the store is not understood: {}", key.kind, key.ns,
+                        key.name, base::render(why));
+    return false;
+  };
+  if (key.kind == model::Deployment::kind) {
+    return put_workload(*ref_of(key), object, &Workload::deployment);
+  }
+  if (key.kind == model::Job::kind) return put_workload(*ref_of(key), object, &Workload::job);
+  if (key.kind == model::Service::kind) {
+    auto service = model::decode_as<model::Service>(object);
+    if (!service) return refused(service.error());
+    services_[*ref_of(key)].service = std::make_shared<const model::Service>(std::move(*service));
+    return true;
+  }
+  if (key.kind == model::MeshConfig::kind && key.name == "default") {
+    auto config = model::decode_as<model::MeshConfig>(object);
+    if (!config) return refused(config.error());
+    mesh_ = config->spec;
+    return true;
+  }
+  if (key.kind == model::Provider::kind) return providers_.insert(key.name).second;
+  return false;
+}
+
+template <class T>
+bool World::put_workload(const model::Ref& ref, const Json& object,
+                         std::shared_ptr<const T> Workload::* field) {
+  auto decoded = model::decode_as<T>(object);
+  if (!decoded) {
+    runtime::log::error("reconcile", "{} in the store is not understood: {}", ref.to_string(),
+                        base::render(decoded.error()));
+    return false;
+  }
+  auto& workload = workloads_[ref];
+  const bool is_another =
+      workload.*field && (!workload.is_stored || (workload.*field)->metadata.uid != decoded->metadata.uid);
+  if (is_another) {
+    // Of the same name, but deleted and made anew: only its instances live on, until they are replaced.
+    auto instances = std::move(workload.instances);
+    workload = Workload{};
+    workload.instances = std::move(instances);
+  }
+  workload.ref = ref;
+  workload.*field = std::make_shared<const T>(std::move(*decoded));
+  workload.is_stored = true;
+  workload.revision = base::content_hash(object.at("spec").at("template").dump()).substr(0, revision_length);
+  return true;
+}
+
+void World::remove(const store::Key& key) {
+  objects_.erase(key);
+  if (key.kind == model::Provider::kind) providers_.erase(key.name);
+  if (key.kind == model::MeshConfig::kind && key.name == "default") mesh_ = {};
+  const auto ref = ref_of(key);
+  if (!ref) return;
+  if (ref->kind == model::DependencyKind::service) {
+    services_.erase(*ref);
+  } else if (auto* workload = find_workload(*ref)) {
+    workload->is_stored = false;
+    if (workload->instances.empty()) workloads_.erase(*ref);
+  }
+}
+
+void World::forget_missing(const store::Store& store) {
+  std::vector<store::Key> gone;
+  for (const auto& [key, object] : objects_) {
+    if (!store.get(key)) gone.push_back(key);
+  }
+  for (const auto& key : gone) remove(key);
+}
+
+void World::rebuild_graph() {
+  std::vector<const model::Service*> services;
+  std::vector<const model::Deployment*> deployments;
+  std::vector<const model::Job*> jobs;
+  for (const auto& [ref, entry] : services_) services.push_back(entry.service.get());
+  for (const auto& [ref, workload] : workloads_) {
+    // One that was deleted stays in it until its instances have stopped: they keep their listeners until
+    // then.
+    if (!workload.is_stored && workload.instances.empty()) continue;
+    if (workload.deployment) deployments.push_back(workload.deployment.get());
+    if (workload.job) jobs.push_back(workload.job.get());
+  }
+  graph_ = std::make_unique<model::DependencyGraph>(services, deployments, jobs);
+  for (const auto& node : graph_->workloads()) {
+    auto* workload = find_workload(node.ref);
+    workload->dependencies.clear();
+    for (const auto& dependency : node.dependencies) {
+      const auto& target = dependency.target;
+      if (target.kind == model::DependencyKind::service) {
+        workload->dependencies.insert(target.ns + "/" + target.name);
+      }
+    }
+  }
+  remember_stop_edges();
+}
+
+void World::remember_stop_edges() {
+  std::erase_if(stop_edges_, [&](const auto& edge) {
+    const auto* workload = find_workload(edge.first);
+    return !workload || workload->instances.empty();
+  });
+  const auto& nodes = graph_->workloads();
+  for (const auto& node : nodes) {
+    auto& targets = stop_edges_[node.ref];
+    for (const auto& dependency : node.dependencies) {
+      for (const auto index : dependency.workloads) targets.insert(nodes[index].ref);
+    }
+  }
+}
+
+Workload* World::find_workload(const model::Ref& ref) {
+  const auto at = workloads_.find(ref);
+  return at == workloads_.end() ? nullptr : &at->second;
+}
+
+const Workload* World::find_workload(const model::Ref& ref) const {
+  const auto at = workloads_.find(ref);
+  return at == workloads_.end() ? nullptr : &at->second;
+}
+
+Workload& World::workload_of_orphan(const model::Ref& ref) {
+  auto [at, is_new] = workloads_.try_emplace(ref);
+  if (is_new) {
+    at->second.ref = ref;
+    at->second.is_stored = false;
+    if (ref.kind == model::DependencyKind::job) {
+      auto job = std::make_shared<model::Job>();
+      job->metadata.name = ref.name;
+      job->metadata.ns = ref.ns;
+      at->second.job = std::move(job);
+    } else {
+      auto deployment = std::make_shared<model::Deployment>();
+      deployment->metadata.name = ref.name;
+      deployment->metadata.ns = ref.ns;
+      at->second.deployment = std::move(deployment);
+    }
+  }
+  return at->second;
+}
+
+InstancePtr World::find_instance(const std::string& id) const {
+  const auto at = instances_.find(id);
+  return at == instances_.end() ? nullptr : at->second;
+}
+
+void World::add(const InstancePtr& instance) {
+  instances_.insert_or_assign(instance->id(), instance);
+  workload_of_orphan(instance->workload).instances.push_back(instance);
+}
+
+void World::erase(const Instance& instance) {
+  const auto at = instances_.find(instance.id());
+  if (at == instances_.end()) return;
+  const auto keep = at->second;
+  instances_.erase(at);
+  auto* workload = find_workload(keep->workload);
+  if (!workload) return;
+  std::erase(workload->instances, keep);
+  if (!workload->is_stored && workload->instances.empty()) {
+    stop_edges_.erase(keep->workload);
+    workloads_.erase(model::Ref(keep->workload));
+  }
+}
+
+bool World::has_provider(const std::string& name) const {
+  return name == "process" || providers_.contains(name);
+}
+
+TargetState World::state_of(const model::Ref& target) const {
+  if (target.kind == model::DependencyKind::service) return state_of_service(target);
+  const auto* workload = find_workload(target);
+  return workload ? state_of_workload(*workload) : TargetState{};
+}
+
+TargetState World::state_of_service(const model::Ref& target) const {
+  TargetState state;
+  const auto entry = services_.find(target);
+  const auto behind = graph_->behind(target);
+  if (entry == services_.end() || behind.empty()) {
+    state.detail = "no workload matches its selector";
+    return state;
+  }
+  const auto& ports = entry->second.service->spec.ports;
+  std::size_t total = 0;
+  bool matched = false;
+  std::string why;
+  for (const auto index : behind) {
+    const auto* workload = find_workload(graph_->workloads()[index].ref);
+    if (!workload) continue;
+    if (why.empty()) why = trouble(*workload);
+    if (workload->is_stored) total += static_cast<std::size_t>(std::max(0, workload->replicas()));
+    for (const auto& instance : workload->instances) {
+      if (instance->is_leaving() || instance->state != State::running) continue;
+      state.started = true;
+      const bool is_endpoint =
+          ports.empty() || std::ranges::any_of(ports, [&](const model::ServicePort& port) {
+            return compile::target_port(port, instance->ports) != nullptr;
+          });
+      matched |= is_endpoint;
+      state.ready |= is_endpoint && instance->ready;
+    }
+  }
+  if (total == 0) {
+    state.detail = "not started";
+  } else if (state.started && !matched) {
+    state.detail = "its targetPort is no containerPort of its instances";
+  } else {
+    state.detail = why.empty() ? count(0, total) : why;
+  }
+  return state;
+}
+
+TargetState World::state_of_workload(const Workload& workload) const {
+  TargetState state;
+  int ready = 0;
+  for (const auto& instance : workload.instances) {
+    state.started |= instance->state == State::running;
+    ready += instance->ready && !instance->is_leaving() ? 1 : 0;
+  }
+  if (workload.job) {
+    state.completed = workload.is_complete;
+    state.started |= workload.is_over();
+    state.ready = ready > 0;
+    state.detail = workload.is_failed ? "failed: " + workload.failure
+                   : state.started    ? "running"
+                                      : "not started";
+    return state;
+  }
+  const int wanted = workload.replicas();
+  state.ready = wanted > 0 && ready >= wanted;
+  const auto why = trouble(workload);
+  state.detail = wanted == 0   ? "not started"
+                 : why.empty() ? count(ready, static_cast<std::size_t>(wanted))
+                               : why;
+  return state;
+}
+
+}  // namespace weft::control::reconcile

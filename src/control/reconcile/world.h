@@ -1,0 +1,137 @@
+// What the reconcilers know: the stored resources as values, the instances, and the dependency graph over
+// them.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "control/reconcile/gate.h"
+#include "control/reconcile/instance.h"
+#include "control/reconcile/stop_order.h"
+#include "model/dependency.h"
+#include "model/resource.h"
+#include "store/store.h"
+
+namespace weft::control::reconcile {
+
+/// Runs of a Job that the provider no longer lists (its supervisor died), from the stored status.
+struct LostRuns {
+  int succeeded = 0;
+  int failed = 0;
+};
+
+struct Workload {
+  model::Ref ref;
+  /// Exactly one of the two; the last known one if it is no longer stored.
+  std::shared_ptr<const model::Deployment> deployment;
+  std::shared_ptr<const model::Job> job;
+  bool is_stored = true;
+  /// Hash of the template.
+  std::string revision;
+  /// Services that it is told the addresses of ("ns/name"); with the graph.
+  std::set<std::string> dependencies;
+  std::vector<InstancePtr> instances;
+
+  Gate gate;
+  /// Since when the gate keeps it waiting.
+  std::optional<base::MonoTime> waiting_since;
+  /// Why no instance can be made at all ("ProviderNotFound"), and words about it.
+  std::string fault;
+  std::string fault_message;
+  /// Whom it waits for before it stops.
+  std::optional<model::Ref> stops_after;
+
+  LostRuns lost;
+  /// Of a Job: it is over.
+  bool is_complete = false;
+  bool is_failed = false;
+  Backoff job_backoff;
+  /// After a failed run: not before this time.
+  base::MonoTime retry_at{};
+  std::string failure;
+
+  const model::PodTemplateSpec& pod_template() const {
+    return deployment ? deployment->spec.pod_template : job->spec.pod_template;
+  }
+  const model::ObjectMeta& metadata() const { return deployment ? deployment->metadata : job->metadata; }
+  /// What a Deployment's specification asks for.
+  int replicas() const { return deployment ? deployment->spec.replicas : 1; }
+  bool is_over() const { return is_complete || is_failed; }
+};
+
+struct ServiceEntry {
+  std::shared_ptr<const model::Service> service;
+  /// The publication in which it first had a ready endpoint; nothing while it has none.
+  std::optional<std::uint64_t> ready_in;
+};
+
+class World {
+ public:
+  /// Takes in a stored object after a change; gives whether anything but its status differs from before.
+  bool put(const store::Key& key, const store::Object& object);
+  /// Takes in a deletion. A workload stays known for as long as it has instances.
+  void remove(const store::Key& key);
+  /// Takes in the deletion of all that is not in the store any more.
+  void forget_missing(const store::Store& store);
+  /// Makes the graph anew from what is stored, and what each workload is told of.
+  void rebuild_graph();
+
+  const model::DependencyGraph& graph() const { return *graph_; }
+  Workload* find_workload(const model::Ref& ref);
+  const Workload* find_workload(const model::Ref& ref) const;
+  /// The workload, made as one that is not stored if it is unknown (an orphan's owner).
+  Workload& workload_of_orphan(const model::Ref& ref);
+  InstancePtr find_instance(const std::string& id) const;
+  void add(const InstancePtr& instance);
+  void erase(const Instance& instance);
+
+  std::map<model::Ref, Workload>& workloads() { return workloads_; }
+  const std::map<model::Ref, Workload>& workloads() const { return workloads_; }
+  std::map<model::Ref, ServiceEntry>& services() { return services_; }
+  const std::map<model::Ref, ServiceEntry>& services() const { return services_; }
+  const std::map<std::string, InstancePtr>& instances() const { return instances_; }
+  const model::MeshConfigSpec& mesh() const { return mesh_; }
+  /// Whether a provider of that name is there ("process" always is).
+  bool has_provider(const std::string& name) const;
+  /// Who depends on whom, as it was when their instances were started: kept for stopping, also when the
+  /// declarations go first.
+  const DependsOnEdges& stop_edges() const { return stop_edges_; }
+
+  /// How far a dependency's target is.
+  TargetState state_of(const model::Ref& target) const;
+
+ private:
+  bool decode(const store::Key& key, const base::Json& object);
+  template <class T>
+  bool put_workload(const model::Ref& ref, const base::Json& object,
+                    std::shared_ptr<const T> Workload::* field);
+  void remember_stop_edges();
+  TargetState state_of_service(const model::Ref& target) const;
+  TargetState state_of_workload(const Workload& workload) const;
+
+  std::map<model::Ref, Workload> workloads_;
+  std::map<model::Ref, ServiceEntry> services_;
+  std::map<std::string, InstancePtr> instances_;  // by id
+  std::set<std::string> providers_;
+  model::MeshConfigSpec mesh_;
+  std::map<store::Key, store::Object> objects_;
+  std::unique_ptr<model::DependencyGraph> graph_;
+  DependsOnEdges stop_edges_;
+};
+
+/// What a stored object names, for the kinds that a dependency can name.
+std::optional<model::Ref> ref_of(const store::Key& key);
+store::Key key_of(const model::Ref& ref);
+
+/// Whether an instance was made from what its workload is now: its template, and at least the dependencies
+/// that it declares.
+bool is_current(const Workload& workload, const Instance& instance);
+
+}  // namespace weft::control::reconcile

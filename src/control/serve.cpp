@@ -1,0 +1,215 @@
+#include "control/serve.h"
+
+#include <fmt/format.h>
+#include <signal.h>
+
+#include <chrono>
+#include <memory>
+#include <utility>
+
+#include "base/random.h"
+#include "control/api/api.h"
+#include "control/reconcile/reconcile.h"
+#include "provider/process/client.h"
+#include "runtime/log.h"
+#include "runtime/signals.h"
+#include "runtime/socket.h"
+#include "store/sqlite.h"
+#include "xds/server.h"
+
+namespace weft::control {
+namespace {
+
+using runtime::Task;
+
+/// For a supervisor that has just started this process.
+constexpr auto attach_limit = std::chrono::seconds(5);
+/// At the end, for the last lines to clients that follow the stop.
+constexpr auto last_words_limit = std::chrono::seconds(1);
+
+/// The xDS server as the reconcilers see it.
+class XdsDataPlane final : public reconcile::DataPlane {
+ public:
+  explicit XdsDataPlane(xds::Server& server) : server_(server) {}
+
+  void publish(snapshot::SnapshotPtr snapshot) override {
+    const auto context = snapshot->context;
+    server_.publish(context, std::move(snapshot));
+  }
+
+  void place(std::vector<snapshot::ContextId> contexts) override {
+    const auto before = std::exchange(placed_, contexts);
+    server_.set_contexts(std::string(xds::local_proxy), std::move(contexts));
+    for (const auto& context : before) {
+      if (!std::ranges::binary_search(placed_, context)) server_.withdraw(context);
+    }
+  }
+
+  Task<reconcile::Settlement> settled(snapshot::ContextId context, base::Duration limit) override {
+    const auto settled = co_await server_.settled(std::move(context), limit);
+    if (settled) co_return reconcile::Settlement{settled->proxies > 0, settled->proxies, {}};
+    const bool refused = settled.error().kind == xds::XdsErrorKind::nacked;
+    co_return reconcile::Settlement{false, 1, refused ? settled.error().detail : std::string()};
+  }
+
+ private:
+  xds::Server& server_;
+  std::vector<snapshot::ContextId> placed_;  // sorted
+};
+
+/// What the REST server hands on.
+class Operations final : public api::Operations {
+ public:
+  Operations(reconcile::Reconciler& reconciler, provider::Provider& provider, const xds::Server& xds)
+      : reconciler_(reconciler), provider_(provider), xds_(xds) {}
+
+  Task<std::expected<void, base::ErrorOf<api::Reason>>> log(api::LogRequest request,
+                                                            api::Output& output) override {
+    const auto id = reconciler_.instance_of_pod(request.ns, request.pod);
+    if (!id) co_return base::fail(api::Reason::not_found, fmt::format("pods \"{}\" not found", request.pod));
+    if (request.previous) {
+      co_return base::fail(api::Reason::bad_request,
+                           "an instance has one log for all its runs: leave out \"previous\"");
+    }
+    provider::LogOptions options{.follow = request.follow, .timestamps = request.timestamps};
+    if (request.tail_lines) {
+      options.tail_lines =
+          static_cast<int>(std::min<std::uint64_t>(*request.tail_lines, std::numeric_limits<int>::max()));
+    }
+    auto reader = co_await provider_.logs(*id, options);
+    if (!reader) {
+      const bool none = reader.error().kind == provider::ProviderErrorKind::not_found;
+      co_return base::fail(none ? api::Reason::not_found : api::Reason::internal_error,
+                           none ? fmt::format("{} has not started yet", *id) : reader.error().detail);
+    }
+    if (request.follow) co_await output.write({});
+    for (;;) {
+      auto text = co_await (*reader)->next();
+      if (!text) co_return base::fail(api::Reason::internal_error, text.error().detail);
+      if (!*text) break;
+      co_await output.write(std::move(**text));
+    }
+    co_return std::expected<void, base::ErrorOf<api::Reason>>();
+  }
+
+  Task<void> shutdown(api::Output& output) override {
+    const auto lines = reconciler_.follow_stop();
+    reconciler_.stop_all();
+    while (auto line = co_await lines->pop()) co_await output.write(std::move(*line));
+  }
+
+  base::Json status() const override {
+    auto status = reconciler_.status();
+    auto& proxies = status["proxies"] = base::Json::array();
+    for (const auto& proxy : xds_.proxies()) {
+      proxies.push_back({{"name", proxy.proxy}, {"contexts", proxy.contexts}, {"settled", proxy.settled}});
+    }
+    const auto why = not_ready();
+    status["ready"] = !why;
+    if (why) status["reason"] = *why;
+    return status;
+  }
+
+  std::optional<std::string> not_ready() const override { return reconciler_.not_ready(); }
+
+ private:
+  reconcile::Reconciler& reconciler_;
+  provider::Provider& provider_;
+  const xds::Server& xds_;
+};
+
+int refuse_to_start(std::string_view what, std::string_view why) {
+  runtime::log::error("control-plane", "{}: {}", what, why);
+  return 1;
+}
+
+Task<void> stop_on_signal(runtime::Signals& signals, reconcile::Reconciler& reconciler) {
+  for (;;) {
+    const int signal = co_await signals.next();
+    runtime::log::info("control-plane", "signal {}: stopping", signal);
+    reconciler.stop_all();
+  }
+}
+
+Task<void> serve_xds(xds::Server& server, runtime::Acceptor& acceptor) {
+  const auto error = co_await server.serve(acceptor);
+  runtime::log::error("control-plane", "no more xDS connections: {}", error.message());
+}
+
+Task<void> serve_api(api::Server& server, runtime::Fd listening) {
+  const auto ended = co_await server.serve(std::move(listening));
+  if (!ended) runtime::log::error("control-plane", "no more API connections: {}", ended.error().message());
+}
+
+/// What is attached to and opened before anything is served.
+struct Foundations {
+  runtime::HomeLock lock;
+  std::unique_ptr<provider::process::SupervisorClient> supervisor;
+  std::unique_ptr<store::SqliteStore> store;
+};
+
+Task<std::optional<Foundations>> lay_foundations(runtime::Reactor& reactor, runtime::Home home) {
+  auto lock = runtime::HomeLock::take(home.control_plane_lock());
+  if (!lock) {
+    refuse_to_start("another control plane serves this home", lock.error().detail);
+    co_return std::nullopt;
+  }
+  auto supervisor = co_await provider::process::SupervisorClient::connect_within(
+      reactor, home.supervisor_socket(), attach_limit);
+  if (!supervisor) {
+    refuse_to_start("no supervisor", supervisor.error().detail);
+    co_return std::nullopt;
+  }
+  if (auto attached = co_await (*supervisor)->attach(); !attached) {
+    refuse_to_start("the supervisor refuses", attached.error().detail);
+    co_return std::nullopt;
+  }
+  auto store = store::SqliteStore::open(reactor, base::Random::from_entropy(), {.path = home.database()});
+  if (!store) {
+    refuse_to_start("the store cannot be opened", store.error().detail);
+    co_return std::nullopt;
+  }
+  if (auto made = co_await api::create_namespaces(**store); !made) {
+    refuse_to_start("the store cannot be written", made.error().detail);
+    co_return std::nullopt;
+  }
+  co_return Foundations{std::move(*lock), std::move(*supervisor), std::move(*store)};
+}
+
+}  // namespace
+
+Task<int> serve(runtime::Reactor& reactor, Options options) {
+  runtime::Signals signals(reactor, {SIGTERM, SIGINT});
+  const auto& home = options.home;
+  auto foundations = co_await lay_foundations(reactor, home);
+  if (!foundations) co_return 1;
+  auto& [lock, supervisor, store] = *foundations;
+  auto xds_listening = runtime::listen_on(base::Address::unix_path(home.xds_socket()));
+  if (!xds_listening) co_return refuse_to_start(home.xds_socket(), xds_listening.error().message());
+  auto api_listening = runtime::listen_on(base::Address::unix_path(home.api_socket()));
+  if (!api_listening) co_return refuse_to_start(home.api_socket(), api_listening.error().message());
+
+  runtime::Acceptor xds_acceptor(reactor, std::move(*xds_listening));
+  xds::Server xds_server(reactor);
+  XdsDataPlane data_plane(xds_server);
+  reconcile::NetworkProber prober(reactor, *supervisor);
+  reconcile::Reconciler reconciler(reactor, *store, *supervisor, data_plane, prober,
+                                   base::Random::from_entropy());
+  Operations operations(reconciler, *supervisor, xds_server);
+  api::Server api_server(reactor, base::Random::from_entropy(), *store, operations);
+  runtime::Scope scope;
+  scope.spawn(stop_on_signal(signals, reconciler));
+  scope.spawn(serve_xds(xds_server, xds_acceptor));
+  scope.spawn(serve_api(api_server, std::move(*api_listening)));
+  runtime::log::info("control-plane", "serves {}", home.state());
+
+  const auto outcome = co_await reconciler.run();
+  co_await api_server.stop(last_words_limit);
+  // What woke this may be a task of the supervisor's connection or of the API, which end with this: let it return first.
+  co_await reactor.sleep(base::Duration::zero());
+  if (!outcome) co_return refuse_to_start("ends", outcome.error());
+  runtime::log::info("control-plane", "all instances have stopped");
+  co_return 0;
+}
+
+}  // namespace weft::control

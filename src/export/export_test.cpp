@@ -1,0 +1,128 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+
+#include "base/json.h"
+#include "export/access_log.h"
+#include "export/prometheus.h"
+
+namespace weft::exporter {
+namespace {
+
+using namespace std::chrono_literals;
+
+telemetry::AccessRecord sample() {
+  telemetry::AccessRecord record;
+  record.start = base::WallTime(std::chrono::seconds(1'700'000'000) + 1234us);
+  record.duration = 1'500us;
+  record.listener = "edge/default/web/80";
+  record.method = "GET";
+  record.host = "web";
+  record.path = "/a b";
+  record.status = 503;
+  record.flag = telemetry::ResponseFlag::no_healthy_endpoint;
+  record.reason = "no healthy endpoint";
+  record.bytes_sent = 20;
+  record.attempts = 1;
+  return record;
+}
+
+TEST(AccessLog, TextLine) {
+  std::string line;
+  write_line(sample(), AccessLogFormat::text, line);
+  EXPECT_EQ(
+      line,
+      "time=2023-11-14T22:13:20.001234Z listener=edge/default/web/80 method=GET host=web path=\"/a b\" "
+      "status=503 "
+      "flags=UH reason=\"no healthy endpoint\" duration_us=1500 bytes_received=0 bytes_sent=20 attempts=1\n");
+}
+
+TEST(AccessLog, JsonLineIsJsonWhateverThePeerSent) {
+  auto record = sample();
+  record.path = "/\"\\\x01\n\xe9";
+  std::string line;
+  write_line(record, AccessLogFormat::json, line);
+  const auto json = base::Json::parse(line);
+  EXPECT_EQ(json["path"], "/\"\\\x01\n\u00e9");
+  EXPECT_EQ(json["status"], 503);
+  EXPECT_EQ(json["time"], "2023-11-14T22:13:20.001234Z");
+  EXPECT_EQ(std::ranges::count(line, '\n'), 1);
+}
+
+TEST(AccessLog, TextLineStaysOneLine) {
+  auto record = sample();
+  record.path = "/\r\nstatus=200";
+  std::string line;
+  write_line(record, AccessLogFormat::text, line);
+  EXPECT_EQ(std::ranges::count(line, '\n'), 1);
+  EXPECT_THAT(line, testing::HasSubstr("path=\"/\\x0d\\x0astatus=200\""));
+}
+
+std::string read_file(const std::string& path) {
+  std::ifstream file(path);
+  std::stringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+TEST(AccessLog, FileGetsWholeLinesInOrder) {
+  const auto path = testing::TempDir() + "/weft-access-" + std::to_string(getpid()) + ".log";
+  ::unlink(path.c_str());
+  {
+    AccessLogFile file({path, AccessLogFormat::text});
+    EXPECT_TRUE(file.is_on());
+    for (int i = 0; i < 3; ++i) {
+      auto line = std::to_string(i) + "\n";
+      file.submit(line);
+      EXPECT_TRUE(line.empty());
+      file.flush();
+    }
+    EXPECT_EQ(read_file(path), "0\n1\n2\n");
+    std::string last = "last\n";
+    file.submit(last);
+    EXPECT_EQ(file.dropped(), 0U);
+  }
+  EXPECT_TRUE(read_file(path).ends_with("last\n"));
+  ::unlink(path.c_str());
+}
+
+TEST(AccessLog, FullDiskDropsAndCounts) {
+  AccessLogFile file({"/dev/full", AccessLogFormat::text});
+  std::string lines = "a\nb\n";
+  file.submit(lines);
+  file.flush();
+  EXPECT_EQ(file.dropped(), 2U);
+}
+
+TEST(AccessLog, WhatDoesNotFitIsDropped) {
+  AccessLogFile file({"/nonexistent/folder/file", AccessLogFormat::text});
+  std::string lines(AccessLogFile::max_waiting + 1, '\n');
+  file.submit(lines);
+  EXPECT_EQ(file.dropped(), AccessLogFile::max_waiting + 1);
+}
+
+TEST(Prometheus, Text) {
+  telemetry::Samples samples;
+  samples.add("b_total", "Bees.", telemetry::Kind::counter, {{"kind", "a\"b"}}, 3);
+  samples.add("c_now", "Cs.", telemetry::Kind::gauge, std::string(), 4);
+  telemetry::Histogram histogram;
+  histogram.observe(2ms);
+  histogram.observe(100s);
+  samples.add("d_milliseconds", "Ds.", {{"x", "y"}}, histogram);
+  const auto text = prometheus_text(samples);
+  EXPECT_THAT(
+      text, testing::HasSubstr("# HELP b_total Bees.\n# TYPE b_total counter\nb_total{kind=\"a\\\"b\"} 3\n"));
+  EXPECT_THAT(text, testing::HasSubstr("# TYPE c_now gauge\nc_now 4\n"));
+  EXPECT_THAT(text, testing::HasSubstr("d_milliseconds_bucket{x=\"y\",le=\"2.5\"} 1\n"));
+  EXPECT_THAT(text, testing::HasSubstr("d_milliseconds_bucket{x=\"y\",le=\"+Inf\"} 2\n"));
+  EXPECT_THAT(text,
+              testing::HasSubstr("d_milliseconds_sum{x=\"y\"} 100002\nd_milliseconds_count{x=\"y\"} 2\n"));
+}
+
+}  // namespace
+}  // namespace weft::exporter

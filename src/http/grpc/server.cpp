@@ -1,0 +1,119 @@
+#include "http/grpc/server.h"
+
+#include "runtime/combine.h"
+#include "runtime/scope.h"
+
+namespace weft::http::grpc {
+namespace {
+
+message::ResponseHead response_head() {
+  message::ResponseHead head;
+  head.version = message::Version::http_2;
+  head.headers = {{"content-type", "application/grpc+proto"}, {"grpc-accept-encoding", "identity"}};
+  return head;
+}
+
+runtime::Task<Status> answer_unary(
+    ServerCall& call, const std::function<runtime::Task<Result<std::string>>(std::string)>& function) {
+  auto request = co_await call.receive();
+  if (!request) co_return std::move(request.error());
+  if (!*request) co_return Status{Code::invalid_argument, "the call has no message"};
+  auto response = co_await function(std::move(**request));
+  if (!response) co_return std::move(response.error());
+  auto sent = co_await call.send(std::move(*response));
+  co_return sent ? Status{} : std::move(sent.error());
+}
+
+}  // namespace
+
+ServerCall::ServerCall(h2::Stream stream, std::size_t max_message)
+    : stream_(std::move(stream)), unframer_(max_message) {}
+
+runtime::Task<Result<std::optional<std::string>>> ServerCall::receive() {
+  for (;;) {
+    auto message = unframer_.next();
+    if (!message || *message) co_return message;
+    auto size = co_await stream_.read(unframer_.buffer());
+    if (!size) co_return std::unexpected(status_of(size.error()));
+    if (*size > 0) continue;
+    if (!unframer_.is_empty())
+      co_return fail(Code::invalid_argument, "the call was half-closed within a message");
+    co_return std::nullopt;
+  }
+}
+
+void ServerCall::start() {
+  if (std::exchange(responded_, true)) return;
+  stream_.respond(response_head());
+}
+
+runtime::Task<Result<void>> ServerCall::send(std::string message) {
+  start();
+  auto written = co_await stream_.write(frame(message));
+  if (!written) co_return std::unexpected(status_of(written.error()));
+  co_return Result<void>{};
+}
+
+void ServerCall::finish(const Status& status) {
+  if (responded_) {
+    message::Headers trailers;
+    write_status(trailers, status);
+    return stream_.finish(trailers);
+  }
+  // Nothing was sent: head and trailers are one ("Trailers-Only").
+  responded_ = true;
+  auto head = response_head();
+  write_status(head.headers, status);
+  stream_.respond(head, true);
+}
+
+Server::Server(runtime::Reactor& reactor, ServerOptions options) : reactor_(reactor), options_(options) {}
+
+void Server::add(std::string path, Handler handler) {
+  handlers_.insert_or_assign(std::move(path), std::move(handler));
+}
+
+runtime::Task<void> Server::serve(std::unique_ptr<runtime::Stream> transport) {
+  auto connection = h2::Connection::server(reactor_, std::move(transport), options_.limits);
+  runtime::Scope calls;
+  while (auto stream = co_await connection.accept()) calls.spawn(handle(std::move(*stream)));
+}
+
+runtime::Task<void> Server::handle(h2::Stream stream) {
+  const auto& head = stream.request();
+  auto type = head.headers.find(message::FieldId::content_type).value_or("");
+  if (head.method != message::Method::post || !type.starts_with("application/grpc")) {
+    message::ResponseHead refused;
+    refused.status = 415;
+    stream.respond(refused, true);
+    co_return;
+  }
+  ServerCall call(std::move(stream), options_.max_message);
+  auto timeout = call.request().headers.find("grpc-timeout");
+  if (!timeout) {
+    call.finish(co_await run(call));
+    co_return;
+  }
+  auto limit = parse_timeout(*timeout);
+  if (!limit) {
+    call.finish({Code::invalid_argument, "grpc-timeout is malformed"});
+    co_return;
+  }
+  auto status = co_await runtime::within(
+      reactor_, std::min<base::Duration>(*limit, std::chrono::hours(24 * 365)), run(call));
+  call.finish(status.value_or(Status{Code::deadline_exceeded, "the time limit has passed"}));
+}
+
+runtime::Task<Status> Server::run(ServerCall& call) const {
+  auto handler = handlers_.find(call.request().path());
+  if (handler == handlers_.end()) {
+    co_return Status{Code::unimplemented, "there is no method " + std::string(call.request().path())};
+  }
+  co_return co_await handler->second(call);
+}
+
+Handler unary(std::function<runtime::Task<Result<std::string>>(std::string request)> function) {
+  return [function = std::move(function)](ServerCall& call) { return answer_unary(call, function); };
+}
+
+}  // namespace weft::http::grpc

@@ -1,0 +1,31 @@
+// The limits of what a peer may send in HTTP/1.1, and why each is what it is.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace weft::http::h1 {
+
+/// A whole head with its last empty line. Envoy takes 60 KiB, nginx 32 KiB, HAProxy 16 KiB.
+inline constexpr std::size_t max_head_bytes = 64 * 1024;
+/// The request target; browsers and servers agree on about 8,000, signed URLs need more.
+inline constexpr std::size_t max_target_bytes = 16 * 1024;
+/// Longest method: the longest registered one (UPDATEREDIRECTREF) has 17.
+inline constexpr std::size_t max_method_bytes = 32;
+/// Fields of a head, and fields of a trailer. Apache and Envoy take 100.
+inline constexpr std::size_t max_fields = 128;
+/// A whole trailer with its last empty line.
+inline constexpr std::size_t max_trailer_bytes = 16 * 1024;
+/// Chunk extensions of a whole body: nobody uses them, and they cost a peer nothing to send.
+inline constexpr std::size_t max_chunk_extension_bytes = 4 * 1024;
+/// Hexadecimal digits of a chunk size: as many as 64 bits have.
+inline constexpr std::size_t max_chunk_size_digits = 16;
+/// Content-Length and chunk sizes stay below what a signed offset can hold.
+inline constexpr std::uint64_t max_body_length = INT64_MAX;
+
+/// The receive buffer of a connection: what one read can bring. A head that is larger makes it grow.
+inline constexpr std::size_t receive_buffer_bytes = 16 * 1024;
+/// It grows to this for bodies of at least that length, to save system calls.
+inline constexpr std::size_t bulk_buffer_bytes = 64 * 1024;
+
+}  // namespace weft::http::h1

@@ -1,0 +1,170 @@
+#include "http/h1/reader.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "runtime/combine.h"
+
+namespace weft::http::h1 {
+namespace {
+
+std::unexpected<ReadError> refused(Refusal refusal) {
+  return std::unexpected(ReadError{ReadError::Kind::refused, refusal, {}});
+}
+
+std::unexpected<ReadError> ended(ReadError::Kind kind) { return std::unexpected(ReadError{kind, {}, {}}); }
+
+}  // namespace
+
+std::string ReadError::to_string() const {
+  switch (kind) {
+    case Kind::closed: return "closed by the peer";
+    case Kind::truncated: return "closed by the peer within a message";
+    case Kind::io: return io.message();
+    case Kind::refused: return std::string(describe(refusal));
+  }
+  return {};
+}
+
+ReadResult<bool> Reader::try_fill() {
+  const auto room = buffer_.room();
+  if (room.empty()) return std::unexpected(ReadError{ReadError::Kind::io, {}, {ENOBUFS}});
+  const auto size = stream_.try_read(room);
+  if (!size) {
+    buffer_.release_if_empty();
+    if (size.error().would_block()) return false;
+    return std::unexpected(ReadError{ReadError::Kind::io, {}, size.error()});
+  }
+  if (*size == 0) return ended(begun_ ? ReadError::Kind::truncated : ReadError::Kind::closed);
+  buffer_.commit(*size);
+  begun_ = true;
+  return true;
+}
+
+runtime::Task<runtime::IoResult<std::size_t>> Reader::read_ahead() {
+  while (true) {
+    const auto room = buffer_.room();
+    if (room.empty()) co_return runtime::io_error(ENOBUFS);
+    const auto size = stream_.try_read(room);
+    if (size) buffer_.commit(*size);
+    if (size || !size.error().would_block()) co_return size;
+    buffer_.release_if_empty();
+    co_await runtime::Wait(stream_.readable());
+  }
+}
+
+bool Reader::is_quiet() {
+  if (!buffer_.empty()) return false;
+  buffer_.release_if_empty();  // a connection at rest holds no memory
+  char byte = 0;
+  const auto size = stream_.try_read({&byte, 1});
+  return !size && size.error().would_block();
+}
+
+void Reader::begin_body(const Framing& framing) {
+  framing_ = framing;
+  remaining_ = framing.length;
+  body_done_ = framing.is_empty();
+  chunks_.reset();
+}
+
+runtime::Task<ReadResult<std::string_view>> Reader::read_body() {
+  while (!body_done_) {
+    if (!buffer_.empty()) {
+      auto piece = take_body();
+      if (!piece || !piece->empty()) co_return piece;
+      if (body_done_) break;
+    }
+    const auto filled = try_fill();
+    if (!filled) {
+      if (filled.error().kind != ReadError::Kind::truncated || framing_.kind != Framing::Kind::until_close) {
+        co_return std::unexpected(filled.error());
+      }
+      body_done_ = true;
+    } else if (!*filled) {
+      co_await runtime::Wait(stream_.readable());
+    }
+  }
+  co_return std::string_view{};
+}
+
+ReadResult<std::string_view> Reader::take_body() {
+  if (framing_.kind == Framing::Kind::chunked) return take_chunks();
+  auto piece = buffer_.data();
+  if (framing_.kind == Framing::Kind::length) {
+    piece = piece.substr(0, std::min<std::uint64_t>(piece.size(), remaining_));
+    remaining_ -= piece.size();
+    body_done_ = remaining_ == 0;
+  }
+  buffer_.consume(piece.size());
+  return piece;
+}
+
+/// Joins the data of all chunks that have arrived by moving it together, over the lines between them: a peer
+/// that sends many tiny chunks does not cause as many writes.
+ReadResult<std::string_view> Reader::take_chunks() {
+  char* joined = nullptr;
+  std::size_t size = 0;
+  while (!body_done_) {
+    const auto step = chunks_.decode(buffer_.data());
+    if (!step) return refused(step.error());
+    if (!step->data.empty()) {
+      char* const data = buffer_.begin() + (step->consumed - step->data.size());
+      if (joined == nullptr) joined = data;
+      if (joined + size != data) std::memmove(joined + size, data, step->data.size());
+      size += step->data.size();
+    }
+    buffer_.consume(step->consumed);
+    body_done_ = chunks_.is_done();
+    if (step->consumed == 0) break;
+  }
+  return std::string_view(joined, size);
+}
+
+runtime::Task<ReadResult<void>> RequestReader::read_head() {
+  parser_.reset();
+  head_.clear();
+  begun_ = !buffer_.empty();
+  while (true) {
+    if (begun_) {
+      const auto size = parser_.parse(buffer_.data(), head_);
+      if (!size) co_return refused(size.error());
+      if (*size) {
+        buffer_.consume(**size);
+        begin_body(parser_.framing());
+        co_return ReadResult<void>{};
+      }
+    }
+    const auto filled = try_fill();
+    if (!filled) co_return std::unexpected(filled.error());
+    if (!*filled) co_await runtime::Wait(stream_.readable());
+  }
+}
+
+runtime::Task<ReadResult<void>> ResponseReader::read_head(message::Method method) {
+  parser_.reset();
+  head_.clear();
+  begun_ = !buffer_.empty();
+  while (true) {
+    if (begun_) {
+      const auto size = parser_.parse(buffer_.data(), head_, method);
+      if (!size) co_return refused(size.error());
+      if (*size) {
+        buffer_.consume(**size);
+        begin_body(parser_.framing());
+        keeps_alive_ = keeps_alive(head_.version, head_.headers);
+        co_return ReadResult<void>{};
+      }
+    }
+    const auto filled = try_fill();
+    if (!filled) co_return std::unexpected(filled.error());
+    if (!*filled) co_await runtime::Wait(stream_.readable());
+  }
+}
+
+bool ResponseReader::is_reusable() const {
+  return body_done() && keeps_alive_ && !head_.is_interim() && head_.status != 101 &&
+         framing().kind != Framing::Kind::until_close && buffered().empty();
+}
+
+}  // namespace weft::http::h1

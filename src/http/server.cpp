@@ -1,0 +1,246 @@
+#include "http/server.h"
+
+#include "http/h1/limits.h"
+#include "http/h1/linger.h"
+#include "message/authority.h"
+#include "runtime/log.h"
+
+namespace weft::http {
+namespace {
+
+// How long a connection that we close waits for its peer to read our last response and close too.
+constexpr auto linger_limit = std::chrono::seconds(1);
+
+runtime::Task<void> until(runtime::Event* event) { co_await event->wait(); }
+
+/// Ends with the first of two.
+runtime::Task<void> either(runtime::Task<void> a, runtime::Task<void> b) {
+  co_await runtime::first(std::move(a), std::move(b));
+}
+
+struct Never {
+  bool await_ready() const { return false; }
+  void await_suspend(std::coroutine_handle<>) const {}
+  void await_resume() const {}
+};
+
+}  // namespace
+
+Exchange::Exchange(runtime::Reactor& reactor, runtime::Stream& stream, const ServerOptions& options,
+                   runtime::Event& stopping)
+    : stream_(stream),
+      options_(options),
+      stopping_(stopping),
+      deadline_(reactor, stream),
+      reader_(stream),
+      writer_(stream),
+      gone_(reactor) {}
+
+std::optional<std::string> Exchange::query(std::string_view name) const {
+  for (const auto& [key, value] : query_) {
+    if (key == name) return value;
+  }
+  return std::nullopt;
+}
+
+/// The next request as a whole; false if the connection is to be closed, what is to be said having been said.
+runtime::Task<bool> Exchange::receive() {
+  started_ = streaming_ = bodyless_ = keep_alive_ = false;
+  body_.clear();
+  if (reader_.buffered().empty()) {
+    deadline_.expires_after(options_.idle_limit);
+    const auto size = co_await reader_.read_ahead();
+    if (!size || *size == 0) co_return false;
+  }
+  deadline_.expires_after(options_.request_limit);
+  if (const auto read = co_await reader_.read_head(); !read) {
+    if (read.error().kind == h1::ReadError::Kind::refused) {
+      co_await refuse(h1::status_of(read.error().refusal), h1::describe(read.error().refusal));
+    }
+    co_return false;
+  }
+  keep_alive_ = h1::keeps_alive(head().version, head().headers);
+  bodyless_ = method() == message::Method::head;
+  if (!co_await receive_body()) co_return false;
+  auto segments = message::path_segments(path());
+  if (!segments) {
+    co_await refuse(400, "a malformed % escape in the path");
+    co_return false;
+  }
+  segments_ = std::move(*segments);
+  query_ = message::parse_query(head().query());
+  deadline_.clear();
+  co_return true;
+}
+
+runtime::Task<bool> Exchange::receive_body() {
+  if (reader_.framing().length > options_.max_body_bytes) {
+    co_await refuse(413, "the body is too large");
+    co_return false;
+  }
+  if (h1::expects_continue(head(), reader_.framing())) {
+    message::ResponseHead interim;
+    interim.status = 100;
+    writer_.put_head(interim, {});
+    if (!co_await writer_.flush()) co_return false;
+  }
+  while (true) {
+    const auto piece = co_await reader_.read_body();
+    if (!piece) {
+      if (piece.error().kind == h1::ReadError::Kind::refused) {
+        co_await refuse(h1::status_of(piece.error().refusal), h1::describe(piece.error().refusal));
+      }
+      co_return false;
+    }
+    if (piece->empty()) co_return true;
+    if (body_.size() + piece->size() > options_.max_body_bytes) {
+      co_await refuse(413, "the body is too large");
+      co_return false;
+    }
+    body_.append(*piece);
+  }
+}
+
+/// Answers what cannot become an exchange; the connection is closed after it.
+runtime::Task<void> Exchange::refuse(int status, std::string_view why) {
+  keep_alive_ = false;
+  auto response = response_head(status, {{"content-type", "text/plain"}});
+  std::string body = std::string(why) + "\n";
+  writer_.put_head(response, h1::Framing::of_length(body.size()));
+  deadline_.expires_after(options_.write_limit);
+  co_await writer_.write(body, true);
+}
+
+message::ResponseHead Exchange::response_head(int status, message::Headers headers) {
+  message::ResponseHead response;
+  response.status = status;
+  response.headers = std::move(headers);
+  if (stopping_.is_set()) keep_alive_ = false;
+  if (!keep_alive_) {
+    response.headers.set(message::FieldId::connection, "close");
+    linger_ = true;
+  } else if (head().version == message::Version::http_1_0) {
+    response.headers.set(message::FieldId::connection, "keep-alive");
+  }
+  return response;
+}
+
+runtime::Task<void> Exchange::reply(int status, message::Headers headers, std::string body) {
+  if (std::exchange(started_, true)) {
+    // A second reply would be taken for the answer to the next request.
+    runtime::log::error("http", "second reply to {} {}", head().method_text(), path());
+    co_return;
+  }
+  auto framing = h1::Framing::of_length(body.size());
+  if (status == 204 || status == 304) {
+    framing = {};
+    body.clear();
+  } else if (bodyless_) {
+    framing = {h1::Framing::Kind::none, 0, body.size()};
+    body.clear();
+  }
+  writer_.put_head(response_head(status, std::move(headers)), framing);
+  co_await settle(writer_.write(body, true));
+}
+
+runtime::Task<void> Exchange::start(int status, message::Headers headers) {
+  started_ = streaming_ = true;
+  auto framing = h1::Framing::chunked();
+  if (bodyless_ || status == 204 || status == 304) {
+    framing = {};
+  } else if (head().version == message::Version::http_1_0) {
+    framing = h1::Framing::until_close();
+    keep_alive_ = false;
+  }
+  bodyless_ = framing.kind == h1::Framing::Kind::none;
+  writer_.put_head(response_head(status, std::move(headers)), framing);
+  if (peer_closed_) co_await give_up();
+  co_await settle(writer_.flush());
+}
+
+runtime::Task<void> Exchange::write(std::string piece) {
+  if (bodyless_ || piece.empty()) co_return;
+  co_await settle(writer_.write(piece));
+}
+
+runtime::Task<void> Exchange::finish() {
+  if (!writer_.is_done()) co_await settle(writer_.finish());
+}
+
+runtime::Task<void> Exchange::settle(runtime::Task<runtime::IoResult<void>> write) {
+  deadline_.expires_after(options_.write_limit);
+  const auto written = co_await std::move(write);
+  deadline_.clear();
+  if (!written) co_await give_up();
+}
+
+/// Never ends: the handler that waits for it is cancelled.
+runtime::Task<void> Exchange::give_up() {
+  keep_alive_ = false;
+  gone_.soon.set();
+  co_await Never();
+}
+
+/// Ends when nobody is left to read the reply. Bytes of a next request stay in the buffer.
+runtime::Task<void> Exchange::watch_peer() {
+  while (true) {
+    const auto size = co_await reader_.read_ahead();
+    if (size && *size > 0) continue;
+    if (!size && size.error().code != ENOBUFS) break;
+    if (size) {
+      peer_closed_ = true;
+      if (streaming_) break;
+    }
+    // The rest of this request can only end by its reply, or by gone_.
+    co_await Never();
+  }
+  keep_alive_ = false;
+}
+
+Server::Server(runtime::Reactor& reactor, Handler handler, ServerOptions options)
+    : reactor_(reactor), handler_(std::move(handler)), options_(options), stopping_(reactor) {}
+
+runtime::Task<runtime::IoResult<void>> Server::serve(runtime::Acceptor& acceptor) {
+  while (!stopping_.event.is_set()) {
+    std::optional<runtime::IoResult<std::unique_ptr<runtime::Stream>>> accepted;
+    co_await runtime::first(runtime::detail::store(acceptor.accept(), &accepted), until(&stopping_.event));
+    if (!accepted) break;
+    if (!*accepted) co_return std::unexpected(accepted->error());
+    if (connections_.size() < options_.max_connections) serve(std::move(**accepted));
+  }
+  co_return runtime::IoResult<void>{};
+}
+
+void Server::serve(std::unique_ptr<runtime::Stream> stream) { connections_.spawn(run(std::move(stream))); }
+
+runtime::Task<void> Server::stop(base::Duration limit) {
+  stopping_.event.set();
+  co_await runtime::within(reactor_, limit, connections_.join());
+  connections_.cancel();
+}
+
+/// One connection from its first request to its end.
+runtime::Task<void> Server::run(std::unique_ptr<runtime::Stream> stream) {
+  Exchange exchange(reactor_, *stream, options_, stopping_.event);
+  while (!stopping_.event.is_set()) {
+    std::optional<bool> received;
+    co_await runtime::first(runtime::detail::store(exchange.receive(), &received), until(&stopping_.event));
+    if (!received.value_or(false)) break;
+    auto peer_gone = either(exchange.watch_peer(), until(&exchange.gone_.event));
+    co_await runtime::first(respond(exchange), std::move(peer_gone));
+    if (!exchange.keep_alive_) break;
+  }
+  if (exchange.linger_ && exchange.writer_.is_done()) co_await h1::linger(reactor_, *stream, linger_limit);
+}
+
+/// Runs the handler and completes what it left open.
+runtime::Task<void> Server::respond(Exchange& exchange) {
+  co_await handler_(exchange);
+  if (!exchange.is_started()) {
+    runtime::log::error("http", "no reply to {} {}", exchange.head().method_text(), exchange.path());
+    co_await exchange.reply(500, {{"content-type", "text/plain"}}, "no reply\n");
+  }
+  co_await exchange.finish();
+}
+
+}  // namespace weft::http

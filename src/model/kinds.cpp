@@ -1,0 +1,77 @@
+#include "model/kinds.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+
+namespace weft::model {
+namespace {
+
+constexpr std::array<std::string_view, 1> namespace_short{"ns"};
+constexpr std::array<std::string_view, 1> service_short{"svc"};
+constexpr std::array<std::string_view, 1> deployment_short{"deploy"};
+constexpr std::array<std::string_view, 1> pod_short{"po"};
+constexpr std::array<std::string_view, 1> event_short{"ev"};
+constexpr std::array<std::string_view, 1> mesh_config_short{"mc"};
+
+constexpr std::string_view mesh_api = "weft.dev/v1alpha1";
+
+constexpr std::array<Kind, 9> registry{{
+    {"Namespace", "v1", "namespaces", "namespace", namespace_short, false, false},
+    {"MeshConfig", mesh_api, "meshconfigs", "meshconfig", mesh_config_short, false, false},
+    {"Provider", mesh_api, "providers", "provider", {}, false, false},
+    {"Service", "v1", "services", "service", service_short, true, false},
+    {"Deployment", "apps/v1", "deployments", "deployment", deployment_short, true, false},
+    {"Job", "batch/v1", "jobs", "job", {}, true, false},
+    {"Pod", "v1", "pods", "pod", pod_short, true, true},
+    {"Event", "v1", "events", "event", event_short, true, true},
+    {"EndpointSlice", "discovery.k8s.io/v1", "endpointslices", "endpointslice", {}, true, true},
+}};
+
+bool equals_folded(std::string_view a, std::string_view b) {
+  return std::ranges::equal(
+      a, b, [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
+}
+
+}  // namespace
+
+std::string_view Kind::group() const {
+  std::size_t slash = api_version.find('/');
+  return slash == std::string_view::npos ? std::string_view{} : api_version.substr(0, slash);
+}
+
+std::string_view Kind::version() const {
+  std::size_t slash = api_version.find('/');
+  return slash == std::string_view::npos ? api_version : api_version.substr(slash + 1);
+}
+
+std::span<const Kind> kinds() { return registry; }
+
+const Kind* find_kind(std::string_view name) {
+  for (const Kind& kind : registry) {
+    bool is_it = equals_folded(name, kind.kind) || equals_folded(name, kind.plural) ||
+                 std::ranges::any_of(kind.short_names,
+                                     [&](std::string_view other) { return equals_folded(name, other); });
+    if (is_it) return &kind;
+  }
+  return nullptr;
+}
+
+const Kind* find_kind(std::string_view group, std::string_view version, std::string_view plural) {
+  for (const Kind& kind : registry)
+    if (kind.plural == plural && kind.group() == group && kind.version() == version) return &kind;
+  return nullptr;
+}
+
+std::string rest_path(const Kind& kind, std::string_view ns, std::string_view name) {
+  std::string path = kind.group().empty() ? "/api/" : "/apis/";
+  path += kind.api_version;
+  if (kind.namespaced && !ns.empty()) path += fmt::format("/namespaces/{}", ns);
+  path += fmt::format("/{}", kind.plural);
+  if (!name.empty()) path += fmt::format("/{}", name);
+  return path;
+}
+
+}  // namespace weft::model

@@ -1,0 +1,36 @@
+// The registry of kinds: what each is called in files, in REST paths and on the command line.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace weft::model {
+
+struct Kind {
+  std::string_view kind;                          // "Deployment"
+  std::string_view api_version;                   // "apps/v1"; "v1" for the core group
+  std::string_view plural;                        // "deployments", in REST paths
+  std::string_view singular;                      // "deployment"
+  std::span<const std::string_view> short_names;  // "deploy"
+  bool namespaced = true;
+  /// Lives in memory only and is written by weft alone (Pod, Event, EndpointSlice).
+  bool ephemeral = false;
+
+  /// "apps", empty for the core group.
+  std::string_view group() const;
+  /// "v1".
+  std::string_view version() const;
+};
+
+/// All kinds; the order is that in which a set of objects is applied (namespaces first).
+std::span<const Kind> kinds();
+/// By kind, plural, singular or short name, in any case; null if there is none.
+const Kind* find_kind(std::string_view name);
+/// By the segments of a REST path; `group` is empty for /api/v1.
+const Kind* find_kind(std::string_view group, std::string_view version, std::string_view plural);
+/// The path of a kind's objects, or of one of them: "/apis/apps/v1/namespaces/default/deployments/web". `ns`
+/// empty: of all namespaces.
+std::string rest_path(const Kind& kind, std::string_view ns, std::string_view name = {});
+
+}  // namespace weft::model

@@ -1,0 +1,114 @@
+#include "model/load.h"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <sstream>
+#include <string>
+
+#include "model/check.h"
+
+namespace weft::model {
+namespace {
+
+std::string file_text(const std::string& path) {
+  std::ifstream file(std::string(WEFT_SOURCE_DIR) + "/" + path);
+  std::stringstream text;
+  text << file.rdbuf();
+  EXPECT_FALSE(text.str().empty()) << path;
+  return text.str();
+}
+
+constexpr std::string_view a_namespace = "apiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n";
+
+TEST(Original, BrokenDeploymentIsRefused) {
+  Loaded loaded = load(file_text("examples/original/deployment-broken.yaml"), "deployment.yaml");
+  EXPECT_TRUE(loaded.objects.empty());
+  EXPECT_EQ(
+      base::render(loaded.diagnostics),
+      R"(deployment.yaml:17:11: error: `image:` is indented deeper than `name:` in line 16, which already has the value `simple-web-service` [yaml/bad-indent]
+   17 |           image: example-web-service
+      |           ^
+      = Line up `image:` with `name:` in line 16, column 9: remove 2 spaces (and move what belongs to `image:` with it).
+)");
+}
+
+TEST(Original, ServiceLoadsAndItsDependencyIsMissing) {
+  Loaded loaded = load(file_text("examples/original/service.yaml"), "service.yaml");
+  EXPECT_TRUE(loaded.diagnostics.empty()) << base::render(loaded.diagnostics);
+  ASSERT_EQ(loaded.objects.size(), 1U);
+  EXPECT_EQ(
+      base::render(check(loaded.objects)),
+      R"(service.yaml:6:3: warning: no Deployment or Job has the labels app=simple-web-service that Service `simple-web-service` selects [model/selects-nothing]
+    6 |   selector:
+      |   ^
+      = Give `spec.selector` the labels of a Deployment's template.
+service.yaml:13:13: warning: Service `simple-web-service` depends on the Deployment `simple-web-service-deployment`, which does not exist: it will wait for it [model/missing-dependency]
+   13 |     - name: simple-web-service-deployment
+      |             ^
+      = Apply the Deployment `simple-web-service-deployment` too, or remove the entry.
+)");
+}
+
+TEST(Original, BothTogetherWarnOfPortAndName) {
+  Loaded all = load(file_text("examples/original/service.yaml"), "service.yaml");
+  Loaded more = load(file_text("examples/original/deployment.yaml"), "deployment.yaml");
+  EXPECT_TRUE(more.diagnostics.empty()) << base::render(more.diagnostics);
+  all.objects.push_back(more.objects.at(0));
+  EXPECT_EQ(
+      base::render(check(all.objects)),
+      R"(service.yaml:11:17: warning: targetPort 8080 is no containerPort of Deployment `simple-web-service` (containerPort 80): the Service will have no endpoints there [model/target-port-mismatch]
+   11 |     targetPort: 8080
+      |                 ^
+      = Write `targetPort: 80`, or `containerPort: 8080` in Deployment `simple-web-service`.
+service.yaml:13:13: warning: Service `simple-web-service` depends on the Deployment `simple-web-service-deployment`, which does not exist: it will wait for it [model/missing-dependency]
+   13 |     - name: simple-web-service-deployment
+      |             ^
+      = Did you mean `simple-web-service`?
+)");
+}
+
+TEST(Load, ManyDocumentsWithPositions) {
+  Loaded loaded =
+      load(std::string(a_namespace) + "---\n# next\napiVersion: v1\nkind: Namespace\nmetadata: {name: b}\n",
+           "f.yaml");
+  ASSERT_EQ(loaded.objects.size(), 2U) << base::render(loaded.diagnostics);
+  EXPECT_EQ(loaded.objects[0].position.line, 1U);
+  EXPECT_EQ(loaded.objects[1].position.line, 6U);
+}
+
+TEST(Load, OneBadDocumentOfMany) {
+  Loaded loaded =
+      load(std::string(a_namespace) + "---\nkind: Nothing\napiVersion: v1\n---\n" + std::string(a_namespace),
+           "f.yaml");
+  EXPECT_TRUE(base::has_errors(loaded.diagnostics)) << "so that the caller applies none";
+}
+
+TEST(Load, ListsAreTheirItems) {
+  std::string items =
+      "items:\n- apiVersion: v1\n  kind: Namespace\n  metadata: {name: a}\n- apiVersion: v1\n  kind: "
+      "Namespace\n  metadata: {name: b}\n";
+  EXPECT_EQ(load("apiVersion: v1\nkind: List\n" + items, "").objects.size(), 2U);
+  EXPECT_EQ(load("apiVersion: v1\nkind: NamespaceList\nmetadata: {resourceVersion: \"1\"}\n" + items, "")
+                .objects.size(),
+            2U);
+}
+
+TEST(Load, TheSameResourceTwice) {
+  Loaded loaded = load(std::string(a_namespace) + "---\n" + std::string(a_namespace), "f.yaml");
+  ASSERT_EQ(loaded.diagnostics.size(), 1U);
+  EXPECT_EQ(loaded.diagnostics[0].code, "model/duplicate-resource");
+  EXPECT_EQ(loaded.diagnostics[0].position.line, 7U);
+}
+
+TEST(Load, NamespaceIsFilledIn) {
+  std::string text = "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {ports: [{port: 1}]}\n";
+  EXPECT_EQ(load(text, "").objects.at(0).json["metadata"]["namespace"], "default");
+  Loaded other = load(text, "", {.default_namespace = "shop"});
+  EXPECT_EQ(other.objects.at(0).json["metadata"]["namespace"], "shop");
+  EXPECT_EQ(metadata_of(other.objects[0].resource).ns, "shop");
+  EXPECT_FALSE(load(std::string(a_namespace), "").objects.at(0).json["metadata"].contains("namespace"));
+}
+
+}  // namespace
+}  // namespace weft::model

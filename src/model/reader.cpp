@@ -1,0 +1,183 @@
+#include "model/reader.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "base/nearest.h"
+#include "model/codes.h"
+#include "model/decode.h"
+
+namespace weft::model {
+namespace {
+
+constexpr auto error = base::Severity::error;
+
+/// The name of the field, for messages: its last part, or what it is an item of.
+std::string subject(const Path& path) {
+  if (!path.key.empty()) return fmt::format("`{}`", path.key);
+  return path.parent && !path.parent->key.empty()
+             ? fmt::format("item {} of `{}`", path.index, path.parent->key)
+             : "the document";
+}
+
+/// The struct that a path leads to: "`spec.ports[0]`", or "a Deployment" for the whole.
+std::string owner(const Report& report, const Path& path) {
+  std::string text = path.to_string();
+  return text.empty() ? fmt::format("a {}", report.kind) : fmt::format("`{}`", text);
+}
+
+std::string shown(const yaml::Node& node) {
+  if (const std::string* text = node.string()) return *text;
+  return yaml::to_json(node).dump(-1, ' ', false, base::Json::error_handler_t::replace);
+}
+
+/// Where else in the kind a field of that name is: "spec.template.spec.containers[].image"; empty if nowhere.
+std::string elsewhere(std::string_view kind, std::string_view name) {
+  for (const std::string& field : field_names(kind)) {
+    bool is_it =
+        field.ends_with(name) && field.size() > name.size() && field[field.size() - name.size() - 1] == '.';
+    if (is_it) return field;
+  }
+  return {};
+}
+
+}  // namespace
+
+void report_wrong_type(Report& report, const yaml::Node& node, const Path& path, std::string_view wanted) {
+  std::string mend = fmt::format("Write {}.", wanted);
+  bool is_scalar = !node.is_map() && !node.is_list() && !node.is_null();
+  if (wanted == "a string" && is_scalar) mend = fmt::format("Put it in quotes: \"{}\".", shown(node));
+  if (wanted == "a whole number" && node.string()) mend = "Write the number without quotes.";
+  if (wanted == "a list" && node.is_map()) mend = "Put a dash before it (`- `): it is a list of such maps.";
+  if (wanted == "a list" && node.string())
+    mend = fmt::format("Write it as a list: [\"{}\"].", *node.string());
+  if (wanted == "a map" && node.is_list()) mend = "Remove the dash (`- `): it is one map, no list.";
+  report.add(error, code::wrong_type, node.position, path.to_string(),
+             fmt::format("{} must be {}, not {}", subject(path), wanted, yaml::type_name(node)),
+             std::move(mend));
+}
+
+void report_invalid(Report& report, const yaml::Node& node, const Path& path, std::string message,
+                    std::string mend) {
+  bool is_scalar = !node.is_map() && !node.is_list();
+  std::string value = is_scalar ? fmt::format(": `{}`", shown(node)) : std::string{};
+  report.add(error, code::invalid_value, node.position, path.to_string(),
+             fmt::format("{}{} {}", subject(path), value, message), std::move(mend));
+}
+
+void report_not_one_of(Report& report, const yaml::Node& node, const Path& path,
+                       const std::vector<std::string_view>& names) {
+  if (!node.string()) return report_wrong_type(report, node, path, "a string");
+  std::string_view near = base::nearest(*node.string(), names);
+  std::string list = fmt::format("{}", fmt::join(names, ", "));
+  std::string message =
+      names.size() == 1 ? fmt::format("must be {}", list) : fmt::format("must be one of {}", list);
+  report_invalid(report, node, path, std::move(message),
+                 near.empty() ? "Choose one of them." : fmt::format("Did you mean `{}`?", near));
+}
+
+void report_missing(Report& report, const yaml::Node& map, const Path& path, std::string_view name) {
+  std::string field = Path{&path, name}.to_string();
+  report.add(error, code::missing_field, map.position, std::move(field),
+             fmt::format("{} has no `{}`", owner(report, path), name),
+             fmt::format("Add `{}:` and its value.", name));
+}
+
+void report_unknown(Report& report, const yaml::Entry& entry, const Path& path,
+                    const std::vector<std::string_view>& known) {
+  std::string mend;
+  if (std::string_view near = base::nearest(entry.key, known); !near.empty())
+    mend = fmt::format("Did you mean `{}`?", near);
+  else if (std::string other = elsewhere(report.kind, entry.key); !other.empty())
+    mend = fmt::format("Move it to where it belongs: `{}`.", other);
+  else
+    mend = fmt::format("Remove it, or use one of {}.", fmt::join(known, ", "));
+  report.add(error, code::unknown_field, entry.position, Path{&path, entry.key}.to_string(),
+             fmt::format("{} has no field `{}`", owner(report, path), entry.key), std::move(mend));
+}
+
+void report_ignored(Report& report, const yaml::Entry& entry, const Path& path) {
+  report.add(base::Severity::warning, code::ignored_field, entry.position, Path{&path, entry.key}.to_string(),
+             fmt::format("weft does not act on `{}`", Path{&path, entry.key}.to_string()),
+             "Leave it for Kubernetes (it is kept as it is), or remove it.");
+}
+
+void read_text(Report& report, const yaml::Node& node, const Path& path, std::string& out) {
+  if (const std::string* text = node.string())
+    out = *text;
+  else
+    report_wrong_type(report, node, path, "a string");
+}
+
+void read_bool(Report& report, const yaml::Node& node, const Path& path, bool& out) {
+  if (const bool* value = node.boolean())
+    out = *value;
+  else
+    report_wrong_type(report, node, path, "true or false");
+}
+
+void read_whole(Report& report, const yaml::Node& node, const Path& path, Range range, std::int64_t& out) {
+  const std::int64_t* value = node.integer();
+  if (!value) return report_wrong_type(report, node, path, "a whole number");
+  out = *value;
+  if (*value >= range.least && *value <= range.most) return;
+  bool has_upper_end = range.most < INT32_MAX;
+  report_invalid(report, node, path,
+                 has_upper_end ? fmt::format("must be from {} to {}", range.least, range.most)
+                               : fmt::format("must be at least {}{}", range.least,
+                                             *value > range.most ? ", and is too big" : ""),
+                 "Change the number.");
+}
+
+void read_duration(Report& report, const yaml::Node& node, const Path& path, base::Duration& out) {
+  std::optional<base::Duration> value;
+  if (const std::string* text = node.string()) value = base::parse_duration(*text);
+  if (value && *value >= base::Duration::zero()) {
+    out = *value;
+    return;
+  }
+  std::string mend = node.integer() ? fmt::format("Add a unit: {}s.", *node.integer())
+                                    : "Write it like 1h30m, 30s or 250ms.";
+  report_invalid(report, node, path, "must be a duration", std::move(mend));
+}
+
+void read_port(Report& report, const yaml::Node& node, const Path& path, IntOrString& out) {
+  if (node.integer()) {
+    std::int64_t number = 0;
+    read_whole(report, node, path, port_range, number);
+    out.value = static_cast<std::int32_t>(number);
+  } else if (const std::string* name = node.string()) {
+    out.value = *name;
+    bool is_number = name->find_first_not_of("0123456789") == std::string::npos && !name->empty();
+    if (is_number) return report_wrong_type(report, node, path, "a whole number");
+    Fault fault = port_name_fault(*name);
+    if (!fault.empty())
+      report_invalid(report, node, path, "as a port's name " + fault,
+                     "Give a port number or the name of a port.");
+  } else {
+    report_wrong_type(report, node, path, "a port number or the name of a port");
+  }
+}
+
+void read_labels(Report& report, const yaml::Node& node, const Path& path, MapRule rule, Labels& out) {
+  const yaml::Map* map = node.map();
+  if (!map) return report_wrong_type(report, node, path, "a map");
+  for (const yaml::Entry& entry : *map) {
+    Path at{&path, entry.key, 0, true};
+    if (Fault fault = label_key_fault(entry.key); !fault.empty()) {
+      report.add(error, code::invalid_value, entry.position, at.to_string(),
+                 fmt::format("the key `{}` {}", entry.key, fault), "Change the key.");
+    }
+    if (entry.value.is_null()) {
+      out[entry.key];
+      continue;
+    }
+    std::string& value = out[entry.key];
+    read_text(report, entry.value, at, value);
+    if (rule != MapRule::labels || !entry.value.string()) continue;
+    if (Fault fault = label_value_fault(value); !fault.empty())
+      report_invalid(report, entry.value, at, fault, "Change the value.");
+  }
+}
+
+}  // namespace weft::model

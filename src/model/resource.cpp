@@ -1,0 +1,38 @@
+#include "model/resource.h"
+
+namespace weft::model {
+
+AppProtocol ServicePort::traffic() const {
+  // kubernetes.io/ws is WebSocket over HTTP/1.1 (KEP-3726).
+  if (app_protocol == "http" || app_protocol == "kubernetes.io/ws") return AppProtocol::http;
+  if (!app_protocol.empty()) return AppProtocol::tcp;
+  return name == "tcp" || name.starts_with("tcp-") ? AppProtocol::tcp : AppProtocol::http;
+}
+
+std::string_view kind_of(const Resource& resource) {
+  return std::visit([](const auto& value) { return value.kind; }, resource);
+}
+
+const ObjectMeta& metadata_of(const Resource& resource) {
+  return std::visit([](const auto& value) -> const ObjectMeta& { return value.metadata; }, resource);
+}
+
+std::string_view to_string(DependencyKind kind) {
+  switch (kind) {
+    case DependencyKind::service: return "Service";
+    case DependencyKind::deployment: return "Deployment";
+    case DependencyKind::job: return "Job";
+  }
+  return {};
+}
+
+std::string_view to_string(DependencyCondition condition) {
+  switch (condition) {
+    case DependencyCondition::started: return "started";
+    case DependencyCondition::ready: return "ready";
+    case DependencyCondition::completed: return "completed";
+  }
+  return {};
+}
+
+}  // namespace weft::model

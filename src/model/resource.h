@@ -1,0 +1,283 @@
+// The resource kinds as plain structs, with Kubernetes' defaults. What a user may write is in schema.h; the
+// JSON document stays the source of truth, these are for reading it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "base/clock.h"
+#include "model/labels.h"
+#include "model/values.h"
+
+namespace weft::model {
+
+/// Annotations and labels that weft reads or writes.
+namespace annotation {
+/// On a Deployment that is not started (spec.replicas 0): how many replicas `start` gives it back.
+constexpr std::string_view replicas = "weft.dev/replicas";
+/// The file and line that the CLI applied it from, "shop.yaml:12".
+constexpr std::string_view source = "weft.dev/source";
+/// On a Deployment or Job: the name of the Provider that runs it; "process" if absent.
+constexpr std::string_view provider = "weft.dev/provider";
+constexpr std::string_view last_applied = "kubectl.kubernetes.io/last-applied-configuration";
+}  // namespace annotation
+namespace label {
+/// On a Pod: the name and the kind of its workload.
+constexpr std::string_view workload = "weft.dev/workload";
+constexpr std::string_view kind = "weft.dev/kind";
+constexpr std::string_view template_hash = "pod-template-hash";
+}  // namespace label
+
+struct ObjectMeta {
+  std::string name;
+  /// "default" where a namespaced object says nothing; empty for kinds without namespace and for pod
+  /// templates.
+  std::string ns;
+  Labels labels;
+  Labels annotations;
+  std::string uid;
+  std::string resource_version;
+  std::int64_t generation = 0;
+  /// RFC 3339, empty if unset.
+  std::string creation_timestamp;
+  std::string deletion_timestamp;
+
+  friend bool operator==(const ObjectMeta&, const ObjectMeta&) = default;
+};
+
+enum class DependencyKind : std::uint8_t { service, deployment, job };
+/// started: its process runs. ready: an instance is ready. completed: the Job has succeeded.
+enum class DependencyCondition : std::uint8_t { started, ready, completed };
+
+/// An entry of spec.dependsOn.
+struct DependsOn {
+  std::string name;
+  DependencyKind kind = DependencyKind::service;
+  /// Empty: the declaring resource's own.
+  std::string ns;
+  /// Where the text says nothing: completed for a Job, else ready. decode() fills it in.
+  DependencyCondition condition = DependencyCondition::ready;
+  bool optional = false;
+  /// After it the condition DependenciesReady turns False; waiting goes on. Nothing: no limit.
+  std::optional<base::Duration> timeout;
+
+  friend bool operator==(const DependsOn&, const DependsOn&) = default;
+};
+
+struct ContainerPort {
+  std::string name;
+  std::int32_t container_port = 0;
+
+  friend bool operator==(const ContainerPort&, const ContainerPort&) = default;
+};
+
+struct EnvVar {
+  std::string name;
+  std::string value;
+
+  friend bool operator==(const EnvVar&, const EnvVar&) = default;
+};
+
+struct HttpHeader {
+  std::string name;
+  std::string value;
+
+  friend bool operator==(const HttpHeader&, const HttpHeader&) = default;
+};
+
+struct HttpGetAction {
+  std::string path = "/";
+  IntOrString port;
+  std::vector<HttpHeader> http_headers;
+
+  friend bool operator==(const HttpGetAction&, const HttpGetAction&) = default;
+};
+
+struct TcpSocketAction {
+  IntOrString port;
+
+  friend bool operator==(const TcpSocketAction&, const TcpSocketAction&) = default;
+};
+
+struct ExecAction {
+  std::vector<std::string> command;
+
+  friend bool operator==(const ExecAction&, const ExecAction&) = default;
+};
+
+/// Exactly one of the three actions is set.
+struct Probe {
+  std::optional<HttpGetAction> http_get;
+  std::optional<TcpSocketAction> tcp_socket;
+  std::optional<ExecAction> exec;
+  std::int32_t initial_delay_seconds = 0;
+  std::int32_t period_seconds = 10;
+  std::int32_t timeout_seconds = 1;
+  std::int32_t success_threshold = 1;
+  std::int32_t failure_threshold = 3;
+
+  friend bool operator==(const Probe&, const Probe&) = default;
+};
+
+struct Container {
+  std::string name;
+  std::string image;
+  /// Empty: the image's.
+  std::vector<std::string> command;
+  std::vector<std::string> args;
+  std::string working_dir;
+  std::vector<ContainerPort> ports;
+  std::vector<EnvVar> env;
+  std::optional<Probe> readiness_probe;
+  std::optional<Probe> liveness_probe;
+  std::optional<Probe> startup_probe;
+
+  friend bool operator==(const Container&, const Container&) = default;
+};
+
+enum class RestartPolicy : std::uint8_t { always, on_failure, never };
+
+struct PodSpec {
+  /// At least one; weft runs the first (a warning names the others).
+  std::vector<Container> containers;
+  RestartPolicy restart_policy = RestartPolicy::always;
+  std::int64_t termination_grace_period_seconds = 30;
+  /// Part of the identity; empty: the workload's name.
+  std::string service_account_name;
+
+  friend bool operator==(const PodSpec&, const PodSpec&) = default;
+};
+
+struct PodTemplateSpec {
+  ObjectMeta metadata;
+  PodSpec spec;
+
+  friend bool operator==(const PodTemplateSpec&, const PodTemplateSpec&) = default;
+};
+
+struct DeploymentSpec {
+  std::int32_t replicas = 1;
+  LabelSelector selector;
+  PodTemplateSpec pod_template;  // "template"
+  std::vector<DependsOn> depends_on;
+
+  friend bool operator==(const DeploymentSpec&, const DeploymentSpec&) = default;
+};
+
+struct Deployment {
+  static constexpr std::string_view kind = "Deployment";
+  ObjectMeta metadata;
+  DeploymentSpec spec;
+
+  friend bool operator==(const Deployment&, const Deployment&) = default;
+};
+
+struct JobSpec {
+  PodTemplateSpec pod_template;  // "template"
+  std::int32_t backoff_limit = 6;
+  std::vector<DependsOn> depends_on;
+
+  friend bool operator==(const JobSpec&, const JobSpec&) = default;
+};
+
+struct Job {
+  static constexpr std::string_view kind = "Job";
+  ObjectMeta metadata;
+  JobSpec spec;
+
+  friend bool operator==(const Job&, const Job&) = default;
+};
+
+/// What the mesh reads in a port's traffic.
+enum class AppProtocol : std::uint8_t { http, tcp };
+
+struct ServicePort {
+  std::string name;
+  std::int32_t port = 0;
+  /// Where the text says nothing: `port`. decode() fills it in.
+  IntOrString target_port;
+  /// The text's value, empty if it says nothing.
+  std::string app_protocol;
+
+  /// http, unless appProtocol is something else or, without one, the name is "tcp" or begins with "tcp-".
+  AppProtocol traffic() const;
+  friend bool operator==(const ServicePort&, const ServicePort&) = default;
+};
+
+struct ServiceSpec {
+  Labels selector;
+  std::vector<ServicePort> ports;
+  std::vector<DependsOn> depends_on;
+
+  friend bool operator==(const ServiceSpec&, const ServiceSpec&) = default;
+};
+
+struct Service {
+  static constexpr std::string_view kind = "Service";
+  ObjectMeta metadata;
+  ServiceSpec spec;
+
+  friend bool operator==(const Service&, const Service&) = default;
+};
+
+struct Namespace {
+  static constexpr std::string_view kind = "Namespace";
+  ObjectMeta metadata;
+
+  friend bool operator==(const Namespace&, const Namespace&) = default;
+};
+
+enum class ProviderType : std::uint8_t { process };
+
+struct ProviderSpec {
+  ProviderType type = ProviderType::process;
+
+  friend bool operator==(const ProviderSpec&, const ProviderSpec&) = default;
+};
+
+struct Provider {
+  static constexpr std::string_view kind = "Provider";
+  ObjectMeta metadata;
+  ProviderSpec spec;
+
+  friend bool operator==(const Provider&, const Provider&) = default;
+};
+
+/// What a context is told about: its declared dependencies, its namespace's Services, all Services.
+enum class Scope : std::uint8_t { declared, ns, mesh };
+enum class LoadBalancing : std::uint8_t { round_robin, least_request };
+
+struct MeshConfigSpec {
+  Scope scope = Scope::declared;
+  /// Of identities: spiffe://<trust domain>/ns/<ns>/sa/<sa>.
+  std::string trust_domain = "cluster.local";
+  LoadBalancing load_balancing = LoadBalancing::round_robin;
+  /// Of every route; zero: no limit.
+  base::Duration request_timeout = std::chrono::seconds(15);
+
+  friend bool operator==(const MeshConfigSpec&, const MeshConfigSpec&) = default;
+};
+
+/// One for a mesh, named "default"; where there is none, all defaults hold.
+struct MeshConfig {
+  static constexpr std::string_view kind = "MeshConfig";
+  ObjectMeta metadata;
+  MeshConfigSpec spec;
+
+  friend bool operator==(const MeshConfig&, const MeshConfig&) = default;
+};
+
+using Resource = std::variant<Service, Deployment, Job, Namespace, Provider, MeshConfig>;
+
+std::string_view kind_of(const Resource& resource);
+const ObjectMeta& metadata_of(const Resource& resource);
+/// "Service", "Deployment", "Job".
+std::string_view to_string(DependencyKind kind);
+/// "started", "ready", "completed".
+std::string_view to_string(DependencyCondition condition);
+
+}  // namespace weft::model

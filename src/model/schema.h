@@ -1,0 +1,418 @@
+// What a user may write: one description of each struct's fields, from which decoding, defaults, messages
+// about unknown fields, encoding and the list of fields all come. A visitor has
+//   required(name, member[, rule])  must be there
+//   field(name, member[, rule])     may be there; else the struct's own default holds
+//   ignored({names})                Kubernetes has it, weft does not act on it: a warning, and it is kept as
+//   it is kept({names})                   written by the server or read elsewhere: taken without a word
+// and check() holds the rules that look at several fields. Names and rules: Kubernetes API reference v1.31.
+#pragma once
+
+#include <string_view>
+#include <tuple>
+#include <utility>
+
+#include "model/findings.h"
+#include "model/resource.h"
+
+namespace weft::model {
+
+/// The rule of a string field.
+using TextRule = Fault (*)(std::string_view);
+/// The rule of a whole number, both ends included.
+struct Range {
+  std::int64_t least = 0;
+  std::int64_t most = 0;
+};
+constexpr Range port_range{1, 65535};
+constexpr Range from_zero{0, INT32_MAX};
+constexpr Range from_one{1, INT32_MAX};
+/// The rule of a map of strings.
+enum class MapRule : std::uint8_t { labels, annotations };
+/// A list that must have an item.
+struct NotEmpty {};
+
+/// The names of an enum's values: `static constexpr std::pair<std::string_view, E> values[]`.
+template <class E>
+struct EnumNames;
+template <>
+struct EnumNames<DependencyKind> {
+  static constexpr std::pair<std::string_view, DependencyKind> values[] = {
+      {"Service", DependencyKind::service},
+      {"Deployment", DependencyKind::deployment},
+      {"Job", DependencyKind::job}};
+};
+template <>
+struct EnumNames<DependencyCondition> {
+  static constexpr std::pair<std::string_view, DependencyCondition> values[] = {
+      {"started", DependencyCondition::started},
+      {"ready", DependencyCondition::ready},
+      {"completed", DependencyCondition::completed}};
+};
+template <>
+struct EnumNames<RestartPolicy> {
+  static constexpr std::pair<std::string_view, RestartPolicy> values[] = {
+      {"Always", RestartPolicy::always},
+      {"OnFailure", RestartPolicy::on_failure},
+      {"Never", RestartPolicy::never}};
+};
+template <>
+struct EnumNames<LabelRequirement::Operator> {
+  static constexpr std::pair<std::string_view, LabelRequirement::Operator> values[] = {
+      {"In", LabelRequirement::Operator::in},
+      {"NotIn", LabelRequirement::Operator::not_in},
+      {"Exists", LabelRequirement::Operator::exists},
+      {"DoesNotExist", LabelRequirement::Operator::does_not_exist}};
+};
+template <>
+struct EnumNames<ProviderType> {
+  static constexpr std::pair<std::string_view, ProviderType> values[] = {{"process", ProviderType::process}};
+};
+template <>
+struct EnumNames<Scope> {
+  static constexpr std::pair<std::string_view, Scope> values[] = {
+      {"declared", Scope::declared}, {"namespace", Scope::ns}, {"mesh", Scope::mesh}};
+};
+template <>
+struct EnumNames<LoadBalancing> {
+  static constexpr std::pair<std::string_view, LoadBalancing> values[] = {
+      {"RoundRobin", LoadBalancing::round_robin}, {"LeastRequest", LoadBalancing::least_request}};
+};
+
+/// The fields of a struct: `template <class V> static void fields(V& v)`, and, if it has rules of its own,
+/// `static void check(Findings&, T&)`, which also fills in defaults that depend on other fields.
+template <class T>
+struct Schema;
+
+template <>
+struct Schema<ObjectMeta> {
+  template <class V>
+  static void fields(V& v) {
+    v.field("name", &ObjectMeta::name);
+    v.field("namespace", &ObjectMeta::ns);
+    v.field("labels", &ObjectMeta::labels, MapRule::labels);
+    v.field("annotations", &ObjectMeta::annotations, MapRule::annotations);
+    v.field("uid", &ObjectMeta::uid);
+    v.field("resourceVersion", &ObjectMeta::resource_version);
+    v.field("generation", &ObjectMeta::generation);
+    v.field("creationTimestamp", &ObjectMeta::creation_timestamp);
+    v.field("deletionTimestamp", &ObjectMeta::deletion_timestamp);
+    v.kept({"deletionGracePeriodSeconds", "managedFields", "ownerReferences", "selfLink"});
+    v.ignored({"finalizers", "generateName"});
+  }
+};
+
+template <>
+struct Schema<LabelRequirement> {
+  template <class V>
+  static void fields(V& v) {
+    v.required("key", &LabelRequirement::key, label_key_fault);
+    v.required("operator", &LabelRequirement::op);
+    v.field("values", &LabelRequirement::values);
+  }
+  static void check(Findings& findings, LabelRequirement& requirement);
+};
+
+template <>
+struct Schema<LabelSelector> {
+  template <class V>
+  static void fields(V& v) {
+    v.field("matchLabels", &LabelSelector::match_labels, MapRule::labels);
+    v.field("matchExpressions", &LabelSelector::match_expressions);
+  }
+};
+
+template <>
+struct Schema<DependsOn> {
+  template <class V>
+  static void fields(V& v) {
+    v.required("name", &DependsOn::name, dns1123_subdomain_fault);
+    v.field("kind", &DependsOn::kind);
+    v.field("namespace", &DependsOn::ns, dns1123_label_fault);
+    v.field("condition", &DependsOn::condition);
+    v.field("optional", &DependsOn::optional);
+    v.field("timeout", &DependsOn::timeout);
+  }
+  static void check(Findings& findings, DependsOn& entry);
+};
+
+template <>
+struct Schema<ContainerPort> {
+  template <class V>
+  static void fields(V& v) {
+    v.field("name", &ContainerPort::name, port_name_fault);
+    v.required("containerPort", &ContainerPort::container_port, port_range);
+    v.kept({"protocol"});
+    v.ignored({"hostIP", "hostPort"});
+  }
+  static void check(Findings& findings, ContainerPort& port);
+};
+
+template <>
+struct Schema<EnvVar> {
+  template <class V>
+  static void fields(V& v) {
+    v.required("name", &EnvVar::name, env_name_fault);
+    v.field("value", &EnvVar::value);
+    v.ignored({"valueFrom"});
+  }
+};
+
+template <>
+struct Schema<HttpHeader> {
+  template <class V>
+  static void fields(V& v) {
+    v.required("name", &HttpHeader::name);
+    v.required("value", &HttpHeader::value);
+  }
+};
+
+template <>
+struct Schema<HttpGetAction> {
+  template <class V>
+  static void fields(V& v) {
+    v.field("path", &HttpGetAction::path);
+    v.required("port", &HttpGetAction::port);
+    v.field("httpHeaders", &HttpGetAction::http_headers);
+    v.ignored({"host", "scheme"});
+  }
+  static void check(Findings& findings, HttpGetAction& action);
+};
+
+template <>
+struct Schema<TcpSocketAction> {
+  template <class V>
+  static void fields(V& v) {
+    v.required("port", &TcpSocketAction::port);
+    v.ignored({"host"});
+  }
+};
+
+template <>
+struct Schema<ExecAction> {
+  template <class V>
+  static void fields(V& v) {
+    v.required("command", &ExecAction::command, NotEmpty{});
+  }
+};
+
+template <>
+struct Schema<Probe> {
+  template <class V>
+  static void fields(V& v) {
+    v.field("httpGet", &Probe::http_get);
+    v.field("tcpSocket", &Probe::tcp_socket);
+    v.field("exec", &Probe::exec);
+    v.field("initialDelaySeconds", &Probe::initial_delay_seconds, from_zero);
+    v.field("periodSeconds", &Probe::period_seconds, from_one);
+    v.field("timeoutSeconds", &Probe::timeout_seconds, from_one);
+    v.field("successThreshold", &Probe::success_threshold, from_one);
+    v.field("failureThreshold", &Probe::failure_threshold, from_one);
+    v.ignored({"grpc", "terminationGracePeriodSeconds"});
+  }
+  static void check(Findings& findings, Probe& probe);
+};
+
+template <>
+struct Schema<Container> {
+  template <class V>
+  static void fields(V& v) {
+    v.required("name", &Container::name, dns1123_label_fault);
+    v.required("image", &Container::image);
+    v.field("command", &Container::command);
+    v.field("args", &Container::args);
+    v.field("workingDir", &Container::working_dir);
+    v.field("ports", &Container::ports);
+    v.field("env", &Container::env);
+    v.field("readinessProbe", &Container::readiness_probe);
+    v.field("livenessProbe", &Container::liveness_probe);
+    v.field("startupProbe", &Container::startup_probe);
+    v.ignored({"envFrom", "imagePullPolicy", "lifecycle", "resizePolicy", "resources", "restartPolicy",
+               "restartPolicyRules", "securityContext", "stdin", "stdinOnce", "terminationMessagePath",
+               "terminationMessagePolicy", "tty", "volumeDevices", "volumeMounts"});
+  }
+  static void check(Findings& findings, Container& container);
+};
+
+template <>
+struct Schema<PodSpec> {
+  template <class V>
+  static void fields(V& v) {
+    v.required("containers", &PodSpec::containers, NotEmpty{});
+    v.field("restartPolicy", &PodSpec::restart_policy);
+    v.field("terminationGracePeriodSeconds", &PodSpec::termination_grace_period_seconds, from_zero);
+    v.field("serviceAccountName", &PodSpec::service_account_name, dns1123_subdomain_fault);
+    v.ignored({"activeDeadlineSeconds",
+               "affinity",
+               "automountServiceAccountToken",
+               "dnsConfig",
+               "dnsPolicy",
+               "enableServiceLinks",
+               "ephemeralContainers",
+               "hostAliases",
+               "hostIPC",
+               "hostNetwork",
+               "hostPID",
+               "hostUsers",
+               "hostname",
+               "hostnameOverride",
+               "imagePullSecrets",
+               "initContainers",
+               "nodeName",
+               "nodeSelector",
+               "os",
+               "overhead",
+               "preemptionPolicy",
+               "priority",
+               "priorityClassName",
+               "readinessGates",
+               "resourceClaims",
+               "resources",
+               "runtimeClassName",
+               "schedulerName",
+               "schedulingGates",
+               "securityContext",
+               "serviceAccount",
+               "setHostnameAsFQDN",
+               "shareProcessNamespace",
+               "subdomain",
+               "tolerations",
+               "topologySpreadConstraints",
+               "volumes"});
+  }
+  static void check(Findings& findings, PodSpec& spec);
+};
+
+template <>
+struct Schema<PodTemplateSpec> {
+  template <class V>
+  static void fields(V& v) {
+    v.field("metadata", &PodTemplateSpec::metadata);
+    v.required("spec", &PodTemplateSpec::spec);
+  }
+};
+
+template <>
+struct Schema<DeploymentSpec> {
+  template <class V>
+  static void fields(V& v) {
+    v.field("replicas", &DeploymentSpec::replicas, from_zero);
+    v.required("selector", &DeploymentSpec::selector);
+    v.required("template", &DeploymentSpec::pod_template);
+    v.field("dependsOn", &DeploymentSpec::depends_on);
+    v.ignored({"minReadySeconds", "paused", "progressDeadlineSeconds", "revisionHistoryLimit", "strategy"});
+  }
+  static void check(Findings& findings, DeploymentSpec& spec);
+};
+
+template <>
+struct Schema<JobSpec> {
+  template <class V>
+  static void fields(V& v) {
+    v.required("template", &JobSpec::pod_template);
+    v.field("backoffLimit", &JobSpec::backoff_limit, from_zero);
+    v.field("dependsOn", &JobSpec::depends_on);
+    v.ignored({"activeDeadlineSeconds", "backoffLimitPerIndex", "completionMode", "completions", "managedBy",
+               "manualSelector", "maxFailedIndexes", "parallelism", "podFailurePolicy",
+               "podReplacementPolicy", "selector", "successPolicy", "suspend", "ttlSecondsAfterFinished"});
+  }
+  static void check(Findings& findings, JobSpec& spec);
+};
+
+template <>
+struct Schema<ServicePort> {
+  template <class V>
+  static void fields(V& v) {
+    v.field("name", &ServicePort::name, dns1123_label_fault);
+    v.required("port", &ServicePort::port, port_range);
+    v.field("targetPort", &ServicePort::target_port);
+    v.field("appProtocol", &ServicePort::app_protocol);
+    v.kept({"protocol"});
+    v.ignored({"nodePort"});
+  }
+  static void check(Findings& findings, ServicePort& port);
+};
+
+template <>
+struct Schema<ServiceSpec> {
+  template <class V>
+  static void fields(V& v) {
+    v.field("selector", &ServiceSpec::selector, MapRule::labels);
+    v.required("ports", &ServiceSpec::ports, NotEmpty{});
+    v.field("dependsOn", &ServiceSpec::depends_on);
+    v.ignored({"allocateLoadBalancerNodePorts", "clusterIP", "clusterIPs", "externalIPs", "externalName",
+               "externalTrafficPolicy", "healthCheckNodePort", "internalTrafficPolicy", "ipFamilies",
+               "ipFamilyPolicy", "loadBalancerClass", "loadBalancerIP", "loadBalancerSourceRanges",
+               "publishNotReadyAddresses", "sessionAffinity", "sessionAffinityConfig", "trafficDistribution",
+               "type"});
+  }
+  static void check(Findings& findings, ServiceSpec& spec);
+};
+
+template <>
+struct Schema<ProviderSpec> {
+  template <class V>
+  static void fields(V& v) {
+    v.required("type", &ProviderSpec::type);
+  }
+};
+
+template <>
+struct Schema<MeshConfigSpec> {
+  template <class V>
+  static void fields(V& v) {
+    v.field("scope", &MeshConfigSpec::scope);
+    v.field("trustDomain", &MeshConfigSpec::trust_domain, dns1123_subdomain_fault);
+    v.field("loadBalancing", &MeshConfigSpec::load_balancing);
+    v.field("requestTimeout", &MeshConfigSpec::request_timeout);
+  }
+};
+
+/// Of metadata in a whole resource: the name by `rule`, and the namespace, "default" where a namespaced kind
+/// says nothing.
+void check_metadata(Findings& findings, ObjectMeta& metadata, TextRule rule, bool is_namespaced);
+
+/// What the five kinds with a spec have in common.
+template <class T, TextRule name_rule, bool is_namespaced, bool needs_spec = true>
+struct KindSchema {
+  template <class V>
+  static void fields(V& v) {
+    v.kept({"apiVersion", "kind"});
+    v.required("metadata", &T::metadata);
+    if constexpr (needs_spec)
+      v.required("spec", &T::spec);
+    else
+      v.field("spec", &T::spec);
+    v.kept({"status"});
+  }
+  static void check(Findings& findings, T& resource) {
+    check_metadata(findings, resource.metadata, name_rule, is_namespaced);
+  }
+};
+
+template <>
+struct Schema<Deployment> : KindSchema<Deployment, workload_name_fault, true> {};
+template <>
+struct Schema<Job> : KindSchema<Job, workload_name_fault, true> {};
+template <>
+struct Schema<Service> : KindSchema<Service, dns1035_label_fault, true> {};
+template <>
+struct Schema<Provider> : KindSchema<Provider, dns1123_subdomain_fault, false> {};
+template <>
+struct Schema<MeshConfig> : KindSchema<MeshConfig, dns1123_subdomain_fault, false, false> {
+  static void check(Findings& findings, MeshConfig& config);
+};
+
+template <>
+struct Schema<Namespace> {
+  template <class V>
+  static void fields(V& v) {
+    v.kept({"apiVersion", "kind"});
+    v.required("metadata", &Namespace::metadata);
+    v.kept({"spec", "status"});
+  }
+  static void check(Findings& findings, Namespace& resource) {
+    check_metadata(findings, resource.metadata, dns1123_label_fault, false);
+  }
+};
+
+}  // namespace weft::model

@@ -1,0 +1,44 @@
+// Small value types and the rules of Kubernetes for what a name, a label, a port or a quantity may be.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+
+namespace weft::model {
+
+/// A port by number or by name (targetPort, a probe's port).
+struct IntOrString {
+  std::variant<std::int32_t, std::string> value = std::int32_t{0};
+
+  const std::int32_t* number() const { return std::get_if<std::int32_t>(&value); }
+  const std::string* name() const { return std::get_if<std::string>(&value); }
+  std::string to_string() const;
+  friend bool operator==(const IntOrString&, const IntOrString&) = default;
+};
+
+/// A Kubernetes quantity ("100m", "1.5Gi", "2e3") as a number; nothing if it is malformed.
+/// https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/
+std::optional<double> parse_quantity(std::string_view text);
+
+/// What is wrong with a value; empty if nothing is. Each is a phrase that follows the value: "must be ...".
+using Fault = std::string;
+
+Fault dns1123_label_fault(std::string_view text);
+Fault dns1123_subdomain_fault(std::string_view text);
+Fault dns1035_label_fault(std::string_view text);
+/// A Deployment's or Job's name: a subdomain of at most 63 characters, for it becomes a label's value.
+Fault workload_name_fault(std::string_view text);
+/// IANA_SVC_NAME (RFC 6335, 5.1) in lower case: a port's name, at most 15 characters with at least one
+/// letter.
+Fault port_name_fault(std::string_view text);
+/// A label's or annotation's key: an optional DNS subdomain and /, then a name of at most 63 characters.
+Fault label_key_fault(std::string_view text);
+Fault label_value_fault(std::string_view text);
+/// An environment variable's name: printable ASCII without =.
+Fault env_name_fault(std::string_view text);
+Fault quantity_fault(std::string_view text);
+
+}  // namespace weft::model

@@ -1,0 +1,95 @@
+#include "provider/process/attendant.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "runtime/log.h"
+
+namespace weft::provider::process {
+namespace {
+
+/// One that lived so long is well: its next end is the first again.
+constexpr auto well_after = std::chrono::seconds(10);
+constexpr auto first_pause = std::chrono::milliseconds(100);
+/// After SIGKILL; longer only if it sleeps in the kernel.
+constexpr auto kill_limit = std::chrono::seconds(5);
+constexpr auto longest_pause = std::chrono::seconds(10);
+
+}  // namespace
+
+Attendant::Attendant(Fence& fence, std::string name, Program program, std::string log_path, LogLimits logs,
+                     bool echo)
+    : fence_(fence),
+      name_(std::move(name)),
+      program_(std::move(program)),
+      log_(std::move(log_path), logs),
+      echo_(echo) {}
+
+bool Attendant::start() {
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) return false;
+  runtime::Fd reader(ends[0]);
+  const runtime::Fd writer(ends[1]);
+  ::fcntl(reader.get(), F_SETFL, O_NONBLOCK);
+  program_.output = writer.get();
+  group_ = std::make_unique<Group>(fence_, name_);
+  auto started = group_->start(program_);
+  if (!started) {
+    seen_.last_exit = "cannot start: " + started.error().message();
+    runtime::log::error("supervisor", "cannot start the {} ({}): {}", name_, program_.argv.front(),
+                        started.error().message());
+    return false;
+  }
+  main_ = *started;
+  seen_.pid = main_->pid;
+  output_.spawn(copy_output(fence_.reactor, std::move(reader), log_, echo_));
+  return true;
+}
+
+runtime::Task<bool> Attendant::run(bool until_success) {
+  if (program_.argv.empty()) co_return false;
+  while (!finishing_) {
+    auto since = fence_.reactor.clock().now();
+    if (start()) {
+      co_await main_->ended.wait();
+      seen_.pid = -1;
+      seen_.last_exit = main_->status.to_string();
+      co_await group_->kill();
+      if (until_success && main_->status.code == 0) co_return true;
+      if (finishing_) break;
+      runtime::log::warning("supervisor", "the {} ended ({}) and is started again", name_, seen_.last_exit);
+    }
+    ++seen_.restarts;
+    co_await pause_after(fence_.reactor.clock().now() - since);
+  }
+  co_return false;
+}
+
+runtime::Task<void> Attendant::pause_after(base::Duration lived) {
+  if (lived >= well_after) pause_ = {};
+  auto pause = pause_;
+  pause_ = std::clamp<base::Duration>(pause_ * 2, first_pause, longest_pause);
+  if (pause > base::Duration::zero()) co_await runtime::within(fence_.reactor, pause, until(finish_));
+}
+
+void Attendant::finish() {
+  finishing_ = true;
+  finish_.set();
+}
+
+runtime::Task<void> Attendant::stop(std::chrono::milliseconds grace) {
+  finish();
+  if (!main_ || !main_->is_running()) co_return;
+  group_->signal(SIGTERM);
+  if (co_await runtime::within(fence_.reactor, grace, until(main_->ended))) co_return;
+  runtime::log::warning("supervisor", "the {} is killed: it did not end within {} ms", name_, grace.count());
+  group_->signal(SIGKILL);
+  co_await runtime::within(fence_.reactor, kill_limit, until(main_->ended));
+}
+
+OwnProcess Attendant::status() const { return seen_; }
+
+}  // namespace weft::provider::process

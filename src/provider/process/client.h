@@ -1,0 +1,111 @@
+// The process Provider: asks the supervisor of one home over its socket.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/json_fwd.h"
+#include "provider/provider.h"
+#include "runtime/combine.h"
+#include "runtime/fd.h"
+#include "runtime/reactor.h"
+#include "runtime/scope.h"
+#include "runtime/socket.h"
+
+namespace weft::provider::process {
+
+/// One of the supervisor's own two processes.
+struct OwnProcess {
+  pid_t pid = -1;  // -1: it does not run now
+  int restarts = 0;
+  std::string last_exit;  // "signal 9 (SIGKILL)", empty if it never ended
+};
+
+struct SupervisorStatus {
+  pid_t pid = -1;
+  base::WallTime started_at;
+  bool cgroups = false;
+  bool stopping = false;
+  std::size_t instances = 0;  // running
+  OwnProcess control_plane;
+  OwnProcess proxy;
+};
+
+/// A connection to the supervisor. Any number of calls may wait at once; all end with `unavailable` when the
+/// supervisor goes. It does not connect again: whoever belongs to a supervisor ends with it.
+class SupervisorClient final : public Provider {
+ public:
+  /// Errors: unavailable (nobody listens there).
+  static Result<std::unique_ptr<SupervisorClient>> connect(runtime::Reactor& reactor,
+                                                           const std::string& socket_path);
+  /// The same, trying again until `limit` has passed: for one who has just started a supervisor.
+  static runtime::Task<Result<std::unique_ptr<SupervisorClient>>> connect_within(runtime::Reactor& reactor,
+                                                                                 std::string socket_path,
+                                                                                 base::Duration limit);
+  SupervisorClient(runtime::Reactor& reactor, runtime::Fd fd);
+  ~SupervisorClient() override;
+
+  /// Makes this client the one control plane: it is told of exits (next_change) from now on; ask list() after
+  /// it. already_exists if another one is attached, with its pid.
+  runtime::Task<Result<void>> attach();
+
+  runtime::Task<Result<Instance>> start(InstanceSpec spec) override;
+  runtime::Task<Result<Instance>> stop(std::string id) override;
+  runtime::Task<Result<void>> remove(std::string id) override;
+  runtime::Task<Result<void>> note(std::string id, std::string text) override;
+  runtime::Task<Result<std::vector<Instance>>> list() override;
+  runtime::Task<Result<Instance>> next_change() override;
+  runtime::Task<Result<int>> execute(std::string id, std::vector<std::string> argv,
+                                     std::chrono::milliseconds limit) override;
+  runtime::Task<Result<std::unique_ptr<LogReader>>> logs(std::string id, LogOptions options) override;
+  runtime::Task<Result<base::Address>> reserve(std::string key) override;
+  runtime::Task<Result<void>> release(std::vector<std::string> keys) override;
+
+  /// The listening socket of an address that was reserved, for the proxy; the supervisor keeps its own too.
+  /// It is non-blocking and shared: closing it does not stop the kernel from accepting. not_found if nobody
+  /// reserved it.
+  runtime::Task<Result<runtime::Fd>> listen(base::Address address);
+  runtime::Task<Result<SupervisorStatus>> status();
+  /// Asks the supervisor to stop everything and end; `quick` kills instead. Returns once it has begun; see
+  /// until_gone().
+  runtime::Task<Result<void>> shutdown(bool quick = false);
+  /// Ends when the supervisor has closed the connection: after shutdown() all its processes are gone by then.
+  runtime::Task<void> until_gone();
+
+ private:
+  class Latch;
+  struct Call;
+  struct Request {
+    std::uint64_t id;
+    std::string text;
+  };
+  struct Reply {
+    std::unique_ptr<base::Json> ok;
+    std::vector<runtime::Fd> fds;
+  };
+
+  runtime::Task<Result<Reply>> call(base::Json request);
+  runtime::Task<void> receive_loop();
+  runtime::Task<void> send_loop();
+  void deliver(runtime::Message message);
+  void end();
+
+  runtime::Reactor& reactor_;
+  runtime::MessageSocket socket_;
+  std::uint64_t next_id_ = 1;
+  std::unordered_map<std::uint64_t, Call*> calls_;
+  runtime::Queue<Request> outgoing_;
+  std::deque<Instance> changes_;
+  Latch* change_waiter_ = nullptr;
+  runtime::Event gone_;
+  runtime::Scope scope_;  // last: its tasks use all of the above
+};
+
+}  // namespace weft::provider::process

@@ -1,0 +1,70 @@
+// All processes of one instance, also those that forked away: started together, killed together.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "provider/process/cgroup.h"
+#include "provider/process/environment.h"
+#include "provider/process/processes.h"
+#include "runtime/reactor.h"
+
+namespace weft::provider::process {
+
+/// What the groups of one home share.
+struct Fence {
+  runtime::Reactor& reactor;
+  Processes& processes;
+  std::string identity;                    // of the home; part of every marker
+  std::optional<std::string> cgroup_root;  // nothing: by process groups, descendants and markers
+};
+
+/// What to run in a group.
+struct Program {
+  std::vector<std::string> argv;  // argv[0] is a path
+  Environment environment;
+  std::string directory;
+  int output = -1;  // stdout and stderr; -1: /dev/null
+};
+
+class Group {
+ public:
+  /// `name` is the instance's id, or that of one of the supervisor's own two processes.
+  Group(Fence& fence, std::string name);
+
+  /// Starts the main process, the leader of a session of its own. Where the kernel refuses the cgroup, it
+  /// goes on without cgroups, for all that follow too.
+  runtime::IoResult<std::shared_ptr<Process>> start(const Program& program);
+  /// Starts one more beside it.
+  runtime::IoResult<std::shared_ptr<Process>> start_beside(const Program& program);
+  /// To the process group of the main process, if that has not been reaped.
+  void signal(int number) const;
+  /// SIGKILL to all until none is left; false if some still were after the limit (in an uninterruptible
+  /// call). The end of the group: nothing is started in it afterwards.
+  runtime::Task<bool> kill();
+
+ private:
+  runtime::IoResult<std::shared_ptr<Process>> spawn(const Program& program);
+  bool kill_once() const;
+  /// Whether this process has children that it did not start: what outlives its parent falls to it.
+  bool has_orphans() const;
+  std::string marker() const { return fence_.identity + "/" + name_; }
+
+  Fence& fence_;
+  std::string name_;
+  std::optional<Cgroup> cgroup_;
+  std::shared_ptr<Process> main_;
+};
+
+/// Kills what a supervisor of the same home left behind when it was killed itself: by its cgroup (of the path
+/// that it recorded, may be empty), and by the marker in the environment. False if some process could not be
+/// killed.
+runtime::Task<bool> clear_remains(runtime::Reactor& reactor, std::string identity, std::string cgroup_root);
+
+/// Kills every descendant of this process and reaps it, until there is none; false if some were left after
+/// the limit.
+runtime::Task<bool> kill_descendants(runtime::Reactor& reactor, Processes& processes);
+
+}  // namespace weft::provider::process

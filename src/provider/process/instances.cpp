@@ -1,0 +1,315 @@
+#include "provider/process/instances.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "provider/process/protocol.h"
+#include "runtime/log.h"
+
+namespace weft::provider::process {
+namespace {
+
+/// What timeout(1) answers when the time is over.
+constexpr int timed_out = 124;
+/// How long an instance's log pipe may stay open after all its processes are gone.
+constexpr auto output_limit = std::chrono::milliseconds(500);
+/// How long stop_all() waits for one after SIGKILL: one that sleeps in the kernel must not keep the others
+/// waiting.
+constexpr auto end_limit = std::chrono::seconds(10);
+
+bool is_name(std::string_view text) {
+  auto fits = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.'; };
+  return !text.empty() && text.front() != '.' && std::ranges::all_of(text, fits);
+}
+
+/// "<namespace>/<name>": it becomes part of paths.
+bool is_id(std::string_view id) {
+  auto slash = id.find('/');
+  return id.size() <= 255 && slash != std::string_view::npos && is_name(id.substr(0, slash)) &&
+         is_name(id.substr(slash + 1));
+}
+
+std::string log_name(std::string id) {
+  std::ranges::replace(id, '/', '_');
+  return id + ".log";
+}
+
+std::unexpected<ProviderError> unknown(const std::string& id) {
+  return base::fail(ProviderErrorKind::not_found, fmt::format("no instance {}", id));
+}
+
+ProviderError exec_error(const std::string& program, runtime::IoError error) {
+  switch (error.code) {
+    case ENOENT:
+      return {ProviderErrorKind::image_not_executable,
+              fmt::format("{} cannot run: its interpreter or its working directory does not exist", program)};
+    case ENOEXEC:
+      return {ProviderErrorKind::image_not_executable,
+              fmt::format("{} is no program of this machine (a script needs a first line such as #!/bin/sh)",
+                          program)};
+    case EACCES:
+      return {ProviderErrorKind::image_not_executable, fmt::format("{} may not be executed here", program)};
+    default: return {ProviderErrorKind::failed, fmt::format("cannot start {}: {}", program, error.message())};
+  }
+}
+
+/// A pipe whose end here does not block.
+runtime::IoResult<std::pair<runtime::Fd, runtime::Fd>> make_pipe() {
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) return runtime::last_error();
+  ::fcntl(ends[0], F_SETFL, O_NONBLOCK);
+  return std::pair(runtime::Fd(ends[0]), runtime::Fd(ends[1]));
+}
+
+runtime::Task<void> output_then_event(runtime::Task<void> output, runtime::Event& done) {
+  co_await std::move(output);
+  done.set();
+}
+
+}  // namespace
+
+struct Instances::Managed {
+  Managed(Fence& fence, InstanceSpec what, std::string log_path, LogLimits limits)
+      : spec(std::move(what)), group(fence, spec.id), log(std::move(log_path), limits) {}
+
+  InstanceSpec spec;
+  Program program;
+  std::vector<std::shared_ptr<PortLoan>> loans;
+  Group group;
+  LogFile log;
+  Instance seen;  // what others see of it
+  std::shared_ptr<Process> main;
+  runtime::Event output_ended;
+  runtime::Event finished;
+  runtime::Scope output;  // copies the log
+};
+
+Instances::Instances(Fence& fence, Ports& ports, InstanceSettings settings,
+                     std::function<void(const Instance&)> on_exit)
+    : fence_(fence),
+      ports_(ports),
+      settings_(std::move(settings)),
+      on_exit_(std::move(on_exit)),
+      inherited_(inherited_environment()) {}
+
+Instances::~Instances() = default;
+
+Instances::Pointer Instances::find(const std::string& id) const {
+  auto found = instances_.find(id);
+  return found == instances_.end() ? nullptr : found->second;
+}
+
+Result<Instance> Instances::start(InstanceSpec spec) {
+  auto before = find(spec.id);
+  if (closed_) return base::fail(ProviderErrorKind::unavailable, "the supervisor is stopping");
+  if (!is_id(spec.id)) {
+    return base::fail(ProviderErrorKind::failed,
+                      fmt::format("\"{}\" is no id: it must be <namespace>/<name>", spec.id));
+  }
+  std::size_t text = 0;
+  for (const auto& [name, value] : spec.labels) text += name.size() + value.size();
+  if (text > label_bytes) {
+    return base::fail(ProviderErrorKind::failed,
+                      fmt::format("the labels of {} are larger than {} bytes", spec.id, label_bytes));
+  }
+  if (before && before->seen.phase != Phase::exited) {
+    return base::fail(ProviderErrorKind::already_exists, fmt::format("{} runs already", spec.id));
+  }
+  auto managed = prepare(std::move(spec), before.get());
+  if (!managed) return std::unexpected(managed.error());
+  if (auto launched = launch(**managed); !launched) {
+    if (!before) LogFile::remove((*managed)->log.path());
+    return std::unexpected(launched.error());
+  }
+  instances_[(*managed)->spec.id] = *managed;
+  scope_.spawn(watch(*managed));
+  return (*managed)->seen;
+}
+
+Result<Instances::Pointer> Instances::prepare(InstanceSpec spec, const Managed* before) {
+  auto image = find_image(spec.image, settings_.images);
+  if (!image) return std::unexpected(image.error());
+  const auto& wanted = spec.ports.empty() ? image->ports : spec.ports;
+  auto loans = borrow_ports(wanted.size(), before);
+  if (!loans) return std::unexpected(loans.error());
+  std::vector<BoundPort> ports;
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    ports.push_back({wanted[i], base::Address::loopback((*loans)[i]->port())});
+  }
+
+  Program program;
+  program.environment = instance_environment(inherited_, image->environment, spec.environment, ports);
+  program.argv = command_line(spec, *image);
+  for (auto& word : program.argv) word = expand(word, program.environment);
+  auto path = find_program(program.argv.front(), image->folder, program.environment["PATH"]);
+  if (!path) return std::unexpected(path.error());
+  program.argv.front() = *path;
+  program.directory = spec.working_directory.empty() ? image->working_directory : spec.working_directory;
+  if (!program.directory.starts_with('/')) program.directory = image->folder + "/" + program.directory;
+
+  auto log_path = settings_.log_folder + "/" + log_name(spec.id);
+  auto managed = std::make_shared<Managed>(fence_, std::move(spec), std::move(log_path), settings_.logs);
+  managed->program = std::move(program);
+  managed->loans = std::move(*loans);
+  managed->seen.id = managed->spec.id;
+  managed->seen.labels = managed->spec.labels;
+  managed->seen.ports = std::move(ports);
+  return managed;
+}
+
+Result<Instances::Loans> Instances::borrow_ports(std::size_t count, const Managed* before) {
+  Loans loans;
+  // An instance that is started again listens where it did, so that its inbound listener stays right.
+  const bool same = before != nullptr && before->loans.size() == count;
+  while (loans.size() < count) {
+    if (same && before->loans[loans.size()]->is_free()) {
+      loans.push_back(before->loans[loans.size()]);
+      continue;
+    }
+    auto loan = ports_.lend();
+    if (!loan) return std::unexpected(loan.error());
+    loans.push_back(std::move(*loan));
+  }
+  return loans;
+}
+
+Result<void> Instances::launch(Managed& managed) {
+  auto pipe = make_pipe();
+  if (!pipe) return std::unexpected(ProviderError{ProviderErrorKind::failed, pipe.error().message()});
+  managed.program.output = pipe->second.get();
+  auto process = managed.group.start(managed.program);
+  managed.program.output = -1;
+  if (!process) return std::unexpected(exec_error(managed.program.argv.front(), process.error()));
+  managed.main = *process;
+  managed.seen.phase = Phase::running;
+  managed.seen.pid = managed.main->pid;
+  managed.seen.started_at = fence_.reactor.clock().wall();
+  managed.output.spawn(output_then_event(
+      copy_output(fence_.reactor, std::move(pipe->first), managed.log, false), managed.output_ended));
+  return {};
+}
+
+runtime::Task<void> Instances::watch(Pointer managed) {
+  co_await managed->main->ended.wait();
+  // The main process is the instance: what it forked away goes with it.
+  if (!co_await managed->group.kill()) {
+    runtime::log::warning("supervisor", "processes of {} do not end after SIGKILL", managed->spec.id);
+  }
+  // Its last words have been written by now; the pipe stays open only if somebody outside got hold of it.
+  co_await runtime::within(fence_.reactor, output_limit, until(managed->output_ended));
+  managed->log.finish(fence_.reactor.clock().wall());
+  auto& seen = managed->seen;
+  seen.phase = Phase::exited;
+  seen.exit = Exit{managed->main->status.code, managed->main->status.signal, managed->main->ended_at};
+  on_exit_(seen);
+  managed->finished.set();
+}
+
+void Instances::begin_stop(const Pointer& managed, std::chrono::milliseconds grace) {
+  if (managed->seen.phase != Phase::running) return;
+  managed->seen.phase = Phase::stopping;
+  scope_.spawn(terminate(managed, grace));
+}
+
+runtime::Task<void> Instances::terminate(Pointer managed, std::chrono::milliseconds grace) {
+  managed->group.signal(SIGTERM);
+  if (co_await runtime::within(fence_.reactor, grace, until(managed->main->ended))) co_return;
+  runtime::log::warning("supervisor", "{} is killed: it did not end within {} ms of SIGTERM",
+                        managed->spec.id, grace.count());
+  managed->group.signal(SIGKILL);  // watch() does the rest
+}
+
+runtime::Task<Result<Instance>> Instances::stop(std::string id) {
+  auto managed = find(id);
+  if (!managed) co_return unknown(id);
+  begin_stop(managed, managed->spec.grace);
+  co_await managed->finished.wait();
+  co_return managed->seen;
+}
+
+runtime::Task<void> Instances::stop_all(std::chrono::milliseconds most_grace) {
+  std::vector<Pointer> running;
+  for (const auto& [id, managed] : instances_) {
+    if (managed->seen.phase != Phase::exited) running.push_back(managed);
+  }
+  for (const auto& managed : running) begin_stop(managed, std::min(managed->spec.grace, most_grace));
+  auto deadline = fence_.reactor.clock().now() + most_grace;
+  for (const auto& managed : running) {
+    // Those that somebody was stopping already may have a longer grace of their own.
+    auto left = std::max<base::Duration>(deadline - fence_.reactor.clock().now(), base::Duration::zero());
+    if (co_await runtime::within(fence_.reactor, left, until(managed->main->ended))) continue;
+    managed->group.signal(SIGKILL);
+  }
+  for (const auto& managed : running)
+    co_await runtime::within(fence_.reactor, end_limit, until(managed->finished));
+}
+
+Result<void> Instances::remove(const std::string& id) {
+  auto managed = find(id);
+  if (!managed) return unknown(id);
+  if (managed->seen.phase != Phase::exited) {
+    return base::fail(ProviderErrorKind::failed, fmt::format("{} runs: stop it first", id));
+  }
+  LogFile::remove(managed->log.path());
+  instances_.erase(id);
+  return {};
+}
+
+Result<void> Instances::note(const std::string& id, std::string text) {
+  auto managed = find(id);
+  if (!managed) return unknown(id);
+  if (text.size() > note_bytes) {
+    return base::fail(ProviderErrorKind::failed, fmt::format("a note is larger than {} bytes", note_bytes));
+  }
+  managed->seen.note = std::move(text);
+  return {};
+}
+
+runtime::Task<Result<int>> Instances::execute(std::string id, std::vector<std::string> argv,
+                                              std::chrono::milliseconds limit) {
+  auto managed = find(id);
+  if (!managed) co_return unknown(id);
+  if (managed->seen.phase != Phase::running || argv.empty()) {
+    co_return base::fail(ProviderErrorKind::failed, fmt::format("{} does not run", id));
+  }
+  auto program = managed->program;
+  auto path = find_program(argv.front(), program.directory, program.environment["PATH"]);
+  if (!path) co_return base::fail(ProviderErrorKind::failed, path.error().detail);
+  program.argv = std::move(argv);
+  program.argv.front() = *path;
+  auto process = managed->group.start_beside(program);
+  if (!process) co_return std::unexpected(exec_error(*path, process.error()));
+  // Also if whoever asked goes away: nothing of it is left.
+  struct Killer {
+    Process& process;
+    ~Killer() {
+      if (process.is_running()) ::kill(-process.pid, SIGKILL);
+    }
+  } killer{**process};
+  if (!co_await runtime::within(fence_.reactor, limit, until((*process)->ended))) co_return timed_out;
+  const auto& status = (*process)->status;
+  co_return status.code ? *status.code : 128 + status.signal.value_or(0);
+}
+
+Result<std::string> Instances::log_path(const std::string& id) const {
+  auto managed = find(id);
+  if (!managed) return unknown(id);
+  return managed->log.path();
+}
+
+const Instance* Instances::next_after(const std::string& id) const {
+  auto next = instances_.upper_bound(id);
+  return next == instances_.end() ? nullptr : &next->second->seen;
+}
+
+std::size_t Instances::running() const {
+  return static_cast<std::size_t>(std::ranges::count_if(
+      instances_, [](const auto& entry) { return entry.second->seen.phase != Phase::exited; }));
+}
+
+}  // namespace weft::provider::process

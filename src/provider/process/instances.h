@@ -1,0 +1,74 @@
+// The instances of a home: started, watched to their end, stopped, and remembered until they are removed.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "provider/process/group.h"
+#include "provider/process/image.h"
+#include "provider/process/log_file.h"
+#include "provider/process/ports.h"
+#include "provider/provider.h"
+#include "runtime/scope.h"
+
+namespace weft::provider::process {
+
+struct InstanceSettings {
+  std::string log_folder;
+  LogLimits logs;
+  std::vector<std::string> images;
+};
+
+class Instances {
+ public:
+  /// `on_exit` is called for each that ended, once all that it forked is gone.
+  Instances(Fence& fence, Ports& ports, InstanceSettings settings,
+            std::function<void(const Instance&)> on_exit);
+  ~Instances();
+
+  Result<Instance> start(InstanceSpec spec);
+  /// Begins to stop it, if nobody did, and waits for the end: also if who asked goes away, the stop goes on.
+  runtime::Task<Result<Instance>> stop(std::string id);
+  Result<void> remove(const std::string& id);
+  Result<void> note(const std::string& id, std::string text);
+  runtime::Task<Result<int>> execute(std::string id, std::vector<std::string> argv,
+                                     std::chrono::milliseconds limit);
+  Result<std::string> log_path(const std::string& id) const;
+  /// The one whose id comes next after `id` (empty: the first), null at the end.
+  const Instance* next_after(const std::string& id) const;
+  std::size_t running() const;
+
+  /// From now on start() fails: nothing may begin any more.
+  void refuse_starts() { closed_ = true; }
+  /// Stops all that run at once: SIGTERM, each one's grace but at most `most_grace`, SIGKILL.
+  runtime::Task<void> stop_all(std::chrono::milliseconds most_grace);
+
+ private:
+  struct Managed;
+  using Pointer = std::shared_ptr<Managed>;
+
+  using Loans = std::vector<std::shared_ptr<PortLoan>>;
+
+  Result<Pointer> prepare(InstanceSpec spec, const Managed* before);
+  Result<void> launch(Managed& managed);
+  Result<Loans> borrow_ports(std::size_t count, const Managed* before);
+  Pointer find(const std::string& id) const;
+  runtime::Task<void> watch(Pointer managed);
+  runtime::Task<void> terminate(Pointer managed, std::chrono::milliseconds grace);
+  void begin_stop(const Pointer& managed, std::chrono::milliseconds grace);
+
+  Fence& fence_;
+  Ports& ports_;
+  InstanceSettings settings_;
+  std::function<void(const Instance&)> on_exit_;
+  Environment inherited_;
+  bool closed_ = false;
+  std::map<std::string, Pointer> instances_;
+  runtime::Scope scope_;  // last: its tasks use all of the above
+};
+
+}  // namespace weft::provider::process

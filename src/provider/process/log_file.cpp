@@ -1,0 +1,150 @@
+#include "provider/process/log_file.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <climits>
+#include <vector>
+
+#include "runtime/combine.h"
+
+namespace weft::provider::process {
+namespace {
+
+/// What is read from an instance at once.
+constexpr std::size_t read_bytes = std::size_t{64} * 1024;
+/// The pause after each full read: one flooding instance writes at most 16 MB a second, and cannot take the
+/// supervisor's time from the others.
+constexpr auto flood_pause = std::chrono::milliseconds(4);
+
+/// As far as it can be written without waiting: a stopped terminal must not stop the supervisor.
+void copy_to_stderr(std::string_view bytes) {
+  while (!bytes.empty()) {
+    pollfd ready{STDERR_FILENO, POLLOUT, 0};
+    if (::poll(&ready, 1, 0) != 1 || (ready.revents & POLLOUT) == 0) return;
+    // A pipe that is ready takes PIPE_BUF bytes at once (pipe(7)).
+    auto written = ::write(STDERR_FILENO, bytes.data(), std::min<std::size_t>(bytes.size(), PIPE_BUF));
+    if (written <= 0) return;
+    bytes.remove_prefix(static_cast<std::size_t>(written));
+  }
+}
+
+std::string older(const std::string& path) { return path + ".1"; }
+
+}  // namespace
+
+LogFile::LogFile(std::string path, LogLimits limits) : path_(std::move(path)), limits_(limits) { open(); }
+
+bool LogFile::open() {
+  if (fd_) return true;
+  fd_ = runtime::Fd(::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600));
+  struct stat found{};
+  if (fd_ && ::fstat(fd_.get(), &found) == 0) size_ = static_cast<std::size_t>(found.st_size);
+  return static_cast<bool>(fd_);
+}
+
+void LogFile::append(std::string_view bytes, base::WallTime now) {
+  while (!bytes.empty()) {
+    auto end = bytes.find('\n');
+    auto part = bytes.substr(0, end);
+    auto room = limits_.line_bytes - partial_.size();
+    if (part.size() > room) {
+      partial_ += part.substr(0, room);
+      bytes.remove_prefix(room);
+    } else {
+      partial_ += part;
+      bytes.remove_prefix(end == std::string_view::npos ? bytes.size() : end + 1);
+      if (end == std::string_view::npos) break;
+    }
+    write_line(partial_, now);
+    partial_.clear();
+  }
+  write_out();
+}
+
+void LogFile::finish(base::WallTime now) {
+  if (!partial_.empty()) write_line(partial_, now);
+  partial_.clear();
+  write_out();
+  fd_.reset();
+}
+
+void LogFile::write_line(std::string_view line, base::WallTime now) {
+  ready_ += base::format_rfc3339_micro(now);
+  ready_ += ' ';
+  ready_ += line;
+  ready_ += '\n';
+  ++ready_lines_;
+  if (size_ + ready_.size() >= limits_.file_bytes) {
+    write_out();
+    rotate();
+  }
+}
+
+void LogFile::write_out() {
+  if (ready_.empty()) return;
+  std::string note;
+  if (lost_lines_ > 0) {
+    auto time = std::string_view(ready_).substr(0, ready_.find(' '));
+    note = fmt::format("{} weft: {} lines before this one are lost: the log could not be written\n", time,
+                       lost_lines_);
+  }
+  auto text = note + ready_;
+  auto written = open() ? ::write(fd_.get(), text.data(), text.size()) : -1;
+  if (written == static_cast<ssize_t>(text.size())) {
+    size_ += text.size();
+    lost_lines_ = 0;
+  } else {
+    // Nothing of it counts: a part that got in is cut off again, so that the file holds whole lines.
+    lost_lines_ += ready_lines_;
+    if (written > 0 && ::ftruncate(fd_.get(), static_cast<off_t>(size_)) != 0) fd_.reset();
+  }
+  ready_ = {};  // its memory too: most instances are quiet most of the time
+  ready_lines_ = 0;
+}
+
+void LogFile::rotate() {
+  if (!fd_) return;
+  if (::rename(path_.c_str(), older(path_).c_str()) != 0) {
+    // The limit holds even so; the old lines are worth less than the disk.
+    if (::ftruncate(fd_.get(), 0) == 0) size_ = 0;
+    return;
+  }
+  fd_.reset();
+  size_ = 0;
+  open();
+}
+
+void LogFile::remove(const std::string& path) {
+  ::unlink(path.c_str());
+  ::unlink(older(path).c_str());
+}
+
+runtime::Task<void> copy_output(runtime::Reactor& reactor, runtime::Fd pipe, LogFile& log, bool echo) {
+  // One for all instances: nothing is in it while a task waits.
+  thread_local std::vector<char> buffer(read_bytes);
+  runtime::Readiness readable;
+  runtime::Readiness unused;
+  const runtime::Registration registration(reactor, pipe.get(), readable, unused);
+  while (true) {
+    auto got = ::read(pipe.get(), buffer.data(), buffer.size());
+    if (got < 0 && errno == EAGAIN) {
+      co_await runtime::Wait(readable);
+      continue;
+    }
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) break;
+    std::string_view bytes(buffer.data(), static_cast<std::size_t>(got));
+    log.append(bytes, reactor.clock().wall());
+    if (echo) copy_to_stderr(bytes);
+    if (bytes.size() == buffer.size()) co_await reactor.sleep(flood_pause);
+  }
+  log.finish(reactor.clock().wall());
+}
+
+}  // namespace weft::provider::process

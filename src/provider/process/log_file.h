@@ -1,0 +1,61 @@
+// The log of one instance: lines with their time in a file that never grows beyond its limits.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/clock.h"
+#include "runtime/fd.h"
+#include "runtime/reactor.h"
+#include "runtime/task.h"
+
+namespace weft::provider::process {
+
+struct LogLimits {
+  /// At this size a file becomes `<path>.1` and a new one begins: an instance has at most about twice this on
+  /// disk.
+  std::size_t file_bytes = std::size_t{8} * 1024 * 1024;
+  /// Longer lines are cut into several (as container runtimes do).
+  std::size_t line_bytes = std::size_t{16} * 1024;
+};
+
+/// Writes whole lines as "<RFC 3339 time with microseconds> <text>\n". A write that fails (a full disk) loses
+/// lines, never stalls; how many were lost is written once there is room again.
+class LogFile {
+ public:
+  /// Appends to what is there. A file that cannot be opened is tried again with later lines.
+  LogFile(std::string path, LogLimits limits);
+
+  /// Output as it came from the instance: lines may be cut anywhere between two calls.
+  void append(std::string_view bytes, base::WallTime now);
+  /// Ends an unfinished line and closes the file, until more comes.
+  void finish(base::WallTime now);
+  const std::string& path() const { return path_; }
+  std::uint64_t lost_lines() const { return lost_lines_; }
+
+  /// Deletes a log with its older part.
+  static void remove(const std::string& path);
+
+ private:
+  void write_line(std::string_view line, base::WallTime now);
+  void write_out();
+  bool open();
+  void rotate();
+
+  std::string path_;
+  LogLimits limits_;
+  runtime::Fd fd_;
+  std::size_t size_ = 0;
+  std::string partial_;  // the line that has no end yet
+  std::string ready_;    // whole lines, not written yet
+  std::size_t ready_lines_ = 0;
+  std::uint64_t lost_lines_ = 0;
+};
+
+/// Copies what comes from `pipe` (non-blocking) into `log` until its other end is closed everywhere; a writer
+/// that floods is slowed down by its full pipe. With `echo`, to this process's stderr too.
+runtime::Task<void> copy_output(runtime::Reactor& reactor, runtime::Fd pipe, LogFile& log, bool echo);
+
+}  // namespace weft::provider::process

@@ -1,0 +1,139 @@
+#include "provider/process/log_file.h"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include "provider/process/log_reader.h"
+#include "runtime/combine.h"
+
+namespace weft::provider::process {
+namespace {
+
+namespace fs = std::filesystem;
+
+class LogTest : public testing::Test {
+ protected:
+  LogTest() {
+    char pattern[] = "/tmp/weft-log-XXXXXX";
+    root_ = mkdtemp(pattern);
+    path_ = root_ / "a.log";
+  }
+  ~LogTest() override { fs::remove_all(root_); }
+
+  static std::string read(const fs::path& path) {
+    std::ifstream file(path);
+    return std::string(std::istreambuf_iterator<char>(file), {});
+  }
+  std::string read_all(LogOptions options) {
+    auto reader = open_log(reactor_, path_, options);
+    std::string text;
+    while (true) {
+      auto part = reactor_.block_on(reader->next());
+      EXPECT_TRUE(part);
+      if (!part || !*part) return text;
+      text += **part;
+    }
+  }
+
+  base::ManualClock clock_;
+  runtime::Reactor reactor_;
+  fs::path root_;
+  std::string path_;
+};
+
+TEST_F(LogTest, WritesWholeLinesWithTheirTime) {
+  LogFile log(path_, {});
+  log.append("one\ntw", clock_.wall());
+  log.append("o\n\nunfinished", clock_.wall());
+  EXPECT_EQ(read(path_),
+            "2023-11-14T22:13:20.000000Z one\n2023-11-14T22:13:20.000000Z two\n"
+            "2023-11-14T22:13:20.000000Z \n");
+  log.finish(clock_.wall());
+  EXPECT_EQ(read_all({}), "one\ntwo\n\nunfinished\n");
+  EXPECT_EQ(read_all({.tail_lines = 1, .timestamps = true}), "2023-11-14T22:13:20.000000Z unfinished\n");
+}
+
+TEST_F(LogTest, CutsLongLines) {
+  LogFile log(path_, {.line_bytes = 4});
+  log.append("abcdefghij\nabcd\n", clock_.wall());
+  EXPECT_EQ(read_all({}), "abcd\nefgh\nij\nabcd\n");
+}
+
+TEST_F(LogTest, NeverGrowsBeyondItsLimits) {
+  LogFile log(path_, {.file_bytes = 4096});
+  for (int i = 0; i < 1000; ++i) log.append(fmt::format("line {}\n", i), clock_.wall());
+  EXPECT_LE(fs::file_size(path_), 4096U + 64U);
+  EXPECT_LE(fs::file_size(path_ + ".1"), 4096U + 64U);
+  EXPECT_EQ(read_all({.tail_lines = 2}), "line 998\nline 999\n");
+  auto all = read_all({});
+  EXPECT_TRUE(all.ends_with("line 998\nline 999\n"));
+  EXPECT_GT(all.size(), 1000U);
+  LogFile::remove(path_);
+  EXPECT_TRUE(fs::is_empty(root_));
+}
+
+TEST_F(LogTest, TheTailReachesIntoTheOlderPart) {
+  std::ofstream(path_ + ".1") << "t 1\nt 2\nt 3\n";
+  std::ofstream(path_) << "t 4\nt 5\n";
+  struct Case {
+    int lines;
+    const char* expected;
+  };
+  const Case cases[] = {
+      {0, ""}, {1, "5\n"}, {2, "4\n5\n"}, {3, "3\n4\n5\n"}, {5, "1\n2\n3\n4\n5\n"}, {9, "1\n2\n3\n4\n5\n"}};
+  for (const auto& c : cases) EXPECT_EQ(read_all({.tail_lines = c.lines}), c.expected) << c.lines;
+}
+
+TEST_F(LogTest, AFullDiskLosesLinesAndSaysHowMany) {
+  LogFile log(path_, {});
+  log.append("before\n", clock_.wall());
+  // A limit on the size of files is the full disk that needs no disk.
+  rlimit saved{};
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &saved), 0);
+  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+  const rlimit full{fs::file_size(path_), saved.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &full), 0);
+  log.append("lost 1\nlost 2\n", clock_.wall());
+  EXPECT_EQ(log.lost_lines(), 2U);
+  setrlimit(RLIMIT_FSIZE, &saved);
+  std::signal(SIGXFSZ, handler);
+  log.append("after\n", clock_.wall());
+  EXPECT_EQ(read_all({}),
+            "before\nweft: 2 lines before this one are lost: the log could not be written\nafter\n");
+}
+
+TEST_F(LogTest, FollowsAcrossRotationUntilTheLogIsRemoved) {
+  LogFile log(path_, {.file_bytes = 2000});
+  log.append("first\n", clock_.wall());
+  auto reader = open_log(reactor_, path_, {.follow = true});
+  auto next = [&]() -> std::optional<std::string> {
+    auto part = reactor_.block_on(runtime::within(reactor_, std::chrono::seconds(10), reader->next()));
+    EXPECT_TRUE(part && *part);
+    return part && *part ? **part : std::nullopt;
+  };
+  std::string text = next().value_or("");
+  std::string expected = "first\n";
+  for (int i = 0; i < 300; ++i) {
+    auto line = fmt::format("line {}\n", i);
+    log.append(line, clock_.wall());
+    expected += line;
+    while (text.size() < expected.size()) {
+      auto part = next();
+      ASSERT_TRUE(part) << text;
+      text += *part;
+    }
+  }
+  EXPECT_EQ(text, expected);
+  LogFile::remove(path_);
+  EXPECT_EQ(next(), std::nullopt);
+}
+
+}  // namespace
+}  // namespace weft::provider::process

@@ -1,0 +1,44 @@
+// What /proc tells about processes and listening sockets. All of it is a look at one moment.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace weft::provider::process {
+
+/// One line of /proc/<pid>/stat (proc_pid_stat(5)).
+struct ProcessInfo {
+  pid_t pid = -1;
+  pid_t parent = -1;
+  pid_t session = -1;
+  char state = '?';           // 'Z': has ended, only waits to be reaped
+  bool is_exiting = false;    // its end has begun, but is not over
+  std::uint64_t started = 0;  // clock ticks since boot: with the pid, a name that is never used twice
+};
+
+std::vector<ProcessInfo> all_processes();
+/// The children of this process, also those that have ended; nothing if the kernel does not tell
+/// (CONFIG_PROC_CHILDREN). Much cheaper than all_processes().
+std::optional<std::vector<pid_t>> own_children();
+/// The value of one variable in the environment that a process was started with; empty if it cannot be read.
+std::string environment_variable(pid_t pid, std::string_view name);
+/// Its command line with spaces, empty if it cannot be read.
+std::string command_of(pid_t pid);
+/// SIGKILL to this very process: never to one that took its number later.
+void kill_exactly(const ProcessInfo& process);
+
+/// Those that `is_root` picks and all below them, without those that have ended.
+std::vector<ProcessInfo> with_descendants(const std::vector<ProcessInfo>& all,
+                                          const std::function<bool(const ProcessInfo&)>& is_root);
+
+/// Who listens on a TCP port of this machine: "process 123 (nginx: master process)", "a process of user 33"
+/// if it is somebody else's; empty if nobody does.
+std::string describe_listener(std::uint16_t port);
+
+}  // namespace weft::provider::process

@@ -1,0 +1,58 @@
+#include "provider/process/proc.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "provider/process/cgroup.h"
+#include "runtime/socket.h"
+
+namespace weft::provider::process {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+TEST(Proc, FindsThisProcess) {
+  auto all = all_processes();
+  auto self = std::ranges::find_if(all, [](const auto& process) { return process.pid == getpid(); });
+  ASSERT_NE(self, all.end());
+  EXPECT_EQ(self->parent, getppid());
+  EXPECT_EQ(self->session, getsid(0));
+  EXPECT_GT(self->started, 0U);
+  EXPECT_THAT(command_of(getpid()), HasSubstr("provider"));
+}
+
+TEST(Proc, DescendantsAreFoundInAnyOrderAndWithoutTheDead) {
+  const std::vector<ProcessInfo> all = {
+      {5, 4, 1, 'S'}, {4, 2, 1, 'S'}, {2, 1, 1, 'R'}, {3, 1, 1, 'S'}, {6, 2, 1, 'Z'}};
+  std::vector<pid_t> found;
+  for (const auto& process : with_descendants(all, [](const auto& each) { return each.pid == 2; })) {
+    found.push_back(process.pid);
+  }
+  EXPECT_THAT(found, testing::UnorderedElementsAre(2, 4, 5));
+}
+
+TEST(Proc, NamesWhoListens) {
+  auto socket = runtime::listen_on(base::Address::loopback(0));
+  ASSERT_TRUE(socket);
+  auto port = runtime::local_address(socket->get()).port();
+  EXPECT_THAT(describe_listener(port), HasSubstr("process " + std::to_string(getpid())));
+  socket->reset();
+  EXPECT_EQ(describe_listener(port), "");
+}
+
+TEST(Cgroup, MountsAreReadFromMountinfo) {
+  EXPECT_THAT(cgroup2_mounts("31 23 0:28 / /sys/fs/cgroup rw - tmpfs tmpfs rw\n"
+                             "41 31 0:38 / /sys/fs/cgroup/unified rw,relatime shared:4 - cgroup2 cgroup2 rw\n"
+                             "32 31 0:29 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n"),
+              ElementsAre("/sys/fs/cgroup/unified"));
+  EXPECT_THAT(cgroup2_mounts(""), IsEmpty());
+  EXPECT_THAT(cgroup2_mounts("nonsense - cgroup2 x\n"), IsEmpty());
+}
+
+}  // namespace
+}  // namespace weft::provider::process

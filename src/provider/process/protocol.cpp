@@ -1,0 +1,177 @@
+#include "provider/process/protocol.h"
+
+#include <fmt/format.h>
+
+namespace weft::provider::process {
+namespace {
+
+using base::Json;
+
+/// Runs a decoder; nlohmann's exceptions about missing fields and wrong types end here.
+template <class Decode>
+auto decoded(std::string_view what, const Decode& decode) -> Result<decltype(decode())> {
+  try {
+    return decode();
+  } catch (const Json::exception& error) {
+    return base::fail(ProviderErrorKind::failed, fmt::format("malformed {}: {}", what, error.what()));
+  }
+}
+
+std::int64_t to_ns(base::WallTime time) { return time.time_since_epoch().count(); }
+base::WallTime from_ns(const Json& json) { return base::WallTime(base::Duration(json.get<std::int64_t>())); }
+
+std::string_view to_string(Phase phase) {
+  switch (phase) {
+    case Phase::starting: return "starting";
+    case Phase::running: return "running";
+    case Phase::stopping: return "stopping";
+    case Phase::exited: return "exited";
+  }
+  return {};
+}
+
+Phase phase_from(const std::string& text) {
+  for (auto phase : {Phase::starting, Phase::running, Phase::stopping}) {
+    if (to_string(phase) == text) return phase;
+  }
+  return Phase::exited;
+}
+
+Json port_json(const ContainerPort& port) { return {{"name", port.name}, {"number", port.number}}; }
+ContainerPort port_from(const Json& json) {
+  return {json.at("name").get<std::string>(), json.at("number").get<std::uint16_t>()};
+}
+
+Json exit_json(const Exit& exit) {
+  Json json{{"at", to_ns(exit.at)}};
+  if (exit.code) json["code"] = *exit.code;
+  if (exit.signal) json["signal"] = *exit.signal;
+  return json;
+}
+
+Exit exit_from(const Json& json) {
+  Exit exit;
+  exit.at = from_ns(json.at("at"));
+  if (json.contains("code")) exit.code = json.at("code").get<int>();
+  if (json.contains("signal")) exit.signal = json.at("signal").get<int>();
+  return exit;
+}
+
+Json own_json(const OwnProcess& process) {
+  return {{"pid", process.pid}, {"restarts", process.restarts}, {"lastExit", process.last_exit}};
+}
+
+OwnProcess own_from(const Json& json) {
+  return {json.at("pid").get<pid_t>(), json.at("restarts").get<int>(),
+          json.at("lastExit").get<std::string>()};
+}
+
+}  // namespace
+
+Json to_json(const InstanceSpec& spec) {
+  auto ports = Json::array();
+  for (const auto& port : spec.ports) ports.push_back(port_json(port));
+  return {{"id", spec.id},
+          {"image", spec.image},
+          {"command", spec.command},
+          {"args", spec.args},
+          {"environment", spec.environment},
+          {"workingDirectory", spec.working_directory},
+          {"ports", std::move(ports)},
+          {"graceMs", spec.grace.count()},
+          {"labels", spec.labels}};
+}
+
+Result<InstanceSpec> spec_from_json(const Json& json) {
+  return decoded("spec", [&] {
+    InstanceSpec spec;
+    spec.id = json.at("id").get<std::string>();
+    spec.image = json.at("image").get<std::string>();
+    spec.command = json.at("command").get<std::vector<std::string>>();
+    spec.args = json.at("args").get<std::vector<std::string>>();
+    spec.environment = json.at("environment").get<std::map<std::string, std::string>>();
+    spec.working_directory = json.at("workingDirectory").get<std::string>();
+    for (const auto& port : json.at("ports")) spec.ports.push_back(port_from(port));
+    spec.grace = std::chrono::milliseconds(json.at("graceMs").get<std::int64_t>());
+    spec.labels = json.at("labels").get<std::map<std::string, std::string>>();
+    return spec;
+  });
+}
+
+Json to_json(const Instance& instance) {
+  auto ports = Json::array();
+  for (const auto& bound : instance.ports) {
+    auto port = port_json(bound.port);
+    port["address"] = bound.address.to_string();
+    ports.push_back(std::move(port));
+  }
+  Json json{{"id", instance.id},         {"phase", to_string(instance.phase)},
+            {"pid", instance.pid},       {"startedAt", to_ns(instance.started_at)},
+            {"ports", std::move(ports)}, {"labels", instance.labels},
+            {"note", instance.note}};
+  if (instance.exit) json["exit"] = exit_json(*instance.exit);
+  return json;
+}
+
+Result<Instance> instance_from_json(const Json& json) {
+  return decoded("instance", [&] {
+    Instance instance;
+    instance.id = json.at("id").get<std::string>();
+    instance.phase = phase_from(json.at("phase").get<std::string>());
+    instance.pid = json.at("pid").get<int>();
+    instance.started_at = from_ns(json.at("startedAt"));
+    for (const auto& port : json.at("ports")) {
+      auto address = base::Address::parse(port.at("address").get<std::string>());
+      instance.ports.push_back({port_from(port), address.value_or(base::Address())});
+    }
+    instance.labels = json.at("labels").get<std::map<std::string, std::string>>();
+    instance.note = json.at("note").get<std::string>();
+    if (json.contains("exit")) instance.exit = exit_from(json.at("exit"));
+    return instance;
+  });
+}
+
+Json to_json(const SupervisorStatus& status) {
+  return {{"pid", status.pid},
+          {"startedAt", to_ns(status.started_at)},
+          {"cgroups", status.cgroups},
+          {"stopping", status.stopping},
+          {"instances", status.instances},
+          {"controlPlane", own_json(status.control_plane)},
+          {"proxy", own_json(status.proxy)}};
+}
+
+Result<SupervisorStatus> status_from_json(const Json& json) {
+  return decoded("status", [&] {
+    SupervisorStatus status;
+    status.pid = json.at("pid").get<pid_t>();
+    status.started_at = from_ns(json.at("startedAt"));
+    status.cgroups = json.at("cgroups").get<bool>();
+    status.stopping = json.at("stopping").get<bool>();
+    status.instances = json.at("instances").get<std::size_t>();
+    status.control_plane = own_from(json.at("controlPlane"));
+    status.proxy = own_from(json.at("proxy"));
+    return status;
+  });
+}
+
+Json to_json(const ProviderError& error) {
+  return {{"kind", to_string(error.kind)}, {"detail", error.detail}};
+}
+
+ProviderError error_from_json(const Json& json) {
+  auto text = [&json](const char* field) {
+    auto found = json.find(field);
+    return found != json.end() && found->is_string() ? found->get<std::string>() : std::string();
+  };
+  ProviderError error{ProviderErrorKind::failed, text("detail")};
+  for (auto kind :
+       {ProviderErrorKind::image_not_found, ProviderErrorKind::image_not_executable,
+        ProviderErrorKind::no_free_port, ProviderErrorKind::port_in_use, ProviderErrorKind::not_found,
+        ProviderErrorKind::already_exists, ProviderErrorKind::unavailable}) {
+    if (provider::to_string(kind) == text("kind")) error.kind = kind;
+  }
+  return error;
+}
+
+}  // namespace weft::provider::process

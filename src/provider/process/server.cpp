@@ -1,0 +1,192 @@
+#include "provider/process/server.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "provider/process/protocol.h"
+#include "runtime/combine.h"
+#include "runtime/log.h"
+
+namespace weft::provider::process {
+
+/// One peer. Requests run beside each other and end with the connection.
+struct Server::Connection {
+  struct Outgoing {
+    std::string text;
+    runtime::Fd fd;
+  };
+
+  Connection(Server& owner, runtime::Fd fd) : server(owner), socket(owner.reactor_, std::move(fd)) {}
+  ~Connection() {
+    if (server.control_plane_ == this) server.control_plane_ = nullptr;
+  }
+
+  Server& server;
+  runtime::MessageSocket socket;
+  pid_t pid = -1;
+  runtime::Queue<Outgoing> outgoing;
+  runtime::Scope requests;
+};
+
+Server::Server(runtime::Reactor& reactor, Desk desk) : reactor_(reactor), desk_(std::move(desk)) {}
+Server::~Server() = default;
+
+runtime::Task<void> Server::serve(runtime::Fd listening) {
+  while (true) {
+    auto fd = co_await runtime::accept_fd(reactor_, listening.get());
+    if (!fd) {
+      runtime::log::error("supervisor", "its socket accepts no more: {}", fd.error().message());
+      co_return;
+    }
+    scope_.spawn(handle(std::move(*fd)));
+  }
+}
+
+runtime::Task<void> Server::handle(runtime::Fd fd) {
+  Connection connection(*this, std::move(fd));
+  auto peer = connection.socket.peer_credentials();
+  // The socket's mode keeps others out already; this holds also where its folder was opened to them.
+  if (!peer || (peer->uid != ::geteuid() && peer->uid != 0)) co_return;
+  connection.pid = peer->pid;
+  co_await runtime::first(receive(connection), send(connection));
+}
+
+runtime::Task<void> Server::receive(Connection& from) {
+  while (true) {
+    auto message = co_await from.socket.receive();
+    if (!message || !*message) co_return;
+    auto request = base::Json::parse((*message)->bytes, nullptr, false);
+    if (!request.is_object()) co_return;  // no peer of this protocol
+    from.requests.spawn(answer(from, std::move(request)));
+  }
+}
+
+runtime::Task<void> Server::send(Connection& to) {
+  while (auto next = co_await to.outgoing.pop()) {
+    std::vector<int> fds;
+    if (next->fd) fds.push_back(next->fd.get());
+    if (!co_await to.socket.send(std::move(next->text), std::move(fds))) co_return;
+  }
+}
+
+runtime::Task<void> Server::answer(Connection& from, base::Json request) {
+  base::Json reply{{"id", request.value("id", base::Json())}};
+  auto result = co_await perform(from, std::move(request));
+  runtime::Fd fd;
+  if (result) {
+    reply["ok"] = std::move(result->ok);
+    // A copy: the address may be released before the message is sent.
+    if (result->fd >= 0) fd = runtime::Fd(::fcntl(result->fd, F_DUPFD_CLOEXEC, 0));
+  } else {
+    reply["error"] = to_json(result.error());
+  }
+  from.outgoing.push({reply.dump(-1, ' ', false, base::Json::error_handler_t::replace), std::move(fd)});
+}
+
+runtime::Task<Result<Server::Answer>> Server::perform(Connection& from, base::Json request) {
+  std::string op;
+  std::string id;
+  std::vector<std::string> argv;
+  std::chrono::milliseconds limit{};
+  try {
+    op = request.at("op").get<std::string>();
+    if (op != "stop" && op != "execute") co_return perform_at_once(from, op, request);
+    id = request.at("instance").get<std::string>();
+    argv = request.value("argv", std::vector<std::string>());
+    limit = std::chrono::milliseconds(request.value("limitMs", std::int64_t{}));
+  } catch (const base::Json::exception& error) {
+    co_return base::fail(ProviderErrorKind::failed, fmt::format("malformed request: {}", error.what()));
+  }
+  if (op == "execute") {
+    auto code = co_await desk_.instances.execute(std::move(id), std::move(argv), limit);
+    if (!code) co_return std::unexpected(code.error());
+    co_return Answer{*code};
+  }
+  auto stopped = co_await desk_.instances.stop(std::move(id));
+  if (!stopped) co_return std::unexpected(stopped.error());
+  co_return Answer{to_json(*stopped)};
+}
+
+Result<Server::Answer> Server::perform_at_once(Connection& from, const std::string& op,
+                                               const base::Json& request) {
+  auto text = [&request](const char* field) { return request.at(field).get<std::string>(); };
+  auto done = [](Result<void> result) -> Result<Answer> {
+    if (!result) return std::unexpected(result.error());
+    return Answer{true};
+  };
+  if (op == "start") {
+    auto spec = spec_from_json(request.at("spec"));
+    if (!spec) return std::unexpected(spec.error());
+    auto started = desk_.instances.start(std::move(*spec));
+    if (!started) return std::unexpected(started.error());
+    return Answer{to_json(*started)};
+  }
+  if (op == "attach") return attach(from);
+  if (op == "list") return list(text("after"));
+  if (op == "remove") return done(desk_.instances.remove(text("instance")));
+  if (op == "note") return done(desk_.instances.note(text("instance"), text("text")));
+  if (op == "reserve") return reserve(text("key"));
+  if (op == "release") return release(request.at("keys"));
+  if (op == "listen") return listen(text("address"));
+  if (op == "status") return Answer{to_json(desk_.status())};
+  if (op == "log") {
+    auto path = desk_.instances.log_path(text("instance"));
+    if (!path) return std::unexpected(path.error());
+    return Answer{*path};
+  }
+  if (op == "shutdown") {
+    desk_.shutdown(request.at("quick").get<bool>());
+    return Answer{true};
+  }
+  return base::fail(ProviderErrorKind::failed, fmt::format("unknown request \"{}\"", op));
+}
+
+Result<Server::Answer> Server::attach(Connection& from) {
+  if (control_plane_ != nullptr && control_plane_ != &from) {
+    return base::fail(ProviderErrorKind::already_exists,
+                      fmt::format("process {} is the control plane already", control_plane_->pid));
+  }
+  control_plane_ = &from;
+  return Answer{true};
+}
+
+Result<Server::Answer> Server::reserve(const std::string& key) {
+  auto address = desk_.ports.reserve(key);
+  if (!address) return std::unexpected(address.error());
+  desk_.ports_changed();
+  return Answer{address->to_string()};
+}
+
+Result<Server::Answer> Server::release(const base::Json& keys) {
+  for (const auto& key : keys) desk_.ports.release(key.get<std::string>());
+  desk_.ports_changed();
+  return Answer{true};
+}
+
+Result<Server::Answer> Server::listen(const std::string& text) {
+  auto address = base::Address::parse(text);
+  int fd = address && address->is_loopback() ? desk_.ports.listening(address->port()) : -1;
+  if (fd < 0) return base::fail(ProviderErrorKind::not_found, fmt::format("{} is not reserved", text));
+  return Answer{true, fd};
+}
+
+Result<Server::Answer> Server::list(const std::string& after) {
+  auto instances = base::Json::array();
+  std::size_t bytes = 0;
+  for (auto* instance = desk_.instances.next_after(after); instance != nullptr && bytes < list_bytes;
+       instance = desk_.instances.next_after(instance->id)) {
+    bytes += instances.emplace_back(to_json(*instance))
+                 .dump(-1, ' ', false, base::Json::error_handler_t::replace)
+                 .size();
+  }
+  return Answer{std::move(instances)};
+}
+
+void Server::tell_exit(const Instance& instance) {
+  if (control_plane_ == nullptr) return;
+  base::Json event{{"exited", to_json(instance)}};
+  control_plane_->outgoing.push({event.dump(-1, ' ', false, base::Json::error_handler_t::replace), {}});
+}
+
+}  // namespace weft::provider::process

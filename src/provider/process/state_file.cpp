@@ -1,0 +1,73 @@
+#include "provider/process/state_file.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <optional>
+
+#include "base/random.h"
+#include "runtime/fd.h"
+#include "runtime/log.h"
+
+namespace weft::provider::process {
+namespace {
+
+std::string new_identity() {
+  return fmt::format("{:012x}", base::Random::from_entropy().next() & 0xffff'ffff'ffffU);
+}
+
+std::string text_of(const base::Json& json, const char* field) {
+  auto found = json.find(field);
+  return found != json.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+
+std::optional<SupervisorState> parse(const std::string& text) {
+  auto json = base::Json::parse(text, nullptr, false);
+  if (!json.is_object()) return std::nullopt;
+  SupervisorState state{text_of(json, "identity"), text_of(json, "cgroup"), {}};
+  if (state.identity.empty() || state.identity.find('/') != std::string::npos) return std::nullopt;
+  state.ports = json.value("ports", base::Json::object());
+  return state;
+}
+
+runtime::IoResult<void> sync_folder(const std::string& path) {
+  const runtime::Fd folder(
+      ::open(std::filesystem::path(path).parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!folder || ::fsync(folder.get()) != 0) return runtime::last_error();
+  return {};
+}
+
+}  // namespace
+
+SupervisorState load_state(const std::string& path) {
+  std::ifstream file(path);
+  if (file) {
+    if (auto state = parse(std::string(std::istreambuf_iterator<char>(file), {}))) return *state;
+    auto aside = path + ".broken";
+    ::rename(path.c_str(), aside.c_str());
+    runtime::log::warning("supervisor", "{} cannot be read and is kept as {}: printed addresses may change",
+                          path, aside);
+  }
+  return {new_identity(), {}, base::Json::object()};
+}
+
+runtime::IoResult<void> save_state(const std::string& path, const SupervisorState& state) {
+  auto fresh = path + ".new";
+  auto text =
+      base::Json{{"identity", state.identity}, {"cgroup", state.cgroup_root}, {"ports", state.ports}}.dump(
+          1) +
+      "\n";
+  const runtime::Fd fd(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+  if (!fd) return runtime::last_error();
+  auto written = ::write(fd.get(), text.data(), text.size());
+  if (written < 0) return runtime::last_error();
+  if (static_cast<std::size_t>(written) != text.size()) return runtime::io_error(ENOSPC);
+  if (::fsync(fd.get()) != 0 || ::rename(fresh.c_str(), path.c_str()) != 0) return runtime::last_error();
+  return sync_folder(path);
+}
+
+}  // namespace weft::provider::process

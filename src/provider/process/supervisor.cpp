@@ -1,0 +1,274 @@
+#include "provider/process/supervisor.h"
+
+#include <fmt/format.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <thread>
+
+#include "provider/process/attendant.h"
+#include "provider/process/group.h"
+#include "provider/process/instances.h"
+#include "provider/process/ports.h"
+#include "provider/process/server.h"
+#include "provider/process/state_file.h"
+#include "runtime/combine.h"
+#include "runtime/log.h"
+#include "runtime/signals.h"
+
+namespace weft::provider::process {
+namespace {
+
+constexpr std::string_view room = "supervisor";
+/// What an instance that the control plane did not stop gets at the end, whatever its spec says.
+constexpr auto last_grace = std::chrono::seconds(10);
+/// How long the proxy may take to finish what is under way.
+constexpr auto proxy_grace = std::chrono::seconds(5);
+/// Changes of the ports that come together are written together.
+constexpr auto save_delay = std::chrono::milliseconds(20);
+/// Descriptors: a pidfd, a pipe, a cgroup for each instance, and the listening sockets.
+constexpr rlim_t most_files = 65'536;
+
+void raise_file_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = std::max(limit.rlim_cur, std::min(limit.rlim_max, most_files));
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/// The environment of control plane and proxy: this process's own.
+Environment own_environment(const runtime::Home& home) {
+  Environment environment;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    std::string_view text = *entry;
+    auto equals = text.find('=');
+    if (equals != std::string_view::npos)
+      environment[std::string(text.substr(0, equals))] = text.substr(equals + 1);
+  }
+  environment["WEFT_HOME"] = home.state();
+  return environment;
+}
+
+Program own_program(const runtime::Home& home, std::vector<std::string> argv) {
+  return {.argv = std::move(argv), .environment = own_environment(home), .directory = {}, .output = -1};
+}
+
+Fence make_fence(runtime::Reactor& reactor, Processes& processes, const SupervisorState& state) {
+  Fence fence{reactor, processes, state.identity, std::nullopt};
+  if (!state.cgroup_root.empty()) fence.cgroup_root = state.cgroup_root;
+  return fence;
+}
+
+/// All parts of one supervisor, in the order in which they need each other.
+class Supervisor {
+ public:
+  Supervisor(runtime::Reactor& reactor, Options options, SupervisorState state, runtime::Signals& signals);
+
+  runtime::Task<void> run(runtime::Fd listening);
+
+ private:
+  runtime::Task<void> watch_signals();
+  runtime::Task<void> attend_control_plane();
+  runtime::Task<void> attend_proxy();
+  runtime::Task<void> stop_in_order();
+  runtime::Task<void> kill_everything();
+  runtime::Task<void> save_loop();
+  SupervisorState state_now() const;
+  SupervisorStatus status() const;
+  void begin_shutdown(bool quick);
+
+  runtime::Reactor& reactor_;
+  Options options_;
+  SupervisorState state_;
+  runtime::Signals& signals_;
+  base::WallTime started_at_;
+  runtime::Event stop_;
+  runtime::Event hurry_;
+  runtime::Event dirty_;
+  Processes processes_;
+  Fence fence_;
+  Ports ports_;
+  std::optional<Server> server_;
+  Instances instances_;
+  Attendant control_plane_;
+  Attendant proxy_;
+  runtime::Scope saver_;
+  runtime::Scope scope_;
+};
+
+Supervisor::Supervisor(runtime::Reactor& reactor, Options options, SupervisorState state,
+                       runtime::Signals& signals)
+    : reactor_(reactor),
+      options_(std::move(options)),
+      state_(std::move(state)),
+      signals_(signals),
+      started_at_(reactor.clock().wall()),
+      processes_(reactor.clock()),
+      fence_(make_fence(reactor, processes_, state_)),
+      ports_(usable_ports(), state_.identity),
+      instances_(fence_, ports_, {options_.home.logs(), options_.logs, options_.images},
+                 [this](const Instance& instance) { server_->tell_exit(instance); }),
+      control_plane_(fence_, "control-plane", own_program(options_.home, options_.control_plane),
+                     options_.home.own_log("control-plane"), options_.logs, options_.echo),
+      proxy_(fence_, "proxy", own_program(options_.home, options_.proxy), options_.home.own_log("proxy"),
+             options_.logs, options_.echo) {
+  ports_.restore(state_.ports);
+  server_.emplace(reactor_, Desk{.instances = instances_,
+                                 .ports = ports_,
+                                 .status = [this] { return status(); },
+                                 .shutdown = [this](bool quick) { begin_shutdown(quick); },
+                                 .ports_changed = [this] { dirty_.set(); }});
+}
+
+runtime::Task<void> Supervisor::run(runtime::Fd listening) {
+  scope_.spawn(watch_signals());
+  scope_.spawn(server_->serve(std::move(listening)));
+  saver_.spawn(save_loop());
+  scope_.spawn(attend_proxy());
+  scope_.spawn(attend_control_plane());
+  co_await stop_.wait();
+  if (co_await runtime::first(stop_in_order(), until(hurry_)) == 1) co_await kill_everything();
+  if (!co_await kill_descendants(reactor_, processes_))
+    runtime::log::warning(room, "some processes do not end");
+  if (fence_.cgroup_root) remove_cgroup(*fence_.cgroup_root);
+  saver_.cancel();
+  if (auto saved = save_state(options_.home.supervisor_state(), state_now()); !saved) {
+    runtime::log::warning(room, "cannot save {}: {}", options_.home.supervisor_state(),
+                          saved.error().message());
+  }
+  // What woke this task may be one of the tasks below, which end with this object: let it return first.
+  co_await reactor_.sleep(base::Duration::zero());
+}
+
+/// The control plane first: it knows the order. Then whatever it left, the proxy last, which carries the last
+/// requests.
+runtime::Task<void> Supervisor::stop_in_order() {
+  co_await control_plane_.stop(options_.shutdown_limit);
+  instances_.refuse_starts();
+  co_await instances_.stop_all(last_grace);
+  co_await proxy_.stop(proxy_grace);
+}
+
+runtime::Task<void> Supervisor::kill_everything() {
+  instances_.refuse_starts();
+  proxy_.finish();
+  co_await control_plane_.stop(std::chrono::milliseconds(0));
+  co_await instances_.stop_all(std::chrono::milliseconds(0));
+  co_await proxy_.stop(std::chrono::milliseconds(0));
+}
+
+void Supervisor::begin_shutdown(bool quick) {
+  stop_.set();
+  if (quick) hurry_.set();
+}
+
+runtime::Task<void> Supervisor::watch_signals() {
+  while (true) {
+    const int signal = co_await signals_.next();
+    if (signal == SIGCHLD) {
+      processes_.reap();
+      continue;
+    }
+    begin_shutdown(stop_.is_set());
+  }
+}
+
+runtime::Task<void> Supervisor::attend_control_plane() {
+  if (co_await control_plane_.run(true)) begin_shutdown(false);
+}
+
+runtime::Task<void> Supervisor::attend_proxy() { co_await proxy_.run(false); }
+
+/// Writing waits for the disk, so that it has a thread of its own.
+runtime::Task<void> Supervisor::save_loop() {
+  while (true) {
+    co_await dirty_.wait();
+    co_await reactor_.sleep(save_delay);
+    dirty_.clear();
+    auto saved = std::make_shared<runtime::Event>();
+    std::jthread writer([this, saved, path = options_.home.supervisor_state(), state = state_now()] {
+      auto result = save_state(path, state);
+      if (!result) runtime::log::error(room, "cannot save {}: {}", path, result.error().message());
+      reactor_.post([saved] { saved->set(); });
+    });
+    co_await saved->wait();
+  }
+}
+
+SupervisorState Supervisor::state_now() const {
+  return {state_.identity, fence_.cgroup_root.value_or(""), ports_.to_json()};
+}
+
+SupervisorStatus Supervisor::status() const {
+  SupervisorStatus status;
+  status.pid = ::getpid();
+  status.started_at = started_at_;
+  status.cgroups = fence_.cgroup_root.has_value();
+  status.stopping = stop_.is_set();
+  status.instances = instances_.running();
+  status.control_plane = control_plane_.status();
+  status.proxy = proxy_.status();
+  return status;
+}
+
+/// Everything before the first child: what remains of a killed predecessor is cleared, and its state taken
+/// over.
+runtime::Task<std::optional<SupervisorState>> take_over(runtime::Reactor& reactor, const Options& options) {
+  const auto path = options.home.supervisor_state();
+  auto state = load_state(path);
+  if (!co_await clear_remains(reactor, state.identity, state.cgroup_root)) {
+    runtime::log::warning(room, "some processes of the supervisor before this one do not end");
+  }
+  const auto recorded = state.cgroup_root;
+  auto root = options.use_cgroups ? make_cgroup_root(state.identity) : std::nullopt;
+  state.cgroup_root = root.value_or("");
+  // Before anything starts, for a successor finds what it must clear by these.
+  auto saved = save_state(path, state);
+  if (saved) co_return state;
+  runtime::log::error(room, "cannot save {}: {}", path, saved.error().message());
+  // What is recorded already will do (a disk that became full must not keep the mesh from starting again).
+  if (!std::filesystem::exists(path)) co_return std::nullopt;
+  if (state.cgroup_root != recorded) state.cgroup_root.clear();
+  co_return state;
+}
+
+}  // namespace
+
+runtime::Task<int> supervise(runtime::Reactor& reactor, Options options) {
+  auto lock = runtime::HomeLock::take(options.home.supervisor_lock());
+  if (!lock) {
+    runtime::log::error(room, "{}", lock.error().detail);
+    co_return 1;
+  }
+  if (auto prepared = options.home.prepare(); !prepared) {
+    runtime::log::error(room, "{}", prepared.error().detail);
+    co_return 1;
+  }
+  ::prctl(PR_SET_CHILD_SUBREAPER, 1);
+  raise_file_limit();
+  runtime::Signals signals(reactor, {SIGCHLD, SIGTERM, SIGINT, SIGHUP});
+  auto state = co_await take_over(reactor, options);
+  auto listening = runtime::listen_messages(options.home.supervisor_socket());
+  if (!listening) {
+    runtime::log::error(room, "cannot listen on {}: {}", options.home.supervisor_socket(),
+                        listening.error().message());
+  }
+  if (!state || !listening) co_return 1;
+
+  const auto home = options.home;
+  Supervisor supervisor(reactor, std::move(options), std::move(*state), signals);
+  runtime::log::info(room, "supervises {}", home.state());
+  co_await supervisor.run(std::move(*listening));
+  home.remove_run_folder();
+  lock->release();  // before the connections close: their ends tell that a new one may start
+  runtime::log::info(room, "everything is stopped");
+  co_return 0;
+}
+
+}  // namespace weft::provider::process

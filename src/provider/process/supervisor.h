@@ -1,0 +1,45 @@
+// The supervisor of one home: owns the instances, their logs, all listening sockets, and the mesh's own two
+// processes.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "provider/process/log_file.h"
+#include "runtime/home.h"
+#include "runtime/reactor.h"
+#include "runtime/task.h"
+
+namespace weft::provider::process {
+
+struct Options {
+  runtime::Home home;
+  /// argv of the two processes that it starts and starts again when they end; empty for none. They inherit
+  /// this process's environment, with WEFT_HOME set to the home's state folder. A control plane that ends
+  /// with exit code 0 was asked to (POST /weft/v1/shutdown): the supervisor then stops everything as after
+  /// SIGTERM.
+  std::vector<std::string> control_plane;
+  std::vector<std::string> proxy;
+  /// Where images are looked up by name, in order; see image_folders() in image.h.
+  std::vector<std::string> images;
+  /// Off: process groups and descendants even where a cgroup2 mount is writable.
+  bool use_cgroups = true;
+  /// Copies the output of the two processes to this process's stderr too (`control-plane run` in the
+  /// foreground).
+  bool echo = false;
+  LogLimits logs;
+  /// How long the control plane may take to stop everything in order before the supervisor does it.
+  std::chrono::milliseconds shutdown_limit{90'000};
+};
+
+/// Runs until SIGTERM, SIGINT, SIGHUP, a client's shutdown or the control plane's exit with 0, then stops the
+/// control plane (which stops the instances in reverse order), what is left of the instances, the proxy. A
+/// second signal kills all at once. Gives the process's exit code: 0 after an orderly end, 1 if it could not
+/// start (the reason is on stderr: another supervisor on this home, a folder that cannot be made). Call it on
+/// the main thread of a process that has no other children (all descendants are killed at the end): they end
+/// when that thread does (PR_SET_PDEATHSIG), and it becomes the subreaper of all that they fork.
+runtime::Task<int> supervise(runtime::Reactor& reactor, Options options);
+
+}  // namespace weft::provider::process

@@ -1,0 +1,19 @@
+#include "provider/provider.h"
+
+namespace weft::provider {
+
+std::string_view to_string(ProviderErrorKind kind) {
+  switch (kind) {
+    case ProviderErrorKind::image_not_found: return "image_not_found";
+    case ProviderErrorKind::image_not_executable: return "image_not_executable";
+    case ProviderErrorKind::no_free_port: return "no_free_port";
+    case ProviderErrorKind::port_in_use: return "port_in_use";
+    case ProviderErrorKind::not_found: return "not_found";
+    case ProviderErrorKind::already_exists: return "already_exists";
+    case ProviderErrorKind::unavailable: return "unavailable";
+    case ProviderErrorKind::failed: return "failed";
+  }
+  return {};
+}
+
+}  // namespace weft::provider

@@ -1,0 +1,128 @@
+// Provider: what runs or finds the instances of a workload. The control plane knows only this interface.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/address.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "runtime/task.h"
+
+namespace weft::provider {
+
+enum class ProviderErrorKind : std::uint8_t {
+  image_not_found,
+  image_not_executable,
+  no_free_port,
+  /// A reserved address is taken by another process, which the detail names.
+  port_in_use,
+  not_found,
+  already_exists,
+  /// What runs the instances cannot be reached (the supervisor is gone).
+  unavailable,
+  failed,
+};
+/// "image_not_found".
+std::string_view to_string(ProviderErrorKind kind);
+using ProviderError = base::ErrorOf<ProviderErrorKind>;
+template <class T>
+using Result = std::expected<T, ProviderError>;
+
+struct ContainerPort {
+  std::string name;  // may be empty
+  std::uint16_t number = 0;
+};
+
+/// What to run. `id` is "<namespace>/<instance name>" and unique.
+struct InstanceSpec {
+  std::string id;
+  std::string image;
+  std::vector<std::string> command;  // empty: the image's
+  std::vector<std::string> args;     // empty: the image's, unless command is given
+  std::map<std::string, std::string> environment;
+  std::string working_directory;
+  std::vector<ContainerPort> ports;  // empty: the image's
+  std::chrono::milliseconds grace{30'000};
+  /// Opaque to the provider and kept with the instance, so that a new control plane knows what it adopts.
+  std::map<std::string, std::string> labels;
+};
+
+enum class Phase : std::uint8_t { starting, running, stopping, exited };
+
+/// How and when it ended.
+struct Exit {
+  std::optional<int> code;
+  std::optional<int> signal;
+  base::WallTime at;
+};
+
+struct BoundPort {
+  ContainerPort port;
+  base::Address address;  // where the application itself listens; for its inbound listener alone
+};
+
+struct Instance {
+  std::string id;
+  Phase phase = Phase::starting;
+  int pid = -1;
+  base::WallTime started_at;
+  std::optional<Exit> exit;
+  std::vector<BoundPort> ports;
+  std::map<std::string, std::string> labels;
+  /// What the control plane noted last (such as "ready"); survives the control plane.
+  std::string note;
+};
+
+struct LogOptions {
+  std::optional<int> tail_lines;
+  /// Goes on with what comes later, also after a restart, until the instance is removed.
+  bool follow = false;
+  /// Each line begins with its time (RFC 3339 with microseconds) and a space.
+  bool timestamps = false;
+};
+
+/// A stream of log text in whole lines; nothing at its end.
+class LogReader {
+ public:
+  virtual ~LogReader() = default;
+  virtual runtime::Task<Result<std::optional<std::string>>> next() = 0;
+};
+
+class Provider {
+ public:
+  virtual ~Provider() = default;
+
+  /// Starts an instance; what it says is where its ports are. An exit right after is told by next_change().
+  /// An exited instance of the same id is started anew with this spec: it keeps its log, and its ports if
+  /// their number is the same. already_exists if it still runs.
+  virtual runtime::Task<Result<Instance>> start(InstanceSpec spec) = 0;
+  /// SIGTERM, the grace of its spec, SIGKILL; ends when it and all that it forked are gone. It stays listed
+  /// as exited.
+  virtual runtime::Task<Result<Instance>> stop(std::string id) = 0;
+  /// Forgets an exited instance, its ports and its log; `failed` if it still runs.
+  virtual runtime::Task<Result<void>> remove(std::string id) = 0;
+  virtual runtime::Task<Result<void>> note(std::string id, std::string text) = 0;
+  /// All that exist, also those started before this control plane.
+  virtual runtime::Task<Result<std::vector<Instance>>> list() = 0;
+  /// The next instance that exited, by itself or because somebody stopped it. One waiter.
+  virtual runtime::Task<Result<Instance>> next_change() = 0;
+  /// Runs a command as the instance would (its environment and directory): the exit code, 124 after `limit`.
+  virtual runtime::Task<Result<int>> execute(std::string id, std::vector<std::string> argv,
+                                             std::chrono::milliseconds limit) = 0;
+  virtual runtime::Task<Result<std::unique_ptr<LogReader>>> logs(std::string id, LogOptions options) = 0;
+
+  /// A listening address for the mesh itself (edge, outbound, inbound), the same for the same `key` after
+  /// restarts.
+  virtual runtime::Task<Result<base::Address>> reserve(std::string key) = 0;
+  /// Gives reserved addresses back.
+  virtual runtime::Task<Result<void>> release(std::vector<std::string> keys) = 0;
+};
+
+}  // namespace weft::provider

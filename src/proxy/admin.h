@@ -1,0 +1,26 @@
+// The proxy's admin interface: HTTP over a Unix socket.
+#pragma once
+
+#include <expected>
+#include <functional>
+#include <string>
+
+#include "proxy/proxy.h"
+#include "runtime/reactor.h"
+#include "runtime/task.h"
+
+namespace weft::proxy {
+
+struct AdminOptions {
+  /// The Unix socket, made with mode 0600; or a loopback address when asked.
+  base::Address address;
+};
+
+/// Serves until it is destroyed: GET /ready, /stats/prometheus, /config_dump, /clusters, /listeners, /memory,
+/// POST /drain, POST /logging?level=debug|info|warning|error. Ends with an error if it cannot listen.
+/// `on_drain` runs after POST /drain has been answered (the process's owner drains and ends).
+runtime::Task<std::expected<void, std::string>> serve_admin(runtime::Reactor& reactor, Proxy& proxy,
+                                                            AdminOptions options,
+                                                            std::function<void()> on_drain);
+
+}  // namespace weft::proxy

@@ -1,0 +1,112 @@
+#include "proxy/cluster.h"
+
+#include <algorithm>
+#include <unordered_map>
+
+namespace weft::proxy {
+namespace {
+
+bool is_tried(std::span<const LocalPtr<EndpointState>> tried, const EndpointState* endpoint) {
+  return std::ranges::any_of(tried, [&](const auto& one) { return one.get() == endpoint; });
+}
+
+/// Whether `a` carries less for its weight than `b`, each with the request to come.
+bool is_less_loaded(const EndpointState& a, const EndpointState& b) {
+  return (a.active + 1) * b.weight() < (b.active + 1) * a.weight();
+}
+
+}  // namespace
+
+ClusterState::ClusterState(runtime::Reactor& reactor, const Limits& limits,
+                           telemetry::ProxyCounters& counters, base::Random& random)
+    : reactor_(reactor), limits_(limits), counters_(counters), random_(random) {}
+
+ClusterState::~ClusterState() { retire(); }
+
+void ClusterState::update(const snapshot::Cluster& config) {
+  load_balancing_ = config.load_balancing;
+  max_connections_ = config.max_connections;
+  max_pending_ = config.max_pending;
+  connect_timeout_ = config.connect_timeout;
+
+  std::unordered_map<base::Address, LocalPtr<EndpointState>> known;
+  for (auto& endpoint : endpoints_) known.emplace(endpoint->address(), endpoint);
+  endpoints_.clear();
+  endpoints_.reserve(config.endpoints.size());
+  healthy_.clear();
+  is_weighted_ = false;
+  for (const auto& endpoint : config.endpoints) {
+    LocalPtr<EndpointState> state;
+    if (auto found = known.extract(endpoint.address)) {
+      state = std::move(found.mapped());
+      state->update(endpoint);
+    } else {
+      state = LocalPtr(new EndpointState(reactor_, limits_, counters_, endpoint));
+    }
+    if (endpoint.health == snapshot::Health::healthy && endpoint.weight > 0) {
+      healthy_.push_back(state.get());
+      is_weighted_ = is_weighted_ || endpoint.weight != healthy_.front()->weight();
+    }
+    endpoints_.push_back(std::move(state));
+  }
+  for (auto& [address, endpoint] : known) endpoint->retire();
+}
+
+void ClusterState::retire() {
+  for (auto& endpoint : endpoints_) endpoint->retire();
+  endpoints_.clear();
+  healthy_.clear();
+}
+
+std::size_t ClusterState::pending() const {
+  std::size_t sum = 0;
+  for (const auto& endpoint : endpoints_) sum += endpoint->pending();
+  return sum;
+}
+
+EndpointState* ClusterState::pick(std::span<const LocalPtr<EndpointState>> tried, bool allow_tried) {
+  if (healthy_.empty()) return nullptr;
+  EndpointState* picked = nullptr;
+  if (load_balancing_ == snapshot::LoadBalancing::least_request) {
+    picked = least_request(tried);
+  } else {
+    picked = is_weighted_ ? weighted_round_robin(tried) : round_robin(tried);
+  }
+  if (picked == nullptr && allow_tried && !tried.empty()) picked = pick({}, false);
+  return picked;
+}
+
+EndpointState* ClusterState::round_robin(std::span<const LocalPtr<EndpointState>> tried) {
+  for (std::size_t i = 0; i < healthy_.size(); ++i) {
+    if (next_ >= healthy_.size()) next_ = 0;
+    auto* endpoint = healthy_[next_++];
+    if (!is_tried(tried, endpoint)) return endpoint;
+  }
+  return nullptr;
+}
+
+// Smooth weighted round robin, as nginx does it: every round all gain their weight, the richest goes and pays
+// the sum.
+EndpointState* ClusterState::weighted_round_robin(std::span<const LocalPtr<EndpointState>> tried) {
+  EndpointState* richest = nullptr;
+  std::int64_t sum = 0;
+  for (auto* endpoint : healthy_) {
+    if (is_tried(tried, endpoint)) continue;
+    endpoint->round_robin_credit += endpoint->weight();
+    sum += endpoint->weight();
+    if (richest == nullptr || endpoint->round_robin_credit > richest->round_robin_credit) richest = endpoint;
+  }
+  if (richest != nullptr) richest->round_robin_credit -= sum;
+  return richest;
+}
+
+// The less loaded of two (Mitzenmacher, The Power of Two Choices): the next in turn and one at random, so
+// that equal loads are served in turn.
+EndpointState* ClusterState::least_request(std::span<const LocalPtr<EndpointState>> tried) {
+  auto* first = round_robin(tried);
+  if (first == nullptr || healthy_.size() == 1) return first;
+  auto* second = healthy_[random_.below(healthy_.size())];
+  return is_less_loaded(*second, *first) && !is_tried(tried, second) ? second : first;
+}
+
+}  // namespace weft::proxy

@@ -1,0 +1,64 @@
+// One cluster as a worker knows it: its endpoints' states, kept from Snapshot to Snapshot, and the balancer's
+// choice.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "base/random.h"
+#include "proxy/endpoint.h"
+#include "proxy/limits.h"
+#include "proxy/local_ptr.h"
+#include "snapshot/snapshot.h"
+#include "telemetry/shard.h"
+
+namespace weft::proxy {
+
+class ClusterState final : public LocalCounted {
+ public:
+  ClusterState(runtime::Reactor& reactor, const Limits& limits, telemetry::ProxyCounters& counters,
+               base::Random& random);
+  ~ClusterState();
+
+  /// Takes over what a new Snapshot says: endpoints are known again by their address, their pools and loads
+  /// stay.
+  void update(const snapshot::Cluster& config);
+  /// No Snapshot has it any more.
+  void retire();
+
+  /// The endpoint for the next request: healthy, by the cluster's policy, and none of `tried` unless there is
+  /// no other and `allow_tried`. Null if there is none.
+  EndpointState* pick(std::span<const LocalPtr<EndpointState>> tried, bool allow_tried);
+
+  std::uint32_t max_connections() const { return max_connections_; }
+  std::uint32_t max_pending() const { return max_pending_; }
+  std::chrono::milliseconds connect_timeout() const { return connect_timeout_; }
+  std::size_t pending() const;
+  std::size_t healthy() const { return healthy_.size(); }
+  const std::vector<LocalPtr<EndpointState>>& endpoints() const { return endpoints_; }
+
+  /// The series of requests that reached no endpoint; null until the first.
+  telemetry::EndsSeries* series = nullptr;
+
+ private:
+  EndpointState* round_robin(std::span<const LocalPtr<EndpointState>> tried);
+  EndpointState* weighted_round_robin(std::span<const LocalPtr<EndpointState>> tried);
+  EndpointState* least_request(std::span<const LocalPtr<EndpointState>> tried);
+
+  runtime::Reactor& reactor_;
+  const Limits& limits_;
+  telemetry::ProxyCounters& counters_;
+  base::Random& random_;
+  snapshot::LoadBalancing load_balancing_ = snapshot::LoadBalancing::least_request;
+  std::uint32_t max_connections_ = 0;
+  std::uint32_t max_pending_ = 0;
+  std::chrono::milliseconds connect_timeout_{};
+  std::vector<LocalPtr<EndpointState>> endpoints_;
+  /// The ones that get new requests, in the Snapshot's order.
+  std::vector<EndpointState*> healthy_;
+  bool is_weighted_ = false;
+  std::size_t next_ = 0;
+};
+
+}  // namespace weft::proxy

@@ -1,0 +1,88 @@
+#include "proxy/config_dump.h"
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "proxy/words.h"
+
+namespace weft::proxy {
+namespace {
+
+using base::Json;
+
+Json origin_json(const base::Origin& origin) {
+  if (origin == base::Origin{}) return nullptr;
+  return {{"kind", origin.kind}, {"namespace", origin.ns}, {"name", origin.name}, {"field", origin.field}};
+}
+
+Json listener_json(const snapshot::Listener& listener) {
+  Json json{{"name", listener.name},
+            {"address", listener.address.to_string()},
+            {"direction", word(listener.direction)},
+            {"protocol", word(listener.protocol)},
+            {"service", listener.service},
+            {"serviceNamespace", listener.service_ns},
+            {"origin", origin_json(listener.origin)}};
+  if (listener.protocol == snapshot::Protocol::tcp) {
+    json["cluster"] = listener.cluster;
+  } else {
+    json["routes"] = listener.routes;
+  }
+  return json;
+}
+
+Json route_json(const snapshot::Route& route) {
+  const bool is_exact = route.match.path_kind == snapshot::Match::Path::exact;
+  return {{"name", route.name},
+          {"match", {{is_exact ? "exact" : "prefix", route.match.path}}},
+          {"cluster", route.cluster},
+          {"timeout", base::format_duration(route.timeout)},
+          {"origin", origin_json(route.origin)}};
+}
+
+Json table_json(const snapshot::RouteTable& table) {
+  auto hosts = Json::array();
+  for (const auto& host : table.virtual_hosts) {
+    auto routes = Json::array();
+    for (const auto& route : host.routes) routes.push_back(route_json(route));
+    hosts.push_back({{"name", host.name}, {"domains", host.domains}, {"routes", std::move(routes)}});
+  }
+  return {{"name", table.name}, {"virtualHosts", std::move(hosts)}, {"origin", origin_json(table.origin)}};
+}
+
+Json cluster_json(const snapshot::Cluster& cluster) {
+  auto endpoints = Json::array();
+  for (const auto& endpoint : cluster.endpoints) {
+    endpoints.push_back({{"address", endpoint.address.to_string()},
+                         {"health", word(endpoint.health)},
+                         {"weight", endpoint.weight},
+                         {"instance", endpoint.instance}});
+  }
+  return {{"name", cluster.name},
+          {"protocol", word(cluster.protocol)},
+          {"loadBalancing", word(cluster.load_balancing)},
+          {"connectTimeout", base::format_duration(cluster.connect_timeout)},
+          {"maxConnections", cluster.max_connections},
+          {"maxPending", cluster.max_pending},
+          {"service", cluster.service},
+          {"serviceNamespace", cluster.service_ns},
+          {"endpoints", std::move(endpoints)},
+          {"origin", origin_json(cluster.origin)}};
+}
+
+}  // namespace
+
+base::Json to_json(const snapshot::Snapshot& snapshot) {
+  auto listeners = Json::array();
+  for (const auto& listener : snapshot.listeners) listeners.push_back(listener_json(listener));
+  auto routes = Json::array();
+  for (const auto& table : snapshot.routes) routes.push_back(table_json(table));
+  auto clusters = Json::array();
+  for (const auto& cluster : snapshot.clusters) clusters.push_back(cluster_json(cluster));
+  return {{"context", snapshot.context.to_string()},
+          {"identity", snapshot.identity},
+          {"listeners", std::move(listeners)},
+          {"routes", std::move(routes)},
+          {"clusters", std::move(clusters)}};
+}
+
+}  // namespace weft::proxy

@@ -1,0 +1,114 @@
+// A context as a worker knows it: the Snapshot in force, made ready, and what lives on from one Snapshot to
+// the next.
+#pragma once
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/random.h"
+#include "decide/decide.h"
+#include "proxy/cluster.h"
+#include "proxy/limits.h"
+#include "proxy/local_ptr.h"
+#include "runtime/reactor.h"
+#include "snapshot/snapshot.h"
+#include "telemetry/shard.h"
+
+namespace weft::proxy {
+
+/// A Snapshot with its index: made once, shared by the workers.
+struct Plan {
+  explicit Plan(snapshot::SnapshotPtr from) : snapshot(std::move(from)), index(*snapshot) {}
+  snapshot::SnapshotPtr snapshot;
+  decide::Index index;
+};
+using PlanPtr = std::shared_ptr<const Plan>;
+
+/// One connection's part of its worker's load, from accept to end. The number is read by other workers.
+class LoadShare {
+ public:
+  LoadShare() = default;
+  /// Takes over one that was counted already.
+  explicit LoadShare(std::atomic<std::size_t>* load) : load_(load) {}
+  LoadShare(LoadShare&& other) noexcept : load_(std::exchange(other.load_, nullptr)) {}
+  LoadShare& operator=(LoadShare&& other) noexcept {
+    std::swap(load_, other.load_);
+    return *this;
+  }
+  ~LoadShare() {
+    if (load_ != nullptr) load_->fetch_sub(1, std::memory_order_relaxed);
+  }
+
+ private:
+  std::atomic<std::size_t>* load_ = nullptr;
+};
+
+/// Who calls, as far as the proxy knows. Empty: unknown.
+struct Peer {
+  std::string workload;
+  std::string ns;
+  /// It is a chain of this process, which may be believed.
+  bool is_local = false;
+  LoadShare share;
+};
+
+/// A Snapshot in force on one worker. A request pins the one that it began with.
+class Config final : public LocalCounted {
+ public:
+  explicit Config(PlanPtr from) : plan(std::move(from)) {}
+
+  PlanPtr plan;
+  /// In the order of the Snapshot's clusters.
+  std::vector<LocalPtr<ClusterState>> clusters;
+
+  const snapshot::Snapshot& snapshot() const { return *plan->snapshot; }
+  ClusterState& state_of(const snapshot::Cluster& cluster) const {
+    return *clusters[static_cast<std::size_t>(&cluster - snapshot().clusters.data())];
+  }
+};
+
+class Context;
+
+/// One listener of one context. Connections hold it beyond its removal.
+class ListenerState final : public LocalCounted {
+ public:
+  explicit ListenerState(LocalPtr<Context> owner) : context(std::move(owner)) {}
+
+  LocalPtr<Context> context;
+  /// In the Snapshot in force; of a removed one, in the last that had it.
+  const snapshot::Listener* config = nullptr;
+  /// Keeps a removed listener's configuration alive.
+  LocalPtr<Config> last;
+  bool is_removed = false;
+};
+
+class Context final : public LocalCounted {
+ public:
+  explicit Context(snapshot::ContextId of) : id(std::move(of)) {}
+
+  const snapshot::ContextId id;
+  LocalPtr<Config> config;
+  std::map<std::string, LocalPtr<ListenerState>, std::less<>> listeners;
+};
+
+/// What clusters are made with.
+struct ClusterParts {
+  runtime::Reactor& reactor;
+  const Limits& limits;
+  telemetry::ProxyCounters& counters;
+  base::Random& random;
+};
+
+/// Puts `plan` in force: clusters of the same name and protocol keep their state, listeners of the same name
+/// and address theirs. The listeners that are gone come back, marked as removed.
+std::vector<LocalPtr<ListenerState>> put_in_force(LocalPtr<Context> context, PlanPtr plan,
+                                                  const ClusterParts& parts);
+/// Takes a context out of force: its clusters are retired, all its listeners come back, marked as removed.
+std::vector<LocalPtr<ListenerState>> take_out_of_force(Context& context);
+
+}  // namespace weft::proxy

@@ -1,0 +1,313 @@
+// Contexts together: both chains in one process, Snapshots that change under way, listeners that go,
+// draining.
+#include "proxy/flow_harness.h"
+
+namespace weft::proxy::testing {
+namespace {
+
+constexpr std::string_view get_text = "GET / HTTP/1.1\r\nhost: web\r\n\r\n";
+const snapshot::ContextId web{"default", "web"};
+
+class ContextFlow : public Flow {
+ protected:
+  /// The context of workload "web": inbound listener `number` at address(100 + number), whose application is
+  /// backend `number`.
+  static snapshot::Snapshot web_context(std::vector<int> instances) {
+    snapshot::Snapshot snapshot;
+    snapshot.context = web;
+    for (const int number : instances) {
+      const auto name = "inbound/default/web-" + std::to_string(number) + "/80";
+      auto part = simple({number}, snapshot::Direction::inbound);
+      part.listeners[0].name = name;
+      part.listeners[0].routes = name;
+      part.listeners[0].address = address(100 + number);
+      part.routes[0].name = name;
+      part.routes[0].virtual_hosts[0].routes[0].cluster = name;
+      part.clusters[0].name = name;
+      snapshot.listeners.push_back(part.listeners[0]);
+      snapshot.routes.push_back(part.routes[0]);
+      snapshot.clusters.push_back(part.clusters[0]);
+    }
+    return snapshot;
+  }
+  /// The caller's context: its cluster holds the inbound listeners' addresses.
+  static snapshot::Snapshot shop_context(std::vector<int> instances) {
+    for (auto& number : instances) number += 100;
+    return simple(std::move(instances));
+  }
+};
+
+TEST_F(ContextFlow, BothChainsRunOverMemory) {
+  backend(1);
+  apply(web_context({1}));
+  apply(shop_context({1}));
+  EXPECT_EQ(body_of(get()), "b1");
+  EXPECT_EQ(backend(1).connections, 1U);
+  for (const auto* reporter : {"source", "destination"}) {
+    EXPECT_EQ(total("istio_requests_total", {{"reporter", reporter},
+                                             {"source_workload", "shop"},
+                                             {"source_workload_namespace", "default"},
+                                             {"destination_workload", "web"},
+                                             {"destination_service_name", "web"},
+                                             {"response_code", "200"}}),
+              1U)
+        << reporter;
+  }
+  EXPECT_EQ(total("istio_requests_total"), 2U);
+  EXPECT_THAT(backend(1).requests.at(0), HasSubstr("x-request-id: "));
+}
+
+TEST_F(ContextFlow, InboundFailureIsTriedAtAnotherInstance) {
+  backend(1).mode = Backend::Mode::refuse;
+  backend(2);
+  apply(web_context({1, 2}));
+  apply(shop_context({1, 2}));
+  for (int i = 0; i < 4; ++i) {
+    auto wire = connect();
+    EXPECT_EQ(body_of(wire.exchange("POST / HTTP/1.1\r\nhost: web\r\ncontent-length: 4\r\n\r\nbody")),
+              "b2:body");
+  }
+  EXPECT_EQ(total("istio_requests_total", {{"reporter", "source"}, {"response_code", "200"}}), 4U);
+  EXPECT_EQ(total("istio_requests_total", {{"reporter", "destination"}, {"response_flags", "UF"}}),
+            total("weft_retries_total"));
+}
+
+TEST_F(ContextFlow, InboundFailureIsToldApartFromTheApplications) {
+  backend(1).mode = Backend::Mode::refuse;
+  apply(web_context({1}));
+  apply(shop_context({1}));
+  const auto text = get();
+  EXPECT_EQ(status_of_response(text), 503);
+  EXPECT_THAT(text, Not(HasSubstr("x-weft-refused")));
+  EXPECT_EQ(total("istio_requests_total", {{"reporter", "source"}, {"response_flags", "UF"}}), 1U);
+  EXPECT_EQ(total("istio_requests_total", {{"reporter", "destination"}, {"response_flags", "UF"}}), 1U);
+}
+
+TEST_F(ContextFlow, KilledInstanceFailsNoGet) {
+  for (const int i : {1, 2}) backend(i).mode = Backend::Mode::by_hand;
+  apply(web_context({1, 2}));
+  apply(shop_context({1, 2}));
+  auto wire = connect();
+  wire.send(get_text);
+  ASSERT_EQ(backend(1).wires.size(), 1U);
+  backend(1).wires[0]->close();
+  backend(1).mode = Backend::Mode::refuse;
+  ASSERT_EQ(backend(2).wires.size(), 1U);
+  backend(2).wires[0]->send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
+  EXPECT_EQ(body_of(wire.receive()), "ok");
+}
+
+TEST_F(ContextFlow, ApplicationCannotForgeAFailureMark) {
+  backend(1).mode = Backend::Mode::by_hand;
+  apply(web_context({1}));
+  apply(shop_context({1}));
+  auto wire = connect();
+  wire.send(get_text);
+  backend(1).wires[0]->send("HTTP/1.1 503 No\r\nx-weft-refused: UF\r\ncontent-length: 0\r\n\r\n");
+  EXPECT_EQ(status_of_response(wire.receive()), 503);
+  EXPECT_EQ(total("istio_requests_total", {{"reporter", "source"}, {"response_flags", "-"}}), 1U);
+}
+
+TEST_F(ContextFlow, InboundListenerThatGoesFinishesItsRequest) {
+  backend(1).mode = Backend::Mode::by_hand;
+  apply(web_context({1}));
+  apply(shop_context({1}));
+  auto wire = connect();
+  wire.send(get_text);
+  apply(web_context({}));
+  EXPECT_EQ(wire.receive(), "");
+  backend(1).wires[0]->send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
+  EXPECT_EQ(body_of(wire.receive()), "ok");
+  EXPECT_EQ(total("weft_upstream_connections_active"), 0U) << "nothing rests towards what is gone";
+}
+
+TEST_F(ContextFlow, RemovedContextEndsItsIdleConnections) {
+  backend(1);
+  apply(simple({1}));
+  auto idle = connect();
+  idle.exchange(get_text);
+  worker_->remove({"default", "shop"});
+  settle();
+  EXPECT_TRUE(idle.is_closed());
+  EXPECT_EQ(total("weft_upstream_connections_active"), 0U);
+  EXPECT_EQ(worker_->connections(), 0U);
+}
+
+TEST_F(ContextFlow, RequestUnderWayInARemovedContextFinishes) {
+  backend(1).mode = Backend::Mode::by_hand;
+  apply(simple({1}));
+  auto wire = connect();
+  wire.send(get_text);
+  worker_->remove({"default", "shop"});
+  backend(1).wires[0]->send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
+  EXPECT_EQ(body_of(wire.receive()), "ok");
+  EXPECT_TRUE(wire.is_closed());
+}
+
+TEST_F(ContextFlow, SnapshotSwapKeepsConnectionsAndBalance) {
+  for (const int i : {1, 2, 3}) backend(i);
+  apply(simple({1, 2, 3}));
+  auto wire = connect();
+  std::string names;
+  for (int i = 0; i < 6; ++i) {
+    names += body_of(wire.exchange(get_text));
+    apply(simple({1, 2, 3}));
+  }
+  EXPECT_EQ(names, "b1b2b3b1b2b3");
+  for (const int i : {1, 2, 3}) EXPECT_EQ(backend(i).connections, 1U);
+}
+
+TEST_F(ContextFlow, SwapWithChangesKeepsWhatStays) {
+  for (const int i : {1, 2, 3}) backend(i);
+  apply(simple({1, 2}));
+  auto wire = connect();
+  for (int i = 0; i < 4; ++i) wire.exchange(get_text);
+  apply(simple({2, 3}));
+  EXPECT_EQ(total("weft_upstream_connections_active"), 1U) << "the removed endpoint's connection is closed";
+  for (int i = 0; i < 4; ++i) wire.exchange(get_text);
+  EXPECT_EQ(backend(1).requests.size(), 2U);
+  EXPECT_EQ(backend(2).requests.size(), 4U);
+  EXPECT_EQ(backend(2).connections, 1U);
+  EXPECT_EQ(backend(3).requests.size(), 2U);
+}
+
+TEST_F(ContextFlow, DrainingEndpointFinishesAndGetsNothingNew) {
+  backend(1).mode = Backend::Mode::by_hand;
+  backend(2);
+  apply(simple({1}));
+  auto wire = connect();
+  wire.send(get_text);
+  auto snapshot = simple({1, 2});
+  snapshot.clusters[0].endpoints[0].health = snapshot::Health::draining;
+  apply(snapshot);
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(body_of(get()), "b2");
+  backend(1).wires[0]->send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
+  EXPECT_EQ(body_of(wire.receive()), "ok");
+  EXPECT_EQ(backend(1).wires.size(), 1U);
+  EXPECT_TRUE(backend(1).wires[0]->is_closed());
+}
+
+TEST_F(ContextFlow, SwapUnderwayLosesNoRequest) {
+  for (const int i : {1, 2}) backend(i).mode = Backend::Mode::by_hand;
+  apply(simple({1}));
+  auto wire = connect();
+  for (int i = 0; i < 50; ++i) {
+    wire.send(get_text);
+    apply(simple({i % 2 == 0 ? 2 : 1}));
+    auto& server = *backend(i % 2 == 0 ? 1 : 2).wires.back();
+    EXPECT_THAT(server.receive(), HasSubstr("GET / "));
+    server.send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
+    ASSERT_EQ(body_of(wire.receive()), "ok") << i;
+  }
+  EXPECT_EQ(total("istio_requests_total", {{"response_code", "200"}}), 50U);
+}
+
+TEST_F(ContextFlow, DrainFinishesRequestsAndClosesIdle) {
+  backend(1).mode = Backend::Mode::by_hand;
+  apply(simple({1}));
+  auto idle = connect();
+  auto busy = connect();
+  busy.send(get_text);
+  worker_->begin_drain();
+  settle();
+  EXPECT_TRUE(idle.is_closed());
+  backend(1).wires[0]->send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
+  const auto text = busy.receive();
+  EXPECT_EQ(body_of(text), "ok");
+  EXPECT_TRUE(busy.is_closed());
+  busy.close();
+  EXPECT_EQ(worker_->connections(), 0U);
+}
+
+TEST_F(ContextFlow, DrainSaysConnectionClose) {
+  backend(1);
+  apply(simple({1}));
+  auto wire = connect();
+  wire.send("GET / HTTP/1.1\r\n");
+  worker_->begin_drain();
+  EXPECT_THAT(wire.exchange("host: web\r\n\r\n"), HasSubstr("connection: close"));
+  EXPECT_TRUE(wire.is_closed());
+}
+
+TEST_F(ContextFlow, CutEndsEverythingAndCountsIt) {
+  backend(1).mode = Backend::Mode::by_hand;
+  apply(simple({1}));
+  auto wire = connect();
+  wire.send(get_text);
+  worker_->cut();
+  EXPECT_TRUE(wire.is_closed());
+  EXPECT_EQ(total("istio_requests_total"), 1U);
+  EXPECT_EQ(total("weft_requests_active"), 0U);
+}
+
+snapshot::Snapshot tcp_context(std::vector<int> endpoints) {
+  snapshot::Snapshot snapshot;
+  snapshot.context = {"default", "shop"};
+  auto& listener = snapshot.listeners.emplace_back();
+  listener.name = "in";
+  listener.address = address(200);
+  listener.protocol = snapshot::Protocol::tcp;
+  listener.cluster = "db";
+  auto& cluster = snapshot.clusters.emplace_back();
+  cluster.name = "db";
+  cluster.protocol = snapshot::Protocol::tcp;
+  cluster.service = "db";
+  cluster.service_ns = "default";
+  for (const int number : endpoints) cluster.endpoints.emplace_back().address = address(number);
+  return snapshot;
+}
+
+TEST_F(ContextFlow, OpaqueConnectionWithHalfClose) {
+  backend(1).mode = Backend::Mode::by_hand;
+  apply(tcp_context({1}));
+  auto wire = connect();
+  wire.send("question");
+  ASSERT_EQ(backend(1).wires.size(), 1U);
+  auto& server = *backend(1).wires[0];
+  EXPECT_EQ(server.receive(), "question");
+  wire.shutdown();
+  EXPECT_TRUE(server.is_closed());
+  server.send("the answer");
+  EXPECT_EQ(wire.receive(), "the answer");
+  EXPECT_EQ(worker_->connections(), 1U);
+  server.close();
+  EXPECT_TRUE(wire.is_closed());
+  EXPECT_EQ(worker_->connections(), 0U);
+  EXPECT_EQ(total("istio_tcp_received_bytes_total", {{"destination_service_name", "db"}}), 8U);
+  EXPECT_EQ(total("istio_tcp_sent_bytes_total"), 10U);
+  EXPECT_EQ(total("istio_tcp_connections_opened_total"), 1U);
+  EXPECT_EQ(total("istio_tcp_connections_closed_total"), 1U);
+}
+
+TEST_F(ContextFlow, OpaqueConnectionTriesAnotherEndpoint) {
+  backend(1).mode = Backend::Mode::refuse;
+  backend(2).mode = Backend::Mode::by_hand;
+  apply(tcp_context({1, 2}));
+  auto wire = connect();
+  wire.send("x");
+  ASSERT_EQ(backend(2).wires.size(), 1U);
+  EXPECT_EQ(backend(2).wires[0]->receive(), "x");
+}
+
+TEST_F(ContextFlow, OpaqueConnectionWithoutEndpointIsClosed) {
+  apply(tcp_context({}));
+  auto wire = connect();
+  EXPECT_TRUE(wire.is_closed());
+  EXPECT_EQ(worker_->connections(), 0U);
+}
+
+TEST_F(ContextFlow, IdleOpaqueConnectionIsClosedInTime) {
+  backend(1).mode = Backend::Mode::by_hand;
+  apply(tcp_context({1}));
+  auto wire = connect();
+  wire.send("x");
+  advance(59min);
+  wire.send("y");
+  advance(59min);
+  EXPECT_FALSE(wire.is_closed());
+  advance(2min);
+  EXPECT_TRUE(wire.is_closed());
+}
+
+}  // namespace
+}  // namespace weft::proxy::testing

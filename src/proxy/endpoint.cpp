@@ -1,0 +1,159 @@
+#include "proxy/endpoint.h"
+
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
+#include "runtime/combine.h"
+
+namespace weft::proxy {
+
+UpstreamConnection::UpstreamConnection(runtime::Reactor& reactor, LocalPtr<EndpointState> endpoint,
+                                       std::unique_ptr<runtime::Stream> stream, bool is_local)
+    : reader(*stream),
+      writer(*stream),
+      deadline(reactor, *stream),
+      endpoint_(std::move(endpoint)),
+      stream_(std::move(stream)),
+      is_local_(is_local) {
+  ++endpoint_->counters_.upstream_connections;
+  ++endpoint_->counters_.upstream_connections_active;
+}
+
+UpstreamConnection::~UpstreamConnection() {
+  stream_->readable().cancel(*this);
+  --endpoint_->counters_.upstream_connections_active;
+  endpoint_->connection_ended();
+}
+
+bool UpstreamConnection::seems_open() {
+  if (stream_->fd() < 0) return true;
+  char byte = 0;
+  return ::recv(stream_->fd(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && (errno == EAGAIN || errno == EINTR);
+}
+
+void UpstreamConnection::wake() {
+  // At rest nothing may come: an end, an error and unasked bytes all make the connection useless.
+  std::array<char, 1> byte{};
+  const auto got = stream_->try_read(byte);
+  if (!got && got.error().would_block()) {
+    stream_->readable().wait(*this);
+    return;
+  }
+  endpoint_->drop_idle(*this);
+}
+
+void Lease::keep() {
+  auto& endpoint = *connection_->endpoint_;
+  endpoint.keep(std::move(connection_));
+}
+
+PendingRequest::PendingRequest(runtime::Reactor& reactor, LocalPtr<EndpointState> endpoint)
+    : endpoint_(std::move(endpoint)),
+      place_(endpoint_->pending_.insert(endpoint_->pending_.end(), this)),
+      soon_(reactor, *this) {}
+
+PendingRequest::~PendingRequest() {
+  if (is_queued_) {
+    endpoint_->pending_.erase(place_);
+  } else if (!is_taken_) {
+    endpoint_->call_next(std::move(lease_));
+  }
+}
+
+runtime::Task<void> PendingRequest::wait() {
+  if (is_queued_) co_await runtime::Wait(called_);
+  is_taken_ = true;
+}
+
+EndpointState::EndpointState(runtime::Reactor& reactor, const Limits& limits,
+                             telemetry::ProxyCounters& counters, const snapshot::Endpoint& config)
+    : reactor_(reactor), limits_(limits), counters_(counters), address_(config.address) {
+  update(config);
+}
+
+EndpointState::~EndpointState() = default;
+
+void EndpointState::update(const snapshot::Endpoint& config) {
+  instance_ = config.instance;
+  weight_ = config.weight;
+  health_ = config.health;
+  is_retired_ = false;
+  if (health_ != snapshot::Health::healthy) close_idle();
+}
+
+void EndpointState::retire() {
+  is_retired_ = true;
+  close_idle();
+  while (!pending_.empty()) call_next({});
+}
+
+void EndpointState::close_idle() {
+  if (idle_.empty()) return;
+  // A connection's end may be the last that holds this endpoint.
+  const LocalPtr<EndpointState> self(this);
+  idle_.clear();
+}
+
+Lease EndpointState::take_idle() {
+  if (idle_.empty()) return {};
+  auto connection = std::move(idle_.back());
+  idle_.pop_back();
+  connection->stream_->readable().cancel(*connection);
+  return Lease(std::move(connection));
+}
+
+void EndpointState::connect_failed() {
+  ++counters_.upstream_connect_failures;
+  connection_ended();
+}
+
+void EndpointState::connection_ended() {
+  --connections_;
+  call_next({});
+}
+
+void EndpointState::call_next(Lease lease) {
+  if (pending_.empty()) return;
+  auto& next = *pending_.front();
+  pending_.pop_front();
+  next.is_queued_ = false;
+  next.lease_ = std::move(lease);
+  next.soon_.set();
+}
+
+void EndpointState::keep(std::unique_ptr<UpstreamConnection> connection) {
+  const LocalPtr<EndpointState> self(this);
+  ++connection->requests_;
+  connection->deadline.clear();
+  if (is_retired_ || health_ != snapshot::Health::healthy) return;
+  if (!pending_.empty()) {
+    call_next(Lease(std::move(connection)));
+    return;
+  }
+  if (idle_.size() >= limits_.max_idle_per_endpoint) return;
+  // The peer's end may have come together with the response: then nothing will tell of it again.
+  if (!connection->reader.is_quiet()) return;
+  connection->idle_since_ = reactor_.coarse_now();
+  connection->stream_->readable().wait(*connection);
+  idle_.push_back(std::move(connection));
+}
+
+void EndpointState::drop_idle(UpstreamConnection& connection) {
+  const LocalPtr<EndpointState> self(this);
+  const auto found = std::ranges::find(idle_, &connection, &std::unique_ptr<UpstreamConnection>::get);
+  if (found == idle_.end()) return;
+  const auto gone = std::move(*found);
+  idle_.erase(found);
+}
+
+void EndpointState::close_idle_since(base::MonoTime time) {
+  const LocalPtr<EndpointState> self(this);
+  // The oldest lie in front: the last used is taken first.
+  const auto fresh = std::ranges::find_if(idle_, [&](const auto& one) { return one->idle_since_ > time; });
+  idle_.erase(idle_.begin(), fresh);
+}
+
+}  // namespace weft::proxy

@@ -1,0 +1,170 @@
+// One endpoint as a worker knows it: its pool of connections and its load.
+#pragma once
+
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/address.h"
+#include "http/h1/reader.h"
+#include "http/h1/writer.h"
+#include "proxy/limits.h"
+#include "proxy/local_ptr.h"
+#include "runtime/reactor.h"
+#include "runtime/stream.h"
+#include "snapshot/snapshot.h"
+#include "telemetry/shard.h"
+
+namespace weft::proxy {
+
+class EndpointState;
+
+/// One HTTP/1.1 connection to an endpoint. At rest it lies in its endpoint's pool and watches for the peer's
+/// end.
+class UpstreamConnection final : private runtime::Waiter {
+ public:
+  UpstreamConnection(runtime::Reactor& reactor, LocalPtr<EndpointState> endpoint,
+                     std::unique_ptr<runtime::Stream> stream, bool is_local);
+  UpstreamConnection(const UpstreamConnection&) = delete;
+  UpstreamConnection& operator=(const UpstreamConnection&) = delete;
+  ~UpstreamConnection();
+
+  runtime::Stream& stream() { return *stream_; }
+  http::h1::ResponseReader reader;
+  http::h1::Writer writer;
+  runtime::Deadline deadline;
+
+  /// It leads to an inbound listener of this process, so that what it says of failures can be believed.
+  bool is_local() const { return is_local_; }
+  /// It has carried a request before.
+  bool is_reused() const { return requests_ > 0; }
+  /// False if the peer has surely ended it. One system call.
+  bool seems_open();
+
+ private:
+  friend class EndpointState;
+  friend class Lease;
+  void wake() override;
+
+  LocalPtr<EndpointState> endpoint_;
+  std::unique_ptr<runtime::Stream> stream_;
+  bool is_local_;
+  std::uint64_t requests_ = 0;
+  base::MonoTime idle_since_{};
+};
+
+/// Exclusive use of a connection for one request. Ends by keep(), or the connection is closed.
+class Lease {
+ public:
+  Lease() = default;
+  explicit Lease(std::unique_ptr<UpstreamConnection> connection) : connection_(std::move(connection)) {}
+  Lease(Lease&&) = default;
+  Lease& operator=(Lease&&) = default;
+
+  UpstreamConnection* operator->() const { return connection_.get(); }
+  UpstreamConnection& operator*() const { return *connection_; }
+  explicit operator bool() const { return connection_ != nullptr; }
+  /// Puts the connection into its pool, or hands it to who waits for one.
+  void keep();
+  void close() { connection_.reset(); }
+
+ private:
+  std::unique_ptr<UpstreamConnection> connection_;
+};
+
+/// Who waits for a connection to become free: in its endpoint's queue from construction to the end.
+class PendingRequest final : private runtime::Waiter {
+ public:
+  PendingRequest(runtime::Reactor& reactor, LocalPtr<EndpointState> endpoint);
+  PendingRequest(const PendingRequest&) = delete;
+  PendingRequest& operator=(const PendingRequest&) = delete;
+  ~PendingRequest();
+
+  /// Ends when it is this request's turn: with a connection that was handed over, or with none, when there
+  /// may be room for a new one.
+  runtime::Task<void> wait();
+  Lease take() { return std::move(lease_); }
+
+ private:
+  friend class EndpointState;
+  void wake() override { called_.notify(); }
+
+  LocalPtr<EndpointState> endpoint_;
+  std::list<PendingRequest*>::iterator place_;
+  bool is_queued_ = true;
+  bool is_taken_ = false;
+  Lease lease_;
+  /// Woken by the loop, not by who gave the connection back: no recursion through a chain of waiting
+  /// requests.
+  runtime::Soon soon_;
+  runtime::Readiness called_;
+};
+
+class EndpointState final : public LocalCounted {
+ public:
+  EndpointState(runtime::Reactor& reactor, const Limits& limits, telemetry::ProxyCounters& counters,
+                const snapshot::Endpoint& config);
+  ~EndpointState();
+
+  const base::Address& address() const { return address_; }
+  const std::string& instance() const { return instance_; }
+  std::uint32_t weight() const { return weight_; }
+  snapshot::Health health() const { return health_; }
+
+  /// Takes over what a new Snapshot says. One that is not healthy any more closes its connections at rest.
+  void update(const snapshot::Endpoint& config);
+  /// It is in no Snapshot any more: connections at rest are closed, busy ones when they are done.
+  void retire();
+
+  /// A connection at rest, the last used first; empty if there is none.
+  Lease take_idle();
+  /// Whether another connection may be opened, with `max` in all.
+  bool has_room(std::uint32_t max) const { return connections_ < max; }
+  bool is_retired() const { return is_retired_; }
+  std::size_t pending() const { return pending_.size(); }
+  /// Counts a connection that is being made; ended by UpstreamConnection's end or by connect_failed().
+  void connecting() { ++connections_; }
+  void connect_failed();
+  /// Closes connections that have rested since before `time`.
+  void close_idle_since(base::MonoTime time);
+
+  std::uint64_t connections() const { return connections_; }
+  std::uint64_t idle_connections() const { return idle_.size(); }
+
+  /// Requests under way, for least request.
+  std::uint64_t active = 0;
+  std::uint64_t requests = 0;
+  /// The state of smooth weighted round robin.
+  std::int64_t round_robin_credit = 0;
+  /// The series of the ends whose target this is; null until the first request.
+  telemetry::EndsSeries* series = nullptr;
+  /// The workload behind it, known once a connection found its inbound listener in this process.
+  std::string workload;
+
+ private:
+  friend class UpstreamConnection;
+  friend class Lease;
+  friend class PendingRequest;
+
+  void keep(std::unique_ptr<UpstreamConnection> connection);
+  void drop_idle(UpstreamConnection& connection);
+  void close_idle();
+  void connection_ended();
+  void call_next(Lease lease);
+
+  runtime::Reactor& reactor_;
+  const Limits& limits_;
+  telemetry::ProxyCounters& counters_;
+  base::Address address_;
+  std::string instance_;
+  std::uint32_t weight_ = 1;
+  snapshot::Health health_ = snapshot::Health::healthy;
+  bool is_retired_ = false;
+  std::uint64_t connections_ = 0;
+  std::vector<std::unique_ptr<UpstreamConnection>> idle_;
+  std::list<PendingRequest*> pending_;
+};
+
+}  // namespace weft::proxy

@@ -1,0 +1,31 @@
+// Every limit of the data plane, in one place, with its reason.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+
+namespace weft::proxy {
+
+struct Limits {
+  /// A client must have sent a request's whole head this long after its first byte: a byte a second does not
+  /// get through.
+  std::chrono::milliseconds head_timeout{10'000};
+  /// A keep-alive connection may rest this long between requests (nginx: 75 s, Envoy: 1 h).
+  std::chrono::milliseconds idle_timeout{75'000};
+  /// The longest pause within a body, of either side, while the other waits for it.
+  std::chrono::milliseconds body_timeout{60'000};
+  /// A pooled upstream connection is closed after resting this long; below the idle limit of common servers
+  /// (60 s and more), so that it is us who close.
+  std::chrono::milliseconds upstream_idle_timeout{50'000};
+  /// An opaque connection or tunnel without a byte in either direction for this long is closed (Envoy: 1 h).
+  std::chrono::milliseconds tunnel_idle_timeout{3'600'000};
+  /// Connections that one worker takes; above it accepting waits.
+  std::size_t max_connections = 20'000;
+  /// Idle upstream connections that one worker keeps for one endpoint.
+  std::size_t max_idle_per_endpoint = 256;
+  /// Requests on one client connection before it is closed, so that load spreads over new workers in the long
+  /// run.
+  std::size_t max_requests_per_connection = 1'000'000;
+};
+
+}  // namespace weft::proxy

@@ -1,0 +1,338 @@
+#include "proxy/proxy.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <map>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+#include "proxy/validate.h"
+#include "proxy/worker.h"
+#include "runtime/combine.h"
+#include "runtime/log.h"
+#include "runtime/scope.h"
+#include "runtime/socket.h"
+
+namespace weft::proxy {
+namespace {
+
+using snapshot::ContextId;
+
+/// How often a drain looks whether it is done.
+constexpr auto drain_interval = std::chrono::milliseconds(10);
+
+/// A worker on its thread.
+struct WorkerThread {
+  /// Connections given to it and not ended, for an even spread. Written by itself and by those who hand out.
+  std::atomic<std::size_t> load = 0;
+  std::unique_ptr<runtime::Reactor> reactor;
+  /// Made, used and destroyed on the thread.
+  std::unique_ptr<Worker> worker;
+  std::thread thread;
+};
+
+/// A change on its way, and what came of it.
+struct Change {
+  ContextId context;
+  /// Null: the context is removed.
+  snapshot::SnapshotPtr snapshot;
+  runtime::Event done;
+  std::expected<void, std::string> result;
+};
+
+struct OpenedListener {
+  std::string name;
+  runtime::Fd fd;
+};
+
+/// The listener at that address; null if there is none.
+const snapshot::Listener* listener_at(const snapshot::Snapshot* snapshot, const base::Address& address) {
+  if (snapshot == nullptr) return nullptr;
+  const auto found = std::ranges::find(snapshot->listeners, address, &snapshot::Listener::address);
+  return found == snapshot->listeners.end() ? nullptr : &*found;
+}
+
+}  // namespace
+
+struct Proxy::Impl {
+  Impl(runtime::Reactor& main_reactor, Options from, ListenerSource& listener_source)
+      : main(main_reactor),
+        options(std::move(from)),
+        source(listener_source),
+        access_log(options.access_log) {}
+
+  void start();
+  void stop();
+  void run_worker(std::size_t number);
+  bool hand_out(std::size_t from, const ContextId& context, const std::string& listener, runtime::Fd& fd);
+
+  runtime::Task<void> run_changes();
+  runtime::Task<std::expected<void, std::string>> apply(snapshot::SnapshotPtr snapshot);
+  /// Opens its address; the descriptor goes to `into`.
+  runtime::Task<std::expected<void, std::string>> open(const snapshot::Listener& listener,
+                                                       std::vector<OpenedListener>& into);
+  runtime::Task<void> remove(ContextId context);
+  runtime::Task<std::expected<void, std::string>> change(ContextId context, snapshot::SnapshotPtr snapshot);
+
+  /// Runs `work` on every worker's thread and ends when it has run on all.
+  runtime::Task<void> on_workers(std::function<void(Worker&)> work);
+  /// The same with a value from each.
+  template <class T>
+  runtime::Task<std::vector<T>> from_workers(std::function<T(Worker&)> work);
+
+  runtime::Reactor& main;
+  Options options;
+  ListenerSource& source;
+  exporter::AccessLogFile access_log;
+  std::vector<std::unique_ptr<WorkerThread>> threads;
+  std::map<ContextId, snapshot::SnapshotPtr> in_force;
+  runtime::Queue<std::shared_ptr<Change>> changes;
+  bool is_draining = false;
+  std::size_t next_acceptor = 0;
+  runtime::Scope scope;
+};
+
+void Proxy::Impl::start() {
+  for (unsigned i = 0; i < std::max(options.workers, 1U); ++i) {
+    auto& thread = *threads.emplace_back(std::make_unique<WorkerThread>());
+    thread.reactor = options.clock != nullptr ? std::make_unique<runtime::Reactor>(*options.clock)
+                                              : std::make_unique<runtime::Reactor>();
+  }
+  for (std::size_t i = 0; i < threads.size(); ++i) {
+    threads[i]->thread = std::thread([this, i] { run_worker(i); });
+  }
+  scope.spawn(run_changes());
+}
+
+void Proxy::Impl::run_worker(std::size_t number) {
+  auto& thread = *threads[number];
+  WorkerParts parts;
+  parts.limits = options.limits;
+  parts.seed = options.seed + number;
+  parts.access_log = &access_log;
+  parts.hand_out = [this, number](const ContextId& context, const std::string& listener, runtime::Fd& fd) {
+    return hand_out(number, context, listener, fd);
+  };
+  parts.load = &thread.load;
+  thread.worker = std::make_unique<Worker>(*thread.reactor, std::move(parts));
+  thread.reactor->run();
+  thread.worker.reset();
+}
+
+bool Proxy::Impl::hand_out(std::size_t from, const ContextId& context, const std::string& listener,
+                           runtime::Fd& fd) {
+  const auto least = std::ranges::min_element(
+      threads, {}, [](const auto& thread) { return thread->load.load(std::memory_order_relaxed); });
+  auto& target = **least;
+  // Counted here, so that the next of a burst goes elsewhere.
+  target.load.fetch_add(1, std::memory_order_relaxed);
+  if (&target == threads[from].get()) return false;
+  target.reactor->post([&target, context, listener, taken = std::move(fd)]() mutable {
+    target.worker->serve_fd(context, listener, std::move(taken));
+  });
+  return true;
+}
+
+void Proxy::Impl::stop() {
+  scope.cancel();
+  for (auto& thread : threads) thread->reactor->stop();
+  for (auto& thread : threads) thread->thread.join();
+}
+
+runtime::Task<void> Proxy::Impl::on_workers(std::function<void(Worker&)> work) {
+  struct Join {
+    std::function<void(Worker&)> work;
+    std::size_t left;
+    runtime::Event done;
+  };
+  const auto join = std::make_shared<Join>(std::move(work), threads.size());
+  for (auto& thread : threads) {
+    thread->reactor->post([join, &thread = *thread, &main = main] {
+      join->work(*thread.worker);
+      main.post([join] {
+        if (--join->left == 0) join->done.set();
+      });
+    });
+  }
+  co_await join->done.wait();
+}
+
+template <class T>
+runtime::Task<std::vector<T>> Proxy::Impl::from_workers(std::function<T(Worker&)> work) {
+  struct Values {
+    std::mutex mutex;
+    std::vector<T> list;
+  };
+  const auto values = std::make_shared<Values>();
+  co_await on_workers([values, work = std::move(work)](Worker& worker) {
+    auto value = work(worker);
+    const std::lock_guard lock(values->mutex);
+    values->list.push_back(std::move(value));
+  });
+  co_return std::move(values->list);
+}
+
+// Changes are taken one after the other; a caller that goes away meanwhile does not stop the one under way.
+runtime::Task<void> Proxy::Impl::run_changes() {
+  while (auto next = co_await changes.pop()) {
+    auto& change = **next;
+    if (change.snapshot) {
+      change.result = co_await apply(change.snapshot);
+    } else {
+      co_await remove(change.context);
+    }
+    change.done.set();
+  }
+}
+
+runtime::Task<std::expected<void, std::string>> Proxy::Impl::change(ContextId context,
+                                                                    snapshot::SnapshotPtr snapshot) {
+  const auto change = std::make_shared<Change>();
+  change->context = std::move(context);
+  change->snapshot = std::move(snapshot);
+  changes.push(change);
+  co_await change->done.wait();
+  co_return change->result;
+}
+
+runtime::Task<std::expected<void, std::string>> Proxy::Impl::apply(snapshot::SnapshotPtr snapshot) {
+  if (auto valid = validate(*snapshot); !valid) co_return valid;
+  const auto before = in_force.find(snapshot->context);
+  const auto known = before == in_force.end() ? nullptr : before->second;
+  std::vector<OpenedListener> opened;
+  std::vector<const snapshot::Listener*> renamed;
+  for (const auto& listener : snapshot->listeners) {
+    const auto* same = listener_at(known.get(), listener.address);
+    if (same != nullptr) {
+      // Under another name its address is free only once the old listener is out of force.
+      if (same->name != listener.name) renamed.push_back(&listener);
+    } else if (auto result = co_await open(listener, opened); !result) {
+      co_return result;
+    }
+  }
+  const auto plan = std::make_shared<const Plan>(snapshot);
+  co_await on_workers([plan](Worker& worker) { worker.apply(plan->snapshot->context, plan); });
+  in_force[snapshot->context] = snapshot;
+  std::expected<void, std::string> result;
+  for (const auto* listener : renamed) {
+    if (auto reopened = co_await open(*listener, opened); !reopened) result = reopened;
+  }
+  // Only now: a worker may hand a connection to any other, which must know the listener.
+  for (auto& listener : opened) {
+    auto& thread = *threads[next_acceptor++ % threads.size()];
+    thread.reactor->post(
+        [&thread, id = snapshot->context, name = listener.name, fd = std::move(listener.fd)]() mutable {
+          thread.worker->accept_on(id, name, std::move(fd));
+        });
+  }
+  co_return result;
+}
+
+runtime::Task<std::expected<void, std::string>> Proxy::Impl::open(const snapshot::Listener& listener,
+                                                                  std::vector<OpenedListener>& into) {
+  auto fd = co_await source.open(listener.address);
+  if (!fd) {
+    co_return std::unexpected(fmt::format("listener {} cannot listen on {}: {}", listener.name,
+                                          listener.address.to_string(), fd.error().message()));
+  }
+  into.push_back({listener.name, std::move(*fd)});
+  co_return std::expected<void, std::string>{};
+}
+
+runtime::Task<void> Proxy::Impl::remove(ContextId context) {
+  in_force.erase(context);
+  co_await on_workers([context](Worker& worker) { worker.remove(context); });
+}
+
+runtime::Task<runtime::IoResult<runtime::Fd>> BindingListenerSource::open(const base::Address& address) {
+  co_return runtime::listen_on(address);
+}
+
+Proxy::Proxy(runtime::Reactor& main, Options options, ListenerSource& source)
+    : impl_(std::make_unique<Impl>(main, std::move(options), source)) {
+  impl_->start();
+}
+
+Proxy::~Proxy() { impl_->stop(); }
+
+runtime::Task<std::expected<void, std::string>> Proxy::apply(snapshot::SnapshotPtr snapshot) {
+  const auto context = snapshot->context;
+  co_return co_await impl_->change(context, std::move(snapshot));
+}
+
+runtime::Task<void> Proxy::remove(ContextId context) { co_await impl_->change(std::move(context), nullptr); }
+
+runtime::Task<void> Proxy::drain(base::Duration deadline) {
+  impl_->is_draining = true;
+  const auto end = impl_->main.clock().now() + deadline;
+  co_await impl_->on_workers([](Worker& worker) { worker.begin_drain(); });
+  while (impl_->main.clock().now() < end) {
+    const auto left =
+        co_await impl_->from_workers<std::size_t>([](Worker& worker) { return worker.connections(); });
+    if (std::ranges::all_of(left, [](std::size_t count) { return count == 0; })) co_return;
+    co_await impl_->main.sleep(drain_interval);
+  }
+  co_await impl_->on_workers([](Worker& worker) { worker.cut(); });
+}
+
+bool Proxy::is_draining() const { return impl_->is_draining; }
+
+runtime::Task<telemetry::Samples> Proxy::metrics() {
+  const auto shards =
+      co_await impl_->from_workers<telemetry::Samples>([](Worker& worker) { return worker.samples(); });
+  telemetry::Samples samples;
+  for (const auto& shard : shards) samples.merge(shard);
+  samples.add("weft_access_log_dropped_total", "Access-log lines that were dropped.",
+              telemetry::Kind::counter, std::string(), impl_->access_log.dropped());
+  for (std::size_t i = 0; i < impl_->threads.size(); ++i) {
+    samples.add("weft_worker_connections", "Connections of clients over sockets, by worker.",
+                telemetry::Kind::gauge, {{"worker", std::to_string(i)}},
+                impl_->threads[i]->load.load(std::memory_order_relaxed));
+  }
+  samples.add("weft_contexts", "Contexts in force.", telemetry::Kind::gauge, std::string(),
+              impl_->in_force.size());
+  co_return samples;
+}
+
+std::vector<snapshot::SnapshotPtr> Proxy::snapshots() const {
+  std::vector<snapshot::SnapshotPtr> list;
+  for (const auto& [id, snapshot] : impl_->in_force) list.push_back(snapshot);
+  return list;
+}
+
+std::vector<ListenerStatus> Proxy::listeners() const {
+  std::vector<ListenerStatus> list;
+  for (const auto& [id, snapshot] : impl_->in_force) {
+    for (const auto& listener : snapshot->listeners) list.push_back({id, listener.name, listener.address});
+  }
+  return list;
+}
+
+runtime::Task<std::vector<EndpointStatus>> Proxy::endpoints() {
+  const auto parts = co_await impl_->from_workers<std::vector<EndpointStatus>>([](Worker& worker) {
+    std::vector<EndpointStatus> list;
+    worker.add_endpoints(list);
+    return list;
+  });
+  std::map<std::pair<std::string, base::Address>, EndpointStatus> merged;
+  for (const auto& part : parts) {
+    for (const auto& one : part) {
+      auto [at, is_new] = merged.try_emplace({one.context.to_string() + " " + one.cluster, one.address}, one);
+      if (is_new) continue;
+      at->second.connections += one.connections;
+      at->second.idle_connections += one.idle_connections;
+      at->second.active_requests += one.active_requests;
+      at->second.requests += one.requests;
+    }
+  }
+  std::vector<EndpointStatus> list;
+  for (auto& [key, status] : merged) list.push_back(std::move(status));
+  co_return list;
+}
+
+unsigned Proxy::workers() const { return static_cast<unsigned>(impl_->threads.size()); }
+
+}  // namespace weft::proxy

@@ -1,0 +1,253 @@
+// The life of one request, in order.
+#include "proxy/request.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "proxy/exchange.h"
+#include "proxy/rewrite.h"
+#include "proxy/upstream.h"
+#include "proxy/worker.h"
+#include "telemetry/trace_context.h"
+
+namespace weft::proxy {
+namespace {
+
+LocalPtr<Config> pinned(const ListenerState& listener) {
+  return listener.is_removed ? listener.last : listener.context->config;
+}
+
+bool asks_for_nothing(message::Method method) {
+  return method == message::Method::get || method == message::Method::head ||
+         method == message::Method::options;
+}
+
+/// A connection at rest that may be used for this request; empty if there is none.
+Lease take_idle(const Request& request, EndpointState& endpoint) {
+  while (auto lease = endpoint.take_idle()) {
+    // What may be sent again needs no look at the connection; what may not is worth a system call.
+    if (asks_for_nothing(request.client.reader.head().method) || lease->seems_open()) return lease;
+  }
+  return {};
+}
+
+/// One attempt: an endpoint is picked, a connection taken, the request exchanged.
+runtime::Task<Failure> attempt(Request& request) {
+  // After a connection at rest that turned out to be dead, its endpoint may be asked again, by a new
+  // connection.
+  const bool was_reused = std::exchange(request.was_reused, false);
+  auto* endpoint = request.cluster->pick(request.tried(), was_reused);
+  if (endpoint == nullptr) {
+    request.is_exhausted = true;
+    co_return request.failure == Failure::none ? Failure::no_healthy_endpoint : request.failure;
+  }
+  request.begin_attempt(*endpoint);
+  Lease lease;
+  if (!was_reused) lease = take_idle(request, *endpoint);
+  if (!lease) {
+    auto opened = co_await open_connection(request.worker, LocalPtr(request.cluster), LocalPtr(endpoint),
+                                           request.client.listener->context->id, request.direction());
+    if (!opened) co_return opened.error();
+    lease = std::move(*opened);
+  }
+  request.was_reused = lease->is_reused();
+  co_return co_await exchange(request, std::move(lease));
+}
+
+}  // namespace
+
+runtime::Task<bool> serve_request(Downstream& client) {
+  Request request(client);
+  if (request.head().method == message::Method::connect) {
+    request.keep_alive = false;  // its client may already be sending what was meant for the tunnel
+    co_return co_await refuse(request, Failure::connect_not_allowed);
+  }
+  rewrite_request(request);
+  const auto& head = request.head();
+  const auto decision = request.config->plan->index.request(
+      request.listener(), {head.method_text(), head.authority(), head.target});
+  if (!decision) co_return co_await refuse(request, failure_of(decision.error()));
+  request.take(*decision);
+
+  do {
+    request.failure = co_await attempt(request);
+  } while (may_try_again(request, request.failure));
+
+  if (request.failure == Failure::none || request.has_begun_response) {
+    co_return request.keep_alive&& request.failure == Failure::none;
+  }
+  co_return co_await refuse(request, request.failure);
+}
+
+bool may_try_again(const Request& request, Failure failure) {
+  if (failure == Failure::none || request.has_begun_response || request.is_body_gone ||
+      request.is_exhausted) {
+    return false;
+  }
+  if (request.attempts() == 0 || request.attempts() >= max_attempts) return false;
+  // Another endpoint; or the same one, if all that is wrong may be a connection that it had closed at rest.
+  if (request.cluster->healthy() <= request.tried().size() && !request.was_reused) return false;
+  if (had_no_effect(failure)) return true;
+  if (failure != Failure::reset_before_response) return false;
+  return !request.was_sent ||
+         (asks_for_nothing(request.client.reader.head().method) && !request.risked_effect);
+}
+
+runtime::Task<bool> refuse(Request& request, Failure failure) {
+  auto& client = request.client;
+  request.failure = failure;
+  if (request.status == 0) request.status = status_of(failure);
+  if (request.reason.empty()) request.reason = describe(failure);
+  if (failure == Failure::downstream_closed || failure == Failure::downstream_timeout) co_return false;
+  ++request.worker.shard.proxy.refused;
+  request.keep_alive = request.keep_alive && client.reader.body_done();
+
+  message::ResponseHead head;
+  head.status = request.status;
+  head.headers.add(message::FieldId::content_type, "text/plain; charset=utf-8");
+  if (request.direction() == snapshot::Direction::inbound) {
+    head.headers.add(message::FieldId::x_weft_refused, telemetry::letters(flag_of(failure)));
+  }
+  if (!request.keep_alive) head.headers.add(message::FieldId::connection, "close");
+  std::string body(describe(failure));
+  body += '\n';
+  const bool is_head = request.head().method == message::Method::head;
+  auto framing = http::h1::Framing::of_length(body.size());
+  if (is_head) framing = {http::h1::Framing::Kind::none, 0, body.size()};
+  client.writer.put_head(head, framing);
+  client.write_deadline.expires_after(request.worker.limits().body_timeout);
+  const auto written =
+      co_await client.writer.write(is_head ? std::string_view() : std::string_view(body), true);
+  client.write_deadline.clear();
+  if (written && !is_head) request.bytes_sent += body.size();
+  co_return written.has_value() && request.keep_alive;
+}
+
+Request::Request(Downstream& from)
+    : client(from),
+      worker(from.worker),
+      config(pinned(*from.listener)),
+      listener_(from.listener->config),
+      direction_(listener_->direction),
+      is_http10_(from.reader.head().version == message::Version::http_1_0),
+      start_(worker.reactor.coarse_now()),
+      wall_(worker.logs_access() ? worker.reactor.clock().wall() : base::WallTime{}) {
+  ++worker.shard.proxy.requests_active;
+}
+
+void Request::take(const decide::Decision& decided) {
+  decision = decided;
+  cluster = &config->state_of(*decided.cluster);
+}
+
+void Request::begin_attempt(EndpointState& endpoint) {
+  end_attempt();
+  if (attempts_ > 0) ++worker.shard.proxy.retries;
+  if (attempts_ > 0 && was_sent && !had_no_effect(failure)) risked_effect = true;
+  was_sent = false;
+  tried_[attempts_++] = LocalPtr(&endpoint);
+  ++endpoint.active;
+  ++endpoint.requests;
+}
+
+void Request::end_attempt() {
+  if (attempts_ > 0) --endpoint().active;
+}
+
+base::Duration Request::time_left() const {
+  const base::Duration timeout = decision.route->timeout;
+  if (timeout <= base::Duration::zero()) return base::Duration::zero();
+  return std::max<base::Duration>(start_ + timeout - worker.reactor.coarse_now(),
+                                  std::chrono::milliseconds(1));
+}
+
+telemetry::Ends Request::ends(const std::string& destination_workload) const {
+  const auto& context = client.listener->context->id;
+  telemetry::Ends ends;
+  if (direction() == snapshot::Direction::inbound) {
+    ends.reporter = telemetry::Reporter::destination;
+    ends.source_workload = client.peer.workload;
+    ends.source_workload_namespace = client.peer.ns;
+    ends.destination_workload = context.workload;
+    ends.service = listener_->service;
+    ends.service_namespace = listener_->service_ns;
+    return ends;
+  }
+  ends.source_workload = context.workload;
+  ends.source_workload_namespace = context.ns;
+  ends.destination_workload = destination_workload;
+  const bool has_service = decision.cluster != nullptr && !decision.cluster->service.empty();
+  ends.service = has_service ? decision.cluster->service : listener_->service;
+  ends.service_namespace = has_service ? decision.cluster->service_ns : listener_->service_ns;
+  return ends;
+}
+
+telemetry::EndsSeries& Request::series() {
+  if (series_ != nullptr) return *series_;
+  auto** known = &client.inbound_series;
+  if (direction() != snapshot::Direction::inbound) {
+    if (cluster == nullptr) return worker.shard.ends(ends({}));
+    known = attempts_ > 0 ? &endpoint().series : &cluster->series;
+  }
+  if (*known == nullptr)
+    *known = &worker.shard.ends(ends(attempts_ > 0 ? endpoint().workload : std::string()));
+  return **known;
+}
+
+void Request::unpin() {
+  series_ = &series();
+  names_ = std::make_unique<Names>(listener_->name, decision.route->name, decision.cluster->name);
+  listener_ = nullptr;
+  decision = {};
+  cluster = nullptr;
+  config = {};
+}
+
+Request::~Request() {
+  --worker.shard.proxy.requests_active;
+  if (failure == Failure::none) failure = marked;
+  series().request(status, flag_of(failure), worker.reactor.coarse_now() - start_);
+  if (worker.logs_access()) log();
+  end_attempt();
+}
+
+void Request::log() {
+  telemetry::AccessRecord record;
+  record.start = wall_;
+  record.duration = worker.reactor.coarse_now() - start_;
+  record.source_workload = client.peer.workload;
+  record.source_namespace = client.peer.ns;
+  record.method = "-";
+  if (failure != Failure::malformed_request) {
+    const auto& sent = head();
+    record.method = sent.method_text();
+    record.host = sent.authority();
+    record.path = sent.target;
+    record.request_id = sent.headers.find(message::FieldId::x_request_id).value_or(std::string_view());
+    record.trace_id = sent.headers.find(message::FieldId::traceparent).value_or(std::string_view());
+    if (telemetry::TraceParent::is_valid(record.trace_id)) record.trace_id = record.trace_id.substr(3, 32);
+  }
+  record.status = status;
+  record.flag = flag_of(failure);
+  record.reason = reason.empty() ? describe(failure) : reason;
+  record.bytes_received = bytes_received;
+  record.bytes_sent = bytes_sent;
+  record.client = &client.address();
+  record.attempts = static_cast<int>(attempts_);
+  if (names_) {
+    record.listener = names_->listener;
+    record.route = names_->route;
+    record.cluster = names_->cluster;
+  } else {
+    record.listener = listener_->name;
+    if (decision.route != nullptr) record.route = decision.route->name;
+    if (decision.cluster != nullptr) record.cluster = decision.cluster->name;
+  }
+  if (attempts_ > 0) {
+    record.endpoint = endpoint().instance();
+    record.upstream = &endpoint().address();
+  }
+  worker.log_access(record);
+}
+
+}  // namespace weft::proxy

@@ -1,0 +1,123 @@
+// One request on its way: what its steps share.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "decide/decide.h"
+#include "message/head.h"
+#include "proxy/context.h"
+#include "proxy/downstream.h"
+#include "proxy/failure.h"
+#include "runtime/task.h"
+#include "telemetry/access.h"
+
+namespace weft::proxy {
+
+/// Most endpoints that one request is sent to. A few, so that one instance after the other may die, and
+/// bounded, so that a dead service is not hammered.
+inline constexpr std::size_t max_attempts = 4;
+
+/// Counted and logged exactly once, when it is destroyed: also when its connection is cut.
+class Request {
+ public:
+  explicit Request(Downstream& from);
+  ~Request();
+  Request(const Request&) = delete;
+  Request& operator=(const Request&) = delete;
+
+  message::RequestHead& head() { return client.reader.head(); }
+  const http::h1::Framing& framing() const { return client.reader.framing(); }
+  const snapshot::Listener& listener() const { return *listener_; }
+  snapshot::Direction direction() const { return direction_; }
+  bool is_http10() const { return is_http10_; }
+
+  /// Takes the decided way.
+  void take(const decide::Decision& decision);
+  /// Lets the Snapshot go, whose time a long tunnel should not prolong; what the record needs is kept.
+  void unpin();
+  /// Counts `endpoint` as the one that the request is sent to now.
+  void begin_attempt(EndpointState& endpoint);
+  /// The endpoints that it was sent to before.
+  std::span<const LocalPtr<EndpointState>> tried() const { return {tried_.data(), attempts_}; }
+  EndpointState& endpoint() const { return *tried_[attempts_ - 1]; }
+  std::size_t attempts() const { return attempts_; }
+  /// What is left of the route's time; zero: no limit. Never zero if there is one.
+  base::Duration time_left() const;
+
+  Downstream& client;
+  Worker& worker;
+  /// What it began with; stays in force for it until unpin().
+  LocalPtr<Config> config;
+  decide::Decision decision;
+  ClusterState* cluster = nullptr;
+
+  /// The protocol that the client wants to change to; empty: none.
+  std::string upgrade;
+  /// The client's connection may carry another request.
+  bool keep_alive = true;
+
+  /// The first piece of the body, kept for another attempt; whole if no_more_body.
+  std::string_view first_piece;
+  bool took_first_piece = false;
+  /// More of the body than first_piece was read: it is not at hand for another attempt.
+  bool is_body_gone = false;
+  /// Something of this attempt has been written to the endpoint.
+  bool was_sent = false;
+  /// The last failure was of a connection that had been used before, which the endpoint may have closed at
+  /// rest.
+  bool was_reused = false;
+  /// It was sent again although it may have had an effect (GET and the like): that happens once.
+  bool risked_effect = false;
+  /// No endpoint is left to try.
+  bool is_exhausted = false;
+  /// Bytes of the response have gone to the client: nothing else can be answered.
+  bool has_begun_response = false;
+
+  // For the record.
+  int status = 0;
+  Failure failure = Failure::none;
+  /// What another chain marked its answer with, that the client was given.
+  Failure marked = Failure::none;
+  std::string_view reason;
+  std::uint64_t bytes_received = 0;
+  std::uint64_t bytes_sent = 0;
+
+ private:
+  telemetry::EndsSeries& series();
+  void log();
+  telemetry::Ends ends(const std::string& destination_workload) const;
+  void end_attempt();
+
+  const snapshot::Listener* listener_;
+  const snapshot::Direction direction_;
+  /// Set by unpin().
+  telemetry::EndsSeries* series_ = nullptr;
+  struct Names {
+    std::string listener;
+    std::string route;
+    std::string cluster;
+  };
+  std::unique_ptr<Names> names_;
+  const bool is_http10_;
+  const base::MonoTime start_;
+  const base::WallTime wall_;
+  std::array<LocalPtr<EndpointState>, max_attempts> tried_;
+  std::size_t attempts_ = 0;
+};
+
+/// Serves the request whose head `client` has read. False if the connection must not carry another.
+runtime::Task<bool> serve_request(Downstream& client);
+
+/// Whether the request may be sent again after `failure`: only if it surely had no effect, or once if it is
+/// GET, HEAD or OPTIONS and the connection broke before a response; and if its body is still at hand.
+bool may_try_again(const Request& request, Failure failure);
+
+/// Answers in the service's place. False if the connection must not carry another request.
+runtime::Task<bool> refuse(Request& request, Failure failure);
+
+}  // namespace weft::proxy

@@ -1,0 +1,125 @@
+#include "proxy/rewrite.h"
+
+#include <algorithm>
+#include <array>
+
+#include "http/h1/parse.h"
+#include "message/headers.h"
+#include "message/syntax.h"
+#include "proxy/worker.h"
+#include "telemetry/hex.h"
+#include "telemetry/trace_context.h"
+
+namespace weft::proxy {
+namespace {
+
+using http::h1::Framing;
+using message::FieldId;
+
+/// A version 4 UUID (RFC 9562, 5.4) without a string of its own.
+std::array<char, 36> new_request_id(base::Random& random) {
+  const std::uint64_t high = (random.next() & ~0xf000ULL) | 0x4000ULL;
+  const std::uint64_t low = (random.next() & ~(3ULL << 62)) | (2ULL << 62);
+  const auto digits = telemetry::hex_digits(high, low);
+  std::array<char, 36> text;
+  std::size_t from = 0;
+  std::size_t to = 0;
+  for (const std::size_t group : {8, 4, 4, 4, 12}) {
+    if (to > 0) text[to++] = '-';
+    std::copy_n(digits.begin() + from, group, text.begin() + to);
+    from += group;
+    to += group;
+  }
+  return text;
+}
+
+/// Notes the protocol that the client wants to change to. Not h2c: what follows it would pass the proxy
+/// unseen.
+void note_upgrade(Request& request) {
+  const auto& headers = request.head().headers;
+  const auto wanted = headers.find(FieldId::upgrade);
+  if (!wanted || request.is_http10() || !request.framing().is_empty()) return;
+  if (!headers.has_token(FieldId::connection, "upgrade") || headers.count(FieldId::upgrade) != 1) return;
+  if (message::has_member(*wanted, "h2c")) return;
+  request.upgrade = *wanted;
+}
+
+void add_forwarding(Request& request) {
+  auto& headers = request.head().headers;
+  const auto& ip = request.client.ip();
+  if (!ip.empty()) {
+    if (const auto before = headers.find(FieldId::x_forwarded_for)) {
+      headers.set(FieldId::x_forwarded_for, std::string(*before) + ", " + ip);
+    } else {
+      headers.add(FieldId::x_forwarded_for, ip);
+    }
+  }
+  // The edge is where the mesh begins: what a client says of the way to here is not believed.
+  headers.set(FieldId::x_forwarded_proto, "http");
+}
+
+void add_identifiers(Request& request) {
+  auto& headers = request.head().headers;
+  auto& random = request.worker.random;
+  if (!headers.has(FieldId::x_request_id)) {
+    const auto id = new_request_id(random);
+    headers.add(FieldId::x_request_id, {id.data(), id.size()});
+  }
+  const auto parent = headers.find(FieldId::traceparent);
+  if (!parent || headers.count(FieldId::traceparent) != 1 || !telemetry::TraceParent::is_valid(*parent)) {
+    // Another's state makes no sense in a new trace (Trace Context, 3.3).
+    headers.remove(FieldId::tracestate);
+    headers.set(FieldId::traceparent, telemetry::TraceParent::started(random).text());
+  }
+}
+
+}  // namespace
+
+void rewrite_request(Request& request) {
+  auto& head = request.head();
+  request.keep_alive = http::h1::keeps_alive(head.version, head.headers) && !request.client.is_ending();
+  note_upgrade(request);
+  message::remove_hop_by_hop(head.headers);
+  head.headers.remove(FieldId::x_weft_refused);
+  if (!head.headers.has(FieldId::host)) {
+    // HTTP/1.0 may come without one, HTTP/1.1 must not go without one.
+    head.headers.add(FieldId::host,
+                     request.listener().service.empty() ? "localhost" : request.listener().service);
+  }
+  if (request.direction() == snapshot::Direction::edge) add_forwarding(request);
+  add_identifiers(request);
+  if (!request.upgrade.empty()) {
+    head.headers.add(FieldId::connection, "upgrade");
+    head.headers.add(FieldId::upgrade, request.upgrade);
+  }
+}
+
+void rewrite_response(const Request& request, message::ResponseHead& head) {
+  const bool is_upgrade = head.status == 101;
+  std::string protocol;
+  if (is_upgrade) protocol = head.headers.find(FieldId::upgrade).value_or(request.upgrade);
+  message::remove_hop_by_hop(head.headers);
+  head.headers.remove(FieldId::x_weft_refused);
+  if (is_upgrade) {
+    head.headers.add(FieldId::connection, "upgrade");
+    head.headers.add(FieldId::upgrade, protocol);
+  } else if (!head.is_interim()) {
+    if (!request.keep_alive) {
+      head.headers.add(FieldId::connection, "close");
+    } else if (request.is_http10()) {
+      head.headers.add(FieldId::connection, "keep-alive");
+    }
+  }
+}
+
+Framing response_framing(const Request& request, const Framing& upstream) {
+  switch (upstream.kind) {
+    case Framing::Kind::none:
+    case Framing::Kind::length: return upstream;
+    case Framing::Kind::chunked:
+    case Framing::Kind::until_close: return request.is_http10() ? Framing::until_close() : Framing::chunked();
+  }
+  return upstream;
+}
+
+}  // namespace weft::proxy

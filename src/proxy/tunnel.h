@@ -1,0 +1,35 @@
+// Bytes both ways until both sides have ended: opaque connections and upgraded ones.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string_view>
+
+#include "base/clock.h"
+#include "proxy/context.h"
+#include "runtime/reactor.h"
+#include "runtime/stream.h"
+#include "runtime/task.h"
+
+namespace weft::proxy {
+
+class Worker;
+
+/// Bytes carried so far.
+struct TunnelBytes {
+  std::uint64_t to_upstream = 0;
+  std::uint64_t to_client = 0;
+};
+
+/// Carries bytes until both sides have ended, one has broken, or none has come for `idle`. An end of one side
+/// is passed on and the other direction goes on. `from_client` and `from_upstream` were read before.
+runtime::Task<void> tunnel(runtime::Reactor& reactor, runtime::Stream& client, runtime::Stream& upstream,
+                           std::string_view from_client, std::string_view from_upstream, base::Duration idle,
+                           TunnelBytes& bytes);
+
+/// Serves an opaque connection to its end.
+runtime::Task<void> serve_tcp(Worker& worker, LocalPtr<ListenerState> listener,
+                              std::unique_ptr<runtime::Stream> stream, Peer peer);
+
+}  // namespace weft::proxy

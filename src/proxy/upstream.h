@@ -1,0 +1,37 @@
+// Getting a connection to an endpoint: within this process over memory, else over a socket; within the
+// cluster's limits.
+#pragma once
+
+#include <expected>
+#include <memory>
+
+#include "proxy/cluster.h"
+#include "proxy/endpoint.h"
+#include "proxy/failure.h"
+#include "runtime/stream.h"
+#include "runtime/task.h"
+#include "snapshot/snapshot.h"
+
+namespace weft::proxy {
+
+class Worker;
+
+/// A new stream to an endpoint; whether it stays within this process.
+struct Opened {
+  std::unique_ptr<runtime::Stream> stream;
+  bool is_local = false;
+};
+
+/// Connects to `endpoint` for a chain of `caller` in that direction.
+runtime::Task<std::expected<Opened, Failure>> open_stream(Worker& worker, LocalPtr<ClusterState> cluster,
+                                                          LocalPtr<EndpointState> endpoint,
+                                                          snapshot::ContextId caller,
+                                                          snapshot::Direction direction);
+
+/// A pooled connection that is not at rest: a new one, or the next to become free.
+runtime::Task<std::expected<Lease, Failure>> open_connection(Worker& worker, LocalPtr<ClusterState> cluster,
+                                                             LocalPtr<EndpointState> endpoint,
+                                                             snapshot::ContextId caller,
+                                                             snapshot::Direction direction);
+
+}  // namespace weft::proxy

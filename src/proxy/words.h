@@ -1,0 +1,44 @@
+// The Snapshot's closed sets in words, for people.
+#pragma once
+
+#include <string_view>
+
+#include "snapshot/snapshot.h"
+
+namespace weft::proxy {
+
+constexpr std::string_view word(snapshot::Direction direction) {
+  switch (direction) {
+    case snapshot::Direction::edge: return "edge";
+    case snapshot::Direction::outbound: return "outbound";
+    case snapshot::Direction::inbound: return "inbound";
+  }
+  return {};
+}
+
+constexpr std::string_view word(snapshot::Protocol protocol) {
+  switch (protocol) {
+    case snapshot::Protocol::http1: return "http1";
+    case snapshot::Protocol::tcp: return "tcp";
+  }
+  return {};
+}
+
+constexpr std::string_view word(snapshot::Health health) {
+  switch (health) {
+    case snapshot::Health::healthy: return "healthy";
+    case snapshot::Health::unhealthy: return "unhealthy";
+    case snapshot::Health::draining: return "draining";
+  }
+  return {};
+}
+
+constexpr std::string_view word(snapshot::LoadBalancing load_balancing) {
+  switch (load_balancing) {
+    case snapshot::LoadBalancing::round_robin: return "round_robin";
+    case snapshot::LoadBalancing::least_request: return "least_request";
+  }
+  return {};
+}
+
+}  // namespace weft::proxy

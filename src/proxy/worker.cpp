@@ -1,0 +1,211 @@
+#include "proxy/worker.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "proxy/downstream.h"
+#include "proxy/tunnel.h"
+#include "runtime/combine.h"
+#include "runtime/log.h"
+
+namespace weft::proxy {
+namespace {
+
+/// How long accepting pauses when descriptors, memory or the limit of connections are used up.
+constexpr auto accept_pause = std::chrono::milliseconds(10);
+/// How often upstream connections at rest are looked at.
+constexpr auto housekeeping_interval = std::chrono::seconds(5);
+/// Access-log lines are handed to the writer when there are this many bytes of them, or this time after the
+/// first.
+constexpr std::size_t log_batch_bytes = 32 * 1024;
+constexpr auto log_delay = std::chrono::milliseconds(100);
+
+bool is_out_of_resources(int code) {
+  return code == EMFILE || code == ENFILE || code == ENOBUFS || code == ENOMEM;
+}
+
+/// Errors after which a listening socket is of no use any more; all others are of the one connection
+/// (accept(2)).
+bool is_of_listener(int code) {
+  return code == EBADF || code == EINVAL || code == ENOTSOCK || code == EOPNOTSUPP;
+}
+
+}  // namespace
+
+Worker::Worker(runtime::Reactor& own, WorkerParts parts)
+    : reactor(own), random(parts.seed), parts_(std::move(parts)), log_flush_(*this), housekeeping_(*this) {
+  housekeeping_.timer.set(reactor.coarse_now() + housekeeping_interval);
+}
+
+Worker::~Worker() {
+  cut();
+  flush_access_log();
+  acceptors_.clear();
+  for (auto& [id, context] : contexts_) take_out_of_force(*context);
+}
+
+void Worker::apply(const snapshot::ContextId& id, PlanPtr plan) {
+  auto& context = contexts_[id];
+  if (!context) context = LocalPtr(new Context(id));
+  forget_listeners(put_in_force(context, std::move(plan), {reactor, limits(), shard.proxy, random}));
+  for (const auto& [name, listener] : context->listeners) {
+    if (listener->config->direction == snapshot::Direction::inbound) {
+      inbound_[listener->config->address] = listener.get();
+    }
+  }
+  ++shard.proxy.snapshots_applied;
+}
+
+void Worker::remove(const snapshot::ContextId& id) {
+  const auto found = contexts_.find(id);
+  if (found == contexts_.end()) return;
+  const auto context = std::move(found->second);
+  contexts_.erase(found);
+  forget_listeners(take_out_of_force(*context));
+}
+
+void Worker::forget_listeners(const std::vector<LocalPtr<ListenerState>>& removed) {
+  for (const auto& listener : removed) acceptors_.erase(listener.get());
+  std::erase_if(inbound_, [](const auto& entry) { return entry.second->is_removed; });
+  if (removed.empty()) return;
+  for (auto at = downstreams_.begin(); at != downstreams_.end();) {
+    auto* downstream = *at++;
+    if (downstream->listener->is_removed) downstream->close_if_idle();
+  }
+}
+
+void Worker::accept_on(const snapshot::ContextId& id, const std::string& name, runtime::Fd listening) {
+  auto listener = find_listener(id, name);
+  if (!listener || is_draining_) return;
+  acceptors_.erase(listener.get());
+  auto& scope = acceptors_.try_emplace(listener.get()).first->second;
+  scope.spawn(accept_loop(std::move(listener), std::move(listening)));
+}
+
+LocalPtr<ListenerState> Worker::find_listener(const snapshot::ContextId& id, std::string_view name) const {
+  const auto context = contexts_.find(id);
+  if (context == contexts_.end()) return {};
+  const auto listener = context->second->listeners.find(name);
+  return listener == context->second->listeners.end() ? LocalPtr<ListenerState>() : listener->second;
+}
+
+ListenerState* Worker::inbound_at(const base::Address& address) const {
+  const auto found = inbound_.find(address);
+  return found == inbound_.end() ? nullptr : found->second;
+}
+
+bool Worker::may_accept() const {
+  return shard.proxy.downstream_connections_active < limits().max_connections;
+}
+
+runtime::Task<void> Worker::accept_loop(LocalPtr<ListenerState> listener, runtime::Fd listening) {
+  runtime::Readiness readable;
+  runtime::Readiness unused;
+  const runtime::Registration registration(reactor, listening.get(), readable, unused);
+  while (true) {
+    if (!may_accept()) {
+      ++shard.proxy.accept_backoffs;
+      co_await reactor.sleep(accept_pause);
+      continue;
+    }
+    runtime::Fd fd(::accept4(listening.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    if (fd) {
+      accepted(listener, std::move(fd));
+      continue;
+    }
+    const int code = errno;
+    if (code == EAGAIN) {
+      co_await runtime::Wait(readable);
+    } else if (is_out_of_resources(code)) {
+      ++shard.proxy.accept_backoffs;
+      co_await reactor.sleep(accept_pause);
+    } else if (is_of_listener(code)) {
+      runtime::log::error("proxy", "listener {} cannot accept any more: {}", listener->config->name,
+                          runtime::IoError{code}.message());
+      co_return;
+    }
+  }
+}
+
+void Worker::accepted(LocalPtr<ListenerState> listener, runtime::Fd fd) {
+  const auto& id = listener->context->id;
+  if (parts_.hand_out && parts_.hand_out(id, listener->config->name, fd)) return;
+  serve_fd(id, listener->config->name, std::move(fd));
+}
+
+void Worker::serve_fd(const snapshot::ContextId& id, const std::string& name, runtime::Fd fd) {
+  Peer unknown;
+  unknown.share = LoadShare(parts_.load);
+  auto listener = find_listener(id, name);
+  if (!listener) return;
+  auto peer = runtime::peer_address(fd.get());
+  if (peer.family() != base::Address::Family::unix_path) {
+    const int on = 1;
+    ::setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  }
+  serve(std::move(listener), std::make_unique<runtime::Socket>(reactor, std::move(fd), std::move(peer)),
+        std::move(unknown));
+}
+
+void Worker::serve(LocalPtr<ListenerState> listener, std::unique_ptr<runtime::Stream> stream, Peer peer) {
+  switch (listener->config->protocol) {
+    case snapshot::Protocol::http1:
+      scope_.spawn(serve_http(*this, std::move(listener), std::move(stream), std::move(peer)));
+      return;
+    case snapshot::Protocol::tcp:
+      scope_.spawn(serve_tcp(*this, std::move(listener), std::move(stream), std::move(peer)));
+      return;
+  }
+}
+
+void Worker::begin_drain() {
+  is_draining_ = true;
+  acceptors_.clear();
+  for (auto at = downstreams_.begin(); at != downstreams_.end();) (*at++)->close_if_idle();
+}
+
+void Worker::cut() { scope_.cancel(); }
+
+void Worker::add_endpoints(std::vector<EndpointStatus>& into) const {
+  for (const auto& [id, context] : contexts_) {
+    const auto& snapshot = context->config->snapshot();
+    for (const auto& cluster : snapshot.clusters) {
+      for (const auto& endpoint : context->config->state_of(cluster).endpoints()) {
+        into.push_back({id, cluster.name, endpoint->address(), endpoint->instance(), endpoint->health(),
+                        endpoint->connections(), endpoint->idle_connections(), endpoint->active,
+                        endpoint->requests});
+      }
+    }
+  }
+}
+
+void Worker::log_access(const telemetry::AccessRecord& record) {
+  exporter::write_line(record, parts_.access_log->format(), log_lines_);
+  if (log_lines_.size() >= log_batch_bytes) {
+    flush_access_log();
+  } else if (!log_flush_.timer.is_set()) {
+    log_flush_.timer.set(reactor.coarse_now() + log_delay);
+  }
+}
+
+void Worker::flush_access_log() {
+  if (parts_.access_log != nullptr) parts_.access_log->submit(log_lines_);
+}
+
+void Worker::Housekeeping::wake() {
+  const auto now = worker.reactor.coarse_now();
+  for (const auto& [id, context] : worker.contexts_) {
+    for (const auto& cluster : context->config->clusters) {
+      for (const auto& endpoint : cluster->endpoints()) {
+        endpoint->close_idle_since(now - worker.limits().upstream_idle_timeout);
+      }
+    }
+  }
+  timer.set(now + housekeeping_interval);
+}
+
+}  // namespace weft::proxy

@@ -1,0 +1,127 @@
+// One worker: a reactor with everything that its connections need, touched by its thread alone.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <list>
+#include <map>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/address.h"
+#include "base/random.h"
+#include "export/access_log.h"
+#include "proxy/context.h"
+#include "proxy/limits.h"
+#include "proxy/proxy.h"
+#include "runtime/fd.h"
+#include "runtime/reactor.h"
+#include "runtime/scope.h"
+#include "runtime/socket.h"
+#include "telemetry/access.h"
+#include "telemetry/shard.h"
+
+namespace weft::proxy {
+
+class Downstream;
+class Worker;
+
+/// How endpoints are connected to; a test puts memory here.
+using Connect = std::function<runtime::Task<runtime::IoResult<std::unique_ptr<runtime::Stream>>>(
+    runtime::Reactor& reactor, base::Address to, base::Duration limit)>;
+
+struct WorkerParts {
+  Limits limits;
+  std::uint64_t seed = 1;
+  Connect connect = runtime::connect;
+  /// Null: no access log.
+  exporter::AccessLogFile* access_log = nullptr;
+  /// Gives an accepted connection to another worker if that has fewer; false if this worker shall keep it.
+  /// Empty: it keeps all.
+  std::function<bool(const snapshot::ContextId& context, const std::string& listener, runtime::Fd& fd)>
+      hand_out;
+  /// The count of this worker's connections that hand_out goes by, and has added to.
+  std::atomic<std::size_t>* load = nullptr;
+};
+
+class Worker {
+ public:
+  Worker(runtime::Reactor& reactor, WorkerParts parts);
+  ~Worker();
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+  // Configuration.
+  void apply(const snapshot::ContextId& id, PlanPtr plan);
+  void remove(const snapshot::ContextId& id);
+  /// Accepts on `listening` for that listener until it is removed or the worker drains.
+  void accept_on(const snapshot::ContextId& id, const std::string& listener, runtime::Fd listening);
+  LocalPtr<ListenerState> find_listener(const snapshot::ContextId& id, std::string_view name) const;
+  /// The inbound listener of this process at that address; null if there is none.
+  ListenerState* inbound_at(const base::Address& address) const;
+
+  // Connections.
+  /// Serves a client's connection, accepted (a socket) or made within this process.
+  void serve(LocalPtr<ListenerState> listener, std::unique_ptr<runtime::Stream> stream, Peer peer);
+  /// The same for a descriptor that another worker accepted; closed if the listener is gone.
+  void serve_fd(const snapshot::ContextId& id, const std::string& listener, runtime::Fd fd);
+  /// Stops accepting; connections end after the request under way.
+  void begin_drain();
+  bool is_draining() const { return is_draining_; }
+  /// Connections of clients, those within this process included.
+  std::size_t connections() const { return scope_.size(); }
+  /// Ends all connections now.
+  void cut();
+
+  // Telemetry.
+  telemetry::Samples samples() const { return shard.read(); }
+  void add_endpoints(std::vector<EndpointStatus>& into) const;
+  bool logs_access() const { return parts_.access_log != nullptr && parts_.access_log->is_on(); }
+  void log_access(const telemetry::AccessRecord& record);
+  void flush_access_log();
+
+  const Limits& limits() const { return parts_.limits; }
+  const Connect& connect() const { return parts_.connect; }
+
+  runtime::Reactor& reactor;
+  base::Random random;
+  telemetry::Shard shard;
+
+ private:
+  friend class Downstream;
+  /// Wakes to flush the access log and to close upstream connections that rested too long.
+  struct Housekeeping final : runtime::Waiter {
+    explicit Housekeeping(Worker& of) : worker(of), timer(of.reactor, *this) {}
+    void wake() override;
+    Worker& worker;
+    runtime::Timer timer;
+  };
+  struct LogFlush final : runtime::Waiter {
+    explicit LogFlush(Worker& of) : worker(of), timer(of.reactor, *this) {}
+    void wake() override { worker.flush_access_log(); }
+    Worker& worker;
+    runtime::Timer timer;
+  };
+
+  runtime::Task<void> accept_loop(LocalPtr<ListenerState> listener, runtime::Fd listening);
+  bool may_accept() const;
+  void accepted(LocalPtr<ListenerState> listener, runtime::Fd fd);
+  void forget_listeners(const std::vector<LocalPtr<ListenerState>>& removed);
+
+  WorkerParts parts_;
+  std::map<snapshot::ContextId, LocalPtr<Context>> contexts_;
+  std::unordered_map<base::Address, ListenerState*> inbound_;
+  /// Stops accepting for a listener.
+  std::unordered_map<ListenerState*, runtime::Scope> acceptors_;
+  std::list<Downstream*> downstreams_;
+  bool is_draining_ = false;
+  std::string log_lines_;
+  LogFlush log_flush_;
+  Housekeeping housekeeping_;
+  runtime::Scope scope_;
+};
+
+}  // namespace weft::proxy

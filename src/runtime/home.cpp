@@ -1,0 +1,215 @@
+#include "runtime/home.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <pwd.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <string_view>
+#include <vector>
+
+#include "base/hash.h"
+#include "runtime/error.h"
+
+namespace weft::runtime {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// sun_path holds 108 bytes with its end (unix(7)).
+constexpr std::size_t max_socket_path = 107;
+/// The longest name among the sockets of a run folder, with its slash.
+constexpr std::string_view longest_socket = "/supervisor.sock";
+
+std::string environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value != nullptr ? value : "";
+}
+
+std::string reason(int code) { return IoError{code}.message(); }
+
+std::unexpected<HomeError> failed(std::string_view what, const std::string& path, int code) {
+  return base::fail(HomeErrorKind::failed, fmt::format("{} {}: {}", what, path, reason(code)));
+}
+
+bool is_own_folder(const std::string& path, uid_t uid) {
+  struct stat found{};
+  return lstat(path.c_str(), &found) == 0 && S_ISDIR(found.st_mode) && found.st_uid == uid &&
+         (found.st_mode & 077U) == 0;
+}
+
+/// Where the supervisor of this state folder said that its sockets are: another environment (cron, sudo, a
+/// second login) may compute another place.
+std::string run_folder_in_use(const std::string& state) {
+  struct stat owner{};
+  if (stat(state.c_str(), &owner) != 0) return {};
+  std::error_code error;
+  std::string target = fs::read_symlink(state + "/run", error).string();
+  if (error || !target.starts_with('/') || !is_own_folder(target, owner.st_uid)) return {};
+  return target;
+}
+
+/// Folders in which a run folder may lie, the best first.
+std::vector<std::string> run_parents(const HomeSource& source) {
+  std::vector<std::string> parents;
+  if (source.uid == 0) {
+    auto above = fs::path(source.system_run).parent_path();
+    if (access(above.c_str(), W_OK) == 0) parents.push_back(source.system_run);
+  } else if (source.xdg_runtime_dir.starts_with('/') && is_own_folder(source.xdg_runtime_dir, source.uid)) {
+    parents.push_back(source.xdg_runtime_dir + "/weft");
+  }
+  parents.push_back(fmt::format("{}/weft-{}", source.temporary, source.uid));
+  return parents;
+}
+
+HomeResult<std::string> state_folder(const HomeSource& source) {
+  std::string chosen;
+  if (!source.flag.empty()) {
+    chosen = source.flag;
+  } else if (!source.weft_home.empty()) {
+    chosen = source.weft_home;
+  } else if (source.uid == 0) {
+    chosen = source.system_state;
+  } else if (!source.user_home.empty()) {
+    chosen = source.user_home + "/.local/share/weft";
+  } else {
+    return base::fail(HomeErrorKind::unknown,
+                      "no state folder is known: give --home, or set WEFT_HOME or HOME");
+  }
+  std::error_code error;
+  auto path = fs::weakly_canonical(fs::absolute(chosen, error), error);
+  if (error) return failed("cannot resolve the state folder", chosen, error.value());
+  auto text = path.string();
+  while (text.size() > 1 && text.ends_with('/')) text.pop_back();
+  return text;
+}
+
+/// Makes one folder with mode 0700, or checks the one that is there: ours, not a link, and not for others to
+/// write in
+/// (`closed`: not even to look into).
+HomeResult<void> make_folder(const std::string& path, uid_t uid, bool closed) {
+  if (mkdir(path.c_str(), 0700) == 0) return {};
+  if (errno != EEXIST) return failed("cannot create the folder", path, errno);
+  struct stat found{};
+  if (lstat(path.c_str(), &found) != 0) return failed("cannot look at", path, errno);
+  if (!S_ISDIR(found.st_mode))
+    return base::fail(HomeErrorKind::insecure, fmt::format("{} is not a folder", path));
+  if (found.st_uid != uid) {
+    return base::fail(
+        HomeErrorKind::insecure,
+        fmt::format("the folder {} belongs to user {}, not to user {}: give another one with --home or "
+                    "WEFT_HOME, or run as its owner",
+                    path, found.st_uid, uid));
+  }
+  unsigned forbidden = closed ? 077U : 022U;
+  if ((found.st_mode & forbidden) == 0) return {};
+  return base::fail(HomeErrorKind::insecure,
+                    fmt::format("the folder {} is open to other users: run chmod 700 on it", path));
+}
+
+HomeResult<void> make_state_folder(const std::string& path, uid_t uid) {
+  std::error_code error;
+  fs::create_directories(fs::path(path).parent_path(), error);
+  if (error) return failed("cannot create the folder", fs::path(path).parent_path().string(), error.value());
+  return make_folder(path, uid, false);
+}
+
+/// Replaces the link at one stroke.
+HomeResult<void> point_link(const std::string& link, const std::string& target) {
+  auto fresh = link + ".new";
+  unlink(fresh.c_str());
+  if (symlink(target.c_str(), fresh.c_str()) != 0) return failed("cannot create the link", fresh, errno);
+  if (rename(fresh.c_str(), link.c_str()) != 0) return failed("cannot create the link", link, errno);
+  return {};
+}
+
+/// "process 123 (weft supervise)" from what the holder wrote into the lock file.
+std::string describe_holder(int fd) {
+  char text[32] = {};
+  if (pread(fd, text, sizeof text - 1, 0) <= 0) return "another process";
+  int pid = std::atoi(text);
+  std::ifstream file(fmt::format("/proc/{}/cmdline", pid));
+  std::string command(std::istreambuf_iterator<char>(file), {});
+  while (command.ends_with('\0')) command.pop_back();
+  for (char& c : command) {
+    if (c == '\0') c = ' ';
+  }
+  return command.empty() ? fmt::format("process {}", pid) : fmt::format("process {} ({})", pid, command);
+}
+
+}  // namespace
+
+HomeSource HomeSource::of_process(std::string flag) {
+  HomeSource source;
+  source.flag = std::move(flag);
+  source.weft_home = environment("WEFT_HOME");
+  source.xdg_runtime_dir = environment("XDG_RUNTIME_DIR");
+  source.user_home = environment("HOME");
+  source.uid = geteuid();
+  if (source.user_home.empty()) {
+    if (const passwd* entry = getpwuid(source.uid)) source.user_home = entry->pw_dir;
+  }
+  return source;
+}
+
+HomeResult<Home> Home::resolve(const HomeSource& source) {
+  auto state = state_folder(source);
+  if (!state) return std::unexpected(state.error());
+  Home home;
+  home.state_ = *state;
+  home.hash_ = fmt::format("{:012x}", base::hash64(home.state_) & 0xffff'ffff'ffffU);
+  home.uid_ = source.uid;
+  home.run_ = run_folder_in_use(home.state_);
+  if (!home.run_.empty()) {
+    home.run_parent_ = fs::path(home.run_).parent_path().string();
+    return home;
+  }
+  for (const auto& parent : run_parents(source)) {
+    home.run_parent_ = parent;
+    home.run_ = parent + "/" + home.hash_;
+    if (home.run_.size() + longest_socket.size() <= max_socket_path) return home;
+  }
+  return base::fail(
+      HomeErrorKind::path_too_long,
+      fmt::format("the paths of sockets in {} would be longer than {} bytes: set XDG_RUNTIME_DIR to a "
+                  "shorter one",
+                  home.run_, max_socket_path));
+}
+
+HomeResult<void> Home::prepare() const {
+  if (auto made = make_state_folder(state_, uid_); !made) return made;
+  if (auto made = make_folder(logs(), uid_, true); !made) return made;
+  if (auto made = make_folder(run_parent_, uid_, true); !made) return made;
+  if (auto made = make_folder(run_, uid_, true); !made) return made;
+  return point_link(state_ + "/run", run_);
+}
+
+void Home::remove_run_folder() const {
+  std::error_code ignored;
+  fs::remove_all(run_, ignored);
+  fs::remove(state_ + "/run", ignored);
+  rmdir(run_parent_.c_str());  // only if no other home has one there
+}
+
+HomeResult<HomeLock> HomeLock::take(const std::string& path) {
+  if (auto made = make_state_folder(fs::path(path).parent_path().string(), geteuid()); !made) {
+    return std::unexpected(made.error());
+  }
+  Fd fd(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!fd) return failed("cannot open the lock file", path, errno);
+  if (flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK) return failed("cannot lock", path, errno);
+    return base::fail(HomeErrorKind::held, fmt::format("{} is held by {}", path, describe_holder(fd.get())));
+  }
+  auto pid = fmt::format("{}\n", getpid());
+  // What it says is for people only: a full disk must not keep the holder from working.
+  if (ftruncate(fd.get(), 0) == 0) (void)!pwrite(fd.get(), pid.data(), pid.size(), 0);
+  return HomeLock(std::move(fd));
+}
+
+}  // namespace weft::runtime

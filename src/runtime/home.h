@@ -1,0 +1,102 @@
+// Home: where one mesh on this machine keeps its state and its sockets. Two homes never touch each other.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <expected>
+#include <string>
+#include <utility>
+
+#include "base/error.h"
+#include "runtime/fd.h"
+
+namespace weft::runtime {
+
+enum class HomeErrorKind : std::uint8_t {
+  /// Neither a flag nor $WEFT_HOME nor $HOME says where the state is.
+  unknown,
+  /// No place gives socket paths below the kernel's limit of 108 bytes (sun_path, unix(7)).
+  path_too_long,
+  /// A folder belongs to somebody else or is open to others.
+  insecure,
+  /// Another process holds the lock.
+  held,
+  /// A system call failed; the detail names the path and the reason.
+  failed,
+};
+using HomeError = base::ErrorOf<HomeErrorKind>;
+template <class T>
+using HomeResult = std::expected<T, HomeError>;
+
+/// What decides where a home is. Passed in, so that a test can place one anywhere.
+struct HomeSource {
+  std::string flag;             // --home, wins
+  std::string weft_home;        // $WEFT_HOME
+  std::string xdg_runtime_dir;  // $XDG_RUNTIME_DIR, not for root
+  std::string user_home;        // $HOME, else the password file's
+  uid_t uid = 0;
+  std::string system_state = "/var/lib/weft";  // root's
+  std::string system_run = "/run/weft";        // root's
+  std::string temporary = "/tmp";
+
+  /// From this process's environment and effective user.
+  static HomeSource of_process(std::string flag = {});
+};
+
+/// The state folder and the run folder of one mesh, as absolute paths. A value; nothing is created until
+/// prepare().
+class Home {
+ public:
+  /// The state folder is flag, else $WEFT_HOME, else root's /var/lib/weft or a user's ~/.local/share/weft.
+  /// The run folder is the one that a running supervisor of that state folder uses (its link `run`), else
+  /// $XDG_RUNTIME_DIR/weft/<hash>, root's /run/weft/<hash>, else /tmp/weft-<uid>/<hash>.
+  static HomeResult<Home> resolve(const HomeSource& source);
+
+  /// Creates the folders (mode 0700), refuses those of other users, and leaves the link `run` in the state
+  /// folder. For the supervisor, which holds the lock; all others only connect.
+  HomeResult<void> prepare() const;
+  /// Takes the run folder away again, with the sockets in it. Failures are passed over.
+  void remove_run_folder() const;
+
+  const std::string& state() const { return state_; }
+  const std::string& run() const { return run_; }
+  /// 12 hexadecimal digits made from the state folder's path.
+  const std::string& hash() const { return hash_; }
+
+  std::string api_socket() const { return run_ + "/api.sock"; }
+  std::string xds_socket() const { return run_ + "/xds.sock"; }
+  std::string supervisor_socket() const { return run_ + "/supervisor.sock"; }
+  std::string admin_socket() const { return run_ + "/admin.sock"; }
+
+  std::string supervisor_lock() const { return state_ + "/supervisor.lock"; }
+  std::string control_plane_lock() const { return state_ + "/control-plane.lock"; }
+  std::string database() const { return state_ + "/weft.db"; }
+  /// What the supervisor remembers: its identity and the reserved ports.
+  std::string supervisor_state() const { return state_ + "/supervisor.json"; }
+  std::string logs() const { return state_ + "/logs"; }
+  /// The log of one of weft's own processes: "supervisor", "control-plane", "proxy".
+  std::string own_log(const std::string& name) const { return logs() + "/" + name + ".log"; }
+
+ private:
+  std::string state_;
+  std::string run_;
+  std::string hash_;
+  std::string run_parent_;  // created too, if it does not exist
+  uid_t uid_ = 0;
+};
+
+/// Held by one process at a time, for as long as it lives (flock); the file names the holder.
+class HomeLock {
+ public:
+  /// Takes the lock at `path` (its folder is created with mode 0700). `held` tells who has it: "process 123
+  /// (weft supervise)".
+  static HomeResult<HomeLock> take(const std::string& path);
+  void release() { fd_.reset(); }
+
+ private:
+  explicit HomeLock(Fd fd) : fd_(std::move(fd)) {}
+  Fd fd_;
+};
+
+}  // namespace weft::runtime

@@ -1,0 +1,196 @@
+#include "runtime/process.h"
+
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include <fmt/format.h>
+
+#include "runtime/socket.h"
+
+namespace weft::runtime {
+namespace {
+
+/// What the child needs, laid out before the clone: after it only async-signal-safe calls are allowed.
+struct ChildPlan {
+  std::vector<char*> argv;
+  std::vector<char*> environment;
+  std::string file;
+  std::vector<std::pair<int, int>> fds;
+  const char* directory = nullptr;
+  bool new_session = true;
+  int parent_death_signal = 0;
+  pid_t parent = 0;
+  int report = -1;  // the pipe that tells the parent why exec failed
+};
+
+std::vector<char*> pointers(const std::vector<std::string>& texts) {
+  std::vector<char*> result;
+  result.reserve(texts.size() + 1);
+  for (const auto& text : texts) result.push_back(const_cast<char*>(text.c_str()));
+  result.push_back(nullptr);
+  return result;
+}
+
+/// A name without a slash is looked up in the PATH of the child's environment, as execvpe does.
+std::string resolve(const std::string& file, const std::vector<std::string>& environment) {
+  if (file.find('/') != std::string::npos) return file;
+  for (const auto& entry : environment) {
+    if (!entry.starts_with("PATH=")) continue;
+    std::string_view rest = std::string_view(entry).substr(5);
+    while (!rest.empty()) {
+      const auto end = std::min(rest.find(':'), rest.size());
+      const auto candidate = fmt::format("{}/{}", rest.substr(0, end), file);
+      if (::access(candidate.c_str(), X_OK) == 0) return candidate;
+      rest.remove_prefix(std::min(end + 1, rest.size()));
+    }
+  }
+  return file;
+}
+
+[[noreturn]] void give_up(int report) {
+  const int code = errno;
+  [[maybe_unused]] const auto written = ::write(report, &code, sizeof code);
+  ::_exit(127);
+}
+
+/// Puts the listed descriptors at their numbers and closes all others but `report`, which is moved out of the way.
+int arrange_fds(const ChildPlan& plan) {
+  int highest = 2;
+  for (const auto& [from, to] : plan.fds) highest = std::max({highest, from, to});
+  const int base = highest + 1;
+  // First all sources above every number in use, then each to its place: no order of moves can overwrite one.
+  const int report = ::fcntl(plan.report, F_DUPFD_CLOEXEC, base);
+  if (report < 0) return -1;
+  int null_fd = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+  if (null_fd < 0) return -1;
+  null_fd = ::fcntl(null_fd, F_DUPFD_CLOEXEC, base);
+  int lifted[64] = {};
+  for (std::size_t i = 0; i < plan.fds.size(); ++i) {
+    lifted[i] = ::fcntl(plan.fds[i].first, F_DUPFD_CLOEXEC, base);
+    if (lifted[i] < 0) return -1;
+  }
+  for (int standard = 0; standard <= 2; ++standard) ::dup2(null_fd, standard);
+  for (std::size_t i = 0; i < plan.fds.size(); ++i) {
+    if (::dup2(lifted[i], plan.fds[i].second) < 0) return -1;
+  }
+  // Descriptors without close-on-exec that the process inherited itself must not travel on.
+  for (int fd = 3; fd < base; ++fd) {
+    const bool kept = std::ranges::any_of(plan.fds, [fd](const auto& pair) { return pair.second == fd; });
+    if (!kept) ::close(fd);
+  }
+  ::syscall(SYS_close_range, static_cast<unsigned>(base), ~0U, CLOSE_RANGE_CLOEXEC);
+  return report;
+}
+
+[[noreturn]] void run_child(const ChildPlan& plan) {
+  if (plan.new_session) ::setsid();
+  if (plan.parent_death_signal != 0) {
+    ::prctl(PR_SET_PDEATHSIG, plan.parent_death_signal);
+    if (::getppid() != plan.parent) ::_exit(127);  // the parent died before the signal was set
+  }
+  // Handlers fall away at exec, ignored signals and the mask do not.
+  sigset_t none;
+  sigemptyset(&none);
+  for (const int number : {SIGPIPE, SIGHUP, SIGINT, SIGTERM, SIGCHLD, SIGQUIT}) ::signal(number, SIG_DFL);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  const int report = arrange_fds(plan);
+  if (report < 0) give_up(plan.report);
+  if (plan.directory != nullptr && ::chdir(plan.directory) != 0) give_up(report);
+  ::execve(plan.file.c_str(), plan.argv.data(), plan.environment.data());
+  give_up(report);
+}
+
+/// clone3 as fork with a pidfd, and into a cgroup if there is one. Returns as fork does.
+pid_t fork_with_pidfd(int cgroup_fd, int* pidfd) {
+  clone_args args{};
+  args.flags = CLONE_PIDFD;
+  args.pidfd = reinterpret_cast<std::uintptr_t>(pidfd);
+  args.exit_signal = SIGCHLD;
+  if (cgroup_fd >= 0) {
+    args.flags |= CLONE_INTO_CGROUP;
+    args.cgroup = static_cast<std::uint64_t>(cgroup_fd);
+  }
+  return static_cast<pid_t>(::syscall(SYS_clone3, &args, sizeof args));
+}
+
+}  // namespace
+
+std::string ExitStatus::to_string() const {
+  if (code) return fmt::format("exit code {}", *code);
+  if (!signal) return "unknown end";
+  const char* name = sigabbrev_np(*signal);
+  return fmt::format("signal {} (SIG{})", *signal, name != nullptr ? name : "?");
+}
+
+IoResult<Child> spawn(const SpawnOptions& options) {
+  if (options.argv.empty() || options.fds.size() > 64) return io_error(EINVAL);
+  int report[2];
+  if (::pipe2(report, O_CLOEXEC) != 0) return last_error();
+  Fd reader(report[0]);
+  Fd writer(report[1]);
+  const ChildPlan plan{.argv = pointers(options.argv),
+                       .environment = pointers(options.environment),
+                       .file = resolve(options.argv.front(), options.environment),
+                       .fds = options.fds,
+                       .directory = options.directory.empty() ? nullptr : options.directory.c_str(),
+                       .new_session = options.new_session,
+                       .parent_death_signal = options.parent_death_signal,
+                       .parent = ::getpid(),
+                       .report = writer.get()};
+  // No signal handler of ours may run in the child before exec.
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  ::pthread_sigmask(SIG_SETMASK, &all, &before);
+  int pidfd = -1;
+  const pid_t pid = fork_with_pidfd(options.cgroup_fd, &pidfd);
+  const int fork_error = errno;
+  if (pid == 0) run_child(plan);
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  if (pid < 0) return io_error(fork_error);
+
+  Child child{pid, Fd(pidfd)};
+  ::fcntl(pidfd, F_SETFL, O_NONBLOCK);
+  writer.reset();
+  int code = 0;
+  ssize_t got = 0;
+  // Ends when exec closes the pipe; that takes as long as the exec, well under a millisecond.
+  do {
+    got = ::read(reader.get(), &code, sizeof code);
+  } while (got < 0 && errno == EINTR);
+  if (got == static_cast<ssize_t>(sizeof code)) {
+    siginfo_t info{};
+    ::waitid(P_PIDFD, static_cast<id_t>(pidfd), &info, WEXITED);
+    return io_error(code);
+  }
+  return child;
+}
+
+Task<ExitStatus> wait_exit(Reactor& reactor, int pidfd) {
+  co_await until_readable(reactor, pidfd);
+  siginfo_t info{};
+  ExitStatus status;
+  if (::waitid(P_PIDFD, static_cast<id_t>(pidfd), &info, WEXITED) != 0) co_return status;
+  if (info.si_code == CLD_EXITED) {
+    status.code = info.si_status;
+  } else {
+    status.signal = info.si_status;
+  }
+  co_return status;
+}
+
+IoResult<void> send_signal(int pidfd, int signal) {
+  if (::syscall(SYS_pidfd_send_signal, pidfd, signal, nullptr, 0) != 0) return last_error();
+  return {};
+}
+
+}  // namespace weft::runtime

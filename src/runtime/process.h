@@ -1,0 +1,55 @@
+// Child processes: started with exactly the descriptors, environment and limits named, watched by pidfd.
+#pragma once
+
+#include <sys/types.h>
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "runtime/error.h"
+#include "runtime/fd.h"
+#include "runtime/reactor.h"
+#include "runtime/task.h"
+
+namespace weft::runtime {
+
+struct SpawnOptions {
+  /// argv[0] is the file to run: a path, or a name looked up in the PATH of `environment`.
+  std::vector<std::string> argv;
+  std::vector<std::string> environment;  // KEY=VALUE
+  std::string directory;                 // empty: the parent's
+  /// {descriptor here, number in the child}. Standard streams that are not listed are /dev/null; all others close.
+  std::vector<std::pair<int, int>> fds;
+  /// A process group (and session) of its own.
+  bool new_session = true;
+  /// The signal that the child gets when the spawning thread dies (PR_SET_PDEATHSIG); 0 for none.
+  int parent_death_signal = 0;
+  /// A cgroup2 directory to be born in (CLONE_INTO_CGROUP); -1 for none.
+  int cgroup_fd = -1;
+};
+
+struct Child {
+  pid_t pid = -1;
+  Fd pidfd;
+};
+
+/// How a process ended: exactly one of the two.
+struct ExitStatus {
+  std::optional<int> code;
+  std::optional<int> signal;
+
+  friend bool operator==(const ExitStatus&, const ExitStatus&) = default;
+  /// "exit code 1", "signal 9 (SIGKILL)".
+  std::string to_string() const;
+};
+
+/// Starts a process; an exec that fails is reported here (ENOENT, EACCES, ENOEXEC ...), not by the child.
+IoResult<Child> spawn(const SpawnOptions& options);
+/// Waits for its end and reaps it. Once only.
+Task<ExitStatus> wait_exit(Reactor& reactor, int pidfd);
+/// Sends through the pidfd: never to a process that took the number later.
+IoResult<void> send_signal(int pidfd, int signal);
+
+}  // namespace weft::runtime

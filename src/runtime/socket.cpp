@@ -1,0 +1,285 @@
+#include "runtime/socket.h"
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cstring>
+
+#include "runtime/combine.h"
+
+namespace weft::runtime {
+namespace {
+
+// How long accept() pauses when the process is out of descriptors.
+constexpr auto accept_pause = std::chrono::milliseconds(10);
+
+struct SockAddr {
+  sockaddr_storage storage{};
+  socklen_t size = 0;
+  const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&storage); }
+  sockaddr* get() { return reinterpret_cast<sockaddr*>(&storage); }
+};
+
+IoResult<SockAddr> to_sockaddr(const base::Address& address) {
+  SockAddr result;
+  switch (address.family()) {
+    case base::Address::Family::ipv4: {
+      auto* in = reinterpret_cast<sockaddr_in*>(&result.storage);
+      in->sin_family = AF_INET;
+      in->sin_port = htons(address.port());
+      std::memcpy(&in->sin_addr, address.bytes().data(), 4);
+      result.size = sizeof *in;
+      return result;
+    }
+    case base::Address::Family::ipv6: {
+      auto* in = reinterpret_cast<sockaddr_in6*>(&result.storage);
+      in->sin6_family = AF_INET6;
+      in->sin6_port = htons(address.port());
+      std::memcpy(&in->sin6_addr, address.bytes().data(), 16);
+      result.size = sizeof *in;
+      return result;
+    }
+    case base::Address::Family::unix_path: {
+      auto* un = reinterpret_cast<sockaddr_un*>(&result.storage);
+      un->sun_family = AF_UNIX;
+      if (address.path().size() >= sizeof un->sun_path) return io_error(ENAMETOOLONG);
+      std::memcpy(un->sun_path, address.path().data(), address.path().size());
+      result.size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + address.path().size() + 1);
+      return result;
+    }
+    case base::Address::Family::none: break;
+  }
+  return io_error(EAFNOSUPPORT);
+}
+
+base::Address from_sockaddr(const sockaddr_storage& storage, socklen_t size) {
+  if (storage.ss_family == AF_INET) {
+    const auto* in = reinterpret_cast<const sockaddr_in*>(&storage);
+    std::array<std::uint8_t, 4> bytes;
+    std::memcpy(bytes.data(), &in->sin_addr, bytes.size());
+    return base::Address::ipv4(bytes, ntohs(in->sin_port));
+  }
+  if (storage.ss_family == AF_INET6) {
+    const auto* in = reinterpret_cast<const sockaddr_in6*>(&storage);
+    std::array<std::uint8_t, 16> bytes;
+    std::memcpy(bytes.data(), &in->sin6_addr, bytes.size());
+    return base::Address::ipv6(bytes, ntohs(in->sin6_port));
+  }
+  if (storage.ss_family == AF_UNIX && size > offsetof(sockaddr_un, sun_path)) {
+    const auto* un = reinterpret_cast<const sockaddr_un*>(&storage);
+    return base::Address::unix_path(std::string(un->sun_path, strnlen(un->sun_path, sizeof un->sun_path)));
+  }
+  return {};
+}
+
+IoResult<Fd> open_socket(const base::Address& address, int type) {
+  int domain = AF_UNIX;
+  if (address.family() == base::Address::Family::ipv4) domain = AF_INET;
+  if (address.family() == base::Address::Family::ipv6) domain = AF_INET6;
+  Fd fd(::socket(domain, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!fd) return last_error();
+  return fd;
+}
+
+void send_without_delay(int fd) {
+  const int on = 1;
+  ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+}
+
+/// Removes a socket file that nobody listens on; one with a listener is left for bind to report.
+void remove_stale(const base::Address& address, const SockAddr& name, int type) {
+  struct stat status{};
+  if (::lstat(address.path().c_str(), &status) != 0 || !S_ISSOCK(status.st_mode)) return;
+  const auto probe = open_socket(address, type);
+  if (!probe) return;
+  if (::connect(probe->get(), name.get(), name.size) != 0 && errno == ECONNREFUSED) ::unlink(address.path().c_str());
+}
+
+IoResult<Fd> listen_typed(const base::Address& address, int type, int backlog) {
+  const auto name = to_sockaddr(address);
+  if (!name) return std::unexpected(name.error());
+  auto fd = open_socket(address, type);
+  if (!fd) return fd;
+  const int on = 1;
+  const bool is_unix = address.family() == base::Address::Family::unix_path;
+  if (is_unix) {
+    remove_stale(address, *name, type);
+    // The file gets the socket's mode less the umask: nobody else may connect, not even for a moment.
+    ::fchmod(fd->get(), 0600);
+  } else {
+    ::setsockopt(fd->get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  }
+  if (::bind(fd->get(), name->get(), name->size) != 0) return last_error();
+  if (::listen(fd->get(), backlog) != 0) return last_error();
+  return fd;
+}
+
+int pending_error(int fd) {
+  int error = 0;
+  socklen_t size = sizeof error;
+  if (::getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0) return errno;
+  return error;
+}
+
+/// Waits for writability of `fd`, then puts the connection's outcome into `error`.
+Task<void> until_connected(Reactor& reactor, int fd, int* error) {
+  Readiness readable;
+  Readiness writable;
+  const Registration registration(reactor, fd, readable, writable);
+  co_await Wait(writable);
+  *error = pending_error(fd);
+}
+
+bool is_out_of_resources(int code) { return code == EMFILE || code == ENFILE || code == ENOBUFS || code == ENOMEM; }
+
+bool is_of_one_connection(int code) {
+  // accept(2): errors already pending on the new socket are reported by accept().
+  return code == ECONNABORTED || code == EINTR || code == EPROTO || code == ENETDOWN || code == EHOSTDOWN ||
+         code == ENONET || code == EHOSTUNREACH || code == ENETUNREACH || code == EPERM;
+}
+
+}  // namespace
+
+Socket::Socket(Reactor& reactor, Fd fd, base::Address peer)
+    : fd_(std::move(fd)), peer_(std::move(peer)), registration_(reactor, fd_.get(), readable_, writable_) {}
+
+IoResult<std::size_t> Socket::try_read(std::span<char> into) {
+  if (failed_.code != 0) return std::unexpected(failed_);
+  if (!registration_.may_read()) return io_error(EAGAIN);
+  while (true) {
+    const auto count = ::recv(fd_.get(), into.data(), into.size(), 0);
+    if (count >= 0) {
+      const auto size = static_cast<std::size_t>(count);
+      if (size > 0 && size < into.size()) registration_.found_nothing_more();
+      return size;
+    }
+    if (errno == EINTR) continue;
+    if (errno == EAGAIN) registration_.found_nothing_more();
+    return last_error();
+  }
+}
+
+IoResult<std::size_t> Socket::try_write(std::span<const iovec> from) {
+  if (failed_.code != 0) return std::unexpected(failed_);
+  msghdr message{};
+  message.msg_iov = const_cast<iovec*>(from.data());
+  message.msg_iovlen = from.size();
+  while (true) {
+    const auto count = ::sendmsg(fd_.get(), &message, MSG_NOSIGNAL);
+    if (count >= 0) return static_cast<std::size_t>(count);
+    if (errno != EINTR) return last_error();
+  }
+}
+
+void Socket::shutdown_write() { ::shutdown(fd_.get(), SHUT_WR); }
+
+void Socket::fail(IoError error) {
+  if (failed_.code != 0) return;
+  failed_ = error;
+  ::shutdown(fd_.get(), SHUT_RDWR);
+  registration_.notify_both();
+}
+
+IoResult<Fd> listen_on(const base::Address& address, int backlog) {
+  return listen_typed(address, SOCK_STREAM, backlog);
+}
+
+base::Address local_address(int fd) {
+  SockAddr name;
+  name.size = sizeof name.storage;
+  if (::getsockname(fd, name.get(), &name.size) != 0) return {};
+  return from_sockaddr(name.storage, name.size);
+}
+
+base::Address peer_address(int fd) {
+  SockAddr name;
+  name.size = sizeof name.storage;
+  if (::getpeername(fd, name.get(), &name.size) != 0) return {};
+  return from_sockaddr(name.storage, name.size);
+}
+
+Acceptor::Acceptor(Reactor& reactor, Fd listening)
+    : reactor_(reactor),
+      fd_(std::move(listening)),
+      address_(local_address(fd_.get())),
+      registration_(reactor, fd_.get(), readable_, unused_) {}
+
+Task<IoResult<std::unique_ptr<Stream>>> Acceptor::accept() {
+  while (true) {
+    SockAddr name;
+    name.size = sizeof name.storage;
+    Fd fd(::accept4(fd_.get(), name.get(), &name.size, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    if (fd) {
+      auto peer = from_sockaddr(name.storage, name.size);
+      if (name.storage.ss_family != AF_UNIX) send_without_delay(fd.get());
+      co_return std::make_unique<Socket>(reactor_, std::move(fd), std::move(peer));
+    }
+    const int code = errno;
+    if (code == EAGAIN) {
+      co_await Wait(readable_);
+    } else if (is_out_of_resources(code)) {
+      co_await reactor_.sleep(accept_pause);
+    } else if (!is_of_one_connection(code)) {
+      co_return io_error(code);
+    }
+  }
+}
+
+Task<IoResult<std::unique_ptr<Stream>>> connect(Reactor& reactor, base::Address to, base::Duration limit) {
+  const auto name = to_sockaddr(to);
+  if (!name) co_return std::unexpected(name.error());
+  auto fd = open_socket(to, SOCK_STREAM);
+  if (!fd) co_return std::unexpected(fd.error());
+  if (to.family() != base::Address::Family::unix_path) send_without_delay(fd->get());
+  if (::connect(fd->get(), name->get(), name->size) != 0) {
+    // A Unix socket whose backlog is full answers EAGAIN and never becomes writable for it: that is a refusal.
+    if (errno != EINPROGRESS) co_return io_error(errno == EAGAIN ? ECONNREFUSED : errno);
+    int error = 0;
+    if (!co_await within(reactor, limit, until_connected(reactor, fd->get(), &error))) co_return io_error(ETIMEDOUT);
+    if (error != 0) co_return io_error(error);
+  }
+  co_return std::make_unique<Socket>(reactor, std::move(*fd), std::move(to));
+}
+
+Task<void> until_readable(Reactor& reactor, int fd) {
+  Readiness readable;
+  Readiness writable;
+  const Registration registration(reactor, fd, readable, writable);
+  co_await Wait(readable);
+}
+
+IoResult<Fd> listen_messages(const std::string& path) {
+  return listen_typed(base::Address::unix_path(path), SOCK_SEQPACKET, 128);
+}
+
+IoResult<Fd> connect_messages(const std::string& path) {
+  const auto address = base::Address::unix_path(path);
+  const auto name = to_sockaddr(address);
+  if (!name) return std::unexpected(name.error());
+  auto fd = open_socket(address, SOCK_SEQPACKET);
+  if (!fd) return fd;
+  if (::connect(fd->get(), name->get(), name->size) != 0) return last_error();
+  return fd;
+}
+
+Task<IoResult<Fd>> accept_fd(Reactor& reactor, int listening) {
+  while (true) {
+    Fd fd(::accept4(listening, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    if (fd) co_return fd;
+    const int code = errno;
+    if (code == EAGAIN) {
+      co_await until_readable(reactor, listening);
+    } else if (is_out_of_resources(code)) {
+      co_await reactor.sleep(accept_pause);
+    } else if (!is_of_one_connection(code)) {
+      co_return io_error(code);
+    }
+  }
+}
+
+}  // namespace weft::runtime

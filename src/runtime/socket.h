@@ -1,0 +1,113 @@
+// Stream sockets (TCP and Unix) on a reactor, and descriptors passed between processes.
+#pragma once
+
+#include <sys/socket.h>
+#include <sys/types.h>
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/address.h"
+#include "runtime/error.h"
+#include "runtime/fd.h"
+#include "runtime/reactor.h"
+#include "runtime/stream.h"
+#include "runtime/task.h"
+
+namespace weft::runtime {
+
+/// A connected, non-blocking stream socket.
+class Socket final : public Stream {
+ public:
+  Socket(Reactor& reactor, Fd fd, base::Address peer);
+
+  IoResult<std::size_t> try_read(std::span<char> into) override;
+  IoResult<std::size_t> try_write(std::span<const iovec> from) override;
+  void shutdown_write() override;
+  void fail(IoError error) override;
+  base::Address peer() const override { return peer_; }
+  int fd() const override { return fd_.get(); }
+
+ private:
+  Fd fd_;
+  base::Address peer_;
+  IoError failed_;
+  Registration registration_;
+};
+
+/// A bound and listening, non-blocking, close-on-exec socket. A Unix path is made with mode 0600 (an existing socket
+/// file that nobody listens on is replaced).
+IoResult<Fd> listen_on(const base::Address& address, int backlog = 4096);
+/// The address that a socket is bound to (with the port that the kernel picked for port 0).
+base::Address local_address(int fd);
+base::Address peer_address(int fd);
+
+/// Takes connections from a listening descriptor.
+class Acceptor {
+ public:
+  Acceptor(Reactor& reactor, Fd listening);
+  Acceptor(const Acceptor&) = delete;
+  Acceptor& operator=(const Acceptor&) = delete;
+
+  /// The next connection. Errors of one connection (ECONNABORTED) are passed over; at EMFILE and the like it backs
+  /// off and goes on. Other errors are returned.
+  Task<IoResult<std::unique_ptr<Stream>>> accept();
+  base::Address address() const { return address_; }
+  int fd() const { return fd_.get(); }
+
+ private:
+  Reactor& reactor_;
+  Fd fd_;
+  base::Address address_;
+  Readiness readable_;
+  Readiness unused_;
+  Registration registration_;
+};
+
+/// Connects within `limit`, else ETIMEDOUT.
+Task<IoResult<std::unique_ptr<Stream>>> connect(Reactor& reactor, base::Address to, base::Duration limit);
+
+/// Ends when `fd` (a pidfd, signalfd, eventfd, pipe) is readable. `fd` must be non-blocking.
+Task<void> until_readable(Reactor& reactor, int fd);
+
+/// One message with the descriptors that came with it.
+struct Message {
+  std::string bytes;
+  std::vector<Fd> fds;
+};
+
+/// Whole messages with descriptors over a Unix socket of type SOCK_SEQPACKET.
+class MessageSocket {
+ public:
+  /// Most bytes and descriptors of one message.
+  static constexpr std::size_t max_bytes = 1024 * 1024;
+  static constexpr std::size_t max_fds = 64;
+
+  MessageSocket(Reactor& reactor, Fd fd);
+  MessageSocket(const MessageSocket&) = delete;
+  MessageSocket& operator=(const MessageSocket&) = delete;
+
+  /// One sender at a time and one receiver at a time.
+  Task<IoResult<void>> send(std::string bytes, std::vector<int> fds = {});
+  /// Nothing at the peer's end.
+  Task<IoResult<std::optional<Message>>> receive();
+  /// The peer's process, user and group (SO_PEERCRED).
+  IoResult<ucred> peer_credentials() const;
+
+ private:
+  Fd fd_;
+  Readiness readable_;
+  Readiness writable_;
+  Registration registration_;
+};
+
+/// A listening SOCK_SEQPACKET socket at `path` with mode 0600; accept with accept_message_socket.
+IoResult<Fd> listen_messages(const std::string& path);
+IoResult<Fd> connect_messages(const std::string& path);
+/// The next connection of a listener made by listen_messages.
+Task<IoResult<Fd>> accept_fd(Reactor& reactor, int listening);
+
+}  // namespace weft::runtime

@@ -1,0 +1,173 @@
+#include "runtime/stream.h"
+
+#include <algorithm>
+#include <climits>
+#include <cstring>
+#include <deque>
+
+namespace weft::runtime {
+
+bool Write::attempt() {
+  while (!parts_.empty()) {
+    if (parts_.front().iov_len == 0) {
+      parts_ = parts_.subspan(1);
+      continue;
+    }
+    auto written = stream_.try_write(parts_.first(std::min<std::size_t>(parts_.size(), IOV_MAX)));
+    if (!written) {
+      if (written.error().would_block()) return false;
+      result_ = std::unexpected(written.error());
+      return true;
+    }
+    while (*written > 0) {
+      auto& part = parts_.front();
+      const auto taken = std::min(*written, part.iov_len);
+      part.iov_base = static_cast<char*>(part.iov_base) + taken;
+      part.iov_len -= taken;
+      *written -= taken;
+      if (part.iov_len == 0) parts_ = parts_.subspan(1);
+    }
+  }
+  result_ = {};
+  return true;
+}
+
+Task<IoResult<void>> write_all(Stream& stream, std::string bytes) {
+  iovec part{bytes.data(), bytes.size()};
+  co_return co_await write(stream, {&part, 1});
+}
+
+void Deadline::expires_after(base::Duration duration) {
+  if (duration <= base::Duration::zero()) {
+    clear();
+    return;
+  }
+  at_ = reactor_.coarse_now() + duration;
+  // A timer that is already set for an earlier time finds out when it fires that the deadline has moved.
+  if (!timer_.is_set() || timer_.at() > at_) timer_.set(at_);
+}
+
+void Deadline::wake() {
+  if (at_ == base::MonoTime{}) return;
+  if (reactor_.coarse_now() < at_) {
+    timer_.set(at_);
+    return;
+  }
+  stream_.fail({ETIMEDOUT});
+}
+
+namespace {
+
+/// One direction of a memory pair.
+struct Pipe {
+  std::string bytes;
+  std::size_t start = 0;
+  std::size_t capacity = 0;
+  bool ended = false;
+
+  std::size_t size() const { return bytes.size() - start; }
+};
+
+class MemoryStream;
+
+/// What both ends share; an end that is gone is null.
+struct Pair {
+  Pipe pipes[2];
+  MemoryStream* ends[2] = {nullptr, nullptr};
+};
+
+class MemoryStream final : public Stream, private Waiter {
+ public:
+  MemoryStream(Reactor& reactor, std::shared_ptr<Pair> pair, int side)
+      : pair_(std::move(pair)), side_(side), soon_(reactor, *this) {
+    pair_->ends[side_] = this;
+  }
+  MemoryStream(const MemoryStream&) = delete;
+  MemoryStream& operator=(const MemoryStream&) = delete;
+  ~MemoryStream() override {
+    if (destroyed_ != nullptr) *destroyed_ = true;
+    pair_->ends[side_] = nullptr;
+    out().ended = true;
+    wake_peer();
+  }
+
+  IoResult<std::size_t> try_read(std::span<char> into) override {
+    auto& pipe = in();
+    if (failed_.code != 0) return std::unexpected(failed_);
+    if (pipe.size() == 0) {
+      if (pipe.ended) return 0;
+      return io_error(EAGAIN);
+    }
+    const auto count = std::min(into.size(), pipe.size());
+    std::memcpy(into.data(), pipe.bytes.data() + pipe.start, count);
+    pipe.start += count;
+    if (pipe.size() == 0) {
+      pipe.bytes.clear();
+      pipe.start = 0;
+    }
+    wake_peer();
+    return count;
+  }
+
+  IoResult<std::size_t> try_write(std::span<const iovec> from) override {
+    auto& pipe = out();
+    if (failed_.code != 0) return std::unexpected(failed_);
+    if (pipe.ended || other_end() == nullptr) return io_error(EPIPE);
+    std::size_t count = 0;
+    bool any = false;
+    for (const auto& part : from) {
+      any = any || part.iov_len > 0;
+      const auto room = pipe.capacity - std::min(pipe.capacity, pipe.size());
+      const auto taken = std::min(room, part.iov_len);
+      pipe.bytes.append(static_cast<const char*>(part.iov_base), taken);
+      count += taken;
+      if (taken < part.iov_len) break;
+    }
+    if (count == 0 && any) return io_error(EAGAIN);
+    wake_peer();
+    return count;
+  }
+
+  void shutdown_write() override {
+    out().ended = true;
+    wake_peer();
+  }
+
+  void fail(IoError error) override {
+    failed_ = error;
+    out().ended = true;
+    wake_peer();
+    soon_.set();
+  }
+
+ private:
+  Pipe& in() { return pair_->pipes[1 - side_]; }
+  Pipe& out() { return pair_->pipes[side_]; }
+  MemoryStream* other_end() { return pair_->ends[1 - side_]; }
+  void wake_peer() {
+    if (auto* other = other_end()) other->soon_.set();
+  }
+  void wake() override {
+    bool destroyed = false;
+    destroyed_ = &destroyed;
+    readable_.notify();
+    if (destroyed) return;
+    writable_.notify();
+    if (!destroyed) destroyed_ = nullptr;
+  }
+  std::shared_ptr<Pair> pair_;
+  int side_;
+  Soon soon_;
+  IoError failed_;
+  bool* destroyed_ = nullptr;
+};
+
+}  // namespace
+
+std::pair<std::unique_ptr<Stream>, std::unique_ptr<Stream>> memory_pair(Reactor& reactor, std::size_t capacity) {
+  auto pair = std::make_shared<Pair>();
+  for (auto& pipe : pair->pipes) pipe.capacity = capacity;
+  return {std::make_unique<MemoryStream>(reactor, pair, 0), std::make_unique<MemoryStream>(reactor, pair, 1)};
+}
+
+}  // namespace weft::runtime

@@ -1,0 +1,133 @@
+// Stream: bytes in both directions, over a socket or over memory; the seam where tests put a pipe.
+#pragma once
+
+#include <sys/uio.h>
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/address.h"
+#include "runtime/error.h"
+#include "runtime/reactor.h"
+#include "runtime/task.h"
+
+namespace weft::runtime {
+
+class Stream {
+ public:
+  virtual ~Stream() = default;
+
+  /// Bytes read into `into`; 0 at the peer's end; EAGAIN if nothing is there yet (readable() is notified later).
+  virtual IoResult<std::size_t> try_read(std::span<char> into) = 0;
+  /// Bytes taken from the front of `from`; EAGAIN if there is no room (writable() is notified later). At most
+  /// IOV_MAX parts.
+  virtual IoResult<std::size_t> try_write(std::span<const iovec> from) = 0;
+  /// Tells the peer that nothing more comes; reading goes on.
+  virtual void shutdown_write() = 0;
+  /// Breaks both directions: what waits and what comes later ends with `error`. The peer sees a reset or an end.
+  virtual void fail(IoError error) = 0;
+  /// The peer's address; none for memory.
+  virtual base::Address peer() const { return {}; }
+  /// The descriptor for splice and such, -1 for memory.
+  virtual int fd() const { return -1; }
+
+  Readiness& readable() { return readable_; }
+  Readiness& writable() { return writable_; }
+
+ protected:
+  Readiness readable_;
+  Readiness writable_;
+};
+
+/// `co_await read(stream, buffer)`: bytes read, 0 at the end, never EAGAIN. Allocates nothing.
+class Read final : public Waiter {
+ public:
+  Read(Stream& stream, std::span<char> into) : stream_(stream), into_(into) {}
+  Read(const Read&) = delete;
+  Read& operator=(const Read&) = delete;
+  ~Read() { stream_.readable().cancel(*this); }
+  bool await_ready() { return attempt(); }
+  void await_suspend(std::coroutine_handle<> handle) {
+    handle_ = handle;
+    stream_.readable().wait(*this);
+  }
+  IoResult<std::size_t> await_resume() const { return result_; }
+  void wake() override {
+    if (attempt()) {
+      handle_.resume();
+    } else {
+      stream_.readable().wait(*this);
+    }
+  }
+
+ private:
+  bool attempt() {
+    result_ = stream_.try_read(into_);
+    return result_.has_value() || !result_.error().would_block();
+  }
+  Stream& stream_;
+  std::span<char> into_;
+  IoResult<std::size_t> result_;
+  std::coroutine_handle<> handle_;
+};
+
+inline Read read(Stream& stream, std::span<char> into) { return {stream, into}; }
+
+/// `co_await write(stream, parts)`: writes all of it. The parts are consumed in place and must live as long.
+class Write final : public Waiter {
+ public:
+  Write(Stream& stream, std::span<iovec> parts) : stream_(stream), parts_(parts) {}
+  Write(const Write&) = delete;
+  Write& operator=(const Write&) = delete;
+  ~Write() { stream_.writable().cancel(*this); }
+  bool await_ready() { return attempt(); }
+  void await_suspend(std::coroutine_handle<> handle) {
+    handle_ = handle;
+    stream_.writable().wait(*this);
+  }
+  IoResult<void> await_resume() const { return result_; }
+  void wake() override {
+    if (attempt()) {
+      handle_.resume();
+    } else {
+      stream_.writable().wait(*this);
+    }
+  }
+
+ private:
+  bool attempt();
+  Stream& stream_;
+  std::span<iovec> parts_;
+  IoResult<void> result_;
+  std::coroutine_handle<> handle_;
+};
+
+inline Write write(Stream& stream, std::span<iovec> parts) { return {stream, parts}; }
+/// Writes all of `bytes`, which the task keeps.
+Task<IoResult<void>> write_all(Stream& stream, std::string bytes);
+
+/// Fails a stream with ETIMEDOUT when its time is over. Moving the time costs next to nothing.
+class Deadline final : public Waiter {
+ public:
+  Deadline(Reactor& reactor, Stream& stream) : reactor_(reactor), stream_(stream), timer_(reactor, *this) {}
+  /// From the reactor's coarse time; a zero or negative duration means none.
+  void expires_after(base::Duration duration);
+  void clear() { at_ = {}; }
+  void wake() override;
+
+ private:
+  Reactor& reactor_;
+  Stream& stream_;
+  Timer timer_;
+  base::MonoTime at_{};  // the epoch means none
+};
+
+/// Two ends of a pipe in memory; each direction holds at most `capacity` bytes.
+std::pair<std::unique_ptr<Stream>, std::unique_ptr<Stream>> memory_pair(Reactor& reactor, std::size_t capacity = 65536);
+
+}  // namespace weft::runtime

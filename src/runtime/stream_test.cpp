@@ -1,0 +1,190 @@
+// Streams over memory and sockets, messages with descriptors.
+#include "runtime/stream.h"
+
+#include <gtest/gtest.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "runtime/combine.h"
+#include "runtime/socket.h"
+
+namespace weft::runtime {
+namespace {
+
+using namespace std::chrono_literals;
+
+Task<IoResult<std::string>> read_all(Stream& stream) {
+  std::string text;
+  char buffer[1000];
+  while (true) {
+    const auto got = co_await read(stream, buffer);
+    if (!got) co_return std::unexpected(got.error());
+    if (*got == 0) co_return text;
+    text.append(buffer, *got);
+  }
+}
+
+Task<void> send_and_end(Stream& stream, std::string text) {
+  const auto sent = co_await write_all(stream, std::move(text));
+  EXPECT_TRUE(sent.has_value());
+  stream.shutdown_write();
+}
+
+Task<void> expect_transfer(Stream& from, Stream& to, std::string text) {
+  Scope scope;
+  scope.spawn(send_and_end(from, text));
+  const auto got = co_await read_all(to);
+  EXPECT_TRUE(got.has_value());
+  EXPECT_EQ(got.value_or(""), text);
+  co_await scope.join();
+}
+
+const std::string large(1'000'000, 'x');
+
+TEST(MemoryPair, CarriesMoreThanItHoldsBothWays) {
+  Reactor reactor;
+  auto [a, b] = memory_pair(reactor, 4096);
+  reactor.block_on(expect_transfer(*a, *b, large));
+  reactor.block_on(expect_transfer(*b, *a, large));
+}
+
+TEST(MemoryPair, EndOfOneIsEndOfRead) {
+  Reactor reactor;
+  auto [a, b] = memory_pair(reactor);
+  a.reset();
+  const auto got = reactor.block_on(read_all(*b));
+  EXPECT_TRUE(got.has_value());
+  const auto sent = reactor.block_on(write_all(*b, "x"));
+  ASSERT_FALSE(sent.has_value());
+  EXPECT_EQ(sent.error().code, EPIPE);
+}
+
+TEST(MemoryPair, FailEndsWhoWaits) {
+  Reactor reactor;
+  auto [a, b] = memory_pair(reactor);
+  auto reading = read_all(*b);
+  reading.start();
+  b->fail({ECANCELED});
+  while (!reading.is_done()) reactor.turn();
+  EXPECT_EQ(reading.take().error().code, ECANCELED);
+}
+
+Task<std::pair<std::unique_ptr<Stream>, std::unique_ptr<Stream>>> connected_pair(Reactor& reactor, Acceptor& acceptor) {
+  auto client = co_await connect(reactor, acceptor.address(), 5s);
+  auto server = co_await acceptor.accept();
+  co_return std::pair(std::move(*client), std::move(*server));
+}
+
+class TemporaryFolder {
+ public:
+  TemporaryFolder() { EXPECT_NE(mkdtemp(path_), nullptr); }
+  ~TemporaryFolder() {
+    for (const auto* name : {"/s", "/m"}) ::unlink((std::string(path_) + name).c_str());
+    ::rmdir(path_);
+  }
+  std::string file(const char* name) const { return std::string(path_) + "/" + name; }
+
+ private:
+  char path_[32] = "/tmp/weft-test-XXXXXX";
+};
+
+TEST(Socket, CarriesBytesOverEachFamily) {
+  const TemporaryFolder folder;
+  for (const auto& text : {std::string("127.0.0.1:0"), std::string("[::1]:0"), "unix:" + folder.file("s")}) {
+    Reactor reactor;
+    auto listening = listen_on(*base::Address::parse(text));
+    if (!listening && listening.error().code == EADDRNOTAVAIL) continue;  // a machine without IPv6
+    ASSERT_TRUE(listening.has_value()) << text << listening.error().message();
+    Acceptor acceptor(reactor, std::move(*listening));
+    auto [client, server] = reactor.block_on(connected_pair(reactor, acceptor));
+    reactor.block_on(expect_transfer(*client, *server, large));
+    reactor.block_on(expect_transfer(*server, *client, large));
+  }
+}
+
+TEST(Socket, DeadlineFailsWhoWaits) {
+  base::ManualClock clock;
+  Reactor reactor(clock);
+  Acceptor acceptor(reactor, std::move(*listen_on(base::Address::loopback(0))));
+  auto [client, server] = reactor.block_on(connected_pair(reactor, acceptor));
+  Deadline deadline(reactor, *client);
+  deadline.expires_after(10ms);
+  auto reading = read_all(*client);
+  reading.start();
+  clock.advance(9ms);
+  reactor.poll();
+  deadline.expires_after(10ms);
+  clock.advance(9ms);
+  reactor.poll();
+  EXPECT_FALSE(reading.is_done());
+  clock.advance(2ms);
+  reactor.poll();
+  reactor.poll();
+  ASSERT_TRUE(reading.is_done());
+  EXPECT_EQ(reading.take().error().code, ETIMEDOUT);
+}
+
+TEST(Connect, RefusedAndTimedOut) {
+  Reactor reactor;
+  auto listening = listen_on(base::Address::loopback(0));
+  const auto address = local_address(listening->get());
+  listening->reset();
+  const auto refused = reactor.block_on(connect(reactor, address, 5s));
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().code, ECONNREFUSED);
+}
+
+TEST(Listen, UnixSocketIsPrivateAndStaleOneIsReplaced) {
+  const TemporaryFolder folder;
+  const auto address = base::Address::unix_path(folder.file("s"));
+  auto first = listen_on(address);
+  ASSERT_TRUE(first.has_value());
+  struct stat status{};
+  ASSERT_EQ(::stat(address.path().c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 0777, 0600U);
+  EXPECT_EQ(listen_on(address).error().code, EADDRINUSE);
+  first->reset();
+  EXPECT_TRUE(listen_on(address).has_value());
+}
+
+TEST(Listen, TooLongAPathIsAnError) {
+  EXPECT_EQ(listen_on(base::Address::unix_path(std::string(200, 'p'))).error().code, ENAMETOOLONG);
+}
+
+Task<void> pass_descriptor(Reactor& reactor, std::string path, int listening) {
+  auto fd = connect_messages(path);
+  EXPECT_TRUE(fd.has_value());
+  MessageSocket client(reactor, std::move(*fd));
+  auto accepted = co_await accept_fd(reactor, listening);
+  MessageSocket server(reactor, std::move(*accepted));
+  EXPECT_EQ(server.peer_credentials()->pid, ::getpid());
+
+  int pipe_fds[2];
+  EXPECT_EQ(::pipe(pipe_fds), 0);
+  Fd reader(pipe_fds[0]);
+  Fd writer(pipe_fds[1]);
+  EXPECT_TRUE((co_await server.send("here", {writer.get()})).has_value());
+  auto message = co_await client.receive();
+  EXPECT_EQ((*message)->bytes, "here");
+  EXPECT_EQ((*message)->fds.size(), 1U);
+  EXPECT_EQ(::write((*message)->fds.front().get(), "x", 1), 1);
+  char got = 0;
+  EXPECT_EQ(::read(reader.get(), &got, 1), 1);
+
+  const std::string big(MessageSocket::max_bytes, 'b');
+  EXPECT_TRUE((co_await client.send(big)).has_value());
+  EXPECT_EQ((*co_await server.receive())->bytes, big);
+  EXPECT_EQ((co_await client.send(big + "b")).error().code, EMSGSIZE);
+}
+
+TEST(MessageSocket, PassesDescriptorsAndWholeMessages) {
+  const TemporaryFolder folder;
+  Reactor reactor;
+  auto listening = listen_messages(folder.file("m"));
+  ASSERT_TRUE(listening.has_value());
+  reactor.block_on(pass_descriptor(reactor, folder.file("m"), listening->get()));
+}
+
+}  // namespace
+}  // namespace weft::runtime

@@ -1,0 +1,141 @@
+#include "snapshot/config.h"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <sstream>
+
+#include "snapshot/config_codes.h"
+
+namespace weft::snapshot {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::string_view smallest = R"(version: 1
+listeners:
+- {address: "127.0.0.1:8080", protocol: http, cluster: app}    # http, tcp
+clusters:
+- {name: app, protocol: http1, endpoints: ["127.0.0.1:9000"]}  # http1, tcp
+)";
+
+TEST(Config, TheSmallestFile) {
+  const auto parsed = parse_config(smallest, "proxy.yaml");
+  ASSERT_TRUE(parsed) << base::render(parsed.error());
+  EXPECT_EQ(parsed->context, edge_context);
+  ASSERT_EQ(parsed->listeners.size(), 1U);
+  EXPECT_EQ(parsed->listeners[0].name, "127.0.0.1:8080");
+  EXPECT_EQ(parsed->listeners[0].address, base::Address::loopback(8080));
+  EXPECT_EQ(parsed->listeners[0].direction, Direction::edge);
+  ASSERT_EQ(parsed->routes.size(), 1U);
+  EXPECT_EQ(parsed->routes[0].virtual_hosts[0].domains, std::vector<std::string>{"*"});
+  EXPECT_EQ(parsed->routes[0].virtual_hosts[0].routes[0].cluster, "app");
+  ASSERT_EQ(parsed->clusters.size(), 1U);
+  EXPECT_EQ(parsed->clusters[0].endpoints[0].address, base::Address::loopback(9000));
+}
+
+TEST(Config, EveryField) {
+  const auto parsed = parse_config(R"(version: 1
+listeners:
+- name: web
+  address: "[::1]:80"
+  routes:
+  - {hosts: [Shop.example], path: /health, cluster: b, timeout: 2s}
+  - {hosts: [Shop.example], cluster: a}
+  - {prefix: /api/, cluster: b}
+- {address: "unix:/run/db", protocol: tcp, cluster: db}
+clusters:
+- {name: b, endpoints: ["127.0.0.1:1", {address: "127.0.0.1:2", weight: 3}], loadBalancing: round_robin,
+   connectTimeout: 250ms, maxConnections: 10, maxPending: 20}
+- {name: a, endpoints: []}
+- {name: db, protocol: tcp, endpoints: ["unix:/run/other"]}
+)",
+                                   "f");
+  ASSERT_TRUE(parsed) << base::render(parsed.error());
+  ASSERT_EQ(parsed->clusters.size(), 3U);
+  const auto& b = parsed->clusters[1];
+  EXPECT_EQ(b.name, "b");
+  EXPECT_EQ(b.load_balancing, LoadBalancing::round_robin);
+  EXPECT_EQ(b.connect_timeout, 250ms);
+  EXPECT_EQ(b.max_connections, 10U);
+  EXPECT_EQ(b.max_pending, 20U);
+  EXPECT_EQ(b.endpoints[1].weight, 3U);
+  ASSERT_EQ(parsed->routes.size(), 1U);
+  ASSERT_EQ(parsed->routes[0].virtual_hosts.size(), 2U);
+  const auto& shop = parsed->routes[0].virtual_hosts[0];
+  EXPECT_EQ(shop.domains, std::vector<std::string>{"shop.example"});
+  ASSERT_EQ(shop.routes.size(), 2U);
+  EXPECT_EQ(shop.routes[0].match, (Match{Match::Path::exact, "/health"}));
+  EXPECT_EQ(shop.routes[0].timeout, 2s);
+  EXPECT_EQ(parsed->listeners[0].protocol, Protocol::tcp);
+  EXPECT_EQ(parsed->listeners[0].cluster, "db");
+}
+
+TEST(Config, WhatIsWrongIsSaidWithItsPlace) {
+  struct Case {
+    std::string_view name, text, code;
+    std::uint32_t line, column;
+  };
+  for (const auto& [name, text, code, line, column] : std::initializer_list<Case>{
+           {"yaml error", "version: 1\nversion: 1\n", "yaml/duplicate-key", 2, 1},
+           {"empty", "", "config/documents", 1, 1},
+           {"two documents", "version: 1\n---\nversion: 1\n", "config/documents", 1, 1},
+           {"not a map", "- a\n", "config/wrong-type", 1, 1},
+           {"version", "version: 2\nlisteners: []\nclusters: []\n", "config/bad-value", 1, 10},
+           {"no version", "listeners: []\nclusters: []\n", "config/missing-field", 1, 1},
+           {"unknown field", "version: 1\nlistener: []\nlisteners: []\nclusters: []\n",
+            "config/unknown-field", 2, 1},
+           {"no clusters", "version: 1\nlisteners: []\n", "config/missing-field", 1, 1},
+           {"a list that is none", "version: 1\nlisteners: {}\nclusters: []\n", "config/wrong-type", 2, 12},
+           {"bad address",
+            "version: 1\nlisteners:\n- {address: localhost, cluster: a}\nclusters:\n- {name: a, endpoints: "
+            "[]}\n",
+            "config/bad-value", 3, 13},
+           {"unknown cluster",
+            "version: 1\nlisteners:\n- {address: \"127.0.0.1:1\", cluster: app}\nclusters:\n- {name: apps, "
+            "endpoints: []}\n",
+            "config/unknown-cluster", 3, 37},
+           {"wrong protocol",
+            "version: 1\nlisteners:\n- {address: \"127.0.0.1:1\", protocol: tcp, cluster: a}\nclusters:\n- "
+            "{name: a, endpoints: []}\n",
+            "config/bad-value", 3, 52},
+           {"bad word", "version: 1\nlisteners: []\nclusters:\n- {name: a, protocol: http9, endpoints: []}\n",
+            "config/bad-value", 4, 23},
+           {"bad duration",
+            "version: 1\nlisteners: []\nclusters:\n- {name: a, connectTimeout: soon, endpoints: []}\n",
+            "config/bad-value", 4, 29},
+           {"bad count", "version: 1\nlisteners: []\nclusters:\n- {name: a, maxPending: 0, endpoints: []}\n",
+            "config/bad-value", 4, 25},
+           {"cluster twice",
+            "version: 1\nlisteners: []\nclusters:\n- {name: a, endpoints: []}\n- {name: a, endpoints: []}\n",
+            "config/duplicate", 5, 3},
+           {"endpoint twice",
+            "version: 1\nlisteners: []\nclusters:\n- {name: a, endpoints: [\"127.0.0.1:1\", "
+            "\"127.0.0.1:1\"]}\n",
+            "config/duplicate", 4, 40}}) {
+    const auto parsed = parse_config(text, "f");
+    ASSERT_FALSE(parsed) << name;
+    const auto& first = parsed.error().front();
+    EXPECT_EQ(first.code, code) << name << ": " << base::render(first);
+    EXPECT_EQ(first.position.line, line) << name << ": " << base::render(first);
+    EXPECT_EQ(first.position.column, column) << name << ": " << base::render(first);
+  }
+}
+
+TEST(Config, ProposesTheNearestName) {
+  const auto parsed = parse_config("version: 1\nlistners: []\nlisteners: []\nclusters: []\n", "f");
+  ASSERT_FALSE(parsed);
+  EXPECT_EQ(parsed.error().front().mend, "did you mean listeners?");
+}
+
+TEST(Config, EveryCodeIsExplained) {
+  std::ifstream file(std::string(WEFT_SOURCE_DIR) + "/docs/errors.md");
+  std::stringstream text;
+  text << file.rdbuf();
+  for (const auto code : code::all) {
+    EXPECT_NE(text.str().find("### " + std::string(code) + "\n"), std::string::npos) << code;
+  }
+}
+
+}  // namespace
+}  // namespace weft::snapshot

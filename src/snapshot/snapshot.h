@@ -1,0 +1,137 @@
+// The Snapshot: everything that one context must know, as immutable plain values. The compiler in control makes it, xds
+// carries it, the proxy runs it.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/address.h"
+#include "base/origin.h"
+
+namespace weft::snapshot {
+
+/// The workload that a context serves; "weft-system/edge" is the one that outside callers come in by.
+struct ContextId {
+  std::string ns;
+  std::string workload;
+
+  friend bool operator==(const ContextId&, const ContextId&) = default;
+  friend auto operator<=>(const ContextId&, const ContextId&) = default;
+  std::string to_string() const { return ns + "/" + workload; }
+};
+
+/// The context of callers outside the mesh.
+inline const ContextId edge_context{"weft-system", "edge"};
+
+enum class Protocol : std::uint8_t { http1, tcp };
+enum class Direction : std::uint8_t { edge, outbound, inbound };
+
+/// Where traffic comes in. An http listener names its routes, a tcp listener its cluster.
+struct Listener {
+  std::string name;
+  base::Address address;
+  Direction direction = Direction::outbound;
+  Protocol protocol = Protocol::http1;
+  /// http: name of a RouteTable of the same Snapshot.
+  std::string routes;
+  /// tcp: name of a Cluster of the same Snapshot.
+  std::string cluster;
+  /// The service that this listener speaks for, for metrics and logs: "web" and "default".
+  std::string service;
+  std::string service_ns;
+  base::Origin origin;
+
+  friend bool operator==(const Listener&, const Listener&) = default;
+};
+
+/// Which requests a Route takes. Paths compare by bytes, without the query.
+struct Match {
+  enum class Path : std::uint8_t { prefix, exact };
+  Path path_kind = Path::prefix;
+  std::string path = "/";
+
+  friend bool operator==(const Match&, const Match&) = default;
+};
+
+struct Route {
+  std::string name;
+  Match match;
+  std::string cluster;
+  /// Time from the end of the request's head to the end of the response; zero: no limit.
+  std::chrono::milliseconds timeout{15'000};
+  base::Origin origin;
+
+  friend bool operator==(const Route&, const Route&) = default;
+};
+
+struct VirtualHost {
+  std::string name;
+  /// Hosts without port in lower case; "*" takes all.
+  std::vector<std::string> domains;
+  std::vector<Route> routes;
+
+  friend bool operator==(const VirtualHost&, const VirtualHost&) = default;
+};
+
+struct RouteTable {
+  std::string name;
+  std::vector<VirtualHost> virtual_hosts;
+  base::Origin origin;
+
+  friend bool operator==(const RouteTable&, const RouteTable&) = default;
+};
+
+enum class Health : std::uint8_t { healthy, unhealthy, draining };
+
+struct Endpoint {
+  base::Address address;
+  Health health = Health::healthy;
+  std::uint32_t weight = 1;
+  /// The instance's name, for logs ("web-0"); empty outside the mesh.
+  std::string instance;
+
+  friend bool operator==(const Endpoint&, const Endpoint&) = default;
+};
+
+enum class LoadBalancing : std::uint8_t { round_robin, least_request };
+
+struct Cluster {
+  std::string name;
+  Protocol protocol = Protocol::http1;
+  LoadBalancing load_balancing = LoadBalancing::least_request;
+  std::chrono::milliseconds connect_timeout{5'000};
+  /// Most connections of one worker to one endpoint, and most requests of one worker that wait for one.
+  std::uint32_t max_connections = 1024;
+  std::uint32_t max_pending = 1024;
+  /// The destination service, for metrics and logs.
+  std::string service;
+  std::string service_ns;
+  std::vector<Endpoint> endpoints;
+  base::Origin origin;
+
+  friend bool operator==(const Cluster&, const Cluster&) = default;
+};
+
+/// One context's whole configuration. Each list is sorted by name and names are unique.
+struct Snapshot {
+  ContextId context;
+  /// spiffe://<trust domain>/ns/<ns>/sa/<sa>
+  std::string identity;
+  std::vector<Listener> listeners;
+  std::vector<RouteTable> routes;
+  std::vector<Cluster> clusters;
+
+  friend bool operator==(const Snapshot&, const Snapshot&) = default;
+};
+
+using SnapshotPtr = std::shared_ptr<const Snapshot>;
+
+/// The cluster or route table of that name, null if there is none. By binary search.
+const Cluster* find_cluster(const Snapshot& snapshot, std::string_view name);
+const RouteTable* find_routes(const Snapshot& snapshot, std::string_view name);
+
+}  // namespace weft::snapshot

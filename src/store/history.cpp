@@ -1,0 +1,99 @@
+#include "store/history.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "runtime/combine.h"
+
+namespace weft::store {
+
+/// One reader's place in the history.
+class HistoryWatch final : public Watch {
+ public:
+  HistoryWatch(std::shared_ptr<History> history, std::string kind, std::uint64_t since)
+      : history_(std::move(history)), kind_(std::move(kind)), seen_(since) {
+    place_ = history_->watches_.insert(history_->watches_.end(), &changed_);
+  }
+  HistoryWatch(const HistoryWatch&) = delete;
+  HistoryWatch& operator=(const HistoryWatch&) = delete;
+  ~HistoryWatch() override { history_->watches_.erase(place_); }
+
+  runtime::Task<Result<std::vector<Event>>> next() override {
+    for (;;) {
+      if (seen_ < history_->dropped_) {
+        co_return base::fail(StoreErrorKind::gone,
+                             fmt::format("the watch was too slow: it has seen version {}, what "
+                                         "followed is no longer known",
+                                         seen_));
+      }
+      auto events = take();
+      if (!events.empty()) co_return events;
+      co_await runtime::Wait(changed_);
+    }
+  }
+
+  std::uint64_t seen() const override { return seen_; }
+
+ private:
+  /// The events of this kind that were not seen yet; they are seen then.
+  std::vector<Event> take() {
+    std::vector<Event> found;
+    const auto& events = history_->events_;
+    auto it = std::ranges::upper_bound(events, seen_, {}, &Event::version);
+    for (; it != events.end(); ++it) {
+      if (kind_.empty() || it->key.kind == kind_) found.push_back(*it);
+    }
+    seen_ = history_->version_;
+    return found;
+  }
+
+  std::shared_ptr<History> history_;
+  std::string kind_;
+  std::uint64_t seen_;
+  runtime::Readiness changed_;
+  std::list<runtime::Readiness*>::iterator place_;
+};
+
+History::History(runtime::Reactor& reactor, std::uint64_t start, std::size_t limit)
+    : reactor_(reactor), limit_(limit), dropped_(start), version_(start) {}
+
+void History::append(std::vector<Event> events) {
+  if (events.empty()) return;
+  version_ = events.back().version;
+  std::ranges::move(events, std::back_inserter(events_));
+  if (std::exchange(wake_posted_, true)) return;
+  reactor_.post([self = weak_from_this()] {
+    if (auto history = self.lock()) history->wake_watches();
+  });
+}
+
+void History::wake_watches() {
+  wake_posted_ = false;
+  // Waking one may end any other. Who waits has seen all that was before, so the old is dropped after that
+  // only.
+  const std::vector<runtime::Readiness*> waiting(watches_.begin(), watches_.end());
+  for (auto* watch : waiting) {
+    if (std::ranges::find(watches_, watch) != watches_.end()) watch->notify();
+  }
+  while (events_.size() > limit_) {
+    dropped_ = events_.front().version;
+    events_.pop_front();
+  }
+}
+
+Result<std::unique_ptr<Watch>> History::watch(std::string kind, std::uint64_t since) {
+  if (since < dropped_) {
+    return base::fail(
+        StoreErrorKind::gone,
+        fmt::format("version {} is too old: what happened up to {} is no longer known", since, dropped_));
+  }
+  if (since > version_) {
+    return base::fail(StoreErrorKind::gone,
+                      fmt::format("version {} has never been: the newest is {}", since, version_));
+  }
+  return std::make_unique<HistoryWatch>(shared_from_this(), std::move(kind), since);
+}
+
+}  // namespace weft::store

@@ -1,0 +1,49 @@
+// The latest events in order, and the watches that read them.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <list>
+#include <memory>
+#include <string>
+
+#include "runtime/reactor.h"
+#include "store/store.h"
+
+namespace weft::store {
+
+/// So many events are kept: a watcher that is further behind must list again. Large enough for the start of
+/// some hundred services to pass a client that reconnects, small enough to stay below a few MB.
+constexpr std::size_t history_limit = 4096;
+
+/// Outlives its store as long as a watch holds it.
+class History : public std::enable_shared_from_this<History> {
+ public:
+  /// Nothing is known of what happened up to `start`.
+  History(runtime::Reactor& reactor, std::uint64_t start, std::size_t limit = history_limit);
+
+  /// Adds events, each with a greater version than all before. The watches that wait get them in a later turn
+  /// of the reactor, so that nothing of theirs runs within the change that caused the event.
+  void append(std::vector<Event> events);
+  /// The version of the newest event, or the start.
+  std::uint64_t version() const { return version_; }
+  /// The error `gone` if an event after `since` may have been dropped, or `since` has never been.
+  Result<std::unique_ptr<Watch>> watch(std::string kind, std::uint64_t since);
+
+ private:
+  friend class HistoryWatch;
+
+  void wake_watches();
+
+  runtime::Reactor& reactor_;
+  std::size_t limit_;
+  /// Events up to this version are not known any more.
+  std::uint64_t dropped_;
+  std::uint64_t version_;
+  std::deque<Event> events_;
+  std::list<runtime::Readiness*> watches_;
+  bool wake_posted_ = false;
+};
+
+}  // namespace weft::store

@@ -1,0 +1,113 @@
+#include "telemetry/shard.h"
+
+namespace weft::telemetry {
+namespace {
+
+/// Most pairs of status and flag that one pair of ends tells apart.
+constexpr std::size_t max_outcomes = 64;
+
+std::string known(const std::string& name) { return name.empty() ? "unknown" : name; }
+
+Labels labels_of(const Ends& ends) {
+  const auto service = known(ends.service);
+  const auto service_namespace = known(ends.service_namespace);
+  return {{"reporter", ends.reporter == Reporter::source ? "source" : "destination"},
+          {"source_workload", known(ends.source_workload)},
+          {"source_workload_namespace", known(ends.source_workload_namespace)},
+          {"destination_workload", known(ends.destination_workload)},
+          {"destination_service",
+           ends.service.empty() ? "unknown" : service + "." + service_namespace + ".svc.cluster.local"},
+          {"destination_service_name", service},
+          {"destination_service_namespace", service_namespace}};
+}
+
+}  // namespace
+
+void EndsSeries::request(int status, ResponseFlag flag, std::chrono::nanoseconds duration) {
+  durations_.observe(duration);
+  const auto code = static_cast<std::uint16_t>(status);
+  for (auto& outcome : outcomes_) {
+    if (outcome.status == code && outcome.flag == flag) {
+      ++outcome.count;
+      return;
+    }
+  }
+  if (outcomes_.size() < max_outcomes) {
+    outcomes_.push_back({code, flag, 1});
+  } else {
+    ++outcomes_.back().count;
+  }
+}
+
+void EndsSeries::read(Samples& into) const {
+  const auto labels = labels_of(ends_);
+  for (const auto& outcome : outcomes_) {
+    auto all = labels;
+    all.emplace_back("request_protocol", "http");
+    all.emplace_back("response_code", std::to_string(outcome.status));
+    all.emplace_back("response_flags", std::string(letters(outcome.flag)));
+    into.add("istio_requests_total", "Requests, by their two ends and their outcome.", Kind::counter, all,
+             outcome.count);
+  }
+  if (!outcomes_.empty()) {
+    auto all = labels;
+    all.emplace_back("request_protocol", "http");
+    into.add("istio_request_duration_milliseconds", "Time from a request's head to the end of its response.",
+             all, durations_);
+  }
+  if (tcp_opened_ == 0) return;
+  auto all = labels;
+  all.emplace_back("request_protocol", "tcp");
+  into.add("istio_tcp_connections_opened_total", "Opaque connections and tunnels opened.", Kind::counter, all,
+           tcp_opened_);
+  into.add("istio_tcp_connections_closed_total", "Opaque connections and tunnels closed.", Kind::counter, all,
+           tcp_closed_);
+  into.add("istio_tcp_received_bytes_total", "Bytes from clients.", Kind::counter, all, tcp_received_);
+  into.add("istio_tcp_sent_bytes_total", "Bytes to clients.", Kind::counter, all, tcp_sent_);
+}
+
+EndsSeries& Shard::ends(const Ends& ends) {
+  if (const auto found = by_ends_.find(ends); found != by_ends_.end()) return *found->second;
+  if (series_.size() >= max_ends) {
+    Ends other;
+    other.reporter = ends.reporter;
+    for (auto* name : {&other.source_workload, &other.source_workload_namespace, &other.service,
+                       &other.service_namespace, &other.destination_workload}) {
+      *name = "other";
+    }
+    if (ends != other) {
+      if (const auto found = by_ends_.find(other); found != by_ends_.end()) return *found->second;
+      return *by_ends_.emplace(other, &series_.emplace_back(other)).first->second;
+    }
+  }
+  return *by_ends_.emplace(ends, &series_.emplace_back(ends)).first->second;
+}
+
+Samples Shard::read() const {
+  Samples samples;
+  for (const auto& series : series_) series.read(samples);
+  const auto add = [&samples](std::string_view name, std::string_view help, Kind kind, std::uint64_t value) {
+    samples.add(name, help, kind, std::string(), value);
+  };
+  add("weft_downstream_connections_total", "Connections accepted.", Kind::counter,
+      proxy.downstream_connections);
+  add("weft_downstream_connections_active", "Connections of clients now.", Kind::gauge,
+      proxy.downstream_connections_active);
+  add("weft_upstream_connections_total", "Connections made to endpoints.", Kind::counter,
+      proxy.upstream_connections);
+  add("weft_upstream_connections_active", "Connections to endpoints now.", Kind::gauge,
+      proxy.upstream_connections_active);
+  add("weft_upstream_connect_failures_total", "Connections to endpoints that failed.", Kind::counter,
+      proxy.upstream_connect_failures);
+  add("weft_requests_active", "Requests under way.", Kind::gauge, proxy.requests_active);
+  add("weft_retries_total", "Requests sent again.", Kind::counter, proxy.retries);
+  add("weft_refused_total", "Requests that the proxy answered itself.", Kind::counter, proxy.refused);
+  add("weft_protocol_errors_total", "Malformed requests of clients.", Kind::counter, proxy.protocol_errors);
+  add("weft_accept_backoffs_total", "Times that accepting paused for want of descriptors or memory.",
+      Kind::counter, proxy.accept_backoffs);
+  add("weft_snapshots_applied_total", "Snapshots taken into force, summed over the workers.", Kind::counter,
+      proxy.snapshots_applied);
+  return samples;
+}
+
+}  // namespace weft::telemetry

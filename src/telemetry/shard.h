@@ -1,0 +1,96 @@
+// A worker's share of the metrics: plain adds by the one thread that owns it. Other threads read it by asking
+// that thread for Samples.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "telemetry/flags.h"
+#include "telemetry/samples.h"
+
+namespace weft::telemetry {
+
+/// What is known of a request's or connection's two ends before it is answered. "unknown" where empty.
+struct Ends {
+  Reporter reporter = Reporter::source;
+  std::string source_workload;
+  std::string source_workload_namespace;
+  /// The service that was called: "cart" in "default".
+  std::string service;
+  std::string service_namespace;
+  std::string destination_workload;
+
+  friend auto operator<=>(const Ends&, const Ends&) = default;
+};
+
+/// The series of one pair of ends: istio_requests_total, istio_request_duration_milliseconds, istio_tcp_*.
+class EndsSeries {
+ public:
+  explicit EndsSeries(Ends ends) : ends_(std::move(ends)) {}
+
+  /// One request that is over. `status` is what the client was answered, 0 if nothing.
+  void request(int status, ResponseFlag flag, std::chrono::nanoseconds duration);
+
+  void tcp_opened() { ++tcp_opened_; }
+  void tcp_closed() { ++tcp_closed_; }
+  /// Bytes from the client to the service.
+  void tcp_received(std::uint64_t bytes) { tcp_received_ += bytes; }
+  /// Bytes from the service to the client.
+  void tcp_sent(std::uint64_t bytes) { tcp_sent_ += bytes; }
+
+  const Ends& ends() const { return ends_; }
+  void read(Samples& into) const;
+
+ private:
+  struct Outcome {
+    std::uint16_t status;
+    ResponseFlag flag;
+    std::uint64_t count = 0;
+  };
+  Ends ends_;
+  /// A handful in practice; bounded by max_outcomes, later ones count as status 0.
+  std::vector<Outcome> outcomes_;
+  Histogram durations_;
+  std::uint64_t tcp_opened_ = 0;
+  std::uint64_t tcp_closed_ = 0;
+  std::uint64_t tcp_received_ = 0;
+  std::uint64_t tcp_sent_ = 0;
+};
+
+/// The proxy's own counters: one word each.
+struct ProxyCounters {
+  std::uint64_t downstream_connections = 0;         // accepted, ever
+  std::uint64_t downstream_connections_active = 0;  // now
+  std::uint64_t upstream_connections = 0;
+  std::uint64_t upstream_connections_active = 0;
+  std::uint64_t upstream_connect_failures = 0;
+  std::uint64_t requests_active = 0;
+  std::uint64_t retries = 0;
+  std::uint64_t refused = 0;          // answered by the proxy itself
+  std::uint64_t protocol_errors = 0;  // of clients
+  std::uint64_t accept_backoffs = 0;  // out of descriptors or memory
+  std::uint64_t snapshots_applied = 0;
+};
+
+class Shard {
+ public:
+  /// Most label sets of ends in one shard. What comes after is counted under the ends "other".
+  static constexpr std::size_t max_ends = 20'000;
+
+  /// The series of these ends; valid as long as the shard.
+  EndsSeries& ends(const Ends& ends);
+  Samples read() const;
+
+  ProxyCounters proxy;
+
+ private:
+  std::deque<EndsSeries> series_;
+  std::map<Ends, EndsSeries*> by_ends_;
+};
+
+}  // namespace weft::telemetry

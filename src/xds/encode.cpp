@@ -1,0 +1,237 @@
+// A Snapshot's parts as Envoy's messages. decode.cpp is its mirror.
+#include <algorithm>
+#include <array>
+
+#include "base/hash.h"
+#include "envoy/config/cluster/v3/cluster.pb.h"
+#include "envoy/config/listener/v3/listener.pb.h"
+#include "envoy/config/route/v3/route.pb.h"
+#include "envoy/extensions/filters/http/router/v3/router.pb.h"
+#include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
+#include "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.pb.h"
+#include "weft/mesh/v1/mesh.pb.h"
+#include "xds/names.h"
+#include "xds/serialize.h"
+#include "xds/wire.h"
+
+namespace weft::xds {
+namespace {
+
+namespace core = envoy::config::core::v3;
+namespace hcm = envoy::extensions::filters::network::http_connection_manager::v3;
+
+Resource resource(Type type, std::string name, const google::protobuf::MessageLite& message) {
+  Resource made{.type = type, .name = std::move(name), .version = {}, .body = serialize(message)};
+  made.version = base::content_hash(made.body);
+  return made;
+}
+
+google::protobuf::Struct& weft_struct(core::Metadata& metadata) {
+  return (*metadata.mutable_filter_metadata())[std::string(metadata_name)];
+}
+
+void put(google::protobuf::Struct& into, std::string_view key, const std::string& value) {
+  if (!value.empty()) (*into.mutable_fields())[std::string(key)].set_string_value(value);
+}
+
+void put_origin(google::protobuf::Struct& into, const base::Origin& origin) {
+  put(into, key_kind, origin.kind);
+  put(into, key_namespace, origin.ns);
+  put(into, key_name, origin.name);
+  put(into, key_field, origin.field);
+}
+
+void set_duration(google::protobuf::Duration& into, std::chrono::milliseconds duration) {
+  into.set_seconds(duration.count() / 1000);
+  into.set_nanos(static_cast<std::int32_t>(duration.count() % 1000) * 1'000'000);
+}
+
+void set_address(core::Address& into, const base::Address& address) {
+  switch (address.family()) {
+    case base::Address::Family::none: return;
+    case base::Address::Family::unix_path: into.mutable_pipe()->set_path(address.path()); return;
+    case base::Address::Family::ipv4:
+    case base::Address::Family::ipv6:
+      into.mutable_socket_address()->set_address(address.ip());
+      into.mutable_socket_address()->set_port_value(address.port());
+      return;
+  }
+}
+
+void set_ads(core::ConfigSource& source) {
+  source.mutable_ads();
+  source.set_resource_api_version(core::V3);
+}
+
+core::TrafficDirection direction_of(snapshot::Direction direction) {
+  switch (direction) {
+    case snapshot::Direction::edge: return core::UNSPECIFIED;
+    case snapshot::Direction::outbound: return core::OUTBOUND;
+    case snapshot::Direction::inbound: return core::INBOUND;
+  }
+  return core::UNSPECIFIED;
+}
+
+core::HealthStatus health_of(snapshot::Health health) {
+  switch (health) {
+    case snapshot::Health::healthy: return core::HEALTHY;
+    case snapshot::Health::unhealthy: return core::UNHEALTHY;
+    case snapshot::Health::draining: return core::DRAINING;
+  }
+  return core::UNKNOWN;
+}
+
+hcm::HttpConnectionManager connection_manager(const snapshot::Listener& listener) {
+  hcm::HttpConnectionManager manager;
+  manager.set_stat_prefix(listener.name);
+  manager.mutable_rds()->set_route_config_name(listener.routes);
+  set_ads(*manager.mutable_rds()->mutable_config_source());
+  auto& router = *manager.add_http_filters();
+  router.set_name("envoy.filters.http.router");
+  pack(*router.mutable_typed_config(), envoy::extensions::filters::http::router::v3::Router());
+  return manager;
+}
+
+envoy::extensions::filters::network::tcp_proxy::v3::TcpProxy tcp_proxy(const snapshot::Listener& listener) {
+  envoy::extensions::filters::network::tcp_proxy::v3::TcpProxy proxy;
+  proxy.set_stat_prefix(listener.name);
+  proxy.set_cluster(listener.cluster);
+  return proxy;
+}
+
+void set_route(envoy::config::route::v3::Route& into, const snapshot::Route& route) {
+  into.set_name(route.name);
+  switch (route.match.path_kind) {
+    case snapshot::Match::Path::prefix: into.mutable_match()->set_prefix(route.match.path); break;
+    case snapshot::Match::Path::exact: into.mutable_match()->set_path(route.match.path); break;
+  }
+  into.mutable_route()->set_cluster(route.cluster);
+  set_duration(*into.mutable_route()->mutable_timeout(), route.timeout);
+  put_origin(weft_struct(*into.mutable_metadata()), route.origin);
+}
+
+}  // namespace
+
+Resource encode_context(const snapshot::Snapshot& snapshot) {
+  weft::mesh::v1::Context message;
+  message.set_namespace_(snapshot.context.ns);
+  message.set_workload(snapshot.context.workload);
+  message.set_identity(snapshot.identity);
+  return resource(Type::context, snapshot.context.to_string(), message);
+}
+
+Resource encode_placement(const snapshot::ContextId& context) {
+  weft::mesh::v1::Placement message;
+  message.set_namespace_(context.ns);
+  message.set_workload(context.workload);
+  return resource(Type::placement, context.to_string(), message);
+}
+
+Resource encode_cluster(const snapshot::Cluster& cluster) {
+  namespace v3 = envoy::config::cluster::v3;
+  v3::Cluster message;
+  message.set_name(cluster.name);
+  message.set_type(v3::Cluster::EDS);
+  set_ads(*message.mutable_eds_cluster_config()->mutable_eds_config());
+  set_duration(*message.mutable_connect_timeout(), cluster.connect_timeout);
+  switch (cluster.load_balancing) {
+    case snapshot::LoadBalancing::round_robin: message.set_lb_policy(v3::Cluster::ROUND_ROBIN); break;
+    case snapshot::LoadBalancing::least_request: message.set_lb_policy(v3::Cluster::LEAST_REQUEST); break;
+  }
+  auto& thresholds = *message.mutable_circuit_breakers()->add_thresholds();
+  thresholds.mutable_max_connections()->set_value(cluster.max_connections);
+  thresholds.mutable_max_pending_requests()->set_value(cluster.max_pending);
+  auto& weft = weft_struct(*message.mutable_metadata());
+  put_origin(weft, cluster.origin);
+  put(weft, key_service, cluster.service);
+  put(weft, key_service_namespace, cluster.service_ns);
+  if (cluster.protocol == snapshot::Protocol::tcp) put(weft, key_protocol, std::string(protocol_tcp));
+  return resource(Type::cluster, cluster.name, message);
+}
+
+Resource encode_endpoints(const snapshot::Cluster& cluster) {
+  envoy::config::endpoint::v3::ClusterLoadAssignment message;
+  message.set_cluster_name(cluster.name);
+  for (const auto& endpoint : cluster.endpoints) {
+    auto& group = message.endpoints().empty() ? *message.add_endpoints() : *message.mutable_endpoints(0);
+    auto& into = *group.add_lb_endpoints();
+    set_address(*into.mutable_endpoint()->mutable_address(), endpoint.address);
+    into.set_health_status(health_of(endpoint.health));
+    if (endpoint.weight != 1) into.mutable_load_balancing_weight()->set_value(endpoint.weight);
+    if (!endpoint.instance.empty())
+      put(weft_struct(*into.mutable_metadata()), key_instance, endpoint.instance);
+  }
+  return resource(Type::endpoints, cluster.name, message);
+}
+
+Resource encode_listener(const snapshot::Listener& listener) {
+  envoy::config::listener::v3::Listener message;
+  message.set_name(listener.name);
+  set_address(*message.mutable_address(), listener.address);
+  message.set_traffic_direction(direction_of(listener.direction));
+  auto& filter = *message.add_filter_chains()->add_filters();
+  switch (listener.protocol) {
+    case snapshot::Protocol::http1:
+      filter.set_name("envoy.filters.network.http_connection_manager");
+      pack(*filter.mutable_typed_config(), connection_manager(listener));
+      break;
+    case snapshot::Protocol::tcp:
+      filter.set_name("envoy.filters.network.tcp_proxy");
+      pack(*filter.mutable_typed_config(), tcp_proxy(listener));
+      break;
+  }
+  auto& weft = weft_struct(*message.mutable_metadata());
+  put_origin(weft, listener.origin);
+  put(weft, key_service, listener.service);
+  put(weft, key_service_namespace, listener.service_ns);
+  return resource(Type::listener, listener.name, message);
+}
+
+Resource encode_routes(const snapshot::RouteTable& routes) {
+  envoy::config::route::v3::RouteConfiguration message;
+  message.set_name(routes.name);
+  for (const auto& host : routes.virtual_hosts) {
+    auto& into = *message.add_virtual_hosts();
+    into.set_name(host.name);
+    for (const auto& domain : host.domains) into.add_domains(domain);
+    for (const auto& route : host.routes) set_route(*into.add_routes(), route);
+  }
+  put_origin(weft_struct(*message.mutable_metadata()), routes.origin);
+  return resource(Type::routes, routes.name, message);
+}
+
+std::vector<Resource> encode(const snapshot::Snapshot& snapshot) {
+  std::vector<Resource> resources{encode_context(snapshot)};
+  resources.reserve(1 + 2 * snapshot.clusters.size() + snapshot.listeners.size() + snapshot.routes.size());
+  for (const auto& cluster : snapshot.clusters) resources.push_back(encode_cluster(cluster));
+  for (const auto& cluster : snapshot.clusters) resources.push_back(encode_endpoints(cluster));
+  for (const auto& listener : snapshot.listeners) resources.push_back(encode_listener(listener));
+  for (const auto& routes : snapshot.routes) resources.push_back(encode_routes(routes));
+  return resources;
+}
+
+std::optional<Resource> encode_one(const snapshot::Snapshot& snapshot, Type type, std::string_view name) {
+  switch (type) {
+    case Type::context:
+      if (snapshot.context.to_string() == name) return encode_context(snapshot);
+      return std::nullopt;
+    case Type::cluster:
+      if (const auto* cluster = snapshot::find_cluster(snapshot, name)) return encode_cluster(*cluster);
+      return std::nullopt;
+    case Type::endpoints:
+      if (const auto* cluster = snapshot::find_cluster(snapshot, name)) return encode_endpoints(*cluster);
+      return std::nullopt;
+    case Type::routes:
+      if (const auto* routes = snapshot::find_routes(snapshot, name)) return encode_routes(*routes);
+      return std::nullopt;
+    case Type::listener: {
+      auto found = std::ranges::lower_bound(snapshot.listeners, name, {}, &snapshot::Listener::name);
+      if (found != snapshot.listeners.end() && found->name == name) return encode_listener(*found);
+      return std::nullopt;
+    }
+    case Type::placement: return std::nullopt;
+  }
+  return std::nullopt;
+}
+
+}  // namespace weft::xds

@@ -1,0 +1,48 @@
+// What one subscriber can have: the names and versions of all resources of one Snapshot, or of one proxy's
+// placements. Bodies are made when they are sent, so that a connected context costs the control plane little
+// memory.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "snapshot/snapshot.h"
+#include "xds/wire.h"
+
+namespace weft::xds {
+
+struct Inventory {
+  struct Entry {
+    /// Points into the Snapshot (or into `names`).
+    std::string_view name;
+    std::string version;
+    /// Whether a listener or cluster leads to it: a proxy asks for nothing else.
+    bool referenced = true;
+  };
+
+  snapshot::SnapshotPtr snapshot;
+  /// Names that stand in no Snapshot: the context's, or the placements'.
+  std::vector<std::string> names;
+  std::vector<snapshot::ContextId> placed;
+  /// By type, sorted by name.
+  std::array<std::vector<Entry>, type_count> entries;
+
+  const std::vector<Entry>& of(Type type) const { return entries[static_cast<std::size_t>(type)]; }
+  const Entry* find(Type type, std::string_view name) const;
+  /// The resource of that name, which must be there.
+  Resource resource(Type type, std::string_view name) const;
+};
+
+using InventoryPtr = std::shared_ptr<const Inventory>;
+
+/// The inventory of `snapshot`. Versions of parts that are equal in `before` (may be null) are taken from
+/// there.
+InventoryPtr take_inventory(snapshot::SnapshotPtr snapshot, const InventoryPtr& before);
+/// The inventory of a proxy's contexts, which are sorted and made unique.
+InventoryPtr take_inventory(std::vector<snapshot::ContextId> contexts);
+
+}  // namespace weft::xds

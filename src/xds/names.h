@@ -1,0 +1,19 @@
+// Keys of what weft adds to Envoy's messages, in metadata.filter_metadata["weft"].
+#pragma once
+
+#include <string_view>
+
+namespace weft::xds {
+
+inline constexpr std::string_view metadata_name = "weft";
+inline constexpr std::string_view key_kind = "kind";
+inline constexpr std::string_view key_namespace = "namespace";
+inline constexpr std::string_view key_name = "name";
+inline constexpr std::string_view key_field = "field";
+inline constexpr std::string_view key_service = "service";
+inline constexpr std::string_view key_service_namespace = "service_namespace";
+inline constexpr std::string_view key_instance = "instance";
+inline constexpr std::string_view key_protocol = "protocol";
+inline constexpr std::string_view protocol_tcp = "tcp";
+
+}  // namespace weft::xds

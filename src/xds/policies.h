@@ -1,0 +1,134 @@
+// Which of Envoy's fields, unknown to this version, change security or routing: by message, with Envoy's
+// numbers.
+#pragma once
+
+#include <array>
+
+#include "xds/unknown.h"
+
+namespace weft::xds::policies {
+
+inline constexpr std::array listener_critical{
+    Critical{4, "use_original_dst"},      Critical{9, "listener_filters"},
+    Critical{10, "transparent"},          Critical{18, "udp_listener_config"},
+    Critical{19, "api_listener"},         Critical{25, "default_filter_chain"},
+    Critical{26, "bind_to_port"},         Critical{27, "internal_listener"},
+    Critical{32, "filter_chain_matcher"}, Critical{33, "additional_addresses"},
+    Critical{36, "fcds_config"}};
+inline constexpr UnknownPolicy listener{"Listener", listener_critical};
+
+inline constexpr std::array filter_chain_critical{
+    Critical{1, "filter_chain_match"}, Critical{4, "use_proxy_proto"}, Critical{6, "transport_socket"}};
+inline constexpr UnknownPolicy filter_chain{"FilterChain", filter_chain_critical};
+
+inline constexpr std::array filter_critical{Critical{5, "config_discovery"}};
+inline constexpr UnknownPolicy filter{"Filter", filter_critical};
+inline constexpr UnknownPolicy http_filter{"HttpFilter", filter_critical};
+
+inline constexpr std::array connection_manager_critical{Critical{4, "route_config"},
+                                                        Critical{14, "use_remote_address"},
+                                                        Critical{16, "forward_client_cert_details"},
+                                                        Critical{19, "xff_num_trusted_hops"},
+                                                        Critical{30, "normalize_path"},
+                                                        Critical{31, "scoped_routes"},
+                                                        Critical{33, "merge_slashes"},
+                                                        Critical{43, "path_normalization_options"},
+                                                        Critical{45, "path_with_escaped_slashes_action"},
+                                                        Critical{46, "original_ip_detection_extensions"},
+                                                        Critical{47, "strip_trailing_host_dot"},
+                                                        Critical{50, "typed_header_validation_config"},
+                                                        Critical{52, "early_header_mutation_extensions"},
+                                                        Critical{60, "forward_client_cert_matcher"}};
+inline constexpr UnknownPolicy connection_manager{"HttpConnectionManager", connection_manager_critical};
+
+inline constexpr std::array router_critical{Critical{5, "strict_check_headers"},
+                                            Critical{8, "upstream_http_filters"}};
+inline constexpr UnknownPolicy router{"Router", router_critical};
+
+inline constexpr std::array tcp_proxy_critical{
+    Critical{9, "metadata_match"}, Critical{10, "weighted_clusters"}, Critical{12, "tunneling_config"}};
+inline constexpr UnknownPolicy tcp_proxy{"TcpProxy", tcp_proxy_critical};
+
+inline constexpr std::array route_table_critical{
+    Critical{3, "internal_only_headers"},      Critical{6, "request_headers_to_add"},
+    Critical{8, "request_headers_to_remove"},  Critical{9, "vhds"},
+    Critical{12, "cluster_specifier_plugins"}, Critical{15, "ignore_path_parameters_in_path_matching"},
+    Critical{16, "typed_per_filter_config"},   Critical{18, "vhost_header"}};
+inline constexpr UnknownPolicy route_table{"RouteConfiguration", route_table_critical};
+
+inline constexpr std::array virtual_host_critical{Critical{4, "require_tls"},
+                                                  Critical{6, "rate_limits"},
+                                                  Critical{7, "request_headers_to_add"},
+                                                  Critical{8, "cors"},
+                                                  Critical{13, "request_headers_to_remove"},
+                                                  Critical{15, "typed_per_filter_config"},
+                                                  Critical{21, "matcher"}};
+inline constexpr UnknownPolicy virtual_host{"VirtualHost", virtual_host_critical};
+
+inline constexpr std::array route_critical{Critical{3, "redirect"},
+                                           Critical{7, "direct_response"},
+                                           Critical{9, "request_headers_to_add"},
+                                           Critical{12, "request_headers_to_remove"},
+                                           Critical{13, "typed_per_filter_config"},
+                                           Critical{17, "filter_action"},
+                                           Critical{18, "non_forwarding_action"}};
+inline constexpr UnknownPolicy route{"Route", route_critical};
+
+inline constexpr std::array route_match_critical{Critical{6, "headers"},
+                                                 Critical{7, "query_parameters"},
+                                                 Critical{8, "grpc"},
+                                                 Critical{9, "runtime_fraction"},
+                                                 Critical{10, "safe_regex"},
+                                                 Critical{11, "tls_context"},
+                                                 Critical{12, "connect_matcher"},
+                                                 Critical{13, "dynamic_metadata"},
+                                                 Critical{14, "path_separated_prefix"},
+                                                 Critical{15, "path_match_policy"},
+                                                 Critical{16, "filter_state"}};
+inline constexpr UnknownPolicy route_match{"RouteMatch", route_match_critical, true};
+
+inline constexpr std::array route_action_critical{Critical{2, "cluster_header"},
+                                                  Critical{3, "weighted_clusters"},
+                                                  Critical{4, "metadata_match"},
+                                                  Critical{5, "prefix_rewrite"},
+                                                  Critical{6, "host_rewrite_literal"},
+                                                  Critical{7, "auto_host_rewrite"},
+                                                  Critical{13, "rate_limits"},
+                                                  Critical{17, "cors"},
+                                                  Critical{29, "host_rewrite_header"},
+                                                  Critical{32, "regex_rewrite"},
+                                                  Critical{35, "host_rewrite_path_regex"},
+                                                  Critical{37, "cluster_specifier_plugin"},
+                                                  Critical{39, "inline_cluster_specifier_plugin"},
+                                                  Critical{41, "path_rewrite_policy"},
+                                                  Critical{44, "host_rewrite"},
+                                                  Critical{45, "path_rewrite"}};
+inline constexpr UnknownPolicy route_action{"RouteAction", route_action_critical};
+
+inline constexpr std::array cluster_critical{Critical{14, "http2_protocol_options"},
+                                             Critical{22, "lb_subset_config"},
+                                             Critical{24, "transport_socket"},
+                                             Critical{36, "typed_extension_protocol_options"},
+                                             Critical{38, "cluster_type"},
+                                             Critical{40, "filters"},
+                                             Critical{43, "transport_socket_matches"},
+                                             Critical{59, "transport_socket_matcher"}};
+inline constexpr UnknownPolicy cluster{"Cluster", cluster_critical};
+inline constexpr UnknownPolicy circuit_breakers{"CircuitBreakers", {}};
+
+inline constexpr std::array load_assignment_critical{Critical{5, "named_endpoints"}};
+inline constexpr UnknownPolicy load_assignment{"ClusterLoadAssignment", load_assignment_critical};
+
+inline constexpr std::array locality_critical{Critical{5, "priority"}, Critical{7, "load_balancer_endpoints"},
+                                              Critical{8, "leds_cluster_locality_config"}};
+inline constexpr UnknownPolicy locality{"LocalityLbEndpoints", locality_critical};
+
+inline constexpr std::array lb_endpoint_critical{Critical{5, "endpoint_name"}};
+inline constexpr UnknownPolicy lb_endpoint{"LbEndpoint", lb_endpoint_critical};
+inline constexpr UnknownPolicy endpoint{"Endpoint", {}};
+
+inline constexpr std::array socket_address_critical{Critical{4, "named_port"},
+                                                    Critical{7, "network_namespace_filepath"}};
+inline constexpr UnknownPolicy socket_address{"SocketAddress", socket_address_critical};
+
+}  // namespace weft::xds::policies

@@ -1,0 +1,151 @@
+// Snapshots for this room's tests: one that is easy to read, and random ones.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/random.h"
+#include "snapshot/snapshot.h"
+
+namespace weft::xds {
+
+/// The edge's configuration of `count` services web, web01, ... with one instance each.
+inline snapshot::Snapshot sample_snapshot(int count = 1, snapshot::ContextId context = {"default", "web"}) {
+  snapshot::Snapshot sample{.context = context,
+                            .identity = "spiffe://weft.local/ns/" + context.ns + "/sa/" + context.workload,
+                            .listeners = {},
+                            .routes = {},
+                            .clusters = {}};
+  for (int i = 0; i < count; ++i) {
+    auto name = i == 0 ? std::string("web") : fmt::format("web{:02}", i);
+    base::Origin origin{"Service", "default", name, "spec.ports[0]"};
+    auto listener = "edge/default/" + name + "/80";
+    auto cluster = "outbound|80||" + name + ".default";
+    auto port = static_cast<std::uint16_t>(20000 + i);
+    sample.listeners.push_back({.name = listener,
+                                .address = base::Address::loopback(port),
+                                .direction = snapshot::Direction::edge,
+                                .protocol = snapshot::Protocol::http1,
+                                .routes = listener,
+                                .cluster = {},
+                                .service = name,
+                                .service_ns = "default",
+                                .origin = origin});
+    snapshot::Route route{.name = "default", .match = {}, .cluster = cluster, .origin = origin};
+    sample.routes.push_back({listener, {{"all", {"*"}, {route}}}, origin});
+    snapshot::Cluster made;
+    made.name = cluster;
+    made.service = name;
+    made.service_ns = "default";
+    made.endpoints = {{base::Address::loopback(30000), snapshot::Health::healthy, 1, name + "-0"}};
+    made.origin = origin;
+    sample.clusters.push_back(made);
+  }
+  return sample;
+}
+
+inline std::string random_text(base::Random& random) {
+  static const std::vector<std::string> some{"",
+                                             "a",
+                                             "web",
+                                             "outbound|80||cart.default",
+                                             "h\xc3\xa9llo",
+                                             "with \"quotes\" and \n lines",
+                                             std::string(300, 'x')};
+  return some[random.below(some.size())];
+}
+
+inline base::Address random_address(base::Random& random) {
+  auto port = static_cast<std::uint16_t>(random.below(65536));
+  switch (random.below(4)) {
+    case 0: return base::Address::unix_path("/run/weft/" + std::to_string(random.below(1000)));
+    case 1: {
+      std::array<std::uint8_t, 16> bytes{};
+      for (auto& byte : bytes) byte = static_cast<std::uint8_t>(random.below(256));
+      // An IPv4-mapped address may be read back as IPv4; it is not one that weft makes.
+      bytes[0] = 0xfd;
+      return base::Address::ipv6(bytes, port);
+    }
+    default: return base::Address::ipv4({127, 0, 0, static_cast<std::uint8_t>(random.below(256))}, port);
+  }
+}
+
+inline base::Origin random_origin(base::Random& random) {
+  return {random_text(random), random_text(random), random_text(random), random_text(random)};
+}
+
+inline snapshot::Cluster random_cluster(base::Random& random, std::string name) {
+  snapshot::Cluster cluster;
+  cluster.name = std::move(name);
+  cluster.protocol = random.below(2) ? snapshot::Protocol::http1 : snapshot::Protocol::tcp;
+  cluster.load_balancing =
+      random.below(2) ? snapshot::LoadBalancing::round_robin : snapshot::LoadBalancing::least_request;
+  cluster.connect_timeout = std::chrono::milliseconds(random.below(100'000));
+  cluster.max_connections = static_cast<std::uint32_t>(random.next());
+  cluster.max_pending = static_cast<std::uint32_t>(random.below(3));
+  cluster.service = random_text(random);
+  cluster.service_ns = random_text(random);
+  cluster.origin = random_origin(random);
+  for (auto count = random.below(5); count > 0; --count) {
+    cluster.endpoints.push_back({random_address(random), static_cast<snapshot::Health>(random.below(3)),
+                                 static_cast<std::uint32_t>(1 + random.below(100)), random_text(random)});
+  }
+  return cluster;
+}
+
+inline snapshot::RouteTable random_routes(base::Random& random, std::string name) {
+  snapshot::RouteTable table{std::move(name), {}, random_origin(random)};
+  for (auto hosts = random.below(3); hosts > 0; --hosts) {
+    snapshot::VirtualHost host{random_text(random), {"*", random_text(random)}, {}};
+    for (auto routes = random.below(4); routes > 0; --routes) {
+      auto kind = random.below(2) ? snapshot::Match::Path::prefix : snapshot::Match::Path::exact;
+      host.routes.push_back({.name = random_text(random),
+                             .match = {kind, "/" + random_text(random)},
+                             .cluster = "c" + std::to_string(random.below(5)),
+                             .timeout = std::chrono::milliseconds(random.below(3) * 1500),
+                             .origin = random_origin(random)});
+    }
+    table.virtual_hosts.push_back(std::move(host));
+  }
+  return table;
+}
+
+/// Any Snapshot that is valid: listeners lead to route tables or clusters that it has.
+inline snapshot::Snapshot random_snapshot(base::Random& random) {
+  snapshot::Snapshot made{
+      .context = {"ns" + std::to_string(random.below(3)), "w" + std::to_string(random.below(9))},
+      .identity = random_text(random),
+      .listeners = {},
+      .routes = {},
+      .clusters = {}};
+  // One digit each, so that the order of making is that of the names.
+  auto clusters = 1 + random.below(5);
+  auto tables = 1 + random.below(4);
+  for (std::uint64_t i = 0; i < clusters; ++i)
+    made.clusters.push_back(random_cluster(random, "c" + std::to_string(i)));
+  for (std::uint64_t i = 0; i < tables; ++i)
+    made.routes.push_back(random_routes(random, "r" + std::to_string(i)));
+  for (std::uint64_t i = 0, count = random.below(6); i < count; ++i) {
+    snapshot::Listener listener;
+    listener.name = "l" + std::to_string(i);
+    listener.address = random_address(random);
+    listener.direction = static_cast<snapshot::Direction>(random.below(3));
+    listener.service = random_text(random);
+    listener.service_ns = random_text(random);
+    listener.origin = random_origin(random);
+    if (random.below(2)) {
+      listener.protocol = snapshot::Protocol::http1;
+      listener.routes = "r" + std::to_string(random.below(tables));
+    } else {
+      listener.protocol = snapshot::Protocol::tcp;
+      listener.cluster = "c" + std::to_string(random.below(clusters));
+    }
+    made.listeners.push_back(std::move(listener));
+  }
+  return made;
+}
+
+}  // namespace weft::xds

@@ -1,0 +1,432 @@
+#include "xds/server.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "http/grpc/server.h"
+#include "runtime/combine.h"
+#include "runtime/log.h"
+#include "runtime/scope.h"
+#include "xds/serialize.h"
+#include "xds/subscriber.h"
+
+namespace weft::xds {
+namespace {
+
+using http::grpc::Code;
+using http::grpc::ServerCall;
+using http::grpc::Status;
+using runtime::Task;
+using snapshot::ContextId;
+
+constexpr std::string_view delta_method =
+    "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources";
+/// Streams of one proxy: one for each context of a large machine, with room.
+constexpr std::uint32_t max_streams = 16 * 1024;
+/// A request names the resources that the proxy has: small, so little may wait.
+constexpr std::uint32_t request_window = 128 * 1024;
+
+http::grpc::ServerOptions options() {
+  http::grpc::ServerOptions options;
+  options.limits.max_streams = max_streams;
+  options.limits.stream_window = request_window;
+  return options;
+}
+
+/// What node.id says: "<proxy>" or "<proxy>/<namespace>/<workload>".
+struct NodeId {
+  std::string proxy;
+  std::optional<ContextId> context;
+};
+
+std::optional<NodeId> parse_node(std::string_view id) {
+  auto first = id.find('/');
+  if (id.empty() || first == 0) return std::nullopt;
+  if (first == std::string_view::npos) return NodeId{std::string(id), std::nullopt};
+  auto rest = id.substr(first + 1);
+  auto second = rest.find('/');
+  if (second == 0 || second == std::string_view::npos || second + 1 == rest.size()) return std::nullopt;
+  auto workload = rest.substr(second + 1);
+  if (workload.find('/') != std::string_view::npos) return std::nullopt;
+  return NodeId{std::string(id.substr(0, first)),
+                ContextId{std::string(rest.substr(0, second)), std::string(workload)}};
+}
+
+/// One open stream.
+struct Peer {
+  NodeId node;
+  std::uint64_t number = 0;  // in the order of their coming
+  Subscriber subscriber;
+  std::optional<Nack> nack;
+  runtime::Event dirty;
+  bool queued = false;
+};
+
+struct Context : std::enable_shared_from_this<Context> {
+  InventoryPtr latest;
+  std::vector<Peer*> peers;
+  /// Set, and replaced by a new one, whenever those who wait in settled() should look again.
+  std::shared_ptr<runtime::Event> changed = std::make_shared<runtime::Event>();
+  bool queued = false;
+};
+
+struct Proxy {
+  /// Null until the first set_contexts().
+  InventoryPtr placed;
+  std::vector<Peer*> peers;
+};
+
+}  // namespace
+
+struct Server::State final : runtime::Waiter, std::enable_shared_from_this<Server::State> {
+  explicit State(runtime::Reactor& on) : reactor(on), grpc(on, options()), soon(on, *this) {
+    grpc.add(std::string(delta_method), [this](ServerCall& call) { return serve(call); });
+  }
+
+  class Present;
+
+  Task<Status> serve(ServerCall& call);
+  Task<void> read(ServerCall& call, Peer& peer, Status& status);
+  Task<void> write(ServerCall& call, Peer& peer, Status& status);
+  void take(Peer& peer, const Subscriber::Request& request);
+  void note_refusal(Peer& peer, const std::string& text);
+  /// What `peer` may have: null if that is not known yet, an error if the context is not placed there.
+  std::expected<InventoryPtr, Status> latest_for(const Peer& peer) const;
+  void mark(Peer& peer);
+  void mark(Context& context);
+  /// Has all waiters in settled() look again.
+  void mark_all();
+  void wake() override;
+
+  std::set<std::string> connected_proxies(const ContextId& id, const Context& context) const;
+  std::optional<std::expected<Server::Settled, XdsError>> settled_now(const ContextId& id) const;
+
+  runtime::Reactor& reactor;
+  http::grpc::Server grpc;
+  // Wakes are made outside of whoever publishes or acknowledges, so that nobody is woken from within himself,
+  // and all that one turn publishes goes out together.
+  runtime::Soon soon;
+  std::vector<Peer*> dirty_peers;
+  std::vector<std::shared_ptr<Context>> changed_contexts;
+  std::map<ContextId, std::shared_ptr<Context>> contexts;
+  std::map<std::string, Proxy, std::less<>> proxies;
+  std::uint64_t peer_count = 0;
+  Counters counters;
+
+  std::shared_ptr<Context> context(const ContextId& id) {
+    auto& context = contexts[id];
+    if (!context) context = std::make_shared<Context>();
+    return context;
+  }
+};
+
+namespace {
+
+Task<void> until_set(std::shared_ptr<runtime::Event> event) { co_await event->wait(); }
+
+/// The newest stream of each proxy: an older one belongs to a connection that is about to end.
+const Peer* newest_of(const std::vector<Peer*>& peers, std::string_view proxy) {
+  const Peer* newest = nullptr;
+  for (const auto* peer : peers) {
+    if (peer->node.proxy == proxy && (!newest || peer->number > newest->number)) newest = peer;
+  }
+  return newest;
+}
+
+}  // namespace
+
+/// Lists a peer for as long as its stream is open.
+class Server::State::Present {
+ public:
+  Present(State& state, Peer& peer) : state_(state.shared_from_this()), peer_(peer) {
+    list().push_back(&peer_);
+  }
+  Present(const Present&) = delete;
+  Present& operator=(const Present&) = delete;
+  ~Present() {
+    std::erase(list(), &peer_);
+    std::ranges::replace(state_->dirty_peers, &peer_, nullptr);
+    auto proxy = state_->proxies.find(peer_.node.proxy);
+    if (proxy != state_->proxies.end() && proxy->second.peers.empty() && !proxy->second.placed) {
+      state_->proxies.erase(proxy);
+    }
+    if (!peer_.node.context) {
+      state_->mark_all();
+      return;
+    }
+    auto context = state_->context(*peer_.node.context);
+    state_->mark(*context);
+    if (context->peers.empty() && !context->latest) state_->contexts.erase(*peer_.node.context);
+  }
+
+ private:
+  std::vector<Peer*>& list() {
+    return peer_.node.context ? state_->context(*peer_.node.context)->peers
+                              : state_->proxies[peer_.node.proxy].peers;
+  }
+  std::shared_ptr<State> state_;
+  Peer& peer_;
+};
+
+Task<Status> Server::State::serve(ServerCall& call) {
+  auto first = co_await call.receive();
+  if (!first) co_return first.error();
+  if (!*first) co_return Status{};
+  Subscriber::Request request;
+  if (!request.ParseFromString(**first))
+    co_return Status{Code::invalid_argument, "the request cannot be parsed"};
+  auto node = parse_node(request.node().id());
+  if (!node) {
+    co_return Status{
+        Code::invalid_argument,
+        fmt::format("node.id \"{}\" is neither PROXY nor PROXY/NAMESPACE/WORKLOAD", request.node().id())};
+  }
+  Peer peer{.node = std::move(*node), .number = ++peer_count};
+  Present present(*this, peer);
+  // Tells the proxy that it is served although there may be nothing to tell it.
+  call.start();
+  take(peer, request);
+  Status status;
+  co_await runtime::first(read(call, peer, status), write(call, peer, status));
+  co_return status;
+}
+
+Task<void> Server::State::read(ServerCall& call, Peer& peer, Status& status) {
+  for (;;) {
+    auto message = co_await call.receive();
+    if (!message) status = message.error();
+    if (!message || !*message) co_return;
+    Subscriber::Request request;
+    if (!request.ParseFromString(**message)) {
+      status = {Code::invalid_argument, "the request cannot be parsed"};
+      co_return;
+    }
+    take(peer, request);
+  }
+}
+
+void Server::State::take(Peer& peer, const Subscriber::Request& request) {
+  switch (peer.subscriber.take(request)) {
+    case Subscriber::Answer::none:
+    case Subscriber::Answer::unknown_type: break;
+    case Subscriber::Answer::ack:
+      ++counters.acks;
+      if (!peer.subscriber.refusal()) peer.nack.reset();
+      break;
+    case Subscriber::Answer::nack:
+      ++counters.nacks;
+      note_refusal(peer, request.error_detail().message());
+      break;
+  }
+  mark(peer);
+  if (peer.node.context) mark(*context(*peer.node.context));
+}
+
+void Server::State::note_refusal(Peer& peer, const std::string& text) {
+  // One refusal may be said of each response of a batch.
+  if (!peer.nack || peer.nack->text != text) {
+    runtime::log::warning("xds", "proxy {} refused the configuration of {}: {}", peer.node.proxy,
+                          peer.node.context ? peer.node.context->to_string() : "its placements", text);
+  }
+  peer.nack = Nack{peer.node.proxy, text, reactor.clock().wall()};
+}
+
+Task<void> Server::State::write(ServerCall& call, Peer& peer, Status& status) {
+  for (;;) {
+    auto latest = latest_for(peer);
+    if (!latest) {
+      status = latest.error();
+      co_return;
+    }
+    if (auto response = peer.subscriber.next(*latest)) {
+      ++counters.responses;
+      counters.resources_sent += static_cast<std::uint64_t>(response->resources_size());
+      counters.resources_removed += static_cast<std::uint64_t>(response->removed_resources_size());
+      if (auto sent = co_await call.send(serialize(*response)); !sent) co_return;
+    } else {
+      peer.dirty.clear();
+      co_await peer.dirty.wait();
+    }
+  }
+}
+
+std::expected<InventoryPtr, Status> Server::State::latest_for(const Peer& peer) const {
+  auto proxy = proxies.find(peer.node.proxy);
+  if (proxy == proxies.end() || !proxy->second.placed) return InventoryPtr();
+  const auto& placed = proxy->second.placed;
+  if (!peer.node.context) return placed;
+  auto name = peer.node.context->to_string();
+  if (!placed->find(Type::placement, name)) {
+    return http::grpc::fail(Code::permission_denied,
+                            fmt::format("the context {} is not placed at {}", name, peer.node.proxy));
+  }
+  return contexts.at(*peer.node.context)->latest;
+}
+
+void Server::State::mark(Peer& peer) {
+  if (std::exchange(peer.queued, true)) return;
+  dirty_peers.push_back(&peer);
+  soon.set();
+}
+
+void Server::State::mark(Context& context) {
+  if (std::exchange(context.queued, true)) return;
+  changed_contexts.push_back(context.shared_from_this());
+  soon.set();
+}
+
+void Server::State::mark_all() {
+  for (const auto& [id, known] : contexts) mark(*known);
+}
+
+void Server::State::wake() {
+  auto self = shared_from_this();
+  // Those who are woken may end others, whose places in the list become null, or mark more for the next time.
+  for (std::size_t i = 0, count = dirty_peers.size(); i < count; ++i) {
+    if (auto* peer = std::exchange(dirty_peers[i], nullptr)) {
+      peer->queued = false;
+      peer->dirty.set();
+    }
+  }
+  std::erase(dirty_peers, nullptr);
+  for (const auto& context : std::exchange(changed_contexts, {})) {
+    context->queued = false;
+    std::exchange(context->changed, std::make_shared<runtime::Event>())->set();
+  }
+}
+
+std::set<std::string> Server::State::connected_proxies(const ContextId& id, const Context& context) const {
+  std::set<std::string> connected;
+  for (const auto* peer : context.peers) connected.insert(peer->node.proxy);
+  for (const auto& [name, proxy] : proxies) {
+    bool has_context = proxy.placed && proxy.placed->find(Type::placement, id.to_string());
+    if (has_context && !proxy.peers.empty()) connected.insert(name);
+  }
+  return connected;
+}
+
+std::optional<std::expected<Server::Settled, XdsError>> Server::State::settled_now(
+    const ContextId& id) const {
+  auto found = contexts.find(id);
+  if (found == contexts.end() || !found->second->latest) {
+    return base::fail(XdsErrorKind::not_published, id.to_string());
+  }
+  const auto& context = *found->second;
+  Settled settled;
+  bool waits = false;
+  for (const auto& proxy : connected_proxies(id, context)) {
+    const auto* peer = newest_of(context.peers, proxy);
+    if (peer && peer->nack)
+      return base::fail(XdsErrorKind::nacked, fmt::format("proxy {}: {}", proxy, peer->nack->text));
+    if (peer && peer->subscriber.is_settled(context.latest)) {
+      ++settled.proxies;
+    } else {
+      waits = true;
+    }
+  }
+  if (waits) return std::nullopt;
+  return settled;
+}
+
+Server::Server(runtime::Reactor& reactor) : state_(std::make_shared<State>(reactor)) {}
+Server::~Server() = default;
+
+Task<runtime::IoError> Server::serve(runtime::Acceptor& acceptor) {
+  runtime::Scope connections;
+  for (;;) {
+    auto connection = co_await acceptor.accept();
+    if (!connection) co_return connection.error();
+    connections.spawn(serve_connection(std::move(*connection)));
+  }
+}
+
+Task<void> Server::serve_connection(std::unique_ptr<runtime::Stream> connection) {
+  auto state = state_;
+  ++state->counters.connections;
+  co_await state->grpc.serve(std::move(connection));
+}
+
+void Server::publish(const ContextId& id, snapshot::SnapshotPtr snapshot) {
+  auto context = state_->context(id);
+  if (context->latest && *context->latest->snapshot == *snapshot) return;
+  context->latest = take_inventory(std::move(snapshot), context->latest);
+  for (auto* peer : context->peers) {
+    // What was refused is history once there is something newer.
+    peer->nack.reset();
+    state_->mark(*peer);
+  }
+  state_->mark(*context);
+}
+
+void Server::withdraw(const ContextId& id) {
+  auto found = state_->contexts.find(id);
+  if (found == state_->contexts.end()) return;
+  auto context = found->second;
+  context->latest = nullptr;
+  state_->mark(*context);
+  if (context->peers.empty()) state_->contexts.erase(found);
+}
+
+void Server::set_contexts(std::string name, std::vector<ContextId> contexts) {
+  auto& proxy = state_->proxies[std::move(name)];
+  auto placed = take_inventory(std::move(contexts));
+  if (proxy.placed && proxy.placed->placed == placed->placed) return;
+  proxy.placed = std::move(placed);
+  for (auto* peer : proxy.peers) state_->mark(*peer);
+  for (auto& [id, context] : state_->contexts) {
+    for (auto* peer : context->peers) state_->mark(*peer);
+    state_->mark(*context);
+  }
+}
+
+Task<std::expected<Server::Settled, XdsError>> Server::settled(ContextId id, base::Duration limit) {
+  auto state = state_;
+  auto until = state->reactor.clock().now() + limit;
+  for (;;) {
+    if (auto now = state->settled_now(id)) co_return std::move(*now);
+    auto left = until - state->reactor.clock().now();
+    bool changed = left > base::Duration::zero() &&
+                   co_await runtime::within(state->reactor, left, until_set(state->contexts.at(id)->changed));
+    if (!changed) {
+      co_return base::fail(
+          XdsErrorKind::timeout,
+          fmt::format("not every proxy of {} has acknowledged its configuration", id.to_string()));
+    }
+  }
+}
+
+std::optional<std::expected<Server::Settled, XdsError>> Server::settled_now(const ContextId& context) const {
+  return state_->settled_now(context);
+}
+
+std::optional<Nack> Server::last_nack(const ContextId& context) const {
+  auto found = state_->contexts.find(context);
+  if (found == state_->contexts.end()) return std::nullopt;
+  const Nack* last = nullptr;
+  for (const auto* peer : found->second->peers) {
+    if (peer->nack && (!last || peer->nack->at > last->at)) last = &*peer->nack;
+  }
+  return last ? std::optional(*last) : std::nullopt;
+}
+
+std::vector<ProxyStatus> Server::proxies() const {
+  std::vector<ProxyStatus> all;
+  for (const auto& [name, proxy] : state_->proxies) {
+    if (proxy.peers.empty()) continue;
+    ProxyStatus status{.proxy = name};
+    if (proxy.placed) status.contexts = proxy.placed->placed.size();
+    for (const auto& [id, context] : state_->contexts) {
+      const auto* peer = newest_of(context->peers, name);
+      if (peer && context->latest && peer->subscriber.is_settled(context->latest)) ++status.settled;
+    }
+    all.push_back(std::move(status));
+  }
+  return all;
+}
+
+Server::Counters Server::counters() const { return state_->counters; }
+
+}  // namespace weft::xds

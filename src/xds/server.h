@@ -1,0 +1,99 @@
+// The control plane's side of xDS: incremental ADS over our gRPC, one stream for each context of a proxy, and
+// a node stream that tells the proxy its contexts.
+//
+// Only what changed is sent, in an order in which nothing names what has not come yet: context, clusters,
+// endpoints, listeners, routes, and last what is gone. At most one published Snapshot is on its way on a
+// stream; what is published meanwhile is sent, as one step, once the proxy has answered.
+#pragma once
+
+#include <cstdint>
+#include <expected>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "runtime/reactor.h"
+#include "runtime/socket.h"
+#include "runtime/stream.h"
+#include "runtime/task.h"
+#include "snapshot/snapshot.h"
+#include "xds/error.h"
+
+namespace weft::xds {
+
+/// The name (node.id) of the one proxy of a machine.
+inline constexpr std::string_view local_proxy = "local";
+
+/// The last refusal of a proxy.
+struct Nack {
+  std::string proxy;
+  /// The proxy's words, in terms of the Origin.
+  std::string text;
+  base::WallTime at{};
+};
+
+/// One connected proxy.
+struct ProxyStatus {
+  std::string proxy;
+  /// Contexts placed there, and those whose last published Snapshot it has acknowledged.
+  std::size_t contexts = 0;
+  std::size_t settled = 0;
+};
+
+class Server {
+ public:
+  explicit Server(runtime::Reactor& reactor);
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+  ~Server();
+
+  /// Serves connections of `acceptor` until it fails (then its error is the result) or is cancelled, which
+  /// breaks the connections. `acceptor` must live as long.
+  runtime::Task<runtime::IoError> serve(runtime::Acceptor& acceptor);
+  /// Serves one connection until it ends.
+  runtime::Task<void> serve_connection(std::unique_ptr<runtime::Stream> connection);
+
+  /// Makes `snapshot` what the proxies of its context shall have. Cheap if it equals the last one. What is
+  /// published within one turn of the reactor goes out together.
+  void publish(const snapshot::ContextId& context, snapshot::SnapshotPtr snapshot);
+  /// Forgets what was published. A proxy that has it keeps it for as long as the context is placed there.
+  void withdraw(const snapshot::ContextId& context);
+  /// Tells `proxy` which contexts are its own; it stops serving those that are gone and may ask for no other.
+  /// Until the first call for a proxy it is told nothing and keeps what it has: after a restart, call it only
+  /// once the list is whole.
+  void set_contexts(std::string proxy, std::vector<snapshot::ContextId> contexts);
+
+  struct Settled {
+    /// How many proxies have acknowledged; 0 if none is connected that this context is placed at.
+    std::size_t proxies = 0;
+  };
+  /// Ends when every connected proxy that `context` is placed at has acknowledged what was published last, at
+  /// once if none is connected. Errors: `nacked` (with the proxy's text) as soon as one refuses, `timeout`
+  /// after `limit`, `not_published`.
+  runtime::Task<std::expected<Settled, XdsError>> settled(snapshot::ContextId context, base::Duration limit);
+  /// The same without waiting; nothing if it is still under way.
+  std::optional<std::expected<Settled, XdsError>> settled_now(const snapshot::ContextId& context) const;
+  /// The last refusal of what is published now for `context`, nothing if it was acknowledged since.
+  std::optional<Nack> last_nack(const snapshot::ContextId& context) const;
+  /// The connected proxies, by name.
+  std::vector<ProxyStatus> proxies() const;
+
+  struct Counters {
+    std::uint64_t connections = 0;     // accepted since the start
+    std::uint64_t responses = 0;       // messages sent
+    std::uint64_t resources_sent = 0;  // changed or new resources in them
+    std::uint64_t resources_removed = 0;
+    std::uint64_t acks = 0;
+    std::uint64_t nacks = 0;
+  };
+  Counters counters() const;
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace weft::xds

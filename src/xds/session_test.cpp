@@ -1,0 +1,470 @@
+// Control plane and proxy end to end in one reactor: first configuration, changes, refusals, lost
+// connections, restarts.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <unistd.h>
+
+#include "envoy/service/discovery/v3/discovery.pb.h"
+#include "http/grpc/client.h"
+#include "runtime/combine.h"
+#include "runtime/scope.h"
+#include "xds/client.h"
+#include "xds/sample_for_test.h"
+#include "xds/serialize.h"
+#include "xds/server.h"
+#include "xds/wire.h"
+
+namespace weft::xds {
+namespace {
+
+using runtime::Task;
+using snapshot::ContextId;
+using snapshot::Snapshot;
+using snapshot::SnapshotPtr;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+const ContextId web{"default", "web"};
+const ContextId cart{"default", "cart"};
+
+SnapshotPtr share(Snapshot snapshot) { return std::make_shared<const Snapshot>(std::move(snapshot)); }
+
+Task<void> serve_beside(Server* server, std::unique_ptr<runtime::Stream> connection) {
+  co_await server->serve_connection(std::move(connection));
+}
+
+/// A control plane that can be restarted, a proxy, and connections between them over memory that can be cut.
+class Session : public testing::Test, public Application {
+ public:
+  Session() : server(std::make_unique<Server>(reactor)) {
+    client.emplace(reactor,
+                   Client::Options{.proxy = std::string(local_proxy),
+                                   .connect = [this] { return connect(); },
+                                   .backoff_first = milliseconds(1),
+                                   .backoff_max = milliseconds(4)},
+                   *this, base::Random(1));
+    proxy.spawn(client->run());
+  }
+
+  Task<runtime::IoResult<std::unique_ptr<runtime::Stream>>> connect() {
+    if (!server) co_return runtime::io_error(ECONNREFUSED);
+    auto [a, b] = runtime::memory_pair(reactor);
+    connections.spawn(serve_beside(server.get(), std::move(b)));
+    co_return std::move(a);
+  }
+  void cut() { connections.cancel(); }
+  void stop_control_plane() {
+    connections.cancel();
+    server.reset();
+  }
+  void start_control_plane() { server = std::make_unique<Server>(reactor); }
+
+  Task<std::expected<void, std::string>> apply(SnapshotPtr snapshot) override {
+    if (hold) co_await hold->wait();
+    ++applies;
+    if (!refusal.empty()) co_return std::unexpected(refusal);
+    EXPECT_TRUE(check_references(*snapshot));
+    applied[snapshot->context] = snapshot;
+    co_return std::expected<void, std::string>{};
+  }
+  Task<void> remove(ContextId context) override {
+    removed.push_back(context.to_string());
+    applied.erase(context);
+    co_return;
+  }
+
+  template <class Condition>
+  void until(Condition condition) {
+    auto limit = base::system_clock().now() + seconds(20);
+    while (!condition()) {
+      ASSERT_LT(base::system_clock().now(), limit);
+      reactor.turn();
+    }
+  }
+  std::expected<Server::Settled, XdsError> settle(const ContextId& context,
+                                                  base::Duration limit = seconds(20)) {
+    return reactor.block_on(server->settled(context, limit));
+  }
+  /// Publishes and waits until the one proxy has it.
+  void publish(const Snapshot& snapshot) {
+    server->publish(snapshot.context, share(snapshot));
+    auto settled = settle(snapshot.context);
+    ASSERT_TRUE(settled) << settled.error().detail;
+  }
+  void connect_first() {
+    until([&] { return client->status().connected; });
+  }
+  bool has(const Snapshot& snapshot) {
+    auto found = applied.find(snapshot.context);
+    return found != applied.end() && *found->second == snapshot;
+  }
+
+  runtime::Reactor reactor;
+  std::unique_ptr<Server> server;
+  runtime::Scope connections;
+  std::map<ContextId, SnapshotPtr> applied;
+  std::vector<std::string> removed;
+  std::string refusal;
+  runtime::Event* hold = nullptr;
+  int applies = 0;
+  std::optional<Client> client;
+  runtime::Scope proxy;
+};
+
+TEST_F(Session, TheFirstConfigurationArrivesWhole) {
+  server->set_contexts("local", {web});
+  server->publish(web, share(sample_snapshot(3)));
+  connect_first();
+  auto settled = settle(web);
+  ASSERT_TRUE(settled);
+  EXPECT_EQ(settled->proxies, 1u);
+  EXPECT_TRUE(has(sample_snapshot(3)));
+  EXPECT_EQ(applies, 1) << "in one step";
+  EXPECT_EQ(client->status().ignored_fields, 0u);
+  auto proxies = server->proxies();
+  ASSERT_EQ(proxies.size(), 1u);
+  EXPECT_EQ(proxies[0].contexts, 1u);
+  EXPECT_EQ(proxies[0].settled, 1u);
+}
+
+TEST_F(Session, AnEmptyConfigurationIsOneToo) {
+  server->set_contexts("local", {web});
+  connect_first();
+  publish(sample_snapshot(0));
+  EXPECT_TRUE(has(sample_snapshot(0)));
+}
+
+TEST_F(Session, SettledWaitsForAProxyThatHasNotAskedYet) {
+  connect_first();
+  server->publish(web, share(sample_snapshot()));
+  server->set_contexts("local", {web});
+  EXPECT_FALSE(server->settled_now(web));
+  auto settled = settle(web);
+  ASSERT_TRUE(settled);
+  EXPECT_EQ(settled->proxies, 1u);
+}
+
+TEST_F(Session, AnEndpointsChangeSendsOneResource) {
+  server->set_contexts("local", {web});
+  connect_first();
+  auto snapshot = sample_snapshot(5);
+  publish(snapshot);
+  auto before = server->counters();
+  snapshot.clusters[2].endpoints[0].health = snapshot::Health::draining;
+  publish(snapshot);
+  EXPECT_TRUE(has(snapshot));
+  EXPECT_EQ(server->counters().responses - before.responses, 1u);
+  EXPECT_EQ(server->counters().resources_sent - before.resources_sent, 1u);
+  publish(snapshot);
+  EXPECT_EQ(server->counters().responses - before.responses, 1u) << "nothing changed";
+}
+
+TEST_F(Session, ServicesComeAndGo) {
+  server->set_contexts("local", {web});
+  connect_first();
+  for (int count : {1, 4, 2, 0, 3}) {
+    publish(sample_snapshot(count));
+    EXPECT_TRUE(has(sample_snapshot(count))) << count;
+  }
+  auto moved = sample_snapshot(3);
+  moved.listeners[0].name = "edge/default/web/81";
+  moved.identity = "spiffe://other";
+  publish(moved);
+  EXPECT_TRUE(has(moved));
+}
+
+TEST_F(Session, ContextsComeAndGo) {
+  server->set_contexts("local", {web, cart});
+  connect_first();
+  publish(sample_snapshot(1, web));
+  publish(sample_snapshot(2, cart));
+  server->set_contexts("local", {cart});
+  server->withdraw(web);
+  until([&] { return !removed.empty(); });
+  EXPECT_THAT(removed, testing::ElementsAre("default/web"));
+  EXPECT_TRUE(has(sample_snapshot(2, cart)));
+  EXPECT_EQ(server->settled_now(web)->error().kind, XdsErrorKind::not_published);
+  server->set_contexts("local", {cart, web});
+  publish(sample_snapshot(3, web));
+  EXPECT_TRUE(has(sample_snapshot(3, web)));
+}
+
+TEST_F(Session, ARefusalIsToldAndTheOldStaysInForce) {
+  server->set_contexts("local", {web});
+  connect_first();
+  publish(sample_snapshot(1));
+  refusal = "listener edge/default/web/80 (Service default/web spec.ports[0]): address in use";
+  server->publish(web, share(sample_snapshot(2)));
+  auto settled = settle(web);
+  ASSERT_FALSE(settled);
+  EXPECT_EQ(settled.error().kind, XdsErrorKind::nacked);
+  EXPECT_EQ(settled.error().detail, "proxy local: " + refusal);
+  ASSERT_TRUE(server->last_nack(web));
+  EXPECT_EQ(server->last_nack(web)->text, refusal);
+  EXPECT_EQ(client->status().contexts[0].refused, refusal);
+  EXPECT_TRUE(has(sample_snapshot(1)));
+
+  refusal.clear();
+  publish(sample_snapshot(3));
+  EXPECT_TRUE(has(sample_snapshot(3)));
+  EXPECT_FALSE(server->last_nack(web));
+  EXPECT_EQ(client->status().contexts[0].refused, "");
+}
+
+TEST_F(Session, GoingBackToWhatIsInForceEndsARefusal) {
+  server->set_contexts("local", {web});
+  connect_first();
+  publish(sample_snapshot(1));
+  refusal = "no";
+  server->publish(web, share(sample_snapshot(2)));
+  EXPECT_FALSE(settle(web));
+  auto count = applies;
+  publish(sample_snapshot(1));
+  EXPECT_TRUE(has(sample_snapshot(1)));
+  EXPECT_FALSE(server->last_nack(web));
+  EXPECT_LE(applies, count + 1);
+}
+
+TEST_F(Session, WhatCannotBeReadIsRefusedInTermsOfItsOrigin) {
+  server->set_contexts("local", {web});
+  connect_first();
+  auto bad = sample_snapshot(1);
+  bad.listeners[0].address = {};
+  server->publish(web, share(bad));
+  auto settled = settle(web);
+  ASSERT_FALSE(settled);
+  EXPECT_THAT(settled.error().detail,
+              testing::HasSubstr("edge/default/web/80 (Service default/web spec.ports[0])"));
+  publish(sample_snapshot(1));
+  EXPECT_TRUE(has(sample_snapshot(1)));
+}
+
+TEST_F(Session, ARefusalIsKnownAgainAfterARestart) {
+  server->set_contexts("local", {web});
+  connect_first();
+  publish(sample_snapshot(1));
+  refusal = "no";
+  server->publish(web, share(sample_snapshot(2)));
+  EXPECT_FALSE(settle(web));
+  stop_control_plane();
+  start_control_plane();
+  server->set_contexts("local", {web});
+  server->publish(web, share(sample_snapshot(2)));
+  until([&] { return server->last_nack(web).has_value(); });
+  EXPECT_EQ(settle(web).error().kind, XdsErrorKind::nacked);
+  EXPECT_TRUE(has(sample_snapshot(1)));
+}
+
+TEST_F(Session, NothingIsSentAgainAfterALostConnection) {
+  server->set_contexts("local", {web, cart});
+  connect_first();
+  publish(sample_snapshot(3, web));
+  publish(sample_snapshot(0, cart));
+  auto before = server->counters();
+  for (int i = 0; i < 3; ++i) {
+    cut();
+    until([&] { return !client->status().connected; });
+    connect_first();
+    EXPECT_EQ(settle(web)->proxies, 1u);
+    EXPECT_EQ(settle(cart)->proxies, 1u);
+  }
+  EXPECT_EQ(server->counters().connections - before.connections, 3u);
+  EXPECT_EQ(server->counters().resources_sent, before.resources_sent);
+  EXPECT_EQ(applies, 2);
+}
+
+TEST_F(Session, ARestartedControlPlaneSendsOnlyWhatChanged) {
+  server->set_contexts("local", {web, cart});
+  connect_first();
+  publish(sample_snapshot(3, web));
+  publish(sample_snapshot(3, cart));
+  stop_control_plane();
+  until([&] { return client->status().attempts > 5; });
+  EXPECT_TRUE(has(sample_snapshot(3, web))) << "what is known stays";
+
+  start_control_plane();
+  auto changed = sample_snapshot(3, web);
+  changed.clusters[1].endpoints.clear();
+  changed.listeners.pop_back();
+  server->publish(web, share(changed));
+  connect_first();
+  for (int i = 0; i < 50; ++i) reactor.poll();
+  EXPECT_THAT(removed, testing::IsEmpty()) << "placements are not known yet";
+  EXPECT_EQ(server->counters().responses, 0u);
+
+  server->set_contexts("local", {web});
+  EXPECT_EQ(settle(web)->proxies, 1u);
+  EXPECT_TRUE(applied.contains(web));
+  EXPECT_THAT(removed, testing::ElementsAre("default/cart"));
+  EXPECT_EQ(server->counters().resources_sent, 1u) << "the endpoints";
+  // The route table that nothing leads to any more is no part of it.
+  changed.routes.pop_back();
+  EXPECT_TRUE(has(changed));
+}
+
+TEST_F(Session, WhileAProxyIsBusyChangesBecomeOne) {
+  server->set_contexts("local", {web});
+  connect_first();
+  publish(sample_snapshot(1));
+  runtime::Event go;
+  hold = &go;
+  server->publish(web, share(sample_snapshot(2)));
+  EXPECT_EQ(settle(web, milliseconds(5)).error().kind, XdsErrorKind::timeout);
+  auto before = server->counters();
+  for (int count = 3; count < 20; ++count) server->publish(web, share(sample_snapshot(count)));
+  for (int i = 0; i < 50; ++i) reactor.poll();
+  EXPECT_EQ(server->counters().responses, before.responses);
+  hold = nullptr;
+  go.set();
+  EXPECT_TRUE(settle(web));
+  EXPECT_TRUE(has(sample_snapshot(19)));
+  EXPECT_LE(applies, 3);
+}
+
+TEST_F(Session, WithoutAProxyItIsSettledByNobody) {
+  proxy.cancel();
+  EXPECT_EQ(settle(web).error().kind, XdsErrorKind::not_published);
+  server->publish(web, share(sample_snapshot()));
+  server->set_contexts("local", {web});
+  EXPECT_EQ(settle(web)->proxies, 0u);
+}
+
+TEST_F(Session, AHundredContextsGetAnEndpointsChange) {
+  std::vector<ContextId> contexts;
+  for (int i = 0; i < 100; ++i) contexts.push_back({"default", "w" + std::to_string(i)});
+  server->set_contexts("local", contexts);
+  connect_first();
+  for (const auto& context : contexts) server->publish(context, share(sample_snapshot(3, context)));
+  for (const auto& context : contexts) ASSERT_EQ(settle(context)->proxies, 1u);
+  auto before = server->counters();
+  for (const auto& context : contexts) {
+    auto changed = sample_snapshot(3, context);
+    changed.clusters[0].endpoints.clear();
+    server->publish(context, share(changed));
+  }
+  for (const auto& context : contexts) ASSERT_EQ(settle(context)->proxies, 1u);
+  EXPECT_EQ(server->counters().resources_sent - before.resources_sent, 100u);
+  for (const auto& context : contexts) EXPECT_TRUE(applied[context]->clusters[0].endpoints.empty());
+  EXPECT_EQ(server->proxies()[0].settled, 100u);
+}
+
+TEST_F(Session, ALargeSnapshotComesInSeveralResponses) {
+  server->set_contexts("local", {web});
+  connect_first();
+  auto large = sample_snapshot(0);
+  for (int i = 0; i < 1000; ++i) {
+    snapshot::Cluster cluster;
+    cluster.name = "c" + std::to_string(10000 + i);
+    cluster.service = std::string(1500, 's');
+    for (int j = 0; j < 10; ++j) {
+      cluster.endpoints.push_back(
+          {base::Address::loopback(static_cast<std::uint16_t>(j)), {}, 1, "instance-" + std::to_string(j)});
+    }
+    large.clusters.push_back(std::move(cluster));
+  }
+  publish(large);
+  EXPECT_TRUE(has(large));
+  EXPECT_GE(server->counters().responses, 6u);
+}
+
+/// What a proxy gets that a listener leads to.
+Snapshot reachable(Snapshot snapshot) {
+  std::erase_if(snapshot.routes, [&](const snapshot::RouteTable& routes) {
+    return std::ranges::none_of(snapshot.listeners, [&](const snapshot::Listener& listener) {
+      return listener.protocol == snapshot::Protocol::http1 && listener.routes == routes.name;
+    });
+  });
+  return snapshot;
+}
+
+TEST_F(Session, AnySequenceOfSnapshotsAndCutsEndsInTheLast) {
+  server->set_contexts("local", {web});
+  connect_first();
+  base::Random random(7);
+  for (int i = 0; i < 200; ++i) {
+    auto next = random_snapshot(random);
+    next.context = web;
+    server->publish(web, share(next));
+    for (auto turns = random.below(6); turns > 0; --turns) reactor.poll();
+    if (random.below(5) == 0) {
+      cut();
+      until([&] { return !client->status().connected; });
+    }
+    if (random.below(3) == 0) continue;
+    connect_first();
+    auto settled = settle(web);
+    ASSERT_TRUE(settled) << settled.error().detail;
+    ASSERT_EQ(settled->proxies, 1u);
+    ASSERT_EQ(*applied[web], reachable(next)) << i;
+  }
+}
+
+Task<http::grpc::Status> ask_as(runtime::Reactor& reactor, Server* server, std::string node,
+                                runtime::Scope* scope) {
+  auto [a, b] = runtime::memory_pair(reactor);
+  scope->spawn(serve_beside(server, std::move(b)));
+  auto connection = http::h2::Connection::client(reactor, std::move(a));
+  auto call = http::grpc::ClientCall::open(
+      reactor, connection, "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources",
+      {});
+  envoy::service::discovery::v3::DeltaDiscoveryRequest request;
+  request.mutable_node()->set_id(node);
+  request.set_type_url(std::string(type_url(Type::cluster)));
+  (void)co_await call->send(serialize(request));
+  auto answer = co_await call->receive();
+  co_return answer ? http::grpc::Status{} : answer.error();
+}
+
+TEST_F(Session, AProxyMayAskOnlyForContextsThatArePlacedThere) {
+  server->set_contexts("local", {web});
+  server->set_contexts("other", {cart});
+  server->publish(web, share(sample_snapshot(1, web)));
+  server->publish(cart, share(sample_snapshot(1, cart)));
+  struct Case {
+    std::string node;
+    http::grpc::Code code;
+  };
+  for (const auto& [node, code] : {Case{"local/default/web", http::grpc::Code::ok},
+                                   Case{"local/default/cart", http::grpc::Code::permission_denied},
+                                   Case{"other/default/web", http::grpc::Code::permission_denied},
+                                   Case{"local/default", http::grpc::Code::invalid_argument},
+                                   Case{"local/default/web/x", http::grpc::Code::invalid_argument},
+                                   Case{"", http::grpc::Code::invalid_argument}}) {
+    auto status = reactor.block_on(ask_as(reactor, server.get(), node, &connections));
+    EXPECT_EQ(status.code, code) << node << ": " << status.to_string();
+  }
+}
+
+TEST(SessionOverUnixSocket, WorksTheSame) {
+  struct Taker final : Application {
+    Task<std::expected<void, std::string>> apply(SnapshotPtr snapshot) override {
+      last = std::move(snapshot);
+      co_return std::expected<void, std::string>{};
+    }
+    Task<void> remove(ContextId) override { co_return; }
+    SnapshotPtr last;
+  };
+  runtime::Reactor reactor;
+  auto path = "/tmp/weft-xds-test-" + std::to_string(getpid()) + ".sock";
+  auto address = base::Address::unix_path(path);
+  auto listening = runtime::listen_on(address);
+  ASSERT_TRUE(listening) << listening.error().message();
+  runtime::Acceptor acceptor(reactor, std::move(*listening));
+  Server server(reactor);
+  Taker taker;
+  Client client(reactor, {.proxy = "local", .connect = connector(reactor, address)}, taker, base::Random(1));
+  server.set_contexts("local", {web});
+  server.publish(web, share(sample_snapshot(2)));
+  auto serve = [](Server* on, runtime::Acceptor* from) -> Task<void> { co_await on->serve(*from); };
+  runtime::Scope scope;
+  scope.spawn(serve(&server, &acceptor));
+  scope.spawn(client.run());
+  while (!taker.last) reactor.turn();
+  EXPECT_EQ(*taker.last, sample_snapshot(2));
+  EXPECT_EQ(reactor.block_on(server.settled(web, seconds(20)))->proxies, 1u);
+  unlink(path.c_str());
+}
+
+}  // namespace
+}  // namespace weft::xds

@@ -1,0 +1,73 @@
+// The state of one incremental xDS stream on the server's side: what the peer asked for, has, and has not
+// answered yet. It decides what is sent next, and does no I/O (envoyproxy.io/docs, "xDS REST and gRPC
+// protocol", incremental xDS).
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "envoy/service/discovery/v3/discovery.pb.h"
+#include "xds/inventory.h"
+
+namespace weft::xds {
+
+/// Bytes of resources after which a response is closed and a further one begun: well below the usual limit of
+/// 4 MiB.
+inline constexpr std::size_t max_response_bytes = 1024 * 1024;
+
+class Subscriber {
+ public:
+  using Request = envoy::service::discovery::v3::DeltaDiscoveryRequest;
+  using Response = envoy::service::discovery::v3::DeltaDiscoveryResponse;
+
+  /// What a request was, for the counters.
+  enum class Answer : std::uint8_t { none, ack, nack, unknown_type };
+
+  /// Takes a subscription, an ACK or a NACK.
+  Answer take(const Request& request);
+  /// The next response to send, nothing if the peer has all it may have by now. `latest` (may be null)
+  /// becomes what the peer is brought to as soon as it has answered everything of the one before.
+  std::optional<Response> next(const InventoryPtr& latest);
+
+  /// Whether the peer has taken all of `latest`.
+  bool is_settled(const InventoryPtr& latest) const;
+  /// The peer's refusal of what it has been sent, until it has taken something newer.
+  const std::optional<std::string>& refusal() const { return refusal_; }
+
+ private:
+  struct Interest {
+    bool is_wildcard = false;
+    /// Whether the peer knows that there may be none: it has had a response, or came with versions.
+    bool was_answered = false;
+    bool was_named = false;
+    /// Names asked for; true once the peer was told that there is no such resource.
+    std::map<std::string, bool, std::less<>> names;
+    /// What the peer has or has been sent, by name.
+    std::map<std::string, std::string, std::less<>> held;
+
+    bool wants(std::string_view name) const { return is_wildcard || names.contains(name); }
+  };
+
+  Interest& of(Type type) { return interests_[static_cast<std::size_t>(type)]; }
+  const Interest& of(Type type) const { return interests_[static_cast<std::size_t>(type)]; }
+  void subscribe(Interest& interest, const Request& request);
+  Answer answer(const Request& request);
+  std::optional<Response> due();
+  /// New and changed resources of that type, removed ones, or both.
+  std::optional<Response> respond(Type type, bool additions, bool removals);
+  void add_changed(Type type, Response& response);
+  void add_removed(Type type, Response& response);
+
+  std::array<Interest, type_count> interests_;
+  InventoryPtr target_;
+  std::set<std::string> unanswered_;
+  bool batch_refused_ = false;
+  std::optional<std::string> refusal_;
+  std::uint64_t last_nonce_ = 0;
+};
+
+}  // namespace weft::xds

@@ -1,0 +1,199 @@
+// The incremental protocol as a table: what is sent, in which order, after which requests.
+#include "xds/subscriber.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "xds/sample_for_test.h"
+
+namespace weft::xds {
+namespace {
+
+InventoryPtr inventory(const snapshot::Snapshot& snapshot, const InventoryPtr& before = nullptr) {
+  return take_inventory(std::make_shared<const snapshot::Snapshot>(snapshot), before);
+}
+
+Subscriber::Request ask(Type type, std::vector<std::string> names = {}) {
+  Subscriber::Request request;
+  request.set_type_url(std::string(type_url(type)));
+  for (auto& name : names) request.add_resource_names_subscribe(std::move(name));
+  return request;
+}
+
+Subscriber::Request answer(const Subscriber::Response& response, const std::string& refusal = {}) {
+  Subscriber::Request request;
+  request.set_type_url(response.type_url());
+  request.set_response_nonce(response.nonce());
+  if (!refusal.empty()) request.mutable_error_detail()->set_message(refusal);
+  return request;
+}
+
+/// "cluster +2 -1"
+std::string line(const Subscriber::Response& response) {
+  const char* names[] = {"context", "cluster", "endpoints", "listener", "routes", "placement"};
+  std::string text = names[static_cast<int>(*type_of(response.type_url()))];
+  if (response.resources_size() > 0) text += " +" + std::to_string(response.resources_size());
+  if (response.removed_resources_size() > 0) text += " -" + std::to_string(response.removed_resources_size());
+  return text;
+}
+
+/// A peer like Envoy: asks for the names that clusters and listeners lead to, acknowledges everything.
+struct Peer {
+  Subscriber subscriber;
+  std::vector<Subscriber::Response> unanswered;
+
+  std::vector<std::string> get(const InventoryPtr& latest) {
+    std::vector<std::string> lines;
+    while (auto response = subscriber.next(latest)) {
+      lines.push_back(line(*response));
+      unanswered.push_back(*response);
+    }
+    return lines;
+  }
+  void acknowledge() {
+    for (const auto& response : std::exchange(unanswered, {})) subscriber.take(answer(response));
+  }
+};
+
+std::vector<std::string> endpoints_of(int count) {
+  std::vector<std::string> names;
+  for (const auto& cluster : sample_snapshot(count).clusters) names.push_back(cluster.name);
+  return names;
+}
+
+std::vector<std::string> routes_of(int count) {
+  std::vector<std::string> names;
+  for (const auto& listener : sample_snapshot(count).listeners) names.push_back(listener.routes);
+  return names;
+}
+
+Peer subscribed(int count) {
+  Peer peer;
+  peer.subscriber.take(ask(Type::cluster));
+  peer.subscriber.take(ask(Type::listener, {"*"}));
+  peer.subscriber.take(ask(Type::endpoints, endpoints_of(count)));
+  peer.subscriber.take(ask(Type::routes, routes_of(count)));
+  return peer;
+}
+
+TEST(Subscriber, SendsWhatIsNamedFirstAndTakesItAwayLast) {
+  auto peer = subscribed(3);
+  auto two = inventory(sample_snapshot(2));
+  EXPECT_THAT(peer.get(two), testing::ElementsAre("cluster +2", "endpoints +2", "listener +2", "routes +2",
+                                                  "routes -1", "endpoints -1"));
+  EXPECT_FALSE(peer.subscriber.is_settled(two));
+  peer.acknowledge();
+  EXPECT_TRUE(peer.subscriber.is_settled(two));
+
+  auto changed = sample_snapshot(3);
+  changed.clusters.erase(changed.clusters.begin());
+  changed.listeners.erase(changed.listeners.begin());
+  changed.routes.erase(changed.routes.begin());
+  EXPECT_THAT(peer.get(inventory(changed, two)),
+              testing::ElementsAre("cluster +1", "endpoints +1", "listener +1 -1", "routes +1", "routes -1",
+                                   "endpoints -1", "cluster -1"));
+}
+
+TEST(Subscriber, AnswersBeforeItSendsTheNextStep) {
+  auto peer = subscribed(1);
+  auto one = inventory(sample_snapshot(1));
+  auto three = inventory(sample_snapshot(3), one);
+  peer.get(one);
+  EXPECT_THAT(peer.get(three), testing::IsEmpty()) << "the first is not answered yet";
+  // But what is asked for belongs to the first.
+  peer.subscriber.take(ask(Type::endpoints, {"no such"}));
+  EXPECT_THAT(peer.get(three), testing::ElementsAre("endpoints -1"));
+  peer.acknowledge();
+  EXPECT_THAT(peer.get(three), testing::ElementsAre("cluster +2", "listener +2"));
+}
+
+TEST(Subscriber, AWildcardIsAnsweredAlsoWithNothing) {
+  Peer peer;
+  auto empty = inventory(sample_snapshot(0));
+  peer.subscriber.take(ask(Type::cluster));
+  EXPECT_THAT(peer.get(empty), testing::ElementsAre("cluster"));
+  EXPECT_THAT(peer.get(empty), testing::IsEmpty());
+}
+
+TEST(Subscriber, WhatThePeerBroughtIsNotSent) {
+  auto one = inventory(sample_snapshot(1));
+  for (bool is_same : {true, false}) {
+    Peer peer;
+    auto request = ask(Type::cluster);
+    auto& versions = *request.mutable_initial_resource_versions();
+    versions["outbound|80||web.default"] = is_same ? one->of(Type::cluster)[0].version : "older";
+    versions["gone"] = "1";
+    peer.subscriber.take(request);
+    if (is_same) {
+      EXPECT_THAT(peer.get(one), testing::ElementsAre("cluster -1"));
+    } else {
+      EXPECT_THAT(peer.get(one), testing::ElementsAre("cluster +1", "cluster -1"));
+    }
+  }
+}
+
+TEST(Subscriber, NamesComeAndGo) {
+  Peer peer;
+  auto one = inventory(sample_snapshot(1));
+  auto name = endpoints_of(1)[0];
+  peer.subscriber.take(ask(Type::endpoints, {name}));
+  EXPECT_THAT(peer.get(one), testing::ElementsAre("endpoints +1"));
+  peer.acknowledge();
+  peer.subscriber.take(ask(Type::endpoints, {name}));
+  EXPECT_THAT(peer.get(one), testing::ElementsAre("endpoints +1")) << "asked for again";
+  peer.acknowledge();
+  auto leave = ask(Type::endpoints);
+  leave.add_resource_names_unsubscribe(name);
+  peer.subscriber.take(leave);
+  auto other = sample_snapshot(1);
+  other.clusters[0].endpoints.clear();
+  EXPECT_THAT(peer.get(inventory(other, one)), testing::IsEmpty());
+}
+
+TEST(Subscriber, ARefusalStaysUntilSomethingNewerIsTaken) {
+  auto peer = subscribed(1);
+  auto one = inventory(sample_snapshot(1));
+  peer.get(one);
+  for (const auto& response : std::exchange(peer.unanswered, {})) {
+    EXPECT_EQ(peer.subscriber.take(answer(response, "no")), Subscriber::Answer::nack);
+  }
+  EXPECT_EQ(peer.subscriber.refusal(), "no");
+  EXPECT_FALSE(peer.subscriber.is_settled(one));
+  EXPECT_THAT(peer.get(one), testing::IsEmpty()) << "the same is not sent again";
+  auto two = inventory(sample_snapshot(2), one);
+  EXPECT_THAT(peer.get(two), testing::ElementsAre("cluster +1", "listener +1"));
+  peer.acknowledge();
+  EXPECT_FALSE(peer.subscriber.refusal());
+}
+
+TEST(Subscriber, StaleAndUnknownAnswersChangeNothing) {
+  auto peer = subscribed(1);
+  auto one = inventory(sample_snapshot(1));
+  peer.get(one);
+  Subscriber::Response stale;
+  stale.set_type_url(std::string(type_url(Type::cluster)));
+  stale.set_nonce("999");
+  EXPECT_EQ(peer.subscriber.take(answer(stale, "no")), Subscriber::Answer::none);
+  EXPECT_FALSE(peer.subscriber.refusal());
+  Subscriber::Request foreign;
+  foreign.set_type_url("type.googleapis.com/envoy.service.runtime.v3.Runtime");
+  EXPECT_EQ(peer.subscriber.take(foreign), Subscriber::Answer::unknown_type);
+}
+
+TEST(Inventory, TakesVersionsOfEqualPartsFromTheOneBefore) {
+  auto first = inventory(sample_snapshot(3));
+  auto changed = sample_snapshot(3);
+  changed.clusters[1].endpoints.clear();
+  auto with_before = inventory(changed, first);
+  auto fresh = inventory(changed);
+  for (auto type : snapshot_types) {
+    ASSERT_EQ(with_before->of(type).size(), fresh->of(type).size());
+    for (std::size_t i = 0; i < fresh->of(type).size(); ++i) {
+      EXPECT_EQ(with_before->of(type)[i].version, fresh->of(type)[i].version);
+      EXPECT_EQ(with_before->of(type)[i].name, fresh->of(type)[i].name);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace weft::xds

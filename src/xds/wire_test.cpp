@@ -1,0 +1,276 @@
+// decode(encode(s)) == s for random Snapshots, and what a peer's resources may not say.
+#include "xds/wire.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "base/hash.h"
+#include "base/random.h"
+#include "envoy/config/cluster/v3/cluster.pb.h"
+#include "envoy/config/listener/v3/listener.pb.h"
+#include "envoy/config/route/v3/route.pb.h"
+#include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
+#include "xds/sample_for_test.h"
+#include "xds/serialize.h"
+
+namespace weft::xds {
+namespace {
+
+using snapshot::Snapshot;
+
+std::string show(const std::expected<Snapshot, XdsError>& decoded) {
+  return decoded ? "a different Snapshot" : decoded.error().detail;
+}
+
+TEST(Wire, WhatWasEncodedDecodesToTheSame) {
+  for (std::uint64_t seed = 0; seed < 300; ++seed) {
+    base::Random random(seed);
+    auto snapshot = random_snapshot(random);
+    auto resources = encode(snapshot);
+    auto decoded = decode(resources);
+    ASSERT_TRUE(decoded == snapshot) << "seed " << seed << ": " << show(decoded);
+    std::ranges::reverse(resources);
+    ASSERT_TRUE(decode(resources) == snapshot) << "in any order, seed " << seed;
+  }
+}
+
+TEST(Wire, EncodingDependsOnTheContentOnly) {
+  for (std::uint64_t seed = 0; seed < 50; ++seed) {
+    base::Random random(seed);
+    auto snapshot = random_snapshot(random);
+    Snapshot copy = snapshot;
+    EXPECT_EQ(encode(snapshot), encode(copy));
+    for (const auto& resource : encode(snapshot)) {
+      EXPECT_EQ(resource.version, base::content_hash(resource.body));
+      EXPECT_EQ(encode_one(snapshot, resource.type, resource.name), resource);
+    }
+  }
+}
+
+TEST(Wire, AnEndpointsChangeChangesOneResource) {
+  auto before = sample_snapshot();
+  auto after = before;
+  after.clusters[0].endpoints.push_back(
+      {base::Address::loopback(9999), snapshot::Health::healthy, 1, "web-9"});
+  auto old_resources = encode(before);
+  auto new_resources = encode(after);
+  ASSERT_EQ(old_resources.size(), new_resources.size());
+  std::vector<Type> changed;
+  for (std::size_t i = 0; i < old_resources.size(); ++i) {
+    if (old_resources[i] != new_resources[i]) changed.push_back(new_resources[i].type);
+  }
+  EXPECT_THAT(changed, testing::ElementsAre(Type::endpoints));
+}
+
+TEST(Wire, TypeUrlsAreTheMessagesOwn) {
+  EXPECT_EQ(type_url(Type::cluster), url_of(envoy::config::cluster::v3::Cluster()));
+  EXPECT_EQ(type_url(Type::listener), url_of(envoy::config::listener::v3::Listener()));
+  EXPECT_EQ(type_url(Type::routes), url_of(envoy::config::route::v3::RouteConfiguration()));
+  for (auto type : snapshot_types) EXPECT_EQ(type_of(type_url(type)), type);
+  EXPECT_FALSE(type_of("type.googleapis.com/envoy.config.core.v3.Node"));
+}
+
+TEST(Wire, AReferenceToNothingIsRefusedInTermsOfItsOrigin) {
+  auto snapshot = sample_snapshot();
+  snapshot.listeners[0].routes = "nowhere";
+  auto decoded = decode(encode(snapshot));
+  ASSERT_FALSE(decoded);
+  EXPECT_EQ(decoded.error().kind, XdsErrorKind::invalid_resource);
+  EXPECT_EQ(decoded.error().detail,
+            "listener edge/default/web/80 (Service default/web spec.ports[0]) names the route table nowhere, "
+            "which does "
+            "not exist");
+}
+
+TEST(Wire, DecodeRefusesTwiceTheSameAndNoContext) {
+  auto resources = encode(sample_snapshot());
+  resources.push_back(resources.back());
+  EXPECT_FALSE(decode(resources));
+  EXPECT_FALSE(decode(std::span<const Resource>()));
+}
+
+// A message with one more field, as a newer or foreign control plane sends it.
+std::string with_field(std::string body, int number, std::string_view value = "x") {
+  auto varint = [&](std::size_t n) {
+    for (; n >= 128; n >>= 7) body += static_cast<char>((n & 127) | 128);
+    body += static_cast<char>(n);
+  };
+  varint(static_cast<std::size_t>(number) << 3 | 2);
+  varint(value.size());
+  return body.append(value);
+}
+
+TEST(Wire, UnknownFieldsAreRefusedWhereTheyMatterElseCounted) {
+  auto snapshot = sample_snapshot();
+  auto cluster = encode_cluster(snapshot.clusters[0]).body;
+  auto listener = encode_listener(snapshot.listeners[0]).body;
+  auto routes = encode_routes(snapshot.routes[0]).body;
+  struct Case {
+    Type type;
+    std::string body;
+    std::string refusal;  // empty: taken
+    std::uint64_t ignored;
+  };
+  const std::vector<Case> cases{
+      {Type::cluster, cluster, "", 0},
+      {Type::cluster, with_field(cluster, 28), "", 1},
+      {Type::cluster, with_field(with_field(cluster, 28), 999), "", 2},
+      {Type::cluster, with_field(cluster, 24), "transport_socket", 0},
+      {Type::cluster, with_field(cluster, 36), "typed_extension_protocol_options", 0},
+      {Type::listener, with_field(listener, 25), "default_filter_chain", 0},
+      {Type::listener, with_field(listener, 22), "", 1},
+      {Type::routes, with_field(routes, 9), "vhds", 0},
+      {Type::routes, with_field(routes, 5), "", 1},
+  };
+  for (const auto& [type, body, refusal, count] : cases) {
+    Ignored ignored;
+    std::string error;
+    if (type == Type::cluster) {
+      if (auto decoded = decode_cluster(body, ignored); !decoded) error = decoded.error().detail;
+    } else if (type == Type::listener) {
+      if (auto decoded = decode_listener(body, ignored); !decoded) error = decoded.error().detail;
+    } else {
+      if (auto decoded = decode_routes(body, ignored); !decoded) error = decoded.error().detail;
+    }
+    EXPECT_EQ(error.empty(), refusal.empty()) << error;
+    EXPECT_THAT(error, testing::HasSubstr(refusal));
+    EXPECT_EQ(ignored.count, count) << refusal;
+  }
+}
+
+TEST(Wire, AMatchThatIsNotKnownIsRefused) {
+  envoy::config::route::v3::RouteConfiguration table;
+  table.set_name("t");
+  auto& host = *table.add_virtual_hosts();
+  host.add_domains("*");
+  auto& route = *host.add_routes();
+  route.mutable_match()->ParseFromString(with_field("\x0a\x01/", 321));
+  route.mutable_route()->set_cluster("c");
+  Ignored ignored;
+  auto decoded = decode_routes(serialize(table), ignored);
+  ASSERT_FALSE(decoded);
+  EXPECT_THAT(decoded.error().detail, testing::HasSubstr("field 321 of RouteMatch is not known"));
+}
+
+envoy::config::listener::v3::Listener listener_message() {
+  envoy::config::listener::v3::Listener message;
+  message.ParseFromString(encode_listener(sample_snapshot().listeners[0]).body);
+  return message;
+}
+
+TEST(Wire, ListenersThatWeftCannotServeAreRefused) {
+  namespace hcm = envoy::extensions::filters::network::http_connection_manager::v3;
+  struct Case {
+    std::string refusal;
+    void (*spoil)(envoy::config::listener::v3::Listener&);
+  };
+  auto with_manager = [](auto& message, auto change) {
+    auto& any = *message.mutable_filter_chains(0)->mutable_filters(0)->mutable_typed_config();
+    hcm::HttpConnectionManager manager;
+    unpack(any, manager);
+    change(manager);
+    pack(any, manager);
+  };
+  static auto change_manager = with_manager;
+  const std::vector<Case> cases{
+      {"filter chain", [](auto& message) { message.add_filter_chains(); }},
+      {"network filter", [](auto& message) { message.mutable_filter_chains(0)->clear_filters(); }},
+      {"is not supported",
+       [](auto& message) {
+         message.mutable_filter_chains(0)->mutable_filters(0)->mutable_typed_config()->set_type_url("x/y.Z");
+       }},
+      {"not an IP", [](auto& message) { message.clear_address(); }},
+      {"is no IP address",
+       [](auto& message) {
+         message.mutable_address()->mutable_socket_address()->set_address("example.com");
+       }},
+      {"not an IP",
+       [](auto& message) { message.mutable_address()->mutable_socket_address()->set_port_value(70000); }},
+      {"without a name", [](auto& message) { message.clear_name(); }},
+      {"ADS",
+       [](auto& message) {
+         change_manager(message, [](auto& m) { m.mutable_rds()->clear_config_source(); });
+       }},
+      {"no route table", [](auto& message) { change_manager(message, [](auto& m) { m.clear_rds(); }); }},
+      {"jwt",
+       [](auto& message) {
+         change_manager(message, [](auto& m) { m.add_http_filters()->set_name("jwt"); });
+       }},
+      {"codec_type",
+       [](auto& message) {
+         change_manager(message, [](auto& m) { m.set_codec_type(hcm::HttpConnectionManager::HTTP2); });
+       }},
+  };
+  for (const auto& [refusal, spoil] : cases) {
+    auto message = listener_message();
+    spoil(message);
+    Ignored ignored;
+    auto decoded = decode_listener(serialize(message), ignored);
+    ASSERT_FALSE(decoded) << refusal;
+    EXPECT_THAT(decoded.error().detail, testing::HasSubstr(refusal));
+  }
+}
+
+TEST(Wire, AnOptionalHttpFilterIsPassedOverAndCounted) {
+  namespace hcm = envoy::extensions::filters::network::http_connection_manager::v3;
+  auto message = listener_message();
+  auto& any = *message.mutable_filter_chains(0)->mutable_filters(0)->mutable_typed_config();
+  hcm::HttpConnectionManager manager;
+  unpack(any, manager);
+  auto& filter = *manager.add_http_filters();
+  filter.set_name("stats");
+  filter.set_is_optional(true);
+  pack(any, manager);
+  Ignored ignored;
+  EXPECT_TRUE(decode_listener(serialize(message), ignored));
+  EXPECT_THAT(ignored.examples, testing::ElementsAre("HTTP filter stats"));
+}
+
+TEST(Wire, ForeignClusters) {
+  namespace v3 = envoy::config::cluster::v3;
+  v3::Cluster message;
+  message.set_name("c");
+  message.set_type(v3::Cluster::EDS);
+  message.mutable_eds_cluster_config()->mutable_eds_config()->mutable_ads();
+  message.mutable_eds_cluster_config()->set_service_name("c-endpoints");
+  message.set_lb_policy(v3::Cluster::MAGLEV);
+  Ignored ignored;
+  auto decoded = decode_cluster(serialize(message), ignored);
+  ASSERT_TRUE(decoded);
+  EXPECT_EQ(decoded->endpoints_name, "c-endpoints");
+  EXPECT_EQ(decoded->cluster.connect_timeout, std::chrono::seconds(5));
+  EXPECT_EQ(decoded->cluster.load_balancing, snapshot::LoadBalancing::least_request);
+  EXPECT_EQ(ignored.count, 1u);
+
+  message.set_type(v3::Cluster::STATIC);
+  auto& endpoint = *message.mutable_load_assignment()->add_endpoints()->add_lb_endpoints();
+  endpoint.mutable_endpoint()->mutable_address()->mutable_socket_address()->set_address("10.0.0.1");
+  endpoint.mutable_endpoint()->mutable_address()->mutable_socket_address()->set_port_value(80);
+  decoded = decode_cluster(serialize(message), ignored);
+  ASSERT_TRUE(decoded);
+  EXPECT_FALSE(decoded->endpoints_name);
+  EXPECT_EQ(decoded->cluster.endpoints.size(), 1u);
+
+  message.set_type(v3::Cluster::STRICT_DNS);
+  EXPECT_FALSE(decode_cluster(serialize(message), ignored));
+  message.set_type(v3::Cluster::STATIC);
+  message.mutable_connect_timeout()->set_seconds(-1);
+  EXPECT_FALSE(decode_cluster(serialize(message), ignored));
+}
+
+TEST(Wire, BytesThatAreNoMessageAreRefused) {
+  for (std::string body : {std::string("\xff\xff\xff"), std::string("\x0a\x7f"), std::string(1000, '\x0b')}) {
+    Ignored ignored;
+    EXPECT_FALSE(decode_context(body, ignored));
+    EXPECT_FALSE(decode_cluster(body, ignored));
+    EXPECT_FALSE(decode_endpoints(body, ignored));
+    EXPECT_FALSE(decode_listener(body, ignored));
+    EXPECT_FALSE(decode_routes(body, ignored));
+    EXPECT_FALSE(decode_placement(body, ignored));
+  }
+}
+
+}  // namespace
+}  // namespace weft::xds

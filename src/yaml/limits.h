@@ -1,0 +1,24 @@
+// How much of a YAML or JSON text weft takes in. They bound memory and stack: a text is as hostile as a
+// request.
+#pragma once
+
+#include <cstddef>
+
+namespace weft::yaml {
+
+/// Kubernetes takes 3 MiB for a resource; a file of many resources is bigger. A tree takes about 10 times its
+/// text.
+constexpr std::size_t max_text_bytes = std::size_t{16} << 20;
+/// The parser holds a line's tokens until it knows that none of them is a key, 150 bytes for each byte of the
+/// line.
+constexpr std::size_t max_line_bytes = std::size_t{1} << 20;
+/// The deepest Kubernetes resource (a CustomResourceDefinition's schema aside) has some 20 levels.
+constexpr std::size_t max_depth = 128;
+/// Maps, lists and scalars of one text, aliases counted as often as they are expanded. Real resources reach
+/// max_text_bytes first; text made to be dense would take 1 GB without this.
+constexpr std::size_t max_nodes = 4'000'000;
+/// Nodes that anchors (&name) and aliases (*name) may copy in one text: they are a convenience, and the way a
+/// bomb is made.
+constexpr std::size_t max_alias_nodes = 20'000;
+
+}  // namespace weft::yaml

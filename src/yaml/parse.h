@@ -1,0 +1,53 @@
+// Text to documents, and what is wrong with a text, in words that say how to mend it.
+#pragma once
+
+#include <expected>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/diagnostic.h"
+#include "base/json.h"
+#include "yaml/limits.h"
+#include "yaml/node.h"
+
+namespace weft::yaml {
+
+/// A text with the name its user knows it by. Finds its lines, for diagnostics.
+class Source {
+ public:
+  /// `file` as the user named it: a path, "-" for standard input, empty for a request body.
+  Source(std::string file, std::string text);
+
+  const std::string& file() const { return file_; }
+  std::string_view text() const { return text_; }
+  std::uint32_t line_count() const { return static_cast<std::uint32_t>(line_starts_.size()); }
+  /// The line of that number (from 1) without its end, empty if there is none.
+  std::string_view line(std::uint32_t number) const;
+  /// A diagnostic of this text: fills file and the source line.
+  base::Diagnostic error(std::string_view code, base::Position position, std::string message,
+                         std::string mend) const;
+
+ private:
+  std::string file_;
+  std::string text_;
+  std::vector<std::size_t> line_starts_;
+};
+
+/// The documents of a text (separated by ---); documents without content are left out. At an error,
+/// `documents` holds those before it: look at base::has_errors(diagnostics) first.
+struct Parsed {
+  std::vector<Node> documents;
+  base::Diagnostics diagnostics;
+};
+
+/// Reads YAML 1.2's core schema as Kubernetes does, with YAML 1.1's yes/no/on/off as strings: plain null, ~,
+/// true, false, 10, 0x1f, 0o17, 1e3, .inf are typed (in any of the schema's spellings), everything quoted is
+/// a string. Anchors, aliases and merge keys (<<) are expanded. Errors have the codes of codes.h.
+/// A caller that expects little may give a smaller limit of nodes.
+Parsed parse(const Source& source, std::size_t node_limit = max_nodes);
+
+/// Reads one JSON text under the same limits, for request bodies.
+std::expected<base::Json, base::Diagnostic> parse_json(std::string_view text);
+
+}  // namespace weft::yaml

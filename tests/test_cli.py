@@ -1,0 +1,202 @@
+"""The command line itself: help, formats, exit codes, files that are wrong."""
+
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import unittest
+
+import mesh
+import resources
+
+EXAMPLE = re.compile(r"Example:\n  \S+")
+
+
+class Help(mesh.MeshTest):
+    def subcommands(self, words):
+        path = words if words[0] == "service" else words[1:]
+        program = "weft" if words[0] == "service" else words[0]
+        listed = self.mesh.run(program, "__complete", "--", *path)
+        return [name for name in listed.out.split() if not name.startswith("-")]
+
+    def check(self, words):
+        shown = self.mesh.run(*words, "--help")
+        self.assertEqual(shown.code, 0, shown)
+        self.assertRegex(shown.out, EXAMPLE, f"{words} has no example")
+        for name in self.subcommands(words):
+            self.check([*words, name])
+
+    def test_every_command_has_help_with_an_example(self):
+        for program in ("weft", "control-plane", "service"):
+            self.check([program])
+        self.assertEqual(mesh.descendants(), {}, "help has started something")
+
+    def test_completion_scripts_are_valid(self):
+        for shell in ("bash", "zsh", "fish"):
+            script = self.mesh.ok("weft", "completion", shell)
+            if shutil.which(shell):
+                subprocess.run([shell, "-n"], input=script, text=True, check=True)
+        self.assertIn("--selector", self.mesh.ok("weft", "__complete", "--", "get"))
+
+    def test_wrong_command_lines_say_what_to_do(self):
+        for words in (["weft"], ["weft", "frobnicate"], ["weft", "get"], ["weft", "get", "srvices"],
+                      ["weft", "apply"], ["control-plane", "create", "service", "x"],
+                      ["weft", "wait", "pods", "--for", "nonsense"], ["weft", "apply", "-f", "/does/not/exist"]):
+            result = self.mesh.run(*words)
+            self.assertEqual(result.code, 2, (words, result))
+            self.assertIn("error:", result.err)
+            self.assertIn("  do: ", result.err)
+        self.assertIn("did you mean services?", self.mesh.run("weft", "get", "srvices").err)
+        self.assertEqual(mesh.descendants(), {})
+
+    def test_no_colour_without_a_terminal(self):
+        self.assertNotIn("\x1b", self.mesh.ok("weft", "get", "services", "-A") + self.mesh.run("weft", "nothing").err)
+
+    def test_version(self):
+        self.assertRegex(self.mesh.ok("weft", "version"), r"^weft \d+\.\d+\.\d+\n$")
+
+
+class SystemService(mesh.MeshTest):
+    def test_what_is_not_its_own_goes_to_the_systems_service(self):
+        folder = self.mesh.folder / "system"
+        folder.mkdir()
+        other = folder / "service"
+        other.write_text('#!/bin/sh\necho "system: $*"\nexit 5\n')
+        other.chmod(0o755)
+        environment = dict(self.mesh.environment)
+        environment["PATH"] = f"{mesh.BUILD / 'bin'}:{folder}:{os.environ['PATH']}"
+        for words in (["nginx", "restart"], ["--status-all"]):
+            result = self.mesh.run("service", *words, env=environment)
+            self.assertEqual((result.code, result.out), (5, f"system: {' '.join(words)}\n"))
+        self.assertIn("weft", self.mesh.run("service", "--help", env=environment).out)
+
+    def test_without_one_it_says_so(self):
+        if pathlib.Path("/usr/sbin/service").exists():
+            self.skipTest("this system has a /usr/sbin/service")
+        result = self.mesh.run("service", "nginx", "restart", env={**self.mesh.environment,
+                                                                   "PATH": str(mesh.BUILD / "bin")})
+        self.assertEqual(result.code, 127, result)
+
+
+class Formats(mesh.MeshTest):
+    def setUp(self):
+        super().setUp()
+        self.mesh.apply(resources.text(resources.pair("db"), resources.pair("web", [resources.needs("db")])), "--wait")
+
+    def test_json_is_for_jq(self):
+        listed = json.loads(self.mesh.ok("weft", "get", "services", "-o", "json"))
+        self.assertEqual([item["metadata"]["name"] for item in listed["items"]], ["db", "web"])
+        if shutil.which("jq"):
+            text = self.mesh.ok("weft", "get", "services", "-o", "json")
+            names = subprocess.run(["jq", "-r", ".items[].metadata.name"], input=text, text=True, check=True,
+                                   capture_output=True).stdout
+            self.assertEqual(names, "db\nweb\n")
+
+    def test_yaml_can_be_applied_again(self):
+        text = self.mesh.ok("weft", "get", "service", "web", "-o", "yaml")
+        self.mesh.apply(text)
+        self.assertEqual(self.mesh.apply(text), "service/web unchanged\n")
+
+    def test_tables_and_names(self):
+        table = self.mesh.ok("weft", "get", "services").splitlines()
+        self.assertEqual(table[0].split(), ["NAME", "READY", "STATUS", "URL", "AGE"])
+        self.assertEqual(table[1].split()[:3], ["db", "1/1", "Ready"])
+        self.assertIn("app=web", self.mesh.ok("weft", "get", "services", "-o", "wide"))
+        self.assertEqual(self.mesh.ok("weft", "get", "services,deployments", "-o", "name").split(),
+                         ["service/db", "service/web", "deployment/db", "deployment/web"])
+        self.assertEqual(self.mesh.ok("weft", "get", "svc", "-l", "app=nothing", "-o", "name"), "")
+
+    def test_exit_codes(self):
+        self.assertEqual(self.mesh.weft("get", "service", "nothing").code, 4)
+        self.assertEqual(self.mesh.weft("delete", "service", "nothing").code, 4)
+        self.assertEqual(self.mesh.weft("wait", "service/nothing", "--timeout=50ms").code, 5)
+        self.assertEqual(self.mesh.weft("wait", "services").code, 0)
+        missing = self.mesh.run("control-plane", "start", "service", "wbe")
+        self.assertEqual(missing.code, 4, missing)
+        self.assertIn("did you mean web?", missing.err)
+
+    def test_diff(self):
+        changed = resources.text(resources.pair("db", replicas=2))
+        result = self.mesh.weft("diff", "-f", "-", stdin=changed)
+        self.assertEqual(result.code, 1, result)
+        self.assertIn("+ spec.replicas: 2", result.out)
+        self.assertEqual(self.mesh.weft("diff", "-f", "-", stdin=resources.text(resources.pair("db"))).code, 0)
+
+
+class Files(mesh.MeshTest):
+    def refused(self, text, *expected, name="bad.yaml"):
+        path = self.mesh.folder / name
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        for verb in ("validate", "apply"):
+            result = self.mesh.run("weft", verb, "-f", name)
+            self.assertEqual(result.code, 3, result)
+            for words in expected:
+                self.assertIn(words, result.err)
+        self.assertEqual(mesh.descendants(), {}, "an invalid file has started something")
+
+    def test_the_original_deployment_is_explained(self):
+        self.refused(resources.ORIGINAL_DEPLOYMENT, "deployment.yaml:17:", "          image: example-web-service\n",
+                     "^", "name:", name="deployment.yaml")
+
+    def test_the_original_service_loads_and_waits(self):
+        path = self.mesh.write("service.yaml", resources.ORIGINAL_SERVICE)
+        self.assertEqual(self.mesh.weft("validate", "-f", path).code, 0)
+        self.mesh.ok("weft", "apply", "-f", path)
+        self.mesh.until_condition("service", "simple-web-service", "DependenciesReady", "Unknown", "DependencyMissing")
+
+    def test_the_original_files_together(self):
+        self.mesh.write("service.yaml", resources.ORIGINAL_SERVICE)
+        corrected = (mesh.EXAMPLES / "original" / "deployment.yaml").read_text()
+        self.mesh.write("deployment.yaml", corrected)
+        result = self.mesh.weft("validate", "-f", "service.yaml", "-f", "deployment.yaml")
+        self.assertEqual(result.code, 0, result)
+        self.assertIn("service.yaml:13:", result.err)
+        self.assertIn("simple-web-service", result.err)
+        self.assertIn("8080", result.err)
+        self.assertIn("80", result.err)
+
+    def test_each_class_of_error(self):
+        service = "apiVersion: v1\nkind: Service\nmetadata:\n  name: web\nspec:\n  ports:\n  - port: 80\n"
+        self.refused(service.replace("  name", "\tname"), "bad.yaml:4:1", "tab")
+        self.refused(service.replace("  - port", " - port"), "bad.yaml:")
+        self.refused(service + "  ports: []\n", "bad.yaml:8:3", "ports")
+        self.refused("a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
+            f"{chr(98 + i)}: &{chr(98 + i)} [{','.join(['*' + chr(97 + i)] * 9)}]\n" for i in range(8)), "alias")
+        self.refused("[" * 10_000, "bad.yaml:1:")
+        self.refused(b"\x00\x01\x02\xff\xfe", "bad.yaml")
+        self.refused(service.replace("80", "eighty"), "bad.yaml:7:11", "port")
+        self.refused(service.replace("kind: Service", "kind: Servce"), "bad.yaml:2:", "Service")
+        self.refused(service.replace("  ports", "  prots"), "bad.yaml:6:3", "ports")
+        self.refused("", "bad.yaml")
+
+    def test_a_file_beyond_the_limit(self):
+        self.refused(b"# " + b"x" * (17 << 20), "16 MiB")
+
+    def test_one_bad_document_of_many(self):
+        bad = resources.text(resources.pair("one"), resources.pair("two")) + "\n---\nkind: Service\nmetadata: {}\n"
+        self.refused(bad, "bad.yaml")
+        good = self.mesh.weft("get", "services", "-o", "name")
+        self.assertEqual(good.out, "")
+
+    def test_folders_and_standard_input(self):
+        folder = self.mesh.folder / "resources"
+        folder.mkdir()
+        (folder / "b.yaml").write_text(resources.text(resources.service("b")))
+        (folder / "a.json").write_text(json.dumps(resources.service("a")))
+        (folder / "notes.txt").write_text("not: [yaml")
+        self.assertEqual(self.mesh.ok("weft", "apply", "-f", folder, "-o", "name").split(), ["service/a", "service/b"])
+        self.mesh.apply(resources.text(resources.service("c")))
+        self.assertEqual(self.mesh.ok("weft", "get", "services", "-o", "name").split(),
+                         ["service/a", "service/b", "service/c"])
+        source = self.mesh.json("get", "service", "a")["metadata"]["annotations"]["weft.dev/source"]
+        self.assertEqual(source, f"{folder}/a.json:1")
+        (folder / "c.yaml").write_text(resources.text(resources.service("a")))
+        twice = self.mesh.weft("validate", "-f", folder)
+        self.assertEqual(twice.code, 3, twice)
+        self.assertIn("service/a is also in", twice.err)
+
+
+if __name__ == "__main__":
+    unittest.main()

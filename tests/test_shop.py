@@ -1,0 +1,129 @@
+"""examples/shop as users run it: the order of its start, `up`, `up --once`, and GETs through faults."""
+
+import os
+import pty
+import re
+import signal
+import subprocess
+import threading
+import unittest
+
+import mesh
+import resources
+
+SHOP = mesh.EXAMPLES / "shop"
+
+
+class Shop(mesh.MeshTest):
+    def test_the_start_order_is_the_dependency_order(self):
+        self.mesh.ok("weft", "apply", "-f", SHOP, "--wait")
+        order = self.mesh.started()
+        self.assertEqual(sorted(order), sorted(["db", "migrate"] + ["catalog", "cart", "orders", "web"] * 2))
+        self.assertEqual(order[:2], ["db", "migrate"])
+        self.assertGreater(order.index("orders"), order.index("cart"))
+        self.assertEqual(order[-2:], ["web", "web"])
+        answer = mesh.get(self.mesh.url("web")).json()
+        self.assertEqual(sorted(answer["calls"]), ["cart", "catalog", "orders"])
+        self.assertEqual(answer["calls"]["cart"]["calls"]["db"]["tables"], ["carts", "orders", "products"])
+
+    def test_up_once(self):
+        result = self.mesh.weft("up", "-f", SHOP, "--once")
+        self.assertEqual(result.code, 0, result)
+        self.assertIn("5 services answered", result.out)
+        mesh.reap()
+        self.assertEqual(mesh.descendants(), {})
+
+    def test_up_once_fails_when_a_service_does_not_answer(self):
+        broken = self.mesh.write("broken.yaml", resources.text(
+            resources.pair("db"), resources.pair("web", [resources.needs("db")], env={"DB_URL": "http://127.0.0.1:1"})))
+        result = self.mesh.weft("up", "-f", broken, "--once")
+        self.assertEqual(result.code, 1, result)
+        self.assertIn("web did not answer: status 502", result.err)
+
+    def test_up_stops_everything_in_reverse_order_at_ctrl_c(self):
+        up = self.mesh.popen("weft", "up", "-f", SHOP)
+        lines = []
+        for line in up.stdout:
+            lines.append(line)
+            if line.startswith("web: Ready"):
+                break
+        url = re.search(r"http://\S+", lines[-1]).group()
+        self.assertEqual(mesh.get(url).status, 200)
+        up.send_signal(signal.SIGINT)
+        _, errors = up.communicate(timeout=mesh.LIMIT)
+        self.assertEqual(up.returncode, 0, errors)
+        stopped = [name for name in re.findall(r"(web|orders|cart|catalog|db)-\w+", errors)]
+        order = sorted(set(stopped), key=stopped.index)
+        self.assertEqual((order[0], order[-1]), ("web", "db"), errors)
+        mesh.reap()
+        self.assertEqual(mesh.descendants(), {})
+
+    def test_up_draws_a_table_on_a_terminal(self):
+        ours, theirs = pty.openpty()
+        environment = {**self.mesh.environment, "TERM": "xterm"}
+        up = self.mesh.popen("weft", "up", "-f", SHOP, stdout=theirs, env=environment)
+        os.close(theirs)
+        seen = bytearray()
+        reader = threading.Thread(target=read_all, args=(ours, seen), daemon=True)
+        reader.start()
+        row = re.compile(rb"web +\S*2/2\S* +\S*Ready.*http://127.0.0.1:\d+")
+        mesh.until(lambda: row.search(bytes(seen)), "a row of web in the table")
+        for word in (b"SERVICE", b"READY", b"REQUESTS", b"SUCCESS", b"P50", b"P99", b"URL"):
+            self.assertIn(word, seen)
+        up.send_signal(signal.SIGINT)
+        self.assertEqual(up.wait(mesh.LIMIT), 0)
+        reader.join()
+        os.close(ours)
+
+    def test_kill_of_up_leaves_no_process(self):
+        up = self.mesh.popen("weft", "up", "-f", SHOP, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        mesh.until(lambda: len(self.mesh.processes("example-web-service")) >= 5, "instances run")
+        up.kill()
+        up.wait(mesh.LIMIT)
+        self.wait_for_no_process(mesh.LIMIT)
+        self.assertEqual(mesh.descendants(), {})
+
+    def test_two_ups_in_two_homes_at_once(self):
+        other = self.new_mesh()
+        ups = [one.popen("weft", "up", "-f", SHOP, "--once") for one in (self.mesh, other)]
+        for up in ups:
+            out, errors = up.communicate(timeout=120)
+            self.assertEqual(up.returncode, 0, out + errors)
+            self.assertIn("5 services answered", out)
+
+    def test_a_second_up_on_one_home_is_refused(self):
+        self.mesh.ok("weft", "apply", "-f", SHOP)
+        second = self.mesh.weft("up", "-f", SHOP)
+        self.assertEqual(second.code, 1, second)
+        self.assertIn("runs already", second.err)
+        self.assertTrue(self.mesh.status()["running"])
+
+    def test_gets_survive_kills_of_an_instance_and_of_the_control_plane(self):
+        self.mesh.ok("weft", "apply", "-f", SHOP, "--wait")
+        with mesh.Traffic(self.mesh.url("web")) as traffic:
+            traffic.more()
+            for name in ("web", "cart"):
+                pod = self.mesh.pods(name)[0]["metadata"]["name"]
+                os.kill(self.mesh.instance_pid(pod), signal.SIGKILL)
+                traffic.more()
+                self.mesh.ok("weft", "wait", f"deployment/{name}")
+            before = self.mesh.control_plane()
+            os.kill(before, signal.SIGKILL)
+            traffic.more()
+            mesh.until(lambda: self.mesh.processes("control-plane", "serve") not in ([], [before]), "it is back")
+            self.mesh.ok("weft", "wait", "services", "--for", "condition=Ready")
+            traffic.more()
+        self.assertEqual(traffic.failures, [], f"of {traffic.sent}")
+
+
+def read_all(descriptor, into):
+    """Everything from a terminal until its other end is closed."""
+    while True:
+        try:
+            into += os.read(descriptor, 65536)
+        except OSError:
+            return
+
+
+if __name__ == "__main__":
+    unittest.main()
