@@ -1,4 +1,5 @@
-// A backend for benchmarks: answers every request on a keep-alive connection with a body of one size, at the least cost.
+// A backend for benchmarks: answers every request on a keep-alive connection with a body of one size, at the
+// least cost.
 //   bench_backend ADDRESS BODY_BYTES
 #include <fmt/format.h>
 
@@ -23,7 +24,8 @@ Task<void> answer_all(std::unique_ptr<weft::runtime::Stream> stream, const std::
     while (!reader.body_done()) {
       if (!co_await reader.read_body()) co_return;
     }
-    iovec part{const_cast<char*>(response.data()), response.size()};  // Write does not change what it points to
+    iovec part{const_cast<char*>(response.data()),
+               response.size()};  // Write does not change what it points to
     if (!co_await weft::runtime::write(*stream, {&part, 1})) co_return;
   }
 }

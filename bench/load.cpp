@@ -1,4 +1,5 @@
-// A client for benchmarks: keep-alive connections in a closed loop for a time; prints what came of it as one JSON line.
+// A client for benchmarks: keep-alive connections in a closed loop for a time; prints what came of it as one
+// JSON line.
 //   bench_load ADDRESS CONNECTIONS SECONDS
 #include <fmt/format.h>
 
@@ -26,10 +27,11 @@ struct Result {
   std::vector<std::uint32_t> latencies_us;
 };
 
-Task<void> run_connection(weft::runtime::Reactor& reactor, weft::base::Address address, weft::base::MonoTime end,
-                          Result& result) {
-  const std::string request = "GET /some/path?with=query HTTP/1.1\r\nhost: service.example\r\nuser-agent: bench/1.0\r\n"
-                              "accept: */*\r\naccept-encoding: gzip\r\n\r\n";
+Task<void> run_connection(weft::runtime::Reactor& reactor, weft::base::Address address,
+                          weft::base::MonoTime end, Result& result) {
+  const std::string request =
+      "GET /some/path?with=query HTTP/1.1\r\nhost: service.example\r\nuser-agent: bench/1.0\r\n"
+      "accept: */*\r\naccept-encoding: gzip\r\n\r\n";
   auto stream = co_await weft::runtime::connect(reactor, address, 5s);
   if (!stream) {
     ++result.errors;
@@ -56,10 +58,10 @@ Task<void> run_connection(weft::runtime::Reactor& reactor, weft::base::Address a
   }
 }
 
-Task<void> run_all(weft::runtime::Reactor& reactor, weft::base::Address address, int connections, double seconds,
-                   Result& result) {
-  const auto end = reactor.clock().now() + std::chrono::duration_cast<weft::base::Duration>(
-                                               std::chrono::duration<double>(seconds));
+Task<void> run_all(weft::runtime::Reactor& reactor, weft::base::Address address, int connections,
+                   double seconds, Result& result) {
+  const auto end = reactor.clock().now() +
+                   std::chrono::duration_cast<weft::base::Duration>(std::chrono::duration<double>(seconds));
   weft::runtime::Scope scope;
   for (int i = 0; i < connections; ++i) scope.spawn(run_connection(reactor, address, end, result));
   co_await scope.join();
@@ -67,7 +69,8 @@ Task<void> run_all(weft::runtime::Reactor& reactor, weft::base::Address address,
 
 std::uint32_t quantile(const std::vector<std::uint32_t>& sorted, double share) {
   if (sorted.empty()) return 0;
-  return sorted[std::min(sorted.size() - 1, static_cast<std::size_t>(share * static_cast<double>(sorted.size())))];
+  return sorted[std::min(sorted.size() - 1,
+                         static_cast<std::size_t>(share * static_cast<double>(sorted.size())))];
 }
 
 }  // namespace
@@ -83,7 +86,7 @@ int main(int argc, char** argv) {
   result.latencies_us.reserve(1'000'000);
   reactor.block_on(run_all(reactor, *address, std::atoi(argv[2]), std::atof(argv[3]), result));
   std::ranges::sort(result.latencies_us);
-  fmt::print("{{\"responses\": {}, \"errors\": {}, \"p50_us\": {}, \"p99_us\": {}}}\n", result.responses, result.errors,
-             quantile(result.latencies_us, 0.5), quantile(result.latencies_us, 0.99));
+  fmt::print("{{\"responses\": {}, \"errors\": {}, \"p50_us\": {}, \"p99_us\": {}}}\n", result.responses,
+             result.errors, quantile(result.latencies_us, 0.5), quantile(result.latencies_us, 0.99));
   return result.errors == 0 ? 0 : 1;
 }

@@ -9,7 +9,8 @@
 
 namespace weft::base {
 
-/// An IP address with a port, or the path of a Unix socket. The text forms are 127.0.0.1:80, [::1]:80, unix:/path.
+/// An IP address with a port, or the path of a Unix socket. The text forms are 127.0.0.1:80, [::1]:80,
+/// unix:/path.
 class Address {
  public:
   enum class Family : std::uint8_t { none, ipv4, ipv6, unix_path };

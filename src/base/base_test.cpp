@@ -19,10 +19,12 @@ using namespace std::chrono_literals;
 
 TEST(Duration, Parses) {
   const std::vector<std::pair<std::string_view, std::optional<Duration>>> cases = {
-      {"0", 0s},           {"0s", 0s},      {"1h30m", 90min},          {"250ms", 250ms},
-      {"1.5s", 1500ms},    {"-2s", -2s},    {"2us", 2us},              {"", {}},
-      {"5", {}},           {"s", {}},       {"1x", {}},                {"1.s", {}},
-      {"9999999999h", {}}, {"1h 2m", {}},   {"99999999999999999999s", {}}, {"7ns", 7ns},
+      {"0", 0s},           {"0s", 0s},       {"1h30m", 90min},
+      {"250ms", 250ms},    {"1.5s", 1500ms}, {"-2s", -2s},
+      {"2us", 2us},        {"", {}},         {"5", {}},
+      {"s", {}},           {"1x", {}},       {"1.s", {}},
+      {"9999999999h", {}}, {"1h 2m", {}},    {"99999999999999999999s", {}},
+      {"7ns", 7ns},
   };
   for (const auto& [text, expected] : cases) EXPECT_EQ(parse_duration(text), expected) << text;
 }
@@ -50,7 +52,8 @@ TEST(Rfc3339, RefusesWhatIsNone) {
 }
 
 TEST(Address, RoundTrips) {
-  for (const auto* text : {"127.0.0.1:80", "[::1]:8080", "[2001:db8::1]:0", "unix:/run/weft/api.sock", "0.0.0.0:65535"}) {
+  for (const auto* text :
+       {"127.0.0.1:80", "[::1]:8080", "[2001:db8::1]:0", "unix:/run/weft/api.sock", "0.0.0.0:65535"}) {
     const auto address = Address::parse(text);
     ASSERT_TRUE(address) << text;
     EXPECT_EQ(address->to_string(), text);
@@ -124,7 +127,8 @@ TEST(Diagnostic, RendersLineAndCaret) {
 }
 
 TEST(Diagnostic, WithoutPlaceNamesTheField) {
-  const Diagnostic diagnostic{.code = "model/wrong-type", .field = "spec.replicas", .message = "must be a number"};
+  const Diagnostic diagnostic{
+      .code = "model/wrong-type", .field = "spec.replicas", .message = "must be a number"};
   EXPECT_EQ(render(diagnostic), "error: must be a number [model/wrong-type]\n      at spec.replicas\n");
 }
 

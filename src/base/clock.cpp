@@ -22,8 +22,8 @@ std::tm utc(WallTime time) {
 }
 
 std::string format_date_time(const std::tm& parts) {
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}", parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday,
-                     parts.tm_hour, parts.tm_min, parts.tm_sec);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}", parts.tm_year + 1900, parts.tm_mon + 1,
+                     parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec);
 }
 
 /// Takes exactly `digits` decimal digits from the front of `text`; -1 if they are not there.
@@ -78,12 +78,9 @@ struct Unit {
 };
 
 // Longer names first where one is the beginning of another ("ms" before "m").
-constexpr Unit units[] = {{"ns", 1},
-                          {"us", 1'000},
-                          {"ms", 1'000'000},
-                          {"h", 3'600'000'000'000},
-                          {"m", 60'000'000'000},
-                          {"s", 1'000'000'000}};
+constexpr Unit units[] = {
+    {"ns", 1},           {"us", 1'000}, {"ms", 1'000'000}, {"h", 3'600'000'000'000}, {"m", 60'000'000'000},
+    {"s", 1'000'000'000}};
 
 /// One "1.5h" from the front of `text`, in nanoseconds.
 std::optional<std::int64_t> take_duration_part(std::string_view& text) {
@@ -101,7 +98,8 @@ std::optional<std::int64_t> take_duration_part(std::string_view& text) {
     if (!text.starts_with(unit.name)) continue;
     text.remove_prefix(unit.name.size());
     if (whole > limit / unit.nanos) return std::nullopt;
-    const auto part = static_cast<std::int64_t>(static_cast<__int128>(*fraction) * unit.nanos / 1'000'000'000);
+    const auto part =
+        static_cast<std::int64_t>(static_cast<__int128>(*fraction) * unit.nanos / 1'000'000'000);
     if (whole * unit.nanos > limit - part) return std::nullopt;
     return whole * unit.nanos + part;
   }
@@ -129,7 +127,8 @@ std::optional<WallTime> parse_rfc3339(std::string_view text) {
   const int month = take_number(text, 2);
   if (month < 1 || month > 12 || !take(text, '-')) return std::nullopt;
   const int day = take_number(text, 2);
-  const std::chrono::year_month_day date{std::chrono::year(year), std::chrono::month(static_cast<unsigned>(month)),
+  const std::chrono::year_month_day date{std::chrono::year(year),
+                                         std::chrono::month(static_cast<unsigned>(month)),
                                          std::chrono::day(static_cast<unsigned>(day < 0 ? 0 : day))};
   if (!date.ok() || !(take(text, 'T') || take(text, 't'))) return std::nullopt;
   const int hour = take_number(text, 2);

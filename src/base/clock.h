@@ -2,9 +2,9 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <string>
 #include <string_view>
-#include <optional>
 
 namespace weft::base {
 
@@ -45,7 +45,8 @@ std::string format_rfc3339(WallTime time);
 std::string format_rfc3339_micro(WallTime time);
 std::optional<WallTime> parse_rfc3339(std::string_view text);
 
-/// A duration as Go and the Gateway API (GEP-2257) write it: 1h30m, 250ms, 0s. Nothing if it is malformed or overflows.
+/// A duration as Go and the Gateway API (GEP-2257) write it: 1h30m, 250ms, 0s. Nothing if it is malformed or
+/// overflows.
 std::optional<Duration> parse_duration(std::string_view text);
 std::string format_duration(Duration duration);
 

@@ -26,7 +26,8 @@ std::string_view word(Severity severity) {
 std::string place(const Diagnostic& diagnostic) {
   std::string text = diagnostic.file;
   if (diagnostic.position.line != 0) {
-    text += fmt::format("{}{}:{}", text.empty() ? "" : ":", diagnostic.position.line, diagnostic.position.column);
+    text +=
+        fmt::format("{}{}:{}", text.empty() ? "" : ":", diagnostic.position.line, diagnostic.position.column);
   }
   return text;
 }
@@ -55,13 +56,14 @@ std::string render(const Diagnostic& diagnostic, bool colour) {
   const Colours& c = colour ? ansi : plain;
   const auto where = place(diagnostic);
   const auto severity_colour = diagnostic.severity == Severity::error ? c.error : c.warning;
-  auto text = fmt::format("{}{}{}{}{}{}:{} {} [{}]\n", c.bold, where, where.empty() ? "" : ": ", c.off, severity_colour,
-                          word(diagnostic.severity), c.off, diagnostic.message, diagnostic.code);
+  auto text =
+      fmt::format("{}{}{}{}{}{}:{} {} [{}]\n", c.bold, where, where.empty() ? "" : ": ", c.off,
+                  severity_colour, word(diagnostic.severity), c.off, diagnostic.message, diagnostic.code);
   if (diagnostic.position.line != 0 && !diagnostic.source.empty()) {
     const auto number = fmt::format("{:>5}", diagnostic.position.line);
     text += fmt::format("{} | {}\n", number, diagnostic.source);
-    text += fmt::format("{:>5} | {}{}{}\n", "", severity_colour, caret_line(diagnostic.source, diagnostic.position.column),
-                        c.off);
+    text += fmt::format("{:>5} | {}{}{}\n", "", severity_colour,
+                        caret_line(diagnostic.source, diagnostic.position.column), c.off);
   } else if (!diagnostic.field.empty()) {
     text += fmt::format("      at {}\n", diagnostic.field);
   }

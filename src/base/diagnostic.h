@@ -40,8 +40,8 @@ using Diagnostics = std::vector<Diagnostic>;
 
 bool has_errors(const Diagnostics& diagnostics);
 
-/// For a terminal: "file:line:column: error: message [code]", the line with a caret below it, and the mend. With
-/// `colour`, ANSI colours.
+/// For a terminal: "file:line:column: error: message [code]", the line with a caret below it, and the mend.
+/// With `colour`, ANSI colours.
 std::string render(const Diagnostic& diagnostic, bool colour = false);
 /// Every one of them rendered, in order of file and position.
 std::string render(const Diagnostics& diagnostics, bool colour = false);

@@ -19,7 +19,8 @@ std::size_t distance(std::string_view a, std::string_view b) {
     for (std::size_t j = 1; j < width; ++j) {
       const bool same = fold(a[i - 1]) == fold(b[j - 1]);
       row[j] = std::min({last[j] + 1, row[j - 1] + 1, last[j - 1] + (same ? 0 : 1)});
-      const bool swapped = i > 1 && j > 1 && fold(a[i - 1]) == fold(b[j - 2]) && fold(a[i - 2]) == fold(b[j - 1]);
+      const bool swapped =
+          i > 1 && j > 1 && fold(a[i - 1]) == fold(b[j - 2]) && fold(a[i - 2]) == fold(b[j - 1]);
       if (swapped) row[j] = std::min(row[j], before[j - 2] + 1);
     }
     std::swap(before, last);
@@ -40,7 +41,8 @@ std::string_view nearest(std::string_view name, std::span<const std::string_view
     if (candidate.size() > longest) continue;
     const auto found = distance(name, candidate);
     const auto allowed = std::max<std::size_t>(1, std::max(name.size(), candidate.size()) / 3);
-    const bool extends = candidate.size() >= 4 && name.size() > candidate.size() && name.starts_with(candidate);
+    const bool extends =
+        candidate.size() >= 4 && name.size() > candidate.size() && name.starts_with(candidate);
     if (found > allowed && !extends) continue;
     if (best.empty() || found < best_distance) {
       best = candidate;

@@ -6,8 +6,8 @@
 
 namespace weft::base {
 
-/// The candidate with the smallest edit distance (optimal string alignment, case folded), empty if none is near
-/// (more than a third of the longer name away, unless `name` is a candidate with something appended, as
+/// The candidate with the smallest edit distance (optimal string alignment, case folded), empty if none is
+/// near (more than a third of the longer name away, unless `name` is a candidate with something appended, as
 /// "cart-deployment" is of "cart"). Ties go to the first.
 std::string_view nearest(std::string_view name, std::span<const std::string_view> candidates);
 

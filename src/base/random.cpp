@@ -58,8 +58,8 @@ std::string Random::suffix(int length) {
 std::string Random::uuid() {
   const auto high = (next() & ~0xf000ULL) | 0x4000;
   const auto low = (next() & ~(3ULL << 62)) | (2ULL << 62);
-  return fmt::format("{:08x}-{:04x}-{:04x}-{:04x}-{:012x}", high >> 32, (high >> 16) & 0xffff, high & 0xffff, low >> 48,
-                     low & 0xffffffffffff);
+  return fmt::format("{:08x}-{:04x}-{:04x}-{:04x}-{:012x}", high >> 32, (high >> 16) & 0xffff, high & 0xffff,
+                     low >> 48, low & 0xffffffffffff);
 }
 
 }  // namespace weft::base

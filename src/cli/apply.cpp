@@ -95,7 +95,8 @@ Task<void> worker(Run& run) {
   }
 }
 
-/// A workload comes after the Services that select it: they say what it waits for, and it would start at once.
+/// A workload comes after the Services that select it: they say what it waits for, and it would start at
+/// once.
 constexpr int stages = 3;
 int stage_of(const model::Object& object) {
   const auto kind = model::kind_of(object.resource);

@@ -26,7 +26,8 @@ struct ApplyReport {
   std::vector<std::string> warnings;
 };
 
-/// Namespaces and the like first, then Services, then workloads; many at a time. One that fails does not keep the others.
+/// Namespaces and the like first, then Services, then workloads; many at a time. One that fails does not keep
+/// the others.
 runtime::Task<ApplyReport> apply_all(Api& api, std::vector<model::Object> objects);
 
 /// What apply would store of an object: with the annotation that says which file it came from.

@@ -116,10 +116,11 @@ TEST(Progress, OfDeployments) {
                   {"conditions", {condition("Available", "False", "ImageNotFound", "no image \"x\"")}}};
   EXPECT_TRUE(progress_of(deployment(1, missing)).stuck);
   EXPECT_EQ(progress_of(deployment(1, missing)).text, "0 of 1 ready, ImageNotFound: no image \"x\"");
-  missing["conditions"] = {condition("Available", "False", "CrashLoopBackOff", "exit code 1")};
+  missing["conditions"] = Json::array({condition("Available", "False", "CrashLoopBackOff", "exit code 1")});
   EXPECT_FALSE(progress_of(deployment(1, missing)).stuck);
   EXPECT_TRUE(progress_of(deployment(1, missing)).crashes);
-  missing["conditions"] = {condition("DependenciesReady", "Unknown", "DependencyMissing", "Service db")};
+  missing["conditions"] =
+      Json::array({condition("DependenciesReady", "Unknown", "DependencyMissing", "Service db")});
   EXPECT_EQ(progress_of(deployment(1, missing)).text, "DependencyMissing: Service db");
 }
 

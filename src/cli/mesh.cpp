@@ -59,7 +59,8 @@ Task<void> until_ended(runtime::Reactor& reactor, pid_t pid) {
 Task<void> stop_supervisor(runtime::Reactor& reactor, runtime::Home home, SupervisorClient& supervisor,
                            pid_t pid, std::function<void(std::string)> on_step) {
   co_await shut_down(reactor, home, std::move(on_step));
-  // The supervisor ends by itself when its control plane has; if there was none, or it broke, it must be told.
+  // The supervisor ends by itself when its control plane has; if there was none, or it broke, it must be
+  // told.
   (void)co_await supervisor.shutdown();
   co_await supervisor.until_gone();
   // The connection that told it is the caller's to end: let its own task return first.

@@ -12,6 +12,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "provider/process/client.h"
 #include "runtime/combine.h"
 #include "runtime/socket.h"
 
@@ -24,6 +25,9 @@ namespace {
 constexpr auto start_limit = std::chrono::seconds(20);
 constexpr auto probe_limit = std::chrono::seconds(2);
 constexpr auto probe_pause = std::chrono::milliseconds(3);
+/// Two commands may start a supervisor at once: the one that comes second ends, and the other may need so
+/// long to open its sockets.
+constexpr auto rival_limit = std::chrono::seconds(1);
 /// A supervisor's log is begun anew at its start when it has grown beyond this.
 constexpr std::uintmax_t log_bytes = std::uintmax_t{1} << 20;
 
@@ -121,16 +125,18 @@ Result<runtime::Child> start_supervisor(const runtime::Home& home, bool with_us)
 Task<Result<void>> wait_ready(runtime::Reactor& reactor, const Context& context,
                               std::optional<pid_t> supervisor, base::Duration limit) {
   const auto give_up = reactor.clock().now() + limit;
+  std::optional<base::MonoTime> ended_at;
   for (;;) {
     auto home = home_of(context);
     if (!home) co_return std::unexpected(std::move(home.error()));
     if (co_await is_ready(reactor, *home)) co_return Result<void>();
-    const bool ended = supervisor && waitpid(*supervisor, nullptr, WNOHANG) == *supervisor;
-    if (ended) supervisor.reset();
-    const bool late = reactor.clock().now() > give_up;
-    // Another command may have started one at the same time: then ours ends at once, and theirs serves us
-    // both.
-    if (late || (ended && !has_supervisor(*home))) {
+    const auto now = reactor.clock().now();
+    if (supervisor && waitpid(*supervisor, nullptr, WNOHANG) == *supervisor) {
+      supervisor.reset();
+      ended_at = now;
+    }
+    const bool late = now > give_up;
+    if (late || (ended_at && now - *ended_at > rival_limit && !has_supervisor(*home))) {
       co_return failure(
           Exit::unavailable,
           late ? fmt::format("the control plane is not ready after {}", base::format_duration(limit))
@@ -141,6 +147,18 @@ Task<Result<void>> wait_ready(runtime::Reactor& reactor, const Context& context,
     co_await reactor.sleep(probe_pause);
   }
 }
+
+namespace {
+
+/// Whether the home is served by the supervisor with that process id.
+Task<bool> is_served_by(runtime::Reactor& reactor, runtime::Home home, pid_t pid) {
+  auto supervisor = provider::process::SupervisorClient::connect(reactor, home.supervisor_socket());
+  if (!supervisor) co_return false;
+  auto status = co_await runtime::within(reactor, probe_limit, (*supervisor)->status());
+  co_return status && *status && (*status)->pid == pid;
+}
+
+}  // namespace
 
 Result<std::unique_ptr<Session>> open_session(const Context& context, Absent absent) {
   auto home = home_of(context);
@@ -159,13 +177,13 @@ Result<std::unique_ptr<Session>> open_session(const Context& context, Absent abs
   }
   auto ready = session->reactor.block_on(wait_ready(session->reactor, context, started, start_limit));
   if (!ready) return std::unexpected(std::move(ready.error()));
-  if (started) {
-    fmt::print(stderr, "started a local control plane (state in {}); stop it with `control-plane stop`\n",
-               home->state());
-  }
   // The run folder may have been made only now.
   home = home_of(context);
   if (!home) return std::unexpected(std::move(home.error()));
+  if (started && session->reactor.block_on(is_served_by(session->reactor, *home, *started))) {
+    fmt::print(stderr, "started a local control plane (state in {}); stop it with `control-plane stop`\n",
+               home->state());
+  }
   return std::make_unique<Session>(*home);
 }
 

@@ -39,7 +39,7 @@ std::optional<std::string> find_system_service(std::string_view search_path, con
     const std::string folder(search_path.substr(0, end));
     search_path.remove_prefix(std::min(end + 1, search_path.size()));
     if (folder.empty()) continue;
-    const std::string path = folder + "/service";
+    std::string path = folder + "/service";
     if (is_other_program(path, own)) return path;
   }
   if (is_other_program(fallback, own)) return fallback;

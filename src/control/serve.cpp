@@ -205,7 +205,8 @@ Task<int> serve(runtime::Reactor& reactor, Options options) {
 
   const auto outcome = co_await reconciler.run();
   co_await api_server.stop(last_words_limit);
-  // What woke this may be a task of the supervisor's connection or of the API, which end with this: let it return first.
+  // What woke this may be a task of the supervisor's connection or of the API, which end with this: let it
+  // return first.
   co_await reactor.sleep(base::Duration::zero());
   if (!outcome) co_return refuse_to_start("ends", outcome.error());
   runtime::log::info("control-plane", "all instances have stopped");

@@ -1,4 +1,5 @@
-// Tasks together: both, all, the first, or one within a time limit; and values handed from one task to another.
+// Tasks together: both, all, the first, or one within a time limit; and values handed from one task to
+// another.
 #pragma once
 
 #include <deque>

@@ -45,8 +45,8 @@ std::optional<Level> parse_level(std::string_view name) {
 }
 
 void write(Level level, std::string_view room, std::string_view text) {
-  sink().log(spdlog::level::info, "{} {} {}: {}", base::format_rfc3339_micro(base::system_clock().wall()), word(level),
-             room, text);
+  sink().log(spdlog::level::info, "{} {} {}: {}", base::format_rfc3339_micro(base::system_clock().wall()),
+             word(level), room, text);
   sink().flush();
 }
 

@@ -1,4 +1,5 @@
-// What weft's own processes say about themselves: one line an event on stderr, "2026-01-31T08:00:00.000000Z info room: text".
+// What weft's own processes say about themselves: one line an event on stderr, "2026-01-31T08:00:00.000000Z
+// info room: text".
 #pragma once
 
 #include <fmt/format.h>
@@ -28,7 +29,8 @@ void info(std::string_view room, fmt::format_string<Args...> format, Args&&... a
 }
 template <class... Args>
 void warning(std::string_view room, fmt::format_string<Args...> format, Args&&... args) {
-  if (level() <= Level::warning) write(Level::warning, room, fmt::format(format, std::forward<Args>(args)...));
+  if (level() <= Level::warning)
+    write(Level::warning, room, fmt::format(format, std::forward<Args>(args)...));
 }
 template <class... Args>
 void error(std::string_view room, fmt::format_string<Args...> format, Args&&... args) {

@@ -62,7 +62,8 @@ std::string resolve(const std::string& file, const std::vector<std::string>& env
   ::_exit(127);
 }
 
-/// Puts the listed descriptors at their numbers and closes all others but `report`, which is moved out of the way.
+/// Puts the listed descriptors at their numbers and closes all others but `report`, which is moved out of the
+/// way.
 int arrange_fds(const ChildPlan& plan) {
   int highest = 2;
   for (const auto& [from, to] : plan.fds) highest = std::max({highest, from, to});

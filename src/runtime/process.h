@@ -20,7 +20,8 @@ struct SpawnOptions {
   std::vector<std::string> argv;
   std::vector<std::string> environment;  // KEY=VALUE
   std::string directory;                 // empty: the parent's
-  /// {descriptor here, number in the child}. Standard streams that are not listed are /dev/null; all others close.
+  /// {descriptor here, number in the child}. Standard streams that are not listed are /dev/null; all others
+  /// close.
   std::vector<std::pair<int, int>> fds;
   /// A process group (and session) of its own.
   bool new_session = true;

@@ -27,7 +27,8 @@ std::pair<std::string, ExitStatus> run(std::vector<std::string> argv) {
   std::string text;
   char buffer[4096];
   ssize_t got = 0;
-  while ((got = ::read(reader.get(), buffer, sizeof buffer)) > 0) text.append(buffer, static_cast<std::size_t>(got));
+  while ((got = ::read(reader.get(), buffer, sizeof buffer)) > 0)
+    text.append(buffer, static_cast<std::size_t>(got));
   Reactor reactor;
   return {text, reactor.block_on(wait_exit(reactor, child->pidfd.get()))};
 }

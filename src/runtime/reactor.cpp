@@ -131,7 +131,8 @@ Registration::~Registration() {
 }
 
 void Registration::dispatch(bool readable, bool writable) {
-  // Who is woken may fail the stream, which dispatches again, and the outer dispatch must know what the inner one saw.
+  // Who is woken may fail the stream, which dispatches again, and the outer dispatch must know what the inner
+  // one saw.
   bool destroyed = false;
   bool* const outer = std::exchange(destroyed_, &destroyed);
   if (readable) readable_.notify();
@@ -143,7 +144,8 @@ void Registration::dispatch(bool readable, bool writable) {
   }
 }
 
-Reactor::Reactor(base::Clock& clock) : clock_(clock), coarse_now_(clock.now()), impl_(std::make_unique<Impl>()) {
+Reactor::Reactor(base::Clock& clock)
+    : clock_(clock), coarse_now_(clock.now()), impl_(std::make_unique<Impl>()) {
   impl_->epoll = Fd(epoll_create1(EPOLL_CLOEXEC));
   require(static_cast<bool>(impl_->epoll), "epoll_create1");
   impl_->wakeup = Fd(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));

@@ -110,8 +110,9 @@ class Registration {
   /// Wakes both waiters as if the descriptor had become readable and writable. Either may destroy this.
   void notify_both() { dispatch(true, true); }
 
-  /// False if a read would surely find nothing, because one did since the kernel last told of something: it tells of
-  /// whatever comes after that (epoll(7), question 9). Saves a system call where a reader looks before it waits.
+  /// False if a read would surely find nothing, because one did since the kernel last told of something: it
+  /// tells of whatever comes after that (epoll(7), question 9). Saves a system call where a reader looks
+  /// before it waits.
   bool may_read() const { return may_read_; }
   /// A read has taken all that was there. No effect once the peer's end is known: that is told of only once.
   void found_nothing_more() { may_read_ = has_ended_; }

@@ -1,4 +1,5 @@
-// Running: a task that has been started and tells somebody when it ends. What Scope and the combinations stand on.
+// Running: a task that has been started and tells somebody when it ends. What Scope and the combinations
+// stand on.
 #pragma once
 
 #include <coroutine>
@@ -10,8 +11,8 @@
 
 namespace weft::runtime {
 
-/// Owns a started task. When it ends, `done.wake()` is called with the task already suspended, so that the owner may
-/// destroy it from there.
+/// Owns a started task. When it ends, `done.wake()` is called with the task already suspended, so that the
+/// owner may destroy it from there.
 class Running {
  public:
   Running() = default;
@@ -38,11 +39,15 @@ class Running {
       promise_type(Task<void>&, Waiter& waiter) : done(waiter) {}
       static void* operator new(std::size_t size) { return allocate_frame(size); }
       static void operator delete(void* frame, std::size_t size) noexcept { release_frame(frame, size); }
-      Coroutine get_return_object() noexcept { return {std::coroutine_handle<promise_type>::from_promise(*this)}; }
+      Coroutine get_return_object() noexcept {
+        return {std::coroutine_handle<promise_type>::from_promise(*this)};
+      }
       std::suspend_always initial_suspend() const noexcept { return {}; }
       struct Final {
         bool await_ready() const noexcept { return false; }
-        void await_suspend(std::coroutine_handle<promise_type> ended) const noexcept { ended.promise().done.wake(); }
+        void await_suspend(std::coroutine_handle<promise_type> ended) const noexcept {
+          ended.promise().done.wake();
+        }
         void await_resume() const noexcept {}
       };
       Final final_suspend() const noexcept { return {}; }

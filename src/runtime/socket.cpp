@@ -97,7 +97,8 @@ void remove_stale(const base::Address& address, const SockAddr& name, int type) 
   if (::lstat(address.path().c_str(), &status) != 0 || !S_ISSOCK(status.st_mode)) return;
   const auto probe = open_socket(address, type);
   if (!probe) return;
-  if (::connect(probe->get(), name.get(), name.size) != 0 && errno == ECONNREFUSED) ::unlink(address.path().c_str());
+  if (::connect(probe->get(), name.get(), name.size) != 0 && errno == ECONNREFUSED)
+    ::unlink(address.path().c_str());
 }
 
 IoResult<Fd> listen_typed(const base::Address& address, int type, int backlog) {
@@ -135,7 +136,9 @@ Task<void> until_connected(Reactor& reactor, int fd, int* error) {
   *error = pending_error(fd);
 }
 
-bool is_out_of_resources(int code) { return code == EMFILE || code == ENFILE || code == ENOBUFS || code == ENOMEM; }
+bool is_out_of_resources(int code) {
+  return code == EMFILE || code == ENFILE || code == ENOBUFS || code == ENOMEM;
+}
 
 bool is_of_one_connection(int code) {
   // accept(2): errors already pending on the new socket are reported by accept().
@@ -237,10 +240,12 @@ Task<IoResult<std::unique_ptr<Stream>>> connect(Reactor& reactor, base::Address 
   if (!fd) co_return std::unexpected(fd.error());
   if (to.family() != base::Address::Family::unix_path) send_without_delay(fd->get());
   if (::connect(fd->get(), name->get(), name->size) != 0) {
-    // A Unix socket whose backlog is full answers EAGAIN and never becomes writable for it: that is a refusal.
+    // A Unix socket whose backlog is full answers EAGAIN and never becomes writable for it: that is a
+    // refusal.
     if (errno != EINPROGRESS) co_return io_error(errno == EAGAIN ? ECONNREFUSED : errno);
     int error = 0;
-    if (!co_await within(reactor, limit, until_connected(reactor, fd->get(), &error))) co_return io_error(ETIMEDOUT);
+    if (!co_await within(reactor, limit, until_connected(reactor, fd->get(), &error)))
+      co_return io_error(ETIMEDOUT);
     if (error != 0) co_return io_error(error);
   }
   co_return std::make_unique<Socket>(reactor, std::move(*fd), std::move(to));

@@ -38,8 +38,8 @@ class Socket final : public Stream {
   Registration registration_;
 };
 
-/// A bound and listening, non-blocking, close-on-exec socket. A Unix path is made with mode 0600 (an existing socket
-/// file that nobody listens on is replaced).
+/// A bound and listening, non-blocking, close-on-exec socket. A Unix path is made with mode 0600 (an existing
+/// socket file that nobody listens on is replaced).
 IoResult<Fd> listen_on(const base::Address& address, int backlog = 4096);
 /// The address that a socket is bound to (with the port that the kernel picked for port 0).
 base::Address local_address(int fd);
@@ -52,8 +52,8 @@ class Acceptor {
   Acceptor(const Acceptor&) = delete;
   Acceptor& operator=(const Acceptor&) = delete;
 
-  /// The next connection. Errors of one connection (ECONNABORTED) are passed over; at EMFILE and the like it backs
-  /// off and goes on. Other errors are returned.
+  /// The next connection. Errors of one connection (ECONNABORTED) are passed over; at EMFILE and the like it
+  /// backs off and goes on. Other errors are returned.
   Task<IoResult<std::unique_ptr<Stream>>> accept();
   base::Address address() const { return address_; }
   int fd() const { return fd_.get(); }

@@ -164,7 +164,8 @@ class MemoryStream final : public Stream, private Waiter {
 
 }  // namespace
 
-std::pair<std::unique_ptr<Stream>, std::unique_ptr<Stream>> memory_pair(Reactor& reactor, std::size_t capacity) {
+std::pair<std::unique_ptr<Stream>, std::unique_ptr<Stream>> memory_pair(Reactor& reactor,
+                                                                        std::size_t capacity) {
   auto pair = std::make_shared<Pair>();
   for (auto& pipe : pair->pipes) pipe.capacity = capacity;
   return {std::make_unique<MemoryStream>(reactor, pair, 0), std::make_unique<MemoryStream>(reactor, pair, 1)};

@@ -22,14 +22,16 @@ class Stream {
  public:
   virtual ~Stream() = default;
 
-  /// Bytes read into `into`; 0 at the peer's end; EAGAIN if nothing is there yet (readable() is notified later).
+  /// Bytes read into `into`; 0 at the peer's end; EAGAIN if nothing is there yet (readable() is notified
+  /// later).
   virtual IoResult<std::size_t> try_read(std::span<char> into) = 0;
   /// Bytes taken from the front of `from`; EAGAIN if there is no room (writable() is notified later). At most
   /// IOV_MAX parts.
   virtual IoResult<std::size_t> try_write(std::span<const iovec> from) = 0;
   /// Tells the peer that nothing more comes; reading goes on.
   virtual void shutdown_write() = 0;
-  /// Breaks both directions: what waits and what comes later ends with `error`. The peer sees a reset or an end.
+  /// Breaks both directions: what waits and what comes later ends with `error`. The peer sees a reset or an
+  /// end.
   virtual void fail(IoError error) = 0;
   /// The peer's address; none for memory.
   virtual base::Address peer() const { return {}; }
@@ -128,6 +130,7 @@ class Deadline final : public Waiter {
 };
 
 /// Two ends of a pipe in memory; each direction holds at most `capacity` bytes.
-std::pair<std::unique_ptr<Stream>, std::unique_ptr<Stream>> memory_pair(Reactor& reactor, std::size_t capacity = 65536);
+std::pair<std::unique_ptr<Stream>, std::unique_ptr<Stream>> memory_pair(Reactor& reactor,
+                                                                        std::size_t capacity = 65536);
 
 }  // namespace weft::runtime

@@ -70,7 +70,8 @@ TEST(MemoryPair, FailEndsWhoWaits) {
   EXPECT_EQ(reading.take().error().code, ECANCELED);
 }
 
-Task<std::pair<std::unique_ptr<Stream>, std::unique_ptr<Stream>>> connected_pair(Reactor& reactor, Acceptor& acceptor) {
+Task<std::pair<std::unique_ptr<Stream>, std::unique_ptr<Stream>>> connected_pair(Reactor& reactor,
+                                                                                 Acceptor& acceptor) {
   auto client = co_await connect(reactor, acceptor.address(), 5s);
   auto server = co_await acceptor.accept();
   co_return std::pair(std::move(*client), std::move(*server));

@@ -109,8 +109,8 @@ class [[nodiscard]] Task {
     return Awaiter{handle_};
   }
 
-  /// For those that build on Task (Scope, block_on): runs it until its first suspension; `continuation` is resumed
-  /// when it ends.
+  /// For those that build on Task (Scope, block_on): runs it until its first suspension; `continuation` is
+  /// resumed when it ends.
   void start(std::coroutine_handle<> continuation = {}) {
     handle_.promise().set_continuation(continuation);
     handle_.resume();

@@ -4,8 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <memory>
-#include <thread>
 #include <string>
+#include <thread>
 
 #include "runtime/combine.h"
 #include "runtime/scope.h"
@@ -54,7 +54,9 @@ TEST(Task, GivesItsResult) {
 
 TEST(Task, DestroyedBeforeItRanNeverRuns) {
   bool gone = false;
-  { auto task = never(Witness(gone)); }
+  {
+    auto task = never(Witness(gone));
+  }
   EXPECT_TRUE(gone);
 }
 
@@ -258,7 +260,8 @@ TEST(Timer, FiresInOrderAlsoWhenMovedAndCancelled) {
     timers.push_back(std::make_unique<Timer>(reactor, *owners.back()));
     timers.back()->set(clock.now() + std::chrono::milliseconds((i * 37) % 100 + 1));
   }
-  for (int i = 0; i < 100; ++i) timers[static_cast<std::size_t>(i)]->set(clock.now() + std::chrono::milliseconds(100 - i));
+  for (int i = 0; i < 100; ++i)
+    timers[static_cast<std::size_t>(i)]->set(clock.now() + std::chrono::milliseconds(100 - i));
   for (int i = 0; i < 100; i += 2) timers[static_cast<std::size_t>(i)]->cancel();
   clock.advance(1s);
   settle(reactor);

@@ -7,7 +7,8 @@ namespace {
 
 template <class T>
 const T* find_named(const std::vector<T>& sorted, std::string_view name) {
-  auto at = std::ranges::lower_bound(sorted, name, {}, [](const T& item) -> std::string_view { return item.name; });
+  auto at =
+      std::ranges::lower_bound(sorted, name, {}, [](const T& item) -> std::string_view { return item.name; });
   return at != sorted.end() && at->name == name ? &*at : nullptr;
 }
 

@@ -1,5 +1,5 @@
-// The Snapshot: everything that one context must know, as immutable plain values. The compiler in control makes it, xds
-// carries it, the proxy runs it.
+// The Snapshot: everything that one context must know, as immutable plain values. The compiler in control
+// makes it, xds carries it, the proxy runs it.
 #pragma once
 
 #include <chrono>

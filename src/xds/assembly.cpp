@@ -35,6 +35,7 @@ void Assembly::put_change(Changes<T>& changes, const std::string& name, std::exp
 
 void Assembly::put(Type type, const std::string& name, std::string version, std::string_view body,
                    Ignored& ignored) {
+  forget_wanted(type);
   auto in_force = known(type).find(name);
   if (in_force != known(type).end() && in_force->second == version) return drop_change(type, name);
   fresh(type)[name] = std::move(version);
@@ -49,6 +50,7 @@ void Assembly::put(Type type, const std::string& name, std::string version, std:
 }
 
 void Assembly::remove(Type type, const std::string& name) {
+  forget_wanted(type);
   fresh(type).erase(name);
   // That a name which is asked for does not exist is news too, so it is kept also for what was never there.
   switch (type) {
@@ -77,6 +79,8 @@ void Assembly::drop_change(Type type, const std::string& name) {
 void Assembly::forget_changes() {
   new_versions_ = {};
   heard_ = {};
+  forget_wanted(Type::cluster);
+  forget_wanted(Type::listener);
   contexts_.clear();
   clusters_.clear();
   endpoints_.clear();
@@ -84,8 +88,8 @@ void Assembly::forget_changes() {
   routes_.clear();
 }
 
-std::set<std::string> Assembly::cluster_names() const {
-  std::set<std::string> names;
+Assembly::Names Assembly::cluster_names() const {
+  Names names;
   for (const auto& [name, version] : known(Type::cluster)) names.insert(name);
   for (const auto& [name, change] : clusters_) {
     if (std::holds_alternative<DecodedCluster>(change)) {
@@ -105,16 +109,36 @@ std::optional<std::string> Assembly::endpoints_name(const std::string& cluster) 
   return other != other_endpoints_.end() ? other->second : std::optional(cluster);
 }
 
-std::set<std::string> Assembly::wanted(Type type) const {
-  std::set<std::string> names;
+void Assembly::forget_wanted(Type changed) {
+  if (changed == Type::cluster) wanted_endpoints_.reset();
+  if (changed == Type::listener) wanted_routes_.reset();
+}
+
+const Assembly::Names& Assembly::wanted(Type type) const {
+  static const Names none;
   if (type == Type::endpoints) {
-    for (const auto& cluster : cluster_names()) {
-      if (auto name = endpoints_name(cluster)) names.insert(std::move(*name));
-    }
-  } else if (type == Type::routes) {
-    for (const auto& [name, listener] : merged(in_force_ ? &in_force_->listeners : nullptr, listeners_)) {
-      if (listener->protocol == snapshot::Protocol::http1) names.insert(listener->routes);
-    }
+    if (!wanted_endpoints_) wanted_endpoints_ = wanted_endpoints();
+    return *wanted_endpoints_;
+  }
+  if (type == Type::routes) {
+    if (!wanted_routes_) wanted_routes_ = wanted_routes();
+    return *wanted_routes_;
+  }
+  return none;
+}
+
+Assembly::Names Assembly::wanted_endpoints() const {
+  Names names;
+  for (const auto& cluster : cluster_names()) {
+    if (auto name = endpoints_name(cluster)) names.insert(std::move(*name));
+  }
+  return names;
+}
+
+Assembly::Names Assembly::wanted_routes() const {
+  Names names;
+  for (const auto& [name, listener] : merged(in_force_ ? &in_force_->listeners : nullptr, listeners_)) {
+    if (listener->protocol == snapshot::Protocol::http1) names.insert(listener->routes);
   }
   return names;
 }
@@ -210,7 +234,7 @@ std::expected<snapshot::SnapshotPtr, XdsError> Assembly::build() const {
   for (const auto& [name, listener] : merged(in_force_ ? &in_force_->listeners : nullptr, listeners_)) {
     next->listeners.push_back(*listener);
   }
-  auto used = wanted(Type::routes);
+  const auto& used = wanted(Type::routes);
   for (const auto& [name, routes] : merged(in_force_ ? &in_force_->routes : nullptr, routes_)) {
     if (used.contains(routes->name)) next->routes.push_back(*routes);
   }
@@ -242,7 +266,7 @@ void Assembly::accept(snapshot::SnapshotPtr snapshot) {
   }
   // What nothing leads to any more is not kept, and not claimed to be.
   for (auto type : {Type::endpoints, Type::routes}) {
-    auto used = wanted(type);
+    const auto& used = wanted(type);
     std::erase_if(known(type), [&](const auto& entry) { return !used.contains(entry.first); });
   }
   // That there are no such endpoints stays known for as long as a cluster leads to them.

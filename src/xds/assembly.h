@@ -25,8 +25,10 @@ class Assembly {
   /// A response of that type has come, also if it was empty.
   void heard(Type type) { heard_[static_cast<std::size_t>(type)] = true; }
 
-  /// The endpoints' and routes' names that what is known by now leads to.
-  std::set<std::string> wanted(Type type) const;
+  using Names = std::set<std::string, std::less<>>;
+  /// The endpoints' or routes' names that what is known by now leads to. Valid until something is put or
+  /// removed.
+  const Names& wanted(Type type) const;
   /// Whether nothing is missing that has to come before build() makes sense.
   bool is_complete() const;
   /// Whether the control plane has sent anything that differs from the Snapshot in force.
@@ -61,7 +63,11 @@ class Assembly {
   void note_removed(Type type, const Changes<T>& changes);
   void drop_change(Type type, const std::string& name);
   std::optional<std::string> endpoints_name(const std::string& cluster) const;
-  std::set<std::string> cluster_names() const;
+  Names cluster_names() const;
+  Names wanted_endpoints() const;
+  Names wanted_routes() const;
+  /// A cluster or listener has changed: wanted() is to be made anew.
+  void forget_wanted(Type changed);
   const std::vector<snapshot::Endpoint>* endpoints(const std::string& name) const;
   std::optional<XdsError> first_error() const;
   std::vector<snapshot::Cluster> build_clusters() const;
@@ -79,6 +85,9 @@ class Assembly {
   Changes<DecodedEndpoints> endpoints_;
   Changes<snapshot::Listener> listeners_;
   Changes<snapshot::RouteTable> routes_;
+
+  mutable std::optional<Names> wanted_endpoints_;
+  mutable std::optional<Names> wanted_routes_;
 };
 
 }  // namespace weft::xds

@@ -61,7 +61,7 @@ struct Context {
 /// A context's stream while it is open.
 struct ContextStream {
   ClientCall call;
-  std::map<Type, std::set<std::string>> subscribed;
+  std::map<Type, Assembly::Names> subscribed;
   std::vector<Unanswered> unanswered;
 };
 
@@ -212,13 +212,13 @@ Task<bool> Client::State::subscribe(Context& context, ContextStream& stream) {
   for (auto type : snapshot_types) {
     Request request;
     bool by_name = type == Type::endpoints || type == Type::routes;
-    auto names = context.assembly.wanted(type);
+    const auto& names = context.assembly.wanted(type);
     if (by_name && names.empty()) continue;
     for (const auto& name : names) request.add_resource_names_subscribe(name);
     for (auto& [name, version] : context.assembly.versions(type)) {
       (*request.mutable_initial_resource_versions())[name] = version;
     }
-    stream.subscribed[type] = std::move(names);
+    stream.subscribed[type] = names;
     request.set_type_url(std::string(type_url(type)));
     if (std::exchange(is_first, false)) {
       request.mutable_node()->set_id(options.proxy + '/' + context.id.to_string());
@@ -231,7 +231,7 @@ Task<bool> Client::State::subscribe(Context& context, ContextStream& stream) {
 
 Task<bool> Client::State::subscribe_to_references(Context& context, ContextStream& stream) {
   for (auto type : {Type::endpoints, Type::routes}) {
-    auto wanted = context.assembly.wanted(type);
+    const auto& wanted = context.assembly.wanted(type);
     auto& subscribed = stream.subscribed[type];
     if (wanted == subscribed) continue;
     Request request;
@@ -242,7 +242,7 @@ Task<bool> Client::State::subscribe_to_references(Context& context, ContextStrea
     for (const auto& name : subscribed) {
       if (!wanted.contains(name)) request.add_resource_names_unsubscribe(name);
     }
-    subscribed = std::move(wanted);
+    subscribed = wanted;
     if (!co_await send(stream.call, std::move(request))) co_return false;
   }
   co_return true;

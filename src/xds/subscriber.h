@@ -64,6 +64,8 @@ class Subscriber {
 
   std::array<Interest, type_count> interests_;
   InventoryPtr target_;
+  /// Nothing is due for `target_`, and nothing was asked for since.
+  bool is_served_ = true;
   std::set<std::string> unanswered_;
   bool batch_refused_ = false;
   std::optional<std::string> refusal_;

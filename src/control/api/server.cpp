@@ -133,7 +133,7 @@ Outcome<WatchRequest> watch_request(const Exchange& exchange, const ObjectRoute&
   constexpr std::uint64_t max_seconds = 365UL * 24 * 3600;
   WatchRequest request{.kind = route.kind, .selection = std::move(*selection)};
   // Version 0 means any, which Kubernetes answers like none.
-  if (*since && **since != 0) request.since = **since;
+  if (*since && **since != 0) request.since = *since;
   request.bookmarks = flag(exchange, "allowWatchBookmarks");
   if (flag(exchange, "sendInitialEvents")) {
     request.since.reset();

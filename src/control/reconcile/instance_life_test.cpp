@@ -189,16 +189,14 @@ TEST(Rolling, ReplacesOneAtATimeAndNeverHasFewerReady) {
   mesh.start_control_plane();
   ASSERT_TRUE(mesh.until([&] { return mesh.ready("web") == 3; }));
   mesh.data_plane.fewest_healthy.clear();
-  std::size_t most = 0;
   mesh.apply(service("web", "", 3, "two"));
   const auto all_new = [&] {
     const auto ids = mesh.provider.running("web");
-    most = std::max(most, ids.size());
     return ids.size() == 3 &&
            std::ranges::all_of(ids, [&](const auto& id) { return mesh.provider.specs[id].image == "two"; });
   };
   ASSERT_TRUE(mesh.until(all_new));
-  EXPECT_EQ(most, 4U);
+  EXPECT_EQ(mesh.provider.most_running["web"], 4U);
   EXPECT_EQ(mesh.data_plane.fewest_healthy[web_cluster], 3);
   mesh.settle();
   EXPECT_EQ(mesh.get("Deployment", "web")["status"]["updatedReplicas"], 3);

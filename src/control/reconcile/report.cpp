@@ -43,6 +43,8 @@ void Engine::touch_services_of(const model::Ref& workload) {
 
 void Engine::touch_all_services() {
   for (const auto& [ref, entry] : world_.services()) reports_.add(key_of(ref));
+  // Also those that are gone and have left EndpointSlices.
+  for (const auto& [ref, names] : slices_) reports_.add(key_of(ref));
 }
 
 runtime::Task<bool> Engine::report(store::Key key) {

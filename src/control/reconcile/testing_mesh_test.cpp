@@ -94,6 +94,8 @@ Task<provider::Result<provider::Instance>> FakeProvider::start(provider::Instanc
   instance.labels = spec.labels;
   instance.ports.clear();
   for (const auto& port : spec.ports) instance.ports.push_back({port, base::Address::loopback(next_port_++)});
+  auto& most = most_running[workload_of(instance)];
+  most = std::max(most, running(workload_of(instance)).size());
   specs[spec.id] = std::move(spec);
   co_return instance;
 }

@@ -78,6 +78,8 @@ class FakeProvider final : public provider::Provider {
   std::set<std::string> missing_images;
   std::set<std::string> held_stops;  // workloads whose stop does not end
   std::map<std::string, base::Address> reserved;
+  /// The most instances that ran at a time, by workload.
+  std::map<std::string, std::size_t> most_running;
 
  private:
   base::Clock& clock_;

@@ -18,8 +18,10 @@ namespace {
 
 /// What is read from an instance at once.
 constexpr std::size_t read_bytes = std::size_t{64} * 1024;
-/// The pause after each full read: one flooding instance writes at most 16 MB a second, and cannot take the
-/// supervisor's time from the others.
+/// After so much without a wait, each read counted as least_read at least, there is a pause: a flooding
+/// instance writes at most 16 MB a second, and cannot take the supervisor's time from the others.
+constexpr std::size_t turn_bytes = read_bytes;
+constexpr std::size_t least_read = 1024;
 constexpr auto flood_pause = std::chrono::milliseconds(4);
 
 /// As far as it can be written without waiting: a stopped terminal must not stop the supervisor.
@@ -130,10 +132,12 @@ runtime::Task<void> copy_output(runtime::Reactor& reactor, runtime::Fd pipe, Log
   thread_local std::vector<char> buffer(read_bytes);
   runtime::Readiness readable;
   runtime::Readiness unused;
+  auto left = turn_bytes;
   const runtime::Registration registration(reactor, pipe.get(), readable, unused);
   while (true) {
     auto got = ::read(pipe.get(), buffer.data(), buffer.size());
     if (got < 0 && errno == EAGAIN) {
+      left = turn_bytes;
       co_await runtime::Wait(readable);
       continue;
     }
@@ -142,7 +146,10 @@ runtime::Task<void> copy_output(runtime::Reactor& reactor, runtime::Fd pipe, Log
     std::string_view bytes(buffer.data(), static_cast<std::size_t>(got));
     log.append(bytes, reactor.clock().wall());
     if (echo) copy_to_stderr(bytes);
-    if (bytes.size() == buffer.size()) co_await reactor.sleep(flood_pause);
+    left -= std::min(left, std::max(bytes.size(), least_read));
+    if (left > 0) continue;
+    left = turn_bytes;
+    co_await reactor.sleep(flood_pause);
   }
   log.finish(reactor.clock().wall());
 }
