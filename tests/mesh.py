@@ -263,6 +263,8 @@ class Mesh:
         """The logs of weft's own processes, for a test's failure."""
         text = ""
         for path in sorted((self.home / "logs").glob("*.log")) if (self.home / "logs").exists() else []:
+            lines = path.read_text(errors="replace").splitlines()
+            text += "".join(f"{line}\n" for line in lines[:-60] if " status=5" in line)
             text += f"--- {path.name}\n" + "\n".join(path.read_text(errors="replace").splitlines()[-60:]) + "\n"
         return text
 

@@ -76,6 +76,10 @@ EndpointState* ClusterState::pick(std::span<const LocalPtr<EndpointState>> tried
   return picked;
 }
 
+bool ClusterState::has_untried(std::span<const LocalPtr<EndpointState>> tried) const {
+  return std::ranges::any_of(healthy_, [&](auto* endpoint) { return !is_tried(tried, endpoint); });
+}
+
 EndpointState* ClusterState::round_robin(std::span<const LocalPtr<EndpointState>> tried) {
   for (std::size_t i = 0; i < healthy_.size(); ++i) {
     if (next_ >= healthy_.size()) next_ = 0;

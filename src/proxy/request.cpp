@@ -86,7 +86,7 @@ bool may_try_again(const Request& request, Failure failure) {
   }
   if (request.attempts() == 0 || request.attempts() >= max_attempts) return false;
   // Another endpoint; or the same one, if all that is wrong may be a connection that it had closed at rest.
-  if (request.cluster->healthy() <= request.tried().size() && !request.was_reused) return false;
+  if (!request.cluster->has_untried(request.tried()) && !request.was_reused) return false;
   if (had_no_effect(failure)) return true;
   if (failure != Failure::reset_before_response) return false;
   return !request.was_sent ||

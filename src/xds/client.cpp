@@ -198,6 +198,12 @@ Task<bool> Client::State::follow(Context& context, http::h2::Connection& connect
       runtime::log::debug("xds", "stream of {}: {}", context.id.to_string(), message.error().to_string());
     Response response;
     if (!message || !*message || !response.ParseFromString(**message)) co_return true;
+    if (!type_of(response.type_url())) {
+      auto refusal = fmt::format("resources of type {} were not asked for", response.type_url());
+      if (!co_await answer(stream.call, {response.type_url(), response.nonce()}, std::move(refusal)))
+        co_return true;
+      continue;
+    }
     take(context, response);
     stream.unanswered.push_back({response.type_url(), response.nonce()});
     if (!co_await subscribe_to_references(context, stream)) co_return true;
@@ -249,8 +255,7 @@ Task<bool> Client::State::subscribe_to_references(Context& context, ContextStrea
 }
 
 void Client::State::take(Context& context, const Response& response) {
-  auto type = type_of(response.type_url());
-  if (!type) return;
+  const auto type = type_of(response.type_url());
   for (const auto& resource : response.resources()) {
     context.assembly.put(*type, resource.name(), resource.version(), resource.resource().value(), ignored);
   }

@@ -66,7 +66,11 @@ runtime::Task<void> Server::send(Connection& to) {
   while (auto next = co_await to.outgoing.pop()) {
     std::vector<int> fds;
     if (next->fd) fds.push_back(next->fd.get());
-    if (!co_await to.socket.send(std::move(next->text), std::move(fds))) co_return;
+    if (co_await to.socket.send(std::move(next->text), std::move(fds))) continue;
+    // The peer has gone, and the connection ends with this. What woke it may be the answer that could not be
+    // sent, which ends too: let it return first.
+    co_await reactor_.sleep(base::Duration::zero());
+    co_return;
   }
 }
 

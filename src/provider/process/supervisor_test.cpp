@@ -300,6 +300,11 @@ TEST_P(SupervisorTest, ABrokenPeerHarmsNobody) {
     ASSERT_TRUE(reply && *reply) << text;
     EXPECT_THAT((*reply)->bytes, HasSubstr("\"kind\":\"failed\"")) << text;
   }
+  for (int i = 0; i < 50; ++i) {
+    auto leaver = peer();
+    ASSERT_TRUE(mesh->run(leaver.send(R"({"id": 1, "op": "status"})"))) << "and does not wait for the answer";
+  }
+  EXPECT_TRUE(mesh->run(mesh->client().status()));
   auto large = spec("a", "sleeper");
   large.labels = {{"text", std::string(100'000, 'x')}};
   EXPECT_EQ(start(large).error().kind, ProviderErrorKind::failed);
