@@ -1,14 +1,17 @@
 #include "provider/process/log_file.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include "provider/process/log_reader.h"
 #include "runtime/combine.h"
@@ -107,6 +110,30 @@ TEST_F(LogTest, AFullDiskLosesLinesAndSaysHowMany) {
   log.append("after\n", clock_.wall());
   EXPECT_EQ(read_all({}),
             "before\nweft: 2 lines before this one are lost: the log could not be written\nafter\n");
+}
+
+TEST_F(LogTest, AWriterThatIsAlwaysAheadDoesNotKeepTheThread) {
+  int ends[2];
+  ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
+  fcntl(ends[0], F_SETFL, O_NONBLOCK);
+  // As small as it gets, so that no read fills the buffer and yet there is always more.
+  fcntl(ends[0], F_SETPIPE_SZ, 4096);
+  std::jthread writer([fd = ends[1]](std::stop_token stop) {
+    const std::string line = std::string(99, 'x') + "\n";
+    while (!stop.stop_requested()) (void)!write(fd, line.data(), line.size());
+    close(fd);
+  });
+  LogFile log(path_, {.file_bytes = 100'000});
+  runtime::Scope scope;
+  scope.spawn(copy_output(reactor_, runtime::Fd(ends[0]), log, false));
+  for (int i = 0; i < 20; ++i) {
+    reactor_.block_on([](runtime::Reactor& reactor) -> runtime::Task<void> {
+      co_await reactor.sleep(std::chrono::milliseconds(1));
+    }(reactor_));
+  }
+  writer.request_stop();
+  reactor_.block_on(scope.join());
+  EXPECT_FALSE(read(path_).empty());
 }
 
 TEST_F(LogTest, FollowsAcrossRotationUntilTheLogIsRemoved) {

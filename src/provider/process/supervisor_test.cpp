@@ -315,6 +315,24 @@ TEST_P(SupervisorTest, ABrokenPeerHarmsNobody) {
   EXPECT_EQ(mesh->stop(), 0);
 }
 
+TEST_P(SupervisorTest, APeerThatGoesBeforeItsAnswerHarmsNobody) {
+  mesh->launch();
+  ASSERT_TRUE(start(spec("a", "sleeper")));
+  for (int i = 0; i < 20; ++i) {
+    runtime::MessageSocket socket(
+        mesh->reactor(), std::move(*runtime::connect_messages(mesh->options().home.supervisor_socket())));
+    for (int request = 0; request < 5; ++request) {
+      ASSERT_TRUE(mesh->run(socket.send(R"({"id": 1, "op": "list", "after": ""})")));
+    }
+    ASSERT_TRUE(mesh->run(socket.send(
+        R"({"id": 2, "op": "execute", "instance": "default/a", "argv": ["sleep", "1000"], "limitMs": 100000})")));
+  }
+  EXPECT_TRUE(mesh->until([&] { return mesh->processes().size() == 1U; }))
+      << "what they executed has ended too";
+  EXPECT_TRUE(mesh->run(mesh->client().status()));
+  EXPECT_EQ(mesh->stop(), 0);
+}
+
 TEST_P(SupervisorTest, ABrokenStateFileIsPutAside) {
   std::filesystem::create_directories(mesh->file("home"));
   std::filesystem::permissions(mesh->file("home"), std::filesystem::perms::owner_all);
