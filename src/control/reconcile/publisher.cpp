@@ -8,8 +8,8 @@ namespace {
 std::vector<compile::Instance> endpoints_to_compile(const World& world) {
   std::vector<compile::Instance> list;
   for (const auto& [id, instance] : world.instances()) {
-    // One that is to run again keeps its inbound listener meanwhile: a caller that still knows it is refused at
-    // once and goes elsewhere, and does not queue at a socket that nobody accepts from.
+    // One that is to run again keeps its inbound listener meanwhile: a caller that still knows it is refused
+    // at once and goes elsewhere, and does not queue at a socket that nobody accepts from.
     if (instance->ports.empty() || instance->state == State::finished) continue;
     list.push_back({instance->ns(), instance->name, instance->workload, instance->ready, instance->draining,
                     instance->ports});
