@@ -58,8 +58,9 @@ class ControlPlane(mesh.MeshTest):
         self.kill()
         for thread in [*threads, feeder]:
             thread.join()
-        out, errors = big.stdout.read(), big.stderr.read()
-        self.assertEqual(big.wait(mesh.LIMIT), 0, errors)
+        with big:
+            out, errors = big.stdout.read(), big.stderr.read()
+            self.assertEqual(big.wait(mesh.LIMIT), 0, errors)
         acknowledged += [line.split()[0] for line in out.splitlines()]
         there = self.mesh.ok("weft", "get", "services", "-o", "name").split()
         self.assertEqual(set(acknowledged) - set(there), set())

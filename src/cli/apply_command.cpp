@@ -85,7 +85,7 @@ Result<void> validate(const Context& context, const Options& options) {
     return {};
   }
   if (errors) {
-    const std::string what = count_words(findings);
+    const std::string what = count_words(findings) + ": it would not be applied";
     return std::unexpected(Failure{Exit::invalid, what, {}, {}, std::move(findings)});
   }
   fmt::print(stderr, "{}", base::render(findings, wants_colour(STDERR_FILENO)));

@@ -112,8 +112,9 @@ TEST(Progress, OfDeployments) {
   rolling["updatedReplicas"] = 1;
   EXPECT_EQ(progress_of(deployment(2, rolling)).text, "1 of 2 updated");
   EXPECT_TRUE(progress_of(deployment(0, {{"observedGeneration", 2}})).done);
-  Json missing = {{"observedGeneration", 2},
-                  {"conditions", {condition("Available", "False", "ImageNotFound", "no image \"x\"")}}};
+  Json missing = {
+      {"observedGeneration", 2},
+      {"conditions", Json::array({condition("Available", "False", "ImageNotFound", "no image \"x\"")})}};
   EXPECT_TRUE(progress_of(deployment(1, missing)).stuck);
   EXPECT_EQ(progress_of(deployment(1, missing)).text, "0 of 1 ready, ImageNotFound: no image \"x\"");
   missing["conditions"] = Json::array({condition("Available", "False", "CrashLoopBackOff", "exit code 1")});
@@ -122,6 +123,24 @@ TEST(Progress, OfDeployments) {
   missing["conditions"] =
       Json::array({condition("DependenciesReady", "Unknown", "DependencyMissing", "Service db")});
   EXPECT_EQ(progress_of(deployment(1, missing)).text, "DependencyMissing: Service db");
+}
+
+TEST(Progress, OfServices) {
+  Json service = {{"kind", "Service"},
+                  {"metadata", {{"name", "web"}, {"generation", 1}}},
+                  {"status",
+                   {{"observedGeneration", 1},
+                    {"endpoints", {{"ready", 1}, {"total", 2}}},
+                    {"conditions", Json::array({condition("Ready", "True", "EndpointsReady", "")})}}}};
+  EXPECT_FALSE(progress_of(service).done);
+  EXPECT_EQ(progress_of(service).text, "1 of 2 endpoints ready");
+  service["status"]["endpoints"]["ready"] = 2;
+  EXPECT_TRUE(progress_of(service).done);
+  service["status"]["conditions"] = Json::array({condition("Ready", "False", "NotStarted", "")});
+  EXPECT_TRUE(progress_of(service).done);
+  EXPECT_FALSE(progress_of(service, true).done);
+  service["status"]["conditions"] = Json::array({condition("Ready", "False", "NoMatchingWorkload", "none")});
+  EXPECT_FALSE(progress_of(service).secondhand);
 }
 
 TEST(Progress, KnowsWhatIsNotStarted) {

@@ -41,14 +41,18 @@ std::string words_of(const Condition& condition) {
   return condition.message.empty() ? condition.reason : condition.reason + ": " + condition.message;
 }
 
+Progress done(std::string text) { return {.done = true, .text = std::move(text)}; }
+Progress waiting(std::string text) { return {.text = std::move(text)}; }
+Progress stuck(std::string text) { return {.stuck = true, .text = std::move(text)}; }
+
 /// Not done, for the reason that the conditions of these types give, the first that is not true.
 Progress waits(const Json& object, std::initializer_list<std::string_view> types, std::string otherwise) {
   for (const auto type : types) {
     const auto condition = condition_of(object, type);
     if (condition.status.empty() || condition.is_true() || condition.reason.empty()) continue;
-    return {false, is_stuck(condition.reason), false, words_of(condition)};
+    return is_stuck(condition.reason) ? stuck(words_of(condition)) : waiting(words_of(condition));
   }
-  return {false, false, false, std::move(otherwise)};
+  return waiting(std::move(otherwise));
 }
 
 bool is_observed(const Json& object) {
@@ -61,48 +65,48 @@ Progress progress_of_deployment(const Json& deployment) {
   const auto updated = number_at(deployment, "/status/updatedReplicas");
   const auto total = number_at(deployment, "/status/replicas");
   const std::string counts = fmt::format("{} of {} ready", ready, wanted);
-  if (!is_observed(deployment)) return {false, false, false, "waits for the control plane"};
-  if (ready == wanted && updated == wanted && total == wanted) {
-    return {true, false, false, wanted == 0 ? "stopped" : counts};
-  }
-  if (wanted == 0) return {false, false, false, fmt::format("{} still to stop", total)};
+  if (!is_observed(deployment)) return waiting("waits for the control plane");
+  if (ready == wanted && updated == wanted && total == wanted) return done(wanted == 0 ? "stopped" : counts);
+  if (wanted == 0) return waiting(fmt::format("{} still to stop", total));
   auto progress = waits(deployment, {"DependenciesReady"}, counts);
   if (progress.text != counts) return progress;
-  if (ready == wanted) return {false, false, false, fmt::format("{} of {} updated", updated, wanted)};
+  if (ready == wanted) return waiting(fmt::format("{} of {} updated", updated, wanted));
   const auto available = condition_of(deployment, "Available");
-  const bool crashes = available.reason == "CrashLoopBackOff";
-  if (crashes || is_stuck(available.reason))
-    return {false, !crashes, crashes, counts + ", " + words_of(available)};
-  return progress;
+  const std::string why = counts + ", " + words_of(available);
+  if (available.reason == "CrashLoopBackOff") return {.crashes = true, .text = why};
+  return is_stuck(available.reason) ? stuck(why) : progress;
 }
 
 Progress progress_of_job(const Json& job) {
-  if (condition_of(job, "Complete").is_true()) return {true, false, false, "complete"};
+  if (condition_of(job, "Complete").is_true()) return done("complete");
   if (const auto failed = condition_of(job, "Failed"); failed.is_true())
-    return {false, true, false, "failed, " + words_of(failed)};
+    return stuck("failed, " + words_of(failed));
   return waits(job, {"DependenciesReady"}, number_at(job, "/status/active") > 0 ? "runs" : "waits");
 }
 
-Progress progress_of_service(const Json& service) {
+Progress progress_of_service(const Json& service, bool must_serve) {
   const auto ready = condition_of(service, "Ready");
   const auto count = number_at(service, "/status/endpoints/ready");
   const auto total = number_at(service, "/status/endpoints/total");
   if (ready.is_true() && count >= total && is_observed(service)) {
-    return {true, false, false, fmt::format("ready at {}", fmt::join(urls_of(service), ", "))};
+    return done(fmt::format("ready at {}", fmt::join(urls_of(service), ", ")));
   }
-  if (ready.reason == "NotStarted") return {true, false, false, "not started"};
-  return waits(service, {"DependenciesReady", "Ready"},
-               fmt::format("{} of {} endpoints ready", count, total));
+  if (ready.reason == "NotStarted" && !must_serve) return done("not started");
+  auto progress =
+      waits(service, {"DependenciesReady", "Ready"}, fmt::format("{} of {} endpoints ready", count, total));
+  progress.secondhand =
+      ready.reason != "NoMatchingWorkload" && ready.reason != "TargetPortMismatch" && !progress.stuck;
+  return progress;
 }
 
 }  // namespace
 
-Progress progress_of(const Json& object) {
+Progress progress_of(const Json& object, bool must_serve) {
   const std::string kind = text_at(object, "/kind");
   if (kind == "Deployment") return progress_of_deployment(object);
   if (kind == "Job") return progress_of_job(object);
-  if (kind == "Service") return progress_of_service(object);
-  return {true, false, false, "there"};
+  if (kind == "Service") return progress_of_service(object, must_serve);
+  return done("there");
 }
 
 Task<Result<std::vector<Json>>> fetch_all(Api& api, std::vector<Awaited> awaited) {
@@ -188,7 +192,7 @@ Task<Result<std::vector<Json>>> wait_done(runtime::Reactor& reactor, Api& api, s
     for (std::size_t i = 0; i < awaited.size(); ++i) {
       const Json& object = (*objects)[i];
       auto progress =
-          object.is_null() ? Progress{false, false, false, "does not exist"} : progress_of(object);
+          object.is_null() ? waiting("does not exist") : progress_of(object, awaited[i].must_serve);
       if (progress.text != told[i]) on_progress(awaited[i], progress);
       told[i] = progress.text;
       if (progress.crashes) {
@@ -209,6 +213,7 @@ Task<Result<std::vector<Json>>> wait_done(runtime::Reactor& reactor, Api& api, s
 }
 
 void print_progress(const Awaited& awaited, const Progress& progress) {
+  if (progress.secondhand) return;
   fmt::print(stderr, "  {}: {}\n", awaited.to_string(), progress.text);
 }
 

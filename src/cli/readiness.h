@@ -17,18 +17,22 @@ struct Progress {
   bool stuck = false;
   /// It ends and is started again: stuck if that goes on.
   bool crashes = false;
-  /// One line: "1 of 3 ready", "waits for db: DependencyNotReady".
+  /// A Service that waits for its workloads, which tell why themselves.
+  bool secondhand = false;
+  /// One line: "1 of 3 ready", "DependencyNotReady: waiting for Service default/db to be ready".
   std::string text;
 };
 
-/// Of a Deployment, Job or Service as it is now; anything else is done.
-Progress progress_of(const base::Json& object);
+/// Of a Deployment, Job or Service as it is now; anything else is done. A Service whose workloads are not
+/// started is done unless it `must_serve`.
+Progress progress_of(const base::Json& object, bool must_serve = false);
 
 /// One resource to wait for.
 struct Awaited {
   const model::Kind* kind = nullptr;
   std::string ns;
   std::string name;
+  bool must_serve = false;
 
   std::string to_string() const { return std::string(kind->singular) + "/" + name; }
 };
@@ -49,7 +53,7 @@ runtime::Task<Result<std::vector<base::Json>>> fetch_all(Api& api, std::vector<A
 /// there is none.
 runtime::Task<std::string> failing_log(Api& api, std::string ns, std::string workload);
 
-/// Prints progress lines to stderr, "  web: 1 of 3 ready".
+/// Prints progress lines to stderr, "  deployment/web: 1 of 3 ready".
 void print_progress(const Awaited& awaited, const Progress& progress);
 
 }  // namespace weft::cli

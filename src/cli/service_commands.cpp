@@ -107,7 +107,7 @@ Result<void> print_addresses(Work& work, const Context& context, const std::stri
 }
 
 Awaited service_of(const Context& context, const Options& options) {
-  return {model::find_kind("Service"), context.ns, options.name};
+  return {model::find_kind("Service"), context.ns, options.name, true};
 }
 
 Result<void> start(const Context& context, const Options& options) {

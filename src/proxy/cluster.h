@@ -35,7 +35,6 @@ class ClusterState final : public LocalCounted {
   std::uint32_t max_pending() const { return max_pending_; }
   std::chrono::milliseconds connect_timeout() const { return connect_timeout_; }
   std::size_t pending() const;
-  std::size_t healthy() const { return healthy_.size(); }
   /// Whether a healthy endpoint is left besides these, of which some may have become unhealthy since.
   bool has_untried(std::span<const LocalPtr<EndpointState>> tried) const;
   const std::vector<LocalPtr<EndpointState>>& endpoints() const { return endpoints_; }

@@ -101,6 +101,18 @@ TEST_F(Retry, BrokenWithinAResponseIsNotSentAgain) {
   EXPECT_TRUE(backend(2).requests.empty());
 }
 
+TEST_F(Retry, AnotherEndpointIsAskedAlsoWhenTheBrokenOneIsGoneByThen) {
+  backend(1).mode = Backend::Mode::by_hand;
+  backend(2);
+  apply(simple({1, 2}));
+  auto wire = connect();
+  wire.send(get_text);
+  ASSERT_EQ(backend(1).wires.size(), 1U);
+  apply(simple({2}));
+  backend(1).wires[0]->close();
+  EXPECT_EQ(body_of(wire.receive()), "b2");
+}
+
 TEST_F(Retry, OneEndpointIsNotAskedTwiceOnAFreshConnection) {
   backend(1).mode = Backend::Mode::by_hand;
   apply(simple({1}));

@@ -35,6 +35,7 @@ runtime::Task<void> Addresses::reserve(std::string key, provider::Result<void>* 
 runtime::Task<void> Addresses::release(Keys keys) {
   std::vector<std::string> given;
   for (const auto& key : keys) {
+    faults_.erase(key);
     // Forgotten before the provider is asked: a reservation that comes meanwhile is asked for after this one
     // is gone.
     if (known_.erase(key) > 0) given.push_back(key);

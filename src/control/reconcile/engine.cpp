@@ -21,7 +21,8 @@ Engine::Engine(runtime::Reactor& reactor, store::Store& store, provider::Provide
       random_(random),
       addresses_(provider),
       events_(reactor, store, random),
-      publisher_(reactor, world_, addresses_, data_plane, [this] { touch_all_services(); }),
+      publisher_(reactor, world_, addresses_, data_plane,
+                 [this](const Publisher::Services& services) { touch_services(services); }),
       reports_(reactor, status_writers, [this](store::Key key) { return report(std::move(key)); }),
       decisions_(reactor, decisions_at_once,
                  [this](Decision decision) { return decide(std::move(decision)); }) {}

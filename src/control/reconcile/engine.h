@@ -96,7 +96,7 @@ class Engine {
   /// Something about an instance has changed: whoever depends on that looks again.
   void touch(const Instance& instance);
   void touch_services_of(const model::Ref& workload);
-  void touch_all_services();
+  void touch_services(const Publisher::Services& services);
   runtime::Task<bool> report(store::Key key);
   runtime::Task<bool> report_pod(store::Key key);
   runtime::Task<bool> report_slices(model::Ref service);

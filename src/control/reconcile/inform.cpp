@@ -66,7 +66,9 @@ void Engine::rebuild() {
     decisions_.add(ref);
     if (workload.is_stored) reports_.add(key_of(ref));
   }
-  touch_all_services();
+  for (const auto& [ref, entry] : world_.services()) reports_.add(key_of(ref));
+  // Also those that are gone and have left EndpointSlices.
+  for (const auto& [ref, names] : slices_) reports_.add(key_of(ref));
   publisher_.request();
   const auto now = reactor_.clock().now();
   next_rebuild_ = now + (now - began) * pass_rest_factor;

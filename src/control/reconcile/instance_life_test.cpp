@@ -274,6 +274,42 @@ TEST(Service, IsReadyOnceTheProxyHasAcknowledgedIt) {
               HasSubstr("refuses its configuration: listener edge"));
 }
 
+TEST(Service, APortThatSomebodyElseHasIsSaid) {
+  Mesh mesh;
+  mesh.provider.taken = {"edge/default/web/80"};
+  mesh.apply(service("web"));
+  mesh.apply(service("other"));
+  mesh.start_control_plane();
+  ASSERT_TRUE(mesh.until([&] { return mesh.ready("web") == 1; }));
+  EXPECT_EQ(mesh.condition("Service", "web", "Ready"), "False AddressUnavailable");
+  EXPECT_THAT(mesh.message("Service", "web", "Ready"), HasSubstr("nginx"));
+  EXPECT_EQ(mesh.condition("Service", "other", "Ready"), "True EndpointsReady");
+  mesh.provider.taken.clear();
+  ASSERT_TRUE(mesh.until([&] { return mesh.condition("Service", "web", "Ready") == "True EndpointsReady"; }));
+}
+
+TEST(Service, AnInboundPortThatSomebodyElseHasIsSaid) {
+  Mesh mesh;
+  mesh.apply(service("web"));
+  mesh.provider.take_inbound = true;
+  mesh.start_control_plane();
+  ASSERT_TRUE(mesh.until([&] { return mesh.ready("web") == 1; }));
+  EXPECT_EQ(mesh.condition("Service", "web", "Ready"), "False AddressUnavailable");
+  mesh.provider.take_inbound = false;
+  ASSERT_TRUE(mesh.until([&] { return mesh.condition("Service", "web", "Ready") == "True EndpointsReady"; }));
+}
+
+TEST(Status, IsWrittenLaterIfTheDiskIsFull) {
+  Mesh mesh;
+  mesh.store.is_full = true;
+  mesh.apply(service("web"));
+  mesh.start_control_plane();
+  mesh.pass(5s);
+  EXPECT_EQ(mesh.data_plane.healthy(web_cluster), 1) << "all else goes on";
+  mesh.store.is_full = false;
+  ASSERT_TRUE(mesh.until([&] { return mesh.ready("web") == 1; }));
+}
+
 TEST(Service, NotStartedIsNoFault) {
   Mesh mesh;
   mesh.apply(service("web", "", 0));

@@ -25,7 +25,7 @@ bool is_active(const Workload& workload) {
 }
 
 Publisher::Publisher(runtime::Reactor& reactor, World& world, Addresses& addresses, DataPlane& data_plane,
-                     std::function<void()> on_change)
+                     std::function<void(const Services&)> on_change)
     : reactor_(reactor),
       world_(world),
       addresses_(addresses),
@@ -100,18 +100,20 @@ runtime::Task<void> Publisher::pass() {
   auto began = reactor_.clock().now();
   is_requested_ = false;
   auto output = compile();
+  bool has_new_addresses = passes_ == 0;
   if (!has_all_addresses(output.wanted)) {
     (void)co_await addresses_.ensure(output.wanted);  // what fails is told by fault()
     // Without a pause from here to the end: a pass that ends has seen all that was asked for before.
     began = reactor_.clock().now();
     is_requested_ = false;
     output = compile();
+    has_new_addresses = true;
   }
-  publish(std::move(output));
+  const auto changed = publish(std::move(output));
   release_unwanted();
   busy_ = reactor_.clock().now() - began;
   pass_done_.pulse();
-  on_change_();
+  on_change_(has_new_addresses ? all_services() : changed);
 }
 
 compile::Output Publisher::compile() const {
@@ -134,7 +136,7 @@ compile::Output Publisher::compile() const {
       {world_.mesh(), services, deployments, jobs, world_.graph(), active, instances, addresses_.known()});
 }
 
-void Publisher::publish(compile::Output output) {
+Publisher::Services Publisher::publish(compile::Output output) {
   ++passes_;
   std::map<snapshot::ContextId, snapshot::SnapshotPtr> next;
   std::vector<snapshot::ContextId> placed;
@@ -162,11 +164,13 @@ void Publisher::publish(compile::Output output) {
     scope_.spawn(settle(passes_, std::move(changed)));
   }
   wanted_ = std::move(output.wanted);
-  note_ready_services(*published_.at(snapshot::edge_context));
+  auto services = note_ready_services(*published_.at(snapshot::edge_context));
   if (edge_changed_ == passes_) edge_changed_event_.set();
+  return services;
 }
 
-void Publisher::note_ready_services(const snapshot::Snapshot& edge) {
+Publisher::Services Publisher::note_ready_services(const snapshot::Snapshot& edge) {
+  Services changed;
   for (auto& [ref, entry] : world_.services()) {
     const bool is_ready = std::ranges::any_of(entry.service->spec.ports, [&](const model::ServicePort& port) {
       const auto* cluster = snapshot::find_cluster(edge, compile::cluster_name(ref.ns, ref.name, port.port));
@@ -174,12 +178,25 @@ void Publisher::note_ready_services(const snapshot::Snapshot& edge) {
                return endpoint.health == snapshot::Health::healthy;
              });
     });
-    if (!is_ready) {
-      entry.ready_in.reset();
-    } else if (!entry.ready_in) {
-      entry.ready_in = passes_;
-    }
+    if (is_ready == entry.ready_in.has_value()) continue;
+    entry.ready_in = is_ready ? std::optional(passes_) : std::nullopt;
+    changed.push_back(ref);
   }
+  return changed;
+}
+
+Publisher::Services Publisher::all_services() const {
+  Services all;
+  for (const auto& [ref, entry] : world_.services()) all.push_back(ref);
+  return all;
+}
+
+Publisher::Services Publisher::ready_since(std::uint64_t pass) const {
+  Services since;
+  for (const auto& [ref, entry] : world_.services()) {
+    if (entry.ready_in && *entry.ready_in > pass) since.push_back(ref);
+  }
+  return since;
 }
 
 void Publisher::release_unwanted() {
@@ -217,12 +234,13 @@ runtime::Task<void> Publisher::confirm_edge() {
                          : !settlement.acknowledged ? std::string("the proxy does not answer")
                                                     : std::string();
     const bool changed = trouble != trouble_;
+    const auto before = acknowledged_;
     trouble_ = trouble;
     if (trouble.empty()) {
       acknowledged_ = asked;
       pause = settle_pause_first;
     }
-    if (changed || trouble.empty()) on_change_();
+    if (changed || trouble.empty()) on_change_(before == 0 ? all_services() : ready_since(before));
     if (!trouble.empty()) {
       co_await reactor_.sleep(pause);
       pause = std::min<base::Duration>(pause * 2, settle_pause_most);

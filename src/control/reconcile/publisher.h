@@ -23,9 +23,12 @@ namespace weft::control::reconcile {
 
 class Publisher {
  public:
-  /// `on_change` is called after each pass and each acknowledgement of the edge.
+  using Services = std::vector<model::Ref>;
+
+  /// `on_change` is told the Services of which something new can be said: addresses, endpoints,
+  /// acknowledgements.
   Publisher(runtime::Reactor& reactor, World& world, Addresses& addresses, DataPlane& data_plane,
-            std::function<void()> on_change);
+            std::function<void(const Services&)> on_change);
   Publisher(const Publisher&) = delete;
   Publisher& operator=(const Publisher&) = delete;
 
@@ -42,6 +45,8 @@ class Publisher {
   std::uint64_t passes() const { return passes_; }
   /// Whether the proxies run what the edge was given in that pass, in which it was changed.
   bool is_acknowledged(std::uint64_t pass) const { return pass <= acknowledged_; }
+  /// Whether the proxies have acknowledged anything since this control plane began.
+  bool has_acknowledged() const { return acknowledged_ > 0; }
   /// Why not, if there is something to say: "no proxy is connected", or a proxy's refusal.
   const std::string& trouble() const { return trouble_; }
   std::size_t contexts() const { return published_.size(); }
@@ -51,9 +56,12 @@ class Publisher {
   runtime::Task<void> request_later();
   bool has_all_addresses(const Addresses::Keys& keys) const;
   compile::Output compile() const;
-  void publish(compile::Output output);
-  /// Notes in which pass each Service got its first ready endpoint.
-  void note_ready_services(const snapshot::Snapshot& edge);
+  Services publish(compile::Output output);
+  /// Notes in which pass each Service got its first ready endpoint; gives those for which that changed.
+  Services note_ready_services(const snapshot::Snapshot& edge);
+  Services all_services() const;
+  /// Those whose endpoints came in a pass after this one.
+  Services ready_since(std::uint64_t pass) const;
   void release_unwanted();
   runtime::Task<void> release(Addresses::Keys keys);
   /// Ends when the proxies have answered to all that was changed up to that pass, or drain_limit has passed.
@@ -66,7 +74,7 @@ class Publisher {
   World& world_;
   Addresses& addresses_;
   DataPlane& data_plane_;
-  std::function<void()> on_change_;
+  std::function<void(const Services&)> on_change_;
 
   bool is_requested_ = false;
   bool is_retrying_ = false;

@@ -41,10 +41,8 @@ void Engine::touch_services_of(const model::Ref& workload) {
   }
 }
 
-void Engine::touch_all_services() {
-  for (const auto& [ref, entry] : world_.services()) reports_.add(key_of(ref));
-  // Also those that are gone and have left EndpointSlices.
-  for (const auto& [ref, names] : slices_) reports_.add(key_of(ref));
+void Engine::touch_services(const Publisher::Services& services) {
+  for (const auto& ref : services) reports_.add(key_of(ref));
 }
 
 runtime::Task<bool> Engine::report(store::Key key) {
@@ -60,10 +58,14 @@ runtime::Task<bool> Engine::report(store::Key key) {
   if (ref->kind == model::DependencyKind::service) {
     const auto entry = world_.services().find(*ref);
     if (entry == world_.services().end()) co_return true;
-    Programmed programmed;
-    programmed.is_acknowledged =
-        entry->second.ready_in && publisher_.is_acknowledged(*entry->second.ready_in);
-    programmed.trouble = publisher_.trouble();
+    // Before the first publication nothing can be said about it.
+    if (publisher_.passes() == 0) co_return true;
+    const auto& ready_in = entry->second.ready_in;
+    // What was acknowledged to the control plane before this one still is: a proxy keeps what it has.
+    const auto* before = find_condition(*object, "Ready");
+    const bool was_ready = !publisher_.has_acknowledged() && before && before->value("status", "") == "True";
+    const Programmed programmed{ready_in && (was_ready || publisher_.is_acknowledged(*ready_in)),
+                                publisher_.trouble()};
     auto status = service_status(world_, *ref, addresses_, programmed, *object, now);
     const bool written = co_await write_status(key, std::move(status));
     co_return co_await report_slices(*ref) && written;

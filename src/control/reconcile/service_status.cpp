@@ -120,18 +120,30 @@ Condition not_ready(const model::Service& service, const Backing& backing,
   return {"Ready", "False", "NoReadyEndpoints", fmt::format("0 of {} instances are ready", backing.wanted)};
 }
 
-/// Why one of its edge addresses could not be had, if so.
-const std::string* address_fault(const model::Service& service, const Addresses& addresses) {
+/// Why one of the addresses that it needs could not be had, if so: at the edge, or before its instances if
+/// none of them has one.
+const std::string* address_fault(const model::Service& service, const Backing& backing,
+                                 const Addresses& addresses) {
   for (const auto& port : service.spec.ports) {
     const auto key = compile::edge_key(service.metadata.ns, service.metadata.name, port.port);
     if (const auto* fault = addresses.fault(key)) return fault;
   }
-  return nullptr;
+  const std::string* found = nullptr;
+  for (const auto* workload : backing.workloads) {
+    for (const auto& instance : workload->instances) {
+      for (const auto& bound : instance->ports) {
+        const auto key = compile::inbound_key(instance->ns(), instance->name, bound.port.number);
+        if (addresses.known().contains(key)) return nullptr;
+        if (const auto* fault = addresses.fault(key)) found = fault;
+      }
+    }
+  }
+  return found;
 }
 
 Condition ready(const model::Service& service, const Backing& backing, const DependencyView& dependencies,
                 const Addresses& addresses, const Programmed& programmed) {
-  if (const auto* fault = address_fault(service, addresses))
+  if (const auto* fault = address_fault(service, backing, addresses))
     return {"Ready", "False", "AddressUnavailable", *fault};
   if (backing.workloads.empty()) {
     if (dependencies.gate.reason == GateReason::dependency_missing) {

@@ -152,11 +152,16 @@ TEST(Adoption, KeepsInstancesAndEndpoints) {
   mesh.data_plane.fewest_healthy.clear();
   mesh.data_plane.published.clear();
   mesh.prober.failing = {"web"};  // one failed probe is not enough to lose readiness
+  mesh.data_plane.proxies = 0;    // and it has not come back yet
   mesh.start_control_plane();
+  EXPECT_EQ(mesh.condition("Service", "web", "Ready"), "True EndpointsReady");
+  const auto since = mesh.get("Service", "web")["status"]["conditions"][1]["lastTransitionTime"];
   EXPECT_EQ(mesh.data_plane.endpoints(web_cluster), endpoints) << "in the first publication";
   EXPECT_EQ(mesh.data_plane.fewest_healthy[web_cluster], 1);
   mesh.prober.failing.clear();
+  mesh.data_plane.proxies = 1;
   mesh.pass(15s);
+  EXPECT_EQ(mesh.get("Service", "web")["status"]["conditions"][1]["lastTransitionTime"], since);
   EXPECT_EQ(mesh.provider.running("web"), before);
   EXPECT_THAT(mesh.order("start"), IsEmpty());
   EXPECT_THAT(mesh.order("stop"), IsEmpty());

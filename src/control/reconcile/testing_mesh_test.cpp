@@ -64,6 +64,7 @@ Task<store::Result<store::Object>> MemoryStore::update(Json object) {
 }
 
 Task<store::Result<store::Object>> MemoryStore::update_status(Json object) {
+  if (is_full) co_return base::fail(store::StoreErrorKind::full, "no space left");
   const auto key = store::key_of(object);
   const auto before = get(key);
   auto next = store::status_updated(before, std::move(object), {version_ + 1, clock_.wall(), {}});
@@ -142,7 +143,7 @@ Task<provider::Result<provider::Instance>> FakeProvider::next_change() {
 
 Task<provider::Result<int>> FakeProvider::execute(std::string, std::vector<std::string>,
                                                   std::chrono::milliseconds) {
-  co_return 0;
+  co_return exec_code;
 }
 
 Task<provider::Result<std::unique_ptr<provider::LogReader>>> FakeProvider::logs(std::string id,
@@ -152,6 +153,8 @@ Task<provider::Result<std::unique_ptr<provider::LogReader>>> FakeProvider::logs(
 
 Task<provider::Result<base::Address>> FakeProvider::reserve(std::string key) {
   calls.push_back("reserve " + key);
+  if (taken.contains(key) || (take_inbound && key.starts_with("inbound/")))
+    co_return base::fail(ProviderErrorKind::port_in_use, "port 20000 is in use by nginx");
   auto [at, is_new] = reserved.try_emplace(std::move(key));
   if (is_new) at->second = base::Address::loopback(next_reserved_++);
   co_return at->second;
@@ -312,7 +315,7 @@ std::vector<std::string> Mesh::order(const std::string& verb) const {
 
 int Mesh::ready(const std::string& deployment) const {
   const auto object = get("Deployment", deployment);
-  return object.is_object() ? status_of(object).value("readyReplicas", -1) : -1;
+  return object.is_object() ? object.value(Json::json_pointer("/status/readyReplicas"), -1) : -1;
 }
 
 }  // namespace weft::control::reconcile::testing

@@ -36,6 +36,9 @@ class MemoryStore final : public store::Store {
     return history_->watch(std::move(kind), since);
   }
 
+  /// Writes of status fail.
+  bool is_full = false;
+
  private:
   void keep(store::Event::Type type, const store::Key& key, store::Object object);
 
@@ -78,6 +81,10 @@ class FakeProvider final : public provider::Provider {
   std::set<std::string> missing_images;
   std::set<std::string> held_stops;  // workloads whose stop does not end
   std::map<std::string, base::Address> reserved;
+  /// Keys whose address somebody else has.
+  std::set<std::string> taken;
+  bool take_inbound = false;
+  int exec_code = 0;
   /// The most instances that ran at a time, by workload.
   std::map<std::string, std::size_t> most_running;
 
