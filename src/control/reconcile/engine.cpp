@@ -42,9 +42,11 @@ runtime::Task<std::expected<void, std::string>> Engine::run() {
   co_return *outcome_;
 }
 
-std::optional<std::string> Engine::not_ready() const {
+std::optional<std::string> Engine::not_ready() {
   if (!is_adopted_) return "instances are being adopted";
   if (publisher_.passes() == 0) return "nothing is published yet";
+  has_caught_up_ = has_caught_up_ || reports_.idle();
+  if (!has_caught_up_) return "what the last control plane has said of the resources is being looked over";
   return {};
 }
 

@@ -32,7 +32,8 @@ class Engine {
          Prober& prober, base::Random random);
 
   runtime::Task<std::expected<void, std::string>> run();
-  std::optional<std::string> not_ready() const;
+  /// Why nobody should ask this control plane yet.
+  std::optional<std::string> not_ready();
   void stop_all();
   std::shared_ptr<runtime::Queue<std::string>> follow_stop();
   base::Json status() const;
@@ -121,6 +122,7 @@ class Engine {
   std::uint64_t version_ = 0;  // of the store, up to which the World has it
   std::uint64_t next_number_ = 1;
   bool is_adopted_ = false;
+  bool has_caught_up_ = false;  // no status is left as a predecessor wrote it
   bool is_rebuild_due_ = false;
   bool stopping_ = false;
   base::MonoTime next_rebuild_{};

@@ -45,8 +45,6 @@ class Publisher {
   std::uint64_t passes() const { return passes_; }
   /// Whether the proxies run what the edge was given in that pass, in which it was changed.
   bool is_acknowledged(std::uint64_t pass) const { return pass <= acknowledged_; }
-  /// Whether the proxies have acknowledged anything since this control plane began.
-  bool has_acknowledged() const { return acknowledged_ > 0; }
   /// Why not, if there is something to say: "no proxy is connected", or a proxy's refusal.
   const std::string& trouble() const { return trouble_; }
   std::size_t contexts() const { return published_.size(); }

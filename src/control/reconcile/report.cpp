@@ -61,9 +61,10 @@ runtime::Task<bool> Engine::report(store::Key key) {
     // Before the first publication nothing can be said about it.
     if (publisher_.passes() == 0) co_return true;
     const auto& ready_in = entry->second.ready_in;
-    // What was acknowledged to the control plane before this one still is: a proxy keeps what it has.
+    // What was acknowledged to the control plane before this one still is, if it runs since: a proxy keeps
+    // what it has.
     const auto* before = find_condition(*object, "Ready");
-    const bool was_ready = !publisher_.has_acknowledged() && before && before->value("status", "") == "True";
+    const bool was_ready = ready_in == 1U && before && before->value("status", "") == "True";
     const Programmed programmed{ready_in && (was_ready || publisher_.is_acknowledged(*ready_in)),
                                 publisher_.trouble()};
     auto status = service_status(world_, *ref, addresses_, programmed, *object, now);

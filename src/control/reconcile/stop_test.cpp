@@ -11,6 +11,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::EndsWith;
 using ::testing::IsEmpty;
+using ::testing::StartsWith;
 using ::testing::UnorderedElementsAre;
 using std::chrono_literals::operator""ms;
 using std::chrono_literals::operator""s;
@@ -183,6 +184,24 @@ TEST(Adoption, RestartsWhatEndedMeanwhileAndFinishesWhatWasBegun) {
     return mesh.ready("web") == 2 && ids.size() == 2 && mesh.provider.specs[ids[0]].image == "two" &&
            mesh.provider.specs[ids[1]].image == "two";
   }));
+}
+
+TEST(Adoption, EarlierReadinessSaysNothingOfInstancesStartedAnew) {
+  Mesh mesh;
+  mesh.apply(service("web"));
+  mesh.start_control_plane();
+  ASSERT_TRUE(mesh.until([&] { return mesh.condition("Service", "web", "Ready") == "True EndpointsReady"; }));
+  mesh.kill_control_plane();
+  mesh.provider.instances.clear();  // as after `control-plane stop`
+  mesh.data_plane.answering.clear();
+  mesh.start_control_plane();
+  ASSERT_TRUE(mesh.until([&] { return !mesh.control_plane().not_ready(); }));
+  EXPECT_THAT(mesh.condition("Service", "web", "Ready"), StartsWith("False"));
+  ASSERT_TRUE(mesh.until([&] { return mesh.ready("web") == 1; }));
+  EXPECT_THAT(mesh.condition("Service", "web", "Ready"), StartsWith("False"))
+      << "no proxy knows the instance";
+  mesh.data_plane.answering.set();
+  EXPECT_TRUE(mesh.until([&] { return mesh.condition("Service", "web", "Ready") == "True EndpointsReady"; }));
 }
 
 TEST(Adoption, StopsOrphans) {
