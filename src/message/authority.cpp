@@ -57,9 +57,8 @@ std::optional<Authority> split_authority(std::string_view text) {
   if (text[size] != ':') return std::nullopt;
   const auto digits = text.substr(size + 1);
   std::uint16_t port = 0;
-  const auto* const last = digits.data() + digits.size();
-  const auto [end, error] = std::from_chars(digits.data(), last, port);
-  if (digits.empty() || error != std::errc{} || end != last) return std::nullopt;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
+  if (digits.empty() || error != std::errc{} || end != digits.data() + digits.size()) return std::nullopt;
   result.port = port;
   return result;
 }

@@ -39,9 +39,9 @@ TEST(Wire, WhatWasEncodedDecodesToTheSame) {
 TEST(Wire, EncodingDependsOnTheContentOnly) {
   for (std::uint64_t seed = 0; seed < 50; ++seed) {
     base::Random random(seed);
-    auto snapshot = random_snapshot(random);
-    Snapshot copy = snapshot;
-    EXPECT_EQ(encode(snapshot), encode(copy));
+    const auto snapshot = random_snapshot(random);
+    base::Random same_again(seed);
+    EXPECT_EQ(encode(snapshot), encode(random_snapshot(same_again)));
     for (const auto& resource : encode(snapshot)) {
       EXPECT_EQ(resource.version, base::content_hash(resource.body));
       EXPECT_EQ(encode_one(snapshot, resource.type, resource.name), resource);
@@ -261,7 +261,8 @@ TEST(Wire, ForeignClusters) {
 }
 
 TEST(Wire, BytesThatAreNoMessageAreRefused) {
-  for (std::string body : {std::string("\xff\xff\xff"), std::string("\x0a\x7f"), std::string(1000, '\x0b')}) {
+  for (const std::string& body :
+       {std::string("\xff\xff\xff"), std::string("\x0a\x7f"), std::string(1000, '\x0b')}) {
     Ignored ignored;
     EXPECT_FALSE(decode_context(body, ignored));
     EXPECT_FALSE(decode_cluster(body, ignored));

@@ -31,7 +31,7 @@ class WatchTest : public ServerTest {
   std::string next(http::ResponseStream& stream) {
     const auto found = event(stream);
     if (found.is_null()) return "end";
-    const auto type = found["type"].get<std::string>();
+    auto type = found["type"].get<std::string>();
     if (type == "ERROR") return type + " " + std::to_string(found["object"]["code"].get<int>());
     if (type == "BOOKMARK") return type;
     return type + " " + found["object"]["metadata"]["name"].get<std::string>();

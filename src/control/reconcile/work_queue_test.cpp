@@ -10,7 +10,7 @@
 namespace weft::control::reconcile {
 namespace {
 
-using std::chrono_literals::operator""ms;
+using namespace std::chrono_literals;
 
 struct Fixture : testing::Test {
   void settle() {

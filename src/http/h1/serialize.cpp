@@ -31,7 +31,8 @@ class Cursor {
 };
 
 /// The line for a framing, with its CRLF; empty for none.
-struct FramingField {
+class FramingField {
+ public:
   explicit FramingField(const Framing& framing) {
     if (framing.kind == Framing::Kind::chunked) {
       set("transfer-encoding: chunked\r\n");
@@ -41,20 +42,21 @@ struct FramingField {
       set_length(*framing.announced);
     }
   }
-  std::string_view text() const { return {bytes, size}; }
+  std::string_view text() const { return {bytes_, size_}; }
 
  private:
   void set(std::string_view text) {
-    std::memcpy(bytes + size, text.data(), text.size());
-    size += text.size();
+    std::memcpy(bytes_ + size_, text.data(), text.size());
+    size_ += text.size();
   }
   void set_length(std::uint64_t length) {
     set("content-length: ");
-    size = static_cast<std::size_t>(std::to_chars(bytes + size, bytes + sizeof bytes, length).ptr - bytes);
+    size_ =
+        static_cast<std::size_t>(std::to_chars(bytes_ + size_, bytes_ + sizeof bytes_, length).ptr - bytes_);
     set("\r\n");
   }
-  char bytes[48];
-  std::size_t size = 0;
+  char bytes_[48];
+  std::size_t size_ = 0;
 };
 
 std::size_t fields_size(const message::Headers& headers) {

@@ -319,8 +319,9 @@ Task<void> send_raw(runtime::Stream* stream, std::string bytes) {
 }
 
 TEST(H2, WhatIsNoHttp2EndsTheConnection) {
-  for (std::string bytes : {std::string("GET / HTTP/1.1\r\nHost: x\r\n\r\n"), std::string(100, '\xff'),
-                            std::string("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n") + std::string(64, '\x07')}) {
+  for (const std::string& bytes :
+       {std::string("GET / HTTP/1.1\r\nHost: x\r\n\r\n"), std::string(100, '\xff'),
+        std::string("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n") + std::string(64, '\x07')}) {
     Reactor reactor;
     auto [peer, b] = runtime::memory_pair(reactor);
     auto server = Connection::server(reactor, std::move(b));
