@@ -21,9 +21,9 @@ def run(_arguments):
     try:
         timed(["cmake", "--preset", "release", "-B", folder], cwd=ROOT, env=environment)
         ninja = ["ninja", "-C", folder, "-j", "2"]
-        clean = timed([*ninja, "weft", "images"], env=environment)
+        clean = timed([*ninja, "weft", "example-web-service"], env=environment)
         os.utime(ROOT / "src" / "proxy" / "request.cpp")
-        one = timed([*ninja, "weft", "images"], env=environment)
+        one = timed([*ninja, "weft", "example-web-service"], env=environment)
         rest = timed(ninja, env=environment)
     finally:
         shutil.rmtree(folder)
