@@ -256,6 +256,10 @@ class Mesh:
                 return pid
         raise AssertionError(f"no process of {pod}")
 
+    def reservations(self):
+        """The keys of the addresses that the supervisor holds."""
+        return json.loads((self.home / "supervisor.json").read_text())["ports"]
+
     def stop(self):
         return self.run("control-plane", "stop", limit=LIMIT)
 

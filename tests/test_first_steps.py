@@ -122,6 +122,15 @@ class FirstSteps(mesh.MeshTest):
         mesh.reap()
         self.assertEqual(mesh.descendants(), {})
 
+    def test_scaling_down_gives_the_addresses_back(self):
+        self.create_and_start()
+        for replicas in (6, 1, 6, 1, 4):
+            self.mesh.ok("control-plane", "scale", "service", "simple-web-service", f"--replicas={replicas}")
+        inbound = {f"inbound/default/{pod['metadata']['name']}/80" for pod in self.mesh.pods("simple-web-service")}
+        self.assertEqual(len(inbound), 4)
+        mesh.until(lambda: {key for key in self.mesh.reservations() if key.startswith("inbound/")} == inbound,
+                   "only what runs has an address", 10)
+
     def test_the_mesh_is_seen_in_top(self):
         self.create_and_start()
         url = self.mesh.url("simple-web-service")

@@ -15,6 +15,7 @@
 #include "proxy/proxy.h"
 #include "runtime/combine.h"
 #include "runtime/log.h"
+#include "runtime/process.h"
 #include "runtime/scope.h"
 #include "runtime/signals.h"
 #include "snapshot/config.h"
@@ -147,6 +148,7 @@ Task<Result<void>> run_alone(runtime::Reactor& reactor, snapshot::Snapshot confi
 }
 
 Result<void> run(const Context& context, const Options& options) {
+  runtime::raise_file_limit();
   runtime::Reactor reactor;
   if (options.config.empty()) {
     auto home = home_of(context);

@@ -12,6 +12,7 @@
 #include "control/reconcile/reconcile.h"
 #include "provider/process/client.h"
 #include "runtime/log.h"
+#include "runtime/process.h"
 #include "runtime/signals.h"
 #include "runtime/socket.h"
 #include "store/sqlite.h"
@@ -179,6 +180,7 @@ Task<std::optional<Foundations>> lay_foundations(runtime::Reactor& reactor, runt
 }  // namespace
 
 Task<int> serve(runtime::Reactor& reactor, Options options) {
+  runtime::raise_file_limit();
   runtime::Signals signals(reactor, {SIGTERM, SIGINT});
   const auto& home = options.home;
   auto foundations = co_await lay_foundations(reactor, home);

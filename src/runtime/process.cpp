@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -18,6 +19,11 @@
 
 namespace weft::runtime {
 namespace {
+
+/// The kernel's own default for the hard limit's highest value.
+constexpr rlim_t most_files = 1'048'576;
+/// What raise_file_limit() found; nothing if it was not called.
+std::optional<rlimit> first_file_limit;
 
 /// What the child needs, laid out before the clone: after it only async-signal-safe calls are allowed.
 struct ChildPlan {
@@ -105,6 +111,7 @@ int arrange_fds(const ChildPlan& plan) {
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
   const int report = arrange_fds(plan);
   if (report < 0) give_up(plan.report);
+  if (first_file_limit) ::setrlimit(RLIMIT_NOFILE, &*first_file_limit);
   if (plan.directory != nullptr && ::chdir(plan.directory) != 0) give_up(report);
   ::execve(plan.file.c_str(), plan.argv.data(), plan.environment.data());
   give_up(report);
@@ -130,6 +137,14 @@ std::string ExitStatus::to_string() const {
   if (!signal) return "unknown end";
   const char* name = sigabbrev_np(*signal);
   return fmt::format("signal {} (SIG{})", *signal, name != nullptr ? name : "?");
+}
+
+void raise_file_limit() {
+  rlimit limit{};
+  if (first_file_limit || ::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  first_file_limit = limit;
+  limit.rlim_cur = std::max(limit.rlim_cur, std::min(limit.rlim_max, most_files));
+  ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 IoResult<Child> spawn(const SpawnOptions& options) {

@@ -46,6 +46,9 @@ struct ExitStatus {
   std::string to_string() const;
 };
 
+/// Raises this process's soft limit of open descriptors as far as it may. Its children get the limit that it
+/// began with, for programs that use select() or go through all descriptors break under a high one.
+void raise_file_limit();
 /// Starts a process; an exec that fails is reported here (ENOENT, EACCES, ENOEXEC ...), not by the child.
 IoResult<Child> spawn(const SpawnOptions& options);
 /// Waits for its end and reaps it. Once only.

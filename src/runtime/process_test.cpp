@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "runtime/socket.h"
@@ -62,6 +63,17 @@ TEST(Spawn, TellsTheSignal) {
   const auto status = reactor.block_on(wait_exit(reactor, child->pidfd.get()));
   EXPECT_EQ(status.to_string(), "signal 15 (SIGTERM)");
   EXPECT_EQ(send_signal(child->pidfd.get(), SIGTERM).error().code, ESRCH);
+}
+
+TEST(Spawn, ChildrenHaveTheFirstLimitOfDescriptors) {
+  rlimit limit{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &limit), 0);
+  limit.rlim_cur = 256;
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &limit), 0);
+  raise_file_limit();
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &limit), 0);
+  EXPECT_GT(limit.rlim_cur, 256U);
+  EXPECT_EQ(run({"sh", "-c", "ulimit -Sn"}).first, "256\n");
 }
 
 TEST(Spawn, ChildHasASessionOfItsOwn) {

@@ -26,6 +26,7 @@ using Response = envoy::service::discovery::v3::DeltaDiscoveryResponse;
 constexpr std::string_view delta_method =
     "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources";
 constexpr base::Duration connect_limit = std::chrono::seconds(2);
+constexpr base::Duration forever = std::chrono::years(1);
 
 /// A response that has not been answered yet.
 struct Unanswered {
@@ -54,6 +55,8 @@ struct Context {
   ContextId id;
   Assembly assembly;
   std::string refused;
+  /// Whether the application was given any of it: it may have taken what it could not say so of any more.
+  bool was_applied = false;
   /// Cancelled when the context goes, before the rest of this does.
   runtime::Scope stream;
 };
@@ -63,6 +66,8 @@ struct ContextStream {
   ClientCall call;
   std::map<Type, Assembly::Names> subscribed;
   std::vector<Unanswered> unanswered;
+  /// The application refused the last one, as it may not do again: a port becomes free, a descriptor.
+  bool may_go_well_later = false;
 };
 
 }  // namespace
@@ -174,7 +179,7 @@ Task<void> Client::State::take_placements(http::h2::Connection& connection, cons
 Task<void> Client::State::remove(ContextId id) {
   auto context = std::move(contexts.extract(id).mapped());
   context->stream.cancel();
-  if (context->assembly.in_force()) co_await application.remove(id);
+  if (context->was_applied) co_await application.remove(id);
 }
 
 Task<void> Client::State::keep_following(Context& context, http::h2::Connection& connection) {
@@ -193,7 +198,11 @@ Task<bool> Client::State::follow(Context& context, http::h2::Connection& connect
   if (!co_await subscribe(context, stream)) co_return false;
   if (!co_await stream.call.started()) co_return false;
   for (;;) {
-    auto message = co_await stream.call.receive();
+    auto received = co_await runtime::within(
+        reactor, stream.may_go_well_later ? options.retry_refused : forever, stream.call.receive());
+    // The control plane does not send again what was refused: a new stream asks for it.
+    if (!received) co_return true;
+    auto& message = *received;
     if (!message)
       runtime::log::debug("xds", "stream of {}: {}", context.id.to_string(), message.error().to_string());
     Response response;
@@ -266,23 +275,26 @@ void Client::State::take(Context& context, const Response& response) {
 Task<bool> Client::State::settle(Context& context, ContextStream& stream) {
   auto& assembly = context.assembly;
   std::string refusal;
+  stream.may_go_well_later = false;
   if (assembly.is_changed()) {
     auto next = assembly.build();
     if (next) {
+      context.was_applied = true;
       auto applied = co_await application.apply(*next);
       if (applied) {
         assembly.accept(std::move(*next));
       } else {
         refusal = applied.error().empty() ? "the proxy refused it" : std::move(applied.error());
+        stream.may_go_well_later = true;
       }
     } else {
       refusal = std::move(next.error().detail);
     }
   }
-  context.refused = refusal;
-  if (!refusal.empty()) {
+  if (!refusal.empty() && refusal != context.refused) {
     runtime::log::warning("xds", "refused the configuration of {}: {}", context.id.to_string(), refusal);
   }
+  context.refused = refusal;
   for (auto& response : std::exchange(stream.unanswered, {})) {
     if (!co_await answer(stream.call, std::move(response), refusal)) co_return false;
   }

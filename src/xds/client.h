@@ -24,10 +24,11 @@ class Application {
  public:
   virtual ~Application() = default;
   /// Takes a new Snapshot of its context; once this ends well it is acknowledged. An error's text goes to the
-  /// control plane as a NACK and the one before stays in force. Calls for one context never overlap, those
-  /// for several may. It may be cancelled (destroyed) at any suspension when the context is removed.
+  /// control plane as a NACK, the one before stays in force, and this is tried again later. Calls for one
+  /// context never overlap, those for several may. It may be cancelled (destroyed) at any suspension when the
+  /// context is removed.
   virtual runtime::Task<std::expected<void, std::string>> apply(snapshot::SnapshotPtr snapshot) = 0;
-  /// The context is placed elsewhere or gone. Only for one that was applied.
+  /// The context is placed elsewhere or gone. Only for one that apply was called for, however that ended.
   virtual runtime::Task<void> remove(snapshot::ContextId context) = 0;
 };
 
@@ -42,6 +43,9 @@ class Client {
     /// off.
     base::Duration backoff_first = std::chrono::milliseconds(10);
     base::Duration backoff_max = std::chrono::seconds(5);
+    /// How long after the application has refused something it is asked again, if nothing new comes
+    /// meanwhile.
+    base::Duration retry_refused = std::chrono::seconds(1);
   };
 
   /// `application` must outlive it.

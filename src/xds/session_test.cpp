@@ -61,6 +61,7 @@ class Session : public testing::Test, public Application {
   void start_control_plane() { server = std::make_unique<Server>(reactor); }
 
   Task<std::expected<void, std::string>> apply(SnapshotPtr snapshot) override {
+    is_applying = true;
     if (hold) co_await hold->wait();
     ++applies;
     if (!refusal.empty()) co_return std::unexpected(refusal);
@@ -107,6 +108,7 @@ class Session : public testing::Test, public Application {
   std::vector<std::string> removed;
   std::string refusal;
   runtime::Event* hold = nullptr;
+  bool is_applying = false;
   int applies = 0;
   std::optional<Client> client;
   runtime::Scope proxy;
@@ -210,6 +212,33 @@ TEST_F(Session, ARefusalIsToldAndTheOldStaysInForce) {
   EXPECT_TRUE(has(sample_snapshot(3)));
   EXPECT_FALSE(server->last_nack(web));
   EXPECT_EQ(client->status().contexts[0].refused, "");
+}
+
+TEST_F(Session, WhatTheApplicationRefusedIsTriedAgain) {
+  server->set_contexts("local", {web});
+  connect_first();
+  refusal = "too many open files";
+  server->publish(web, share(sample_snapshot(1)));
+  EXPECT_EQ(settle(web).error().kind, XdsErrorKind::nacked);
+  refusal.clear();
+  until([&] { return has(sample_snapshot(1)); });
+  until([&] {
+    const auto now = server->settled_now(web);
+    return now && *now && (*now)->proxies == 1;
+  });
+  EXPECT_EQ(client->status().contexts[0].refused, "");
+}
+
+TEST_F(Session, AContextThatGoesWhileItIsAppliedIsRemoved) {
+  server->set_contexts("local", {web});
+  connect_first();
+  runtime::Event held;
+  hold = &held;
+  server->publish(web, share(sample_snapshot(1)));
+  until([&] { return is_applying; });
+  server->set_contexts("local", {});
+  until([&] { return !removed.empty(); });
+  EXPECT_THAT(removed, testing::ElementsAre("default/web"));
 }
 
 TEST_F(Session, GoingBackToWhatIsInForceEndsARefusal) {

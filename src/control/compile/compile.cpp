@@ -351,8 +351,4 @@ std::string inbound_key(std::string_view ns, std::string_view instance, std::int
   return fmt::format("inbound/{}/{}/{}", ns, instance, port);
 }
 
-std::string inbound_prefix(std::string_view ns, std::string_view instance) {
-  return fmt::format("inbound/{}/{}/", ns, instance);
-}
-
 }  // namespace weft::control::compile

@@ -78,7 +78,5 @@ std::string outbound_key(const model::Ref& workload, const model::Ref& service,
                          std::optional<std::int32_t> further_port = {});
 /// "inbound/default/web-x2b9q/8080"
 std::string inbound_key(std::string_view ns, std::string_view instance, std::int32_t port);
-/// "inbound/default/web-x2b9q/": what all inbound keys of an instance begin with.
-std::string inbound_prefix(std::string_view ns, std::string_view instance);
 
 }  // namespace weft::control::compile

@@ -101,6 +101,11 @@ void Engine::adopt_one(const provider::Instance& found) {
     // Known to have been well: it stays an endpoint, and its probes say if that has changed.
     self->ready = self->was_ready = found.note == "ready";
     if (self->ready) self->startup_done.set();
+    if (found.phase == provider::Phase::stopping) {
+      // Its end was begun, and is brought to an end.
+      self->draining = true;
+      self->stop.set();
+    }
   }
 }
 

@@ -232,15 +232,8 @@ runtime::Task<void> Engine::take_down(InstancePtr self) {
   self->draining = true;
   touch(*self);
   if (self->has_process) co_await stop_process(self);
-  Addresses::Keys inbound;
-  for (const auto& bound : self->ports) {
-    inbound.insert(compile::inbound_key(self->ns(), self->name, bound.port.number));
-  }
-  if (!inbound.empty()) {
-    // The listeners go from the proxies before their addresses may be given to others.
-    co_await publisher_.flush_and_settle();
-    co_await addresses_.release(std::move(inbound));
-  }
+  // Without ports it has no listeners: the publisher gives their addresses back once the proxies know.
+  if (!std::exchange(self->ports, {}).empty()) co_await publisher_.flush_and_settle();
   if (self->is_known) {
     auto removed = co_await provider_.remove(self->id());
     if (!removed && removed.error().kind != provider::ProviderErrorKind::not_found) {

@@ -202,8 +202,7 @@ Publisher::Services Publisher::ready_since(std::uint64_t pass) const {
 void Publisher::release_unwanted() {
   Addresses::Keys unwanted;
   for (const auto& [key, address] : addresses_.known()) {
-    // Inbound addresses go with their instance.
-    if (wanted_.contains(key) || releasing_.contains(key) || key.starts_with("inbound/")) continue;
+    if (wanted_.contains(key) || releasing_.contains(key)) continue;
     unwanted.insert(key);
   }
   if (unwanted.empty()) return;

@@ -203,6 +203,28 @@ TEST(Adoption, EarlierReadinessSaysNothingOfInstancesStartedAnew) {
   EXPECT_TRUE(mesh.until([&] { return mesh.condition("Service", "web", "Ready") == "True EndpointsReady"; }));
 }
 
+TEST(Adoption, BringsToAnEndWhatWasStopping) {
+  Mesh mesh;
+  mesh.apply(service("web", "", 2));
+  mesh.start_control_plane();
+  ASSERT_TRUE(mesh.until([&] { return mesh.ready("web") == 2; }));
+  mesh.provider.held_stops = {"web"};
+  mesh.patch("Deployment", "web", "/spec/replicas", 1);
+  ASSERT_TRUE(mesh.until([&] { return mesh.order("stop").size() == 1; }));
+  mesh.kill_control_plane();
+  mesh.data_plane.published.clear();
+  mesh.data_plane.fewest_healthy.clear();
+  mesh.provider.held_stops.clear();
+  mesh.data_plane.answering.clear();
+  mesh.start_control_plane();
+  EXPECT_THAT(mesh.data_plane.endpoints(web_cluster),
+              UnorderedElementsAre(EndsWith(" healthy"), EndsWith(" draining")));
+  mesh.data_plane.answering.set();
+  ASSERT_TRUE(mesh.until([&] { return mesh.provider.instances.size() == 1; }));
+  EXPECT_EQ(mesh.data_plane.fewest_healthy[web_cluster], 1);
+  EXPECT_EQ(mesh.ready("web"), 1);
+}
+
 TEST(Adoption, StopsOrphans) {
   Mesh mesh;
   start_chain(mesh);

@@ -107,6 +107,7 @@ Task<provider::Result<provider::Instance>> FakeProvider::stop(std::string id) {
   const auto workload = workload_of(at->second);
   calls.push_back("stop " + workload);
   if (held_stops.contains(workload)) {
+    at->second.phase = provider::Phase::stopping;
     runtime::Event never;
     co_await never.wait();
   }

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <signal.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -32,16 +31,6 @@ constexpr auto last_grace = std::chrono::seconds(10);
 constexpr auto proxy_grace = std::chrono::seconds(5);
 /// Changes of the ports that come together are written together.
 constexpr auto save_delay = std::chrono::milliseconds(20);
-/// Descriptors: a pidfd, a pipe, a cgroup for each instance, and the listening sockets.
-constexpr rlim_t most_files = 65'536;
-
-void raise_file_limit() {
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  limit.rlim_cur = std::max(limit.rlim_cur, std::min(limit.rlim_max, most_files));
-  ::setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 /// The environment of control plane and proxy: this process's own.
 Environment own_environment(const runtime::Home& home) {
   Environment environment;
@@ -251,7 +240,7 @@ runtime::Task<int> supervise(runtime::Reactor& reactor, Options options) {
     co_return 1;
   }
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
-  raise_file_limit();
+  runtime::raise_file_limit();
   runtime::Signals signals(reactor, {SIGCHLD, SIGTERM, SIGINT, SIGHUP});
   auto state = co_await take_over(reactor, options);
   auto listening = runtime::listen_messages(options.home.supervisor_socket());
