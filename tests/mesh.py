@@ -267,9 +267,9 @@ class Mesh:
         """The logs of weft's own processes, for a test's failure."""
         text = ""
         for path in sorted((self.home / "logs").glob("*.log")) if (self.home / "logs").exists() else []:
-            lines = path.read_text(errors="replace").splitlines()
-            text += "".join(f"{line}\n" for line in lines[:-60] if " status=5" in line)
-            text += f"--- {path.name}\n" + "\n".join(path.read_text(errors="replace").splitlines()[-60:]) + "\n"
+            lines = [line[:300] for line in path.read_text(errors="replace").splitlines()]
+            lines = [line for line in lines[:-60] if " status=5" in line] + lines[-60:]
+            text += "\n".join([f"--- {path.name}", *lines, ""])
         return text
 
 

@@ -94,6 +94,15 @@ TEST_F(LogTest, TheTailReachesIntoTheOlderPart) {
   for (const auto& c : cases) EXPECT_EQ(read_all({.tail_lines = c.lines}), c.expected) << c.lines;
 }
 
+TEST_F(LogTest, WhatIsWrittenMeanwhileIsNotInTheTail) {
+  LogFile log(path_, {});
+  for (int i = 0; i < 10; ++i) log.append(fmt::format("line {}\n", i), clock_.wall());
+  auto reader = open_log(reactor_, path_, {.tail_lines = 2});
+  log.append("more\n", clock_.wall());
+  EXPECT_EQ(reactor_.block_on(reader->next()), "line 8\nline 9\n");
+  EXPECT_EQ(reactor_.block_on(reader->next()), std::nullopt);
+}
+
 TEST_F(LogTest, AFullDiskLosesLinesAndSaysHowMany) {
   LogFile log(path_, {});
   log.append("before\n", clock_.wall());

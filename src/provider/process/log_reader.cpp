@@ -25,9 +25,16 @@ runtime::Fd open_file(const std::string& path) {
   return runtime::Fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
 }
 
-/// Where the last lines begin, at most `wanted`; reduces `wanted` by those that there are.
-off_t start_of_tail(int fd, int& wanted) {
-  off_t at = std::max<off_t>(::lseek(fd, 0, SEEK_END), 0);
+bool is_same(int a, int b) {
+  struct stat one{};
+  struct stat other{};
+  return ::fstat(a, &one) == 0 && ::fstat(b, &other) == 0 && one.st_ino == other.st_ino &&
+         one.st_dev == other.st_dev;
+}
+
+/// Where the last lines before `end` begin, at most `wanted`; reduces `wanted` by those that there are.
+off_t start_of_tail(int fd, off_t end, int& wanted) {
+  off_t at = std::max<off_t>(end, 0);
   std::string chunk(chunk_bytes, '\0');
   bool last_byte = true;  // the end of the last line begins no line
   while (at > 0) {
@@ -48,19 +55,19 @@ class LogFileReader final : public LogReader {
   LogFileReader(runtime::Reactor& reactor, std::string path, LogOptions options)
       : reactor_(reactor), path_(std::move(path)), options_(options), current_(open_file(path_)) {
     auto older = open_file(path_ + ".1");
+    if (is_same(older.get(), current_.get())) older.reset();  // rotated just now
+    if (current_) end_ = ::lseek(current_.get(), 0, SEEK_END);
+    int wanted = options_.tail_lines.value_or(0);
     if (!options_.tail_lines) {
+      if (current_) ::lseek(current_.get(), 0, SEEK_SET);
       reading_ = std::move(older);
-      return;
+    } else if (wanted > 0) {
+      if (current_) ::lseek(current_.get(), start_of_tail(current_.get(), end_, wanted), SEEK_SET);
+      if (wanted <= 0 || !older) return;
+      const auto size = ::lseek(older.get(), 0, SEEK_END);
+      ::lseek(older.get(), start_of_tail(older.get(), size, wanted), SEEK_SET);
+      reading_ = std::move(older);
     }
-    int wanted = *options_.tail_lines;
-    if (wanted <= 0) {
-      if (current_) ::lseek(current_.get(), 0, SEEK_END);
-      return;
-    }
-    if (current_) ::lseek(current_.get(), start_of_tail(current_.get(), wanted), SEEK_SET);
-    if (wanted <= 0 || !older) return;
-    ::lseek(older.get(), start_of_tail(older.get(), wanted), SEEK_SET);
-    reading_ = std::move(older);
   }
 
   runtime::Task<Result<std::optional<std::string>>> next() override {
@@ -89,7 +96,7 @@ class LogFileReader final : public LogReader {
   runtime::IoResult<std::string> read_lines() {
     std::string chunk(chunk_bytes, '\0');
     while (true) {
-      auto got = ::read(reading_.get(), chunk.data(), chunk.size());
+      auto got = ::read(reading_.get(), chunk.data(), std::min(chunk.size(), left()));
       if (got < 0) return runtime::last_error();
       if (got == 0) return std::string();
       partial_.append(chunk, 0, static_cast<std::size_t>(got));
@@ -99,6 +106,12 @@ class LogFileReader final : public LogReader {
       partial_.erase(0, end + 1);
       return options_.timestamps ? whole : without_times(whole);
     }
+  }
+
+  /// How much may be read: of a file that grows as fast as it is read, no more than it was.
+  std::size_t left() const {
+    if (!is_current_ || options_.follow) return chunk_bytes;
+    return static_cast<std::size_t>(std::max<off_t>(end_ - ::lseek(reading_.get(), 0, SEEK_CUR), 0));
   }
 
   static std::string without_times(std::string_view lines) {
@@ -174,6 +187,7 @@ class LogFileReader final : public LogReader {
   LogOptions options_;
   runtime::Fd current_;
   runtime::Fd reading_;
+  off_t end_ = 0;  // of the current file, when it was opened
   bool is_current_ = false;
   std::string partial_;
   runtime::Fd watch_;
