@@ -1,10 +1,13 @@
 # Flags of every target: warnings are errors, DWARF 4 for Debian's valgrind (lines and functions only, but all of it
 # in the debug preset), lld, dead code dropped.
+set(weft_debug_info -gdwarf-4)
+if(WEFT_SANITIZE OR CMAKE_BUILD_TYPE STREQUAL "Release")
+  list(APPEND weft_debug_info -g1)
+endif()
 add_compile_options(-Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wconversion
                     -Wno-sign-conversion -Wno-missing-designated-field-initializers
                     -Wimplicit-fallthrough -Wunused -Werror -fno-omit-frame-pointer
-                    -gdwarf-4 $<$<OR:$<CONFIG:Release>,$<BOOL:${WEFT_SANITIZE}>>:-g1>
-                    -ffunction-sections -fdata-sections -fstack-protector-strong)
+                    ${weft_debug_info} -ffunction-sections -fdata-sections -fstack-protector-strong)
 add_compile_definitions(_GNU_SOURCE $<$<CONFIG:Release,RelWithDebInfo>:_FORTIFY_SOURCE=2>)
 add_link_options(-fuse-ld=lld -Wl,--gc-sections -static-libstdc++ -static-libgcc)
 if(WEFT_SANITIZE)

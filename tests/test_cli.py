@@ -117,6 +117,31 @@ class Formats(mesh.MeshTest):
         self.assertEqual(missing.code, 4, missing)
         self.assertIn("did you mean web?", missing.err)
 
+    def test_a_word_that_is_no_command_is_named(self):
+        for command, word, meant in (("weft gett svc", "gett", "weft get"),
+                                     ("control-plane start web", "web", "control-plane start service web")):
+            result = self.mesh.run(*command.split())
+            self.assertEqual(result.code, 2, result)
+            self.assertIn(word, result.err)
+            self.assertIn(f"`{meant}`", result.err)
+
+    def test_several_kinds_of_one_name(self):
+        self.mesh.ok("weft", "wait", "deployments,services", "web")
+        self.mesh.ok("weft", "delete", "services,deployments", "web")
+        self.assertEqual(self.mesh.ok("weft", "get", "services,deployments", "-o", "name").split(),
+                         ["service/db", "deployment/db"])
+
+    def test_the_mesh_has_one_proxy(self):
+        second = self.mesh.run("weft", "proxy")
+        self.assertEqual(second.code, 1, second)
+        self.assertIn(str(self.mesh.proxy()), second.err)
+
+    def test_the_admin_interface_is_not_for_other_machines(self):
+        config = self.mesh.write("proxy.yaml", "version: 1\n")
+        result = self.mesh.weft("proxy", "--config", config, "--admin", "0.0.0.0:1")
+        self.assertEqual(result.code, 2, result)
+        self.assertIn("other machines", result.err)
+
     def test_diff(self):
         changed = resources.text(resources.pair("db", replicas=2))
         result = self.mesh.weft("diff", "-f", "-", stdin=changed)

@@ -122,6 +122,18 @@ class FirstSteps(mesh.MeshTest):
         mesh.reap()
         self.assertEqual(mesh.descendants(), {})
 
+    def test_start_after_scaling_to_none(self):
+        self.create_and_start()
+        self.mesh.ok("control-plane", "scale", "service", "simple-web-service", "--replicas=0")
+        self.mesh.ok("control-plane", "start", "service", "simple-web-service")
+        self.assertEqual(mesh.get(self.mesh.url("simple-web-service")).status, 200)
+
+    def test_a_provider_that_does_not_exist(self):
+        self.mesh.ok("control-plane", "create", "service", "web", "--image=example-web-service", "--provider=docker")
+        result = self.mesh.run("control-plane", "start", "service", "web")
+        self.assertEqual(result.code, 1, result)
+        self.assertIn("docker", result.err)
+
     def test_scaling_down_gives_the_addresses_back(self):
         self.create_and_start()
         for replicas in (6, 1, 6, 1, 4):

@@ -1,10 +1,14 @@
 // Commands on CLI11.
 #include "cli/command.h"
 
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <map>
 
 #include "base/clock.h"
+#include "base/nearest.h"
 
 namespace weft::cli {
 
@@ -33,6 +37,44 @@ std::string path_of(const CLI::App& app) {
 
 std::vector<const CLI::App*> subcommands_of(const CLI::App& app) {
   return app.get_subcommands([](const CLI::App*) { return true; });
+}
+
+/// The deepest command that the words name, and the word after it that names none of its subcommands.
+struct Unknown {
+  std::string path;
+  const CLI::App* app;
+  std::string word;
+};
+
+std::optional<Unknown> find_unknown(const CLI::App& root, int argc, char** argv) {
+  Unknown at{root.get_name(), &root, {}};
+  for (int i = 1; i < argc; ++i) {
+    const std::string word = argv[i];
+    const auto below = subcommands_of(*at.app);
+    if (below.empty() || word.starts_with('-')) return std::nullopt;
+    const auto next = std::ranges::find(below, word, [](const CLI::App* app) { return app->get_name(); });
+    if (next == below.end()) {
+      at.word = word;
+      return at;
+    }
+    at.path += " " + word;
+    at.app = *next;
+  }
+  return std::nullopt;
+}
+
+/// "there is no command `weft gett`", with what may be meant.
+std::unexpected<Failure> refuse_unknown(const Unknown& unknown) {
+  std::vector<std::string_view> names;
+  const auto below = subcommands_of(*unknown.app);
+  for (const auto* app : below) {
+    if (!app->get_group().empty()) names.push_back(app->get_name());
+  }
+  auto nearest = std::string(base::nearest(unknown.word, names));
+  if (nearest.empty() && names.size() == 1) nearest = fmt::format("{} {}", names.front(), unknown.word);
+  return failure(Exit::usage, fmt::format("there is no command `{} {}`", unknown.path, unknown.word), {},
+                 nearest.empty() ? fmt::format("see `{} --help`", unknown.path)
+                                 : fmt::format("did you mean `{} {}`?", unknown.path, nearest));
 }
 
 }  // namespace
@@ -129,6 +171,7 @@ Result<bool> CommandLine::parse(int argc, char** argv) {
     app_->exit(help);
     return false;
   } catch (const CLI::ParseError& error) {
+    if (const auto unknown = find_unknown(*app_, argc, argv)) return refuse_unknown(*unknown);
     return failure(Exit::usage, error.what(), {}, "see `" + path_of(*app_) + " --help`");
   }
   return true;

@@ -21,14 +21,12 @@ namespace {
 struct Options {
   std::vector<std::string> words;
   bool follow = false;
-  bool previous = false;
   bool timestamps = false;
   int tail = -1;
 };
 
 std::string query_of(const Options& options) {
-  std::string query = fmt::format("?follow={}&timestamps={}&previous={}", options.follow, options.timestamps,
-                                  options.previous);
+  std::string query = fmt::format("?follow={}&timestamps={}", options.follow, options.timestamps);
   if (options.tail >= 0) query += fmt::format("&tailLines={}", options.tail);
   return query;
 }
@@ -141,7 +139,6 @@ void add_logs(Command parent, Context& context) {
   command.flag("-f,--follow", options->follow, "Go on with what comes");
   command.option("--tail", options->tail, "Only so many of the last lines", 0,
                  std::numeric_limits<int>::max());
-  command.flag("--previous", options->previous, "Of the run before the last restart");
   command.flag("--timestamps", options->timestamps, "Each line with its time");
   command.ns(context);
   command.home(context);

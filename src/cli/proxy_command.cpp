@@ -107,6 +107,12 @@ proxy::Options proxy_options(const Options& options, const std::string& access_l
 
 Task<Result<void>> run_in_mesh(runtime::Reactor& reactor, runtime::Home home, Options options) {
   runtime::Signals signals(reactor, {SIGTERM, SIGINT});
+  const auto lock = runtime::HomeLock::take(home.proxy_lock());
+  if (!lock) {
+    co_return failure(Exit::failed, fmt::format("this mesh has its proxy: {}", lock.error().detail),
+                      home.state(),
+                      "the supervisor starts its proxy itself; for a proxy alone give --config FILE");
+  }
   auto supervisor =
       co_await SupervisorClient::connect_within(reactor, home.supervisor_socket(), supervisor_limit);
   if (!supervisor) {
@@ -155,6 +161,15 @@ Result<void> run(const Context& context, const Options& options) {
     if (!home) return std::unexpected(std::move(home.error()));
     return reactor.block_on(run_in_mesh(reactor, *home, options));
   }
+  if (!options.admin.empty()) {
+    const auto address = base::Address::parse(options.admin);
+    if (!address || !address->is_loopback()) {
+      return failure(Exit::usage,
+                     fmt::format("--admin={} is {}", options.admin,
+                                 address ? "open to other machines, and knows no passwords" : "no address"),
+                     {}, "write 127.0.0.1:PORT or unix:/PATH");
+    }
+  }
   std::ifstream file(options.config, std::ios::binary);
   if (!file) {
     return failure(Exit::usage, fmt::format("cannot read {}", options.config), {}, "name a readable file");
@@ -164,10 +179,6 @@ Result<void> run(const Context& context, const Options& options) {
   if (!config) {
     return std::unexpected(
         Failure{Exit::invalid, "the proxy was not started", {}, {}, std::move(config.error())});
-  }
-  if (!options.admin.empty() && !base::Address::parse(options.admin)) {
-    return failure(Exit::usage, fmt::format("--admin={} is no address", options.admin), {},
-                   "write IP:PORT or unix:/PATH");
   }
   return reactor.block_on(run_alone(reactor, std::move(*config), options));
 }
@@ -184,8 +195,8 @@ void add_proxy(Command parent, Context& context) {
   command.option("--config", options->config, "Listeners, routes and clusters as YAML (docs/proxy.md)",
                  {.value = "FILE"});
   command.option("--workers", options->workers, "Worker threads [one for each CPU]", 1, 256);
-  command.option("--admin", options->admin, "Admin interface with --config: IP:PORT or unix:/PATH [none]",
-                 {.value = "ADDRESS"});
+  command.option("--admin", options->admin,
+                 "Admin interface with --config: 127.0.0.1:PORT or unix:/PATH [none]", {.value = "ADDRESS"});
   command.option("--access-log", options->access_log, "A line for each request: FILE, or - for stderr",
                  {.value = "FILE"});
   command.home(context);

@@ -30,8 +30,9 @@ constexpr int log_lines = 10;
 constexpr auto crash_patience = std::chrono::seconds(3);
 
 /// Reasons that only the user can mend.
-constexpr std::array<std::string_view, 5> stuck_reasons = {
-    "ImageNotFound", "ImageNotExecutable", "DependencyCycle", "BackoffLimitExceeded", "AddressUnavailable"};
+constexpr std::array<std::string_view, 6> stuck_reasons = {"ImageNotFound",      "ImageNotExecutable",
+                                                           "DependencyCycle",    "BackoffLimitExceeded",
+                                                           "AddressUnavailable", "ProviderNotFound"};
 
 bool is_stuck(std::string_view reason) {
   return std::ranges::find(stuck_reasons, reason) != stuck_reasons.end();
@@ -81,7 +82,7 @@ Progress progress_of_job(const Json& job) {
   if (condition_of(job, "Complete").is_true()) return done("complete");
   if (const auto failed = condition_of(job, "Failed"); failed.is_true())
     return stuck("failed, " + words_of(failed));
-  return waits(job, {"DependenciesReady"}, number_at(job, "/status/active") > 0 ? "runs" : "waits");
+  return waits(job, {"DependenciesReady", "Failed"}, number_at(job, "/status/active") > 0 ? "runs" : "waits");
 }
 
 Progress progress_of_service(const Json& service, bool must_serve) {

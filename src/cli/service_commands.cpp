@@ -1,6 +1,8 @@
 // `start`, `stop`, `restart` and `scale`: changes of one service's Deployments, each waited for.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/clock.h"
 #include "cli/commands.h"
 #include "cli/objects.h"
@@ -29,7 +31,7 @@ Awaited awaited(const Ref& ref) { return {model::find_kind(model::to_string(ref.
 /// The merge patch that gives a Deployment that is not started its replicas back.
 Json start_patch(const Json& deployment) {
   return {{"metadata", {{"annotations", {{std::string(model::annotation::replicas), nullptr}}}}},
-          {"spec", {{"replicas", intended_replicas(deployment)}}}};
+          {"spec", {{"replicas", std::max<std::int64_t>(intended_replicas(deployment), 1)}}}};
 }
 
 Json stop_patch(const Json& deployment) {
@@ -117,7 +119,7 @@ Result<void> start(const Context& context, const Options& options) {
   std::vector<std::pair<Ref, Json>> patches;
   for (const auto& ref : needed) {
     const Json& object = work->graph.objects.at(ref);
-    if (is_not_started(object)) patches.emplace_back(ref, start_patch(object));
+    if (number_at(object, "/spec/replicas", 1) == 0) patches.emplace_back(ref, start_patch(object));
   }
   if (auto changed = change(*work, std::move(patches), needed, {service_of(context, options)}); !changed) {
     return changed;

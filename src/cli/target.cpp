@@ -24,7 +24,7 @@ Result<const model::Kind*> parse_kind(const std::string& text) {
 Result<std::vector<Target>> parse_targets(const std::vector<std::string>& words,
                                           const std::string& default_kind) {
   std::vector<Target> targets;
-  const model::Kind* kind = nullptr;
+  std::vector<const model::Kind*> kinds;
   for (const auto& word : words) {
     if (const auto slash = word.find('/'); slash != std::string::npos) {
       auto named = parse_kind(word.substr(0, slash));
@@ -32,21 +32,21 @@ Result<std::vector<Target>> parse_targets(const std::vector<std::string>& words,
       targets.push_back({*named, word.substr(slash + 1)});
       continue;
     }
-    if (kind != nullptr) {
-      targets.push_back({kind, word});
+    if (!kinds.empty()) {
+      for (const auto* kind : kinds) targets.push_back({kind, word});
       continue;
     }
     if (!default_kind.empty() && (words.size() == 1 || model::find_kind(word) == nullptr)) {
-      kind = model::find_kind(default_kind);
-      targets.push_back({kind, word});
+      kinds = {model::find_kind(default_kind)};
+      targets.push_back({kinds.front(), word});
       continue;
     }
     for (std::size_t at = 0; at <= word.size();) {
       const auto comma = std::min(word.find(',', at), word.size());
       auto named = parse_kind(word.substr(at, comma - at));
       if (!named) return std::unexpected(std::move(named.error()));
-      kind = *named;
-      if (words.size() == 1) targets.push_back({kind, {}});
+      kinds.push_back(*named);
+      if (words.size() == 1) targets.push_back({*named, {}});
       at = comma + 1;
     }
   }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -72,16 +73,23 @@ std::string move_by(std::uint32_t from, std::uint32_t to) {
   return from > to ? "remove " + spaces(from - to) : "add " + spaces(to - from);
 }
 
-base::Diagnostic explain_tab(const Source& source, const SyntaxError& error) {
-  for (std::uint32_t number = error.position.line; number <= source.line_count(); ++number) {
+/// A tab in the indentation of one of these lines.
+std::optional<base::Diagnostic> explain_indent_tab(const Source& source, std::uint32_t first,
+                                                   std::uint32_t last) {
+  for (std::uint32_t number = first; number <= std::min(last, source.line_count()); ++number) {
     std::string_view text = source.line(number);
-    std::size_t first = std::min(text.find_first_not_of(" \t"), text.size());
-    if (std::size_t tab = text.substr(0, first).find('\t'); tab != std::string_view::npos) {
+    std::size_t end = std::min(text.find_first_not_of(" \t"), text.size());
+    if (std::size_t tab = text.substr(0, end).find('\t'); tab != std::string_view::npos) {
       return source.error(code::tab, {number, static_cast<std::uint32_t>(tab) + 1},
                           "a tab in the indentation: YAML indents with spaces only",
                           "Replace the tab with spaces, as many as the lines beside it have.");
     }
   }
+  return std::nullopt;
+}
+
+base::Diagnostic explain_tab(const Source& source, const SyntaxError& error) {
+  if (auto found = explain_indent_tab(source, error.position.line, source.line_count())) return *found;
   return source.error(code::tab, error.position, "a tab where YAML wants spaces",
                       "Replace the tab with spaces.");
 }
@@ -260,8 +268,11 @@ base::Diagnostic explain(const Source& source, const SyntaxError& error) {
                           "Put a comma before it.");
     return explain_bracket(source, *error.open_bracket);
   }
-  if (has(what, "multiline plain key") || has(what, "mapping in plain multiline"))
+  if (has(what, "multiline plain key") || has(what, "mapping in plain multiline")) {
+    const auto below = next_line(source, error.position.line).number;
+    if (auto tab = explain_indent_tab(source, error.position.line, below)) return *tab;
     return explain_multiline(source, error);
+  }
   if (has(what, "indent") || has(what, "indendation") || has(what, "invalid value after mapping") ||
       has(what, "did not find expected") || has(what, "at the end of block sequence"))
     return explain_indent(source, error);

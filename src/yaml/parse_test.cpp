@@ -57,6 +57,8 @@ TEST_P(BrokenText, IsRefusedWithPlaceAndMend) {
 const Broken broken_texts[] = {
     {"TabAsIndent", "a:\n\tb: 1\n", code::tab, 2, 1, "spaces"},
     {"TabAfterSpaces", "a:\n  \tb: 1\n", code::tab, 2, 3, "spaces"},
+    {"TabBelowAValue", "a: 1\n\tb: 2\n", code::tab, 2, 1, "spaces"},
+    {"TabBelowAValueDeeper", "c:\n  a: 1\n  \tb: 2\n", code::tab, 3, 3, "spaces"},
     {"TabBeforeItem", "a:\n\t- b\n", code::tab, 2, 1, "spaces"},
     {"KeyDeeperThanItsSibling", "a: x\n   b: y\n", code::bad_indent, 2, 4,
      "Line up `b:` with `a:` in line 1, column 1: remove 3 spaces"},
