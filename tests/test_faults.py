@@ -41,6 +41,7 @@ class Images(mesh.MeshTest):
         result = self.start("never-ready", timeout="2s")
         self.assertEqual(result.code, 5, result)
         self.assertIn("still loading", result.err)
+        self.assertIn("refused", result.err)
         self.mesh.ok("control-plane", "stop", "service", "web")
 
     def test_ignores_sigterm(self):

@@ -14,6 +14,7 @@
 #include "cli/objects.h"
 #include "cli/terminal.h"
 #include "model/check.h"
+#include "model/codes.h"
 #include "runtime/fd.h"
 #include "yaml/limits.h"
 
@@ -79,14 +80,14 @@ void check_across(const std::vector<model::Object>& objects, const Context& cont
         std::tuple(std::string(model::kind_of(object.resource)), metadata.ns, metadata.name), &object);
     if (!added) {
       diagnostics.push_back(
-          at_object(object, "model/duplicate",
+          at_object(object, model::code::duplicate_resource,
                     fmt::format("{} is also in {}:{}", kind_and_name(object.json),
                                 found->second->source->file(), found->second->position.line),
                     "keep one of them"));
     }
     if (context.ns_given && !metadata.ns.empty() && metadata.ns != context.ns) {
       diagnostics.push_back(at_object(
-          object, "model/namespace",
+          object, model::code::other_namespace,
           fmt::format("{} is of namespace {}, not {}", kind_and_name(object.json), metadata.ns, context.ns),
           "leave -n out, or take metadata.namespace out of the file"));
     }

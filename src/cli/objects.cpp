@@ -291,7 +291,8 @@ const std::vector<Column>& pod_columns() {
        [](const Json& o, base::WallTime) {
          return Cell{std::to_string(number_at(o, "/status/containerStatuses/0/restartCount"))};
        }},
-      {"AGE", false, age_cell},
+      {"AGE", false,
+       [](const Json& o, base::WallTime now) { return Cell{age_of(text_at(o, "/status/startTime"), now)}; }},
       {"WORKLOAD", true,
        [](const Json& o, base::WallTime) {
          const Json& labels = value_at(o, "/metadata/labels");

@@ -150,6 +150,8 @@ Task<std::string> failing_log(Api& api, std::string ns, std::string workload) {
       const auto message = text_at(pod, fmt::format("/status/containerStatuses/0/state/{}/message", state));
       if (!message.empty()) text += ": " + message;
     }
+    const auto ready = condition_of(pod, "Ready");
+    if (ready.reason == "NotReady" && !ready.message.empty()) text += ": " + ready.message;
     std::string log;
     auto on_bytes = [&log](std::string_view bytes) { log += bytes; };
     const std::string path =

@@ -18,6 +18,7 @@ constexpr std::string_view wrong_type = "model/wrong-type";
 constexpr std::string_view invalid_value = "model/invalid-value";
 constexpr std::string_view duplicate = "model/duplicate";
 constexpr std::string_view duplicate_resource = "model/duplicate-resource";
+constexpr std::string_view other_namespace = "model/other-namespace";
 constexpr std::string_view selector_mismatch = "model/selector-mismatch";
 constexpr std::string_view impossible_condition = "model/impossible-condition";
 constexpr std::string_view extra_container = "model/extra-container";
@@ -33,6 +34,6 @@ constexpr std::array all{
     missing_field,   unknown_field,      ignored_field,      wrong_type,           invalid_value,
     duplicate,       duplicate_resource, selector_mismatch,  impossible_condition, extra_container,
     opaque_protocol, unknown_port,       missing_dependency, dependency_cycle,     target_port_mismatch,
-    selects_nothing};
+    selects_nothing, other_namespace};
 
 }  // namespace weft::model::code

@@ -1,5 +1,7 @@
 #include "proxy/context.h"
 
+#include <algorithm>
+
 namespace weft::proxy {
 namespace {
 
@@ -7,6 +9,16 @@ const snapshot::Cluster* previous(const Config* config, const snapshot::Cluster&
   if (config == nullptr) return nullptr;
   const auto* same = find_cluster(config->snapshot(), cluster.name);
   return same != nullptr && same->protocol == cluster.protocol ? same : nullptr;
+}
+
+using Listeners = decltype(Context::listeners);
+
+/// The one at that address, mostly under the same name.
+Listeners::const_iterator known_listener(const Listeners& listeners, const snapshot::Listener& config) {
+  const auto is_same = [&](const auto& entry) { return entry.second->config->address == config.address; };
+  const auto named = listeners.find(config.name);
+  if (named != listeners.end() && is_same(*named)) return named;
+  return std::ranges::find_if(listeners, is_same);
 }
 
 }  // namespace
@@ -36,8 +48,8 @@ std::vector<LocalPtr<ListenerState>> put_in_force(LocalPtr<Context> context, Pla
   context->listeners.clear();
   for (const auto& listener : snapshot.listeners) {
     LocalPtr<ListenerState> state;
-    const auto known = listeners.find(listener.name);
-    if (known != listeners.end() && known->second->config->address == listener.address) {
+    const auto known = known_listener(listeners, listener);
+    if (known != listeners.end()) {
       state = listeners.extract(known).mapped();
     } else {
       state = LocalPtr(new ListenerState(context));

@@ -104,8 +104,8 @@ struct ClusterParts {
   base::Random& random;
 };
 
-/// Puts `plan` in force: clusters of the same name and protocol keep their state, listeners of the same name
-/// and address theirs. The listeners that are gone come back, marked as removed.
+/// Puts `plan` in force: clusters of the same name and protocol keep their state, listeners of the same
+/// address theirs, also under another name. The listeners that are gone come back, marked as removed.
 std::vector<LocalPtr<ListenerState>> put_in_force(LocalPtr<Context> context, PlanPtr plan,
                                                   const ClusterParts& parts);
 /// Takes a context out of force: its clusters are retired, all its listeners come back, marked as removed.

@@ -296,6 +296,71 @@ TEST_F(ContextFlow, OpaqueConnectionWithoutEndpointIsClosed) {
   EXPECT_EQ(worker_->connections(), 0U);
 }
 
+TEST_F(ContextFlow, IdleOpaqueConnectionIsClosedInTimeAlsoAfterAHalfClose) {
+  for (const bool by_client : {true, false}) {
+    backends_.clear();
+    backend(1).mode = Backend::Mode::by_hand;
+    apply(tcp_context({1}));
+    auto wire = connect();
+    wire.send("x");
+    auto& server = *backend(1).wires.at(0);
+    (by_client ? wire : server).shutdown();
+    advance(59min);
+    EXPECT_EQ(worker_->connections(), 1U);
+    advance(2min);
+    EXPECT_EQ(worker_->connections(), 0U) << by_client;
+  }
+}
+
+TEST_F(ContextFlow, OpaqueConnectionsAreLimitedAndCounted) {
+  backend(1).mode = Backend::Mode::by_hand;
+  backend(2).mode = Backend::Mode::by_hand;
+  auto snapshot = tcp_context({1, 2});
+  snapshot.clusters[0].max_connections = 1;
+  apply(snapshot);
+  auto first = connect();
+  auto second = connect();
+  EXPECT_EQ(backend(1).wires.size() + backend(2).wires.size(), 2U) << "where there is room";
+  EXPECT_EQ(total("weft_upstream_connections_active"), 2U);
+  auto third = connect();
+  EXPECT_TRUE(third.is_closed());
+  EXPECT_FALSE(first.is_closed());
+  EXPECT_EQ(total("weft_upstream_connect_failures_total"), 0U);
+  first.close();
+  backend(1).wires.at(0)->close();
+  EXPECT_EQ(total("weft_upstream_connections_active"), 1U);
+  auto fourth = connect();
+  EXPECT_FALSE(fourth.is_closed());
+  EXPECT_EQ(total("weft_upstream_connections_total"), 3U);
+}
+
+TEST_F(ContextFlow, BytesOfOpaqueConnectionsAreCountedAsTheyPass) {
+  backend(1).mode = Backend::Mode::by_hand;
+  apply(tcp_context({1}));
+  auto wire = connect();
+  wire.send("question");
+  backend(1).wires.at(0)->send("answer");
+  EXPECT_EQ(total("istio_tcp_received_bytes_total"), 8U);
+  EXPECT_EQ(total("istio_tcp_sent_bytes_total"), 6U);
+  wire.close();
+  EXPECT_EQ(total("istio_tcp_received_bytes_total"), 8U);
+}
+
+TEST_F(ContextFlow, ListenerUnderAnotherNameIsTheSame) {
+  backend(1);
+  apply(simple({1}));
+  auto wire = connect();
+  EXPECT_EQ(body_of(wire.exchange(get_text)), "b1");
+  const auto before = worker_->find_listener({"default", "shop"}, "in");
+  auto renamed = simple({1});
+  renamed.listeners[0].name = "other";
+  apply(renamed);
+  EXPECT_EQ(worker_->find_listener({"default", "shop"}, "other"), before);
+  EXPECT_FALSE(worker_->find_listener({"default", "shop"}, "in"));
+  EXPECT_FALSE(wire.is_closed());
+  EXPECT_EQ(body_of(wire.exchange(get_text)), "b1");
+}
+
 TEST_F(ContextFlow, IdleOpaqueConnectionIsClosedInTime) {
   backend(1).mode = Backend::Mode::by_hand;
   apply(tcp_context({1}));

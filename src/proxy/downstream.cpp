@@ -78,6 +78,7 @@ runtime::Task<void> Downstream::run() {
     keep_alive = head ? co_await serve_request(*this) : co_await refuse_malformed(head.error().refusal);
     if (is_ending() && reader.buffered().empty()) break;
   }
+  if (stream->resets_at_close()) co_return;
   // Bytes that were not read would turn the close into a reset, and the reset could overtake the answer.
   co_await http::h1::linger(worker.reactor, *stream, linger_limit);
 }

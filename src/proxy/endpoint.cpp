@@ -10,23 +10,38 @@
 
 namespace weft::proxy {
 
-UpstreamConnection::UpstreamConnection(runtime::Reactor& reactor, LocalPtr<EndpointState> endpoint,
-                                       std::unique_ptr<runtime::Stream> stream, bool is_local)
-    : reader(*stream),
-      writer(*stream),
-      deadline(reactor, *stream),
-      endpoint_(std::move(endpoint)),
-      stream_(std::move(stream)),
-      is_local_(is_local) {
+ConnectionPlace::ConnectionPlace(LocalPtr<EndpointState> endpoint) : endpoint_(std::move(endpoint)) {
+  ++endpoint_->connections_;
+}
+
+ConnectionPlace::~ConnectionPlace() {
+  if (!endpoint_) return;
+  if (is_connected_) {
+    --endpoint_->counters_.upstream_connections_active;
+  } else {
+    ++endpoint_->counters_.upstream_connect_failures;
+  }
+  --endpoint_->connections_;
+  endpoint_->call_next({});
+}
+
+void ConnectionPlace::connected() {
+  is_connected_ = true;
   ++endpoint_->counters_.upstream_connections;
   ++endpoint_->counters_.upstream_connections_active;
 }
 
-UpstreamConnection::~UpstreamConnection() {
-  stream_->readable().cancel(*this);
-  --endpoint_->counters_.upstream_connections_active;
-  endpoint_->connection_ended();
-}
+UpstreamConnection::UpstreamConnection(runtime::Reactor& reactor, ConnectionPlace place,
+                                       std::unique_ptr<runtime::Stream> stream, bool is_local)
+    : reader(*stream),
+      writer(*stream),
+      deadline(reactor, *stream),
+      write_deadline(reactor, *stream),
+      place_(std::move(place)),
+      stream_(std::move(stream)),
+      is_local_(is_local) {}
+
+UpstreamConnection::~UpstreamConnection() { stream_->readable().cancel(*this); }
 
 bool UpstreamConnection::seems_open() {
   if (stream_->fd() < 0) return true;
@@ -42,11 +57,11 @@ void UpstreamConnection::wake() {
     stream_->readable().wait(*this);
     return;
   }
-  endpoint_->drop_idle(*this);
+  place_.endpoint().drop_idle(*this);
 }
 
 void Lease::keep() {
-  auto& endpoint = *connection_->endpoint_;
+  auto& endpoint = connection_->place_.endpoint();
   endpoint.keep(std::move(connection_));
 }
 
@@ -105,16 +120,6 @@ Lease EndpointState::take_idle() {
   return Lease(std::move(connection));
 }
 
-void EndpointState::connect_failed() {
-  ++counters_.upstream_connect_failures;
-  connection_ended();
-}
-
-void EndpointState::connection_ended() {
-  --connections_;
-  call_next({});
-}
-
 void EndpointState::call_next(Lease lease) {
   if (pending_.empty()) return;
   auto& next = *pending_.front();
@@ -129,13 +134,14 @@ void EndpointState::keep(std::unique_ptr<UpstreamConnection> connection) {
   ++connection->requests_;
   connection->deadline.clear();
   if (is_retired_ || health_ != snapshot::Health::healthy) return;
+  // The peer's end may have come together with the response: then nothing will tell of it again.
+  if (!connection->reader.is_quiet()) return;
   if (!pending_.empty()) {
-    call_next(Lease(std::move(connection)));
+    // Who waits may have a request that cannot be sent again. If this has ended, its end calls them.
+    if (connection->seems_open()) call_next(Lease(std::move(connection)));
     return;
   }
   if (idle_.size() >= limits_.max_idle_per_endpoint) return;
-  // The peer's end may have come together with the response: then nothing will tell of it again.
-  if (!connection->reader.is_quiet()) return;
   connection->idle_since_ = reactor_.coarse_now();
   connection->stream_->readable().wait(*connection);
   idle_.push_back(std::move(connection));

@@ -21,11 +21,28 @@ namespace weft::proxy {
 
 class EndpointState;
 
+/// One connection's place among those of its endpoint: counted from the attempt to connect to the end.
+class ConnectionPlace {
+ public:
+  explicit ConnectionPlace(LocalPtr<EndpointState> endpoint);
+  ConnectionPlace(ConnectionPlace&&) = default;
+  ConnectionPlace& operator=(ConnectionPlace&&) = delete;
+  /// Without connected() it was a failure to connect.
+  ~ConnectionPlace();
+
+  void connected();
+  EndpointState& endpoint() const { return *endpoint_; }
+
+ private:
+  LocalPtr<EndpointState> endpoint_;  // null when moved from
+  bool is_connected_ = false;
+};
+
 /// One HTTP/1.1 connection to an endpoint. At rest it lies in its endpoint's pool and watches for the peer's
 /// end.
 class UpstreamConnection final : private runtime::Waiter {
  public:
-  UpstreamConnection(runtime::Reactor& reactor, LocalPtr<EndpointState> endpoint,
+  UpstreamConnection(runtime::Reactor& reactor, ConnectionPlace place,
                      std::unique_ptr<runtime::Stream> stream, bool is_local);
   UpstreamConnection(const UpstreamConnection&) = delete;
   UpstreamConnection& operator=(const UpstreamConnection&) = delete;
@@ -34,7 +51,10 @@ class UpstreamConnection final : private runtime::Waiter {
   runtime::Stream& stream() { return *stream_; }
   http::h1::ResponseReader reader;
   http::h1::Writer writer;
+  /// For the response.
   runtime::Deadline deadline;
+  /// For one piece of the request to be taken.
+  runtime::Deadline write_deadline;
 
   /// It leads to an inbound listener of this process, so that what it says of failures can be believed.
   bool is_local() const { return is_local_; }
@@ -48,7 +68,7 @@ class UpstreamConnection final : private runtime::Waiter {
   friend class Lease;
   void wake() override;
 
-  LocalPtr<EndpointState> endpoint_;
+  ConnectionPlace place_;
   std::unique_ptr<runtime::Stream> stream_;
   bool is_local_;
   std::uint64_t requests_ = 0;
@@ -124,9 +144,6 @@ class EndpointState final : public LocalCounted {
   bool has_room(std::uint32_t max) const { return connections_ < max; }
   bool is_retired() const { return is_retired_; }
   std::size_t pending() const { return pending_.size(); }
-  /// Counts a connection that is being made; ended by UpstreamConnection's end or by connect_failed().
-  void connecting() { ++connections_; }
-  void connect_failed();
   /// Closes connections that have rested since before `time`.
   void close_idle_since(base::MonoTime time);
 
@@ -144,6 +161,7 @@ class EndpointState final : public LocalCounted {
   std::string workload;
 
  private:
+  friend class ConnectionPlace;
   friend class UpstreamConnection;
   friend class Lease;
   friend class PendingRequest;
@@ -151,7 +169,6 @@ class EndpointState final : public LocalCounted {
   void keep(std::unique_ptr<UpstreamConnection> connection);
   void drop_idle(UpstreamConnection& connection);
   void close_idle();
-  void connection_ended();
   void call_next(Lease lease);
 
   runtime::Reactor& reactor_;

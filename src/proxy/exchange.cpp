@@ -113,10 +113,14 @@ runtime::Task<void> ClientSide::send_rest() {
     request_.bytes_received += piece->size();
     const bool last = reader.body_done();
     const bool has_trailers = last && !reader.trailers().empty();
+    upstream_.write_deadline.expires_after(request_.pause_limit());
     auto sent = co_await upstream_.writer.write(*piece, last && !has_trailers);
     if (sent && has_trailers) sent = co_await upstream_.writer.finish(&reader.trailers());
+    upstream_.write_deadline.clear();
     // If the endpoint takes no more, its response says why, or its end does.
     if (!sent) co_return;
+    // It may have waited for this piece within its response.
+    if (!upstream_.reader.body_done()) upstream_.deadline.expires_after(request_.pause_limit());
     if (last) break;
   }
   is_uploading_ = false;
@@ -183,38 +187,56 @@ runtime::Task<Failure> read_final_head(Request& request, UpstreamConnection& ups
     if (!response.is_interim()) co_return Failure::none;
     if (request.is_http10()) continue;
     rewrite_response(request, response);
-    request.client.writer.put_head(response, Framing{});
-    if (!(co_await request.client.writer.flush())) co_return Failure::downstream_closed;
+    auto& client = request.client;
+    client.writer.put_head(response, Framing{});
+    client.write_deadline.expires_after(request.worker.limits().body_timeout);
+    const auto sent = co_await client.writer.flush();
+    client.write_deadline.clear();
+    if (!sent) co_return Failure::downstream_closed;
   }
+}
+
+/// What a response that broke off means. Of one that has begun the client sees no end; in place of one whose
+/// head still waited it is told.
+Failure broken_off(Request& request, const ReadError& error) {
+  if (!request.has_begun_response) {
+    request.client.writer.drop_queued();
+    request.client.stream->reset_at_close(false);
+  }
+  const auto failure = failure_of_upstream(error);
+  return failure == Failure::reset_before_response ? Failure::cut_in_response : failure;
 }
 
 /// Streams the response. Its head waits for the first piece of the body where that is there already.
 runtime::Task<Failure> send_response(Request& request, UpstreamConnection& upstream) {
   auto& reader = upstream.reader;
   auto& response = reader.head();
-  request.status = response.status;
   const auto framing = response_framing(request, reader.framing());
-  if (framing.kind == Framing::Kind::until_close) request.keep_alive = false;
+  const bool ends_by_close = framing.kind == Framing::Kind::until_close;
+  if (ends_by_close) request.keep_alive = false;
   rewrite_response(request, response);
   request.client.writer.put_head(response, framing);
+  // Until it is whole: a clean end of the connection would say that it is.
+  if (ends_by_close) request.client.stream->reset_at_close(true);
   if (!reader.body_done() && reader.buffered().empty()) {
+    request.status = response.status;
     if (!co_await send_to_client(request, {}, false)) co_return Failure::downstream_closed;
   }
   while (true) {
+    upstream.deadline.expires_after(request.pause_limit());
     const auto piece = co_await reader.read_body();
-    if (!piece) {
-      const auto failure = failure_of_upstream(piece.error());
-      // What is cut in the middle must not look whole: the connection is closed without the end of the body.
-      request.has_begun_response = true;
-      co_return failure == Failure::reset_before_response ? Failure::cut_in_response : failure;
-    }
+    upstream.deadline.expires_after(request.time_left());
+    if (!piece) co_return broken_off(request, piece.error());
+    request.status = response.status;
     const bool last = reader.body_done();
     const bool has_trailers = last && framing.kind == Framing::Kind::chunked && !reader.trailers().empty();
     if (!co_await send_to_client(request, *piece, last, has_trailers ? &reader.trailers() : nullptr)) {
       co_return Failure::downstream_closed;
     }
-    if (last) co_return Failure::none;
+    if (last) break;
   }
+  if (ends_by_close) request.client.stream->reset_at_close(false);
+  co_return Failure::none;
 }
 
 /// The failure that the inbound chain of this process says it made, none if the response is the
@@ -250,31 +272,40 @@ runtime::Task<Failure> exchange(Request& request, Lease lease) {
   upstream.deadline.expires_after(request.time_left());
   if (const auto failure = co_await read_first_piece(request); failure != Failure::none) co_return failure;
   const auto before = upstream.writer.bytes_sent();
+  upstream.write_deadline.expires_after(request.pause_limit());
   const auto sent = co_await send_request(request, upstream);
+  upstream.write_deadline.clear();
   request.was_sent = upstream.writer.bytes_sent() != before;
   if (!sent && sent.error().code == ETIMEDOUT) co_return Failure::response_timeout;
   // One that closes while it is written to may have answered before: that is read all the same.
-  ClientSide client_side(request, upstream);
-  if (sent && !request.client.reader.body_done()) {
-    client_side.upload();
+  std::optional<ClientSide> client_side(std::in_place, request, upstream);
+  if (request.client.reader.body_done()) {
+    client_side->watch();
+  } else if (sent) {
+    client_side->upload();
   } else {
-    client_side.watch();
+    // Nobody reads the rest of the body, so that nothing can follow it.
+    request.keep_alive = false;
+    client_side->watch();
   }
 
   auto failure = co_await read_final_head(request, upstream);
-  if (client_side.failure() != Failure::none) co_return client_side.failure();
+  if (client_side->failure() != Failure::none) co_return client_side->failure();
   if (failure != Failure::none) co_return failure;
   const auto marked = marked_failure(upstream, upstream.reader.head());
   if (marked != Failure::none && may_try_again(request, marked)) co_return marked;
-  if (upstream.reader.head().status == 101) co_return co_await run_upgraded(request, upstream);
+  if (upstream.reader.head().status == 101) {
+    client_side.reset();  // the client's bytes are the tunnel's from here on
+    co_return co_await run_upgraded(request, upstream);
+  }
   // An error while the request is still coming is the last that this connection carries.
-  if (client_side.is_uploading() && upstream.reader.head().status >= 400) request.keep_alive = false;
+  if (client_side->is_uploading() && upstream.reader.head().status >= 400) request.keep_alive = false;
 
   failure = co_await send_response(request, upstream);
   if (failure != Failure::none) {
-    co_return client_side.failure() != Failure::none ? client_side.failure() : failure;
+    co_return client_side->failure() != Failure::none ? client_side->failure() : failure;
   }
-  if (client_side.is_uploading()) {
+  if (client_side->is_uploading()) {
     request.keep_alive = false;
   } else if (upstream.reader.is_reusable() && upstream.writer.is_done()) {
     lease.keep();

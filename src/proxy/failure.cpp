@@ -67,6 +67,27 @@ std::string_view describe(Failure failure) {
   return {};
 }
 
+bool is_of_client(Failure failure) {
+  switch (failure) {
+    case Failure::malformed_request:
+    case Failure::connect_not_allowed:
+    case Failure::downstream_closed:
+    case Failure::downstream_timeout: return true;
+    case Failure::none:
+    case Failure::no_route:
+    case Failure::no_cluster:
+    case Failure::no_healthy_endpoint:
+    case Failure::too_many_pending:
+    case Failure::connect_failed:
+    case Failure::connect_timeout:
+    case Failure::reset_before_response:
+    case Failure::cut_in_response:
+    case Failure::response_timeout:
+    case Failure::malformed_response: return false;
+  }
+  return false;
+}
+
 bool had_no_effect(Failure failure) {
   switch (failure) {
     case Failure::malformed_request:

@@ -37,6 +37,8 @@ int status_of(Failure failure);
 telemetry::ResponseFlag flag_of(Failure failure);
 /// The words for the reply and the log. They say nothing about what is behind the proxy.
 std::string_view describe(Failure failure);
+/// Whether it is the client's own, which sending the request again cannot mend.
+bool is_of_client(Failure failure);
 /// Whether the request surely had no effect, so that sending it again is safe (RFC 9110, 9.2.2).
 bool had_no_effect(Failure failure);
 /// The failure that another proxy marked with this flag; none if no proxy marks so.

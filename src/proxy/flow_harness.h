@@ -58,6 +58,15 @@ class Wire {
     }
     return text;
   }
+  /// Sends and ends with nothing running in between; for what fits into the pipe. `close`: takes nothing more
+  /// either.
+  void send_last(std::string text, bool close) {
+    iovec part{text.data(), text.size()};
+    EXPECT_EQ(stream_->try_write({&part, 1}).value_or(0), text.size());
+    stream_->shutdown_write();
+    if (close) stream_.reset();
+    settle();
+  }
   std::string exchange(std::string_view text) {
     send(text);
     return receive();
@@ -67,6 +76,8 @@ class Wire {
     receive();
     return is_ended_ || is_broken_;
   }
+  /// The same, but not by a clean end.
+  bool is_reset() { return is_closed() && is_broken_; }
   void shutdown() {
     stream_->shutdown_write();
     settle();
@@ -100,6 +111,8 @@ struct Backend {
   enum class Mode { answer, refuse, hang_connect, by_hand };
   Mode mode = Mode::answer;
   std::string name;
+  /// Bytes that each direction of a connection to it holds.
+  std::size_t capacity = 65536;
   /// The heads that have come, as text.
   std::vector<std::string> requests;
   std::size_t connections = 0;
@@ -216,7 +229,7 @@ class Flow : public ::testing::Test {
       co_return runtime::io_error(ETIMEDOUT);
     }
     ++backend.connections;
-    auto [near, far] = runtime::memory_pair(reactor_);
+    auto [near, far] = runtime::memory_pair(reactor_, backend.capacity);
     if (backend.mode == Backend::Mode::by_hand) {
       backend.wires.push_back(std::make_unique<Wire>(reactor_, std::move(far)));
     } else {

@@ -48,11 +48,11 @@ struct OpenedListener {
   runtime::Fd fd;
 };
 
-/// The listener at that address; null if there is none.
-const snapshot::Listener* listener_at(const snapshot::Snapshot* snapshot, const base::Address& address) {
-  if (snapshot == nullptr) return nullptr;
-  const auto found = std::ranges::find(snapshot->listeners, address, &snapshot::Listener::address);
-  return found == snapshot->listeners.end() ? nullptr : &*found;
+/// Whether there is a listener at that address.
+bool listens_at(const snapshot::Snapshot* snapshot, const base::Address& address) {
+  if (snapshot == nullptr) return false;
+  return std::ranges::find(snapshot->listeners, address, &snapshot::Listener::address) !=
+         snapshot->listeners.end();
 }
 
 }  // namespace
@@ -67,7 +67,7 @@ struct Proxy::Impl {
   void start();
   void stop();
   void run_worker(std::size_t number);
-  bool hand_out(std::size_t from, const ContextId& context, const std::string& listener, runtime::Fd& fd);
+  bool hand_out(std::size_t from, const ContextId& context, const base::Address& listener, runtime::Fd& fd);
 
   runtime::Task<void> run_changes();
   runtime::Task<std::expected<void, std::string>> apply(snapshot::SnapshotPtr snapshot);
@@ -113,7 +113,7 @@ void Proxy::Impl::run_worker(std::size_t number) {
   parts.limits = options.limits;
   parts.seed = options.seed + number;
   parts.access_log = &access_log;
-  parts.hand_out = [this, number](const ContextId& context, const std::string& listener, runtime::Fd& fd) {
+  parts.hand_out = [this, number](const ContextId& context, const base::Address& listener, runtime::Fd& fd) {
     return hand_out(number, context, listener, fd);
   };
   parts.load = &thread.load;
@@ -122,7 +122,7 @@ void Proxy::Impl::run_worker(std::size_t number) {
   thread.worker.reset();
 }
 
-bool Proxy::Impl::hand_out(std::size_t from, const ContextId& context, const std::string& listener,
+bool Proxy::Impl::hand_out(std::size_t from, const ContextId& context, const base::Address& listener,
                            runtime::Fd& fd) {
   const auto least = std::ranges::min_element(
       threads, {}, [](const auto& thread) { return thread->load.load(std::memory_order_relaxed); });
@@ -203,23 +203,14 @@ runtime::Task<std::expected<void, std::string>> Proxy::Impl::apply(snapshot::Sna
   const auto before = in_force.find(snapshot->context);
   const auto known = before == in_force.end() ? nullptr : before->second;
   std::vector<OpenedListener> opened;
-  std::vector<const snapshot::Listener*> renamed;
   for (const auto& listener : snapshot->listeners) {
-    const auto* same = listener_at(known.get(), listener.address);
-    if (same != nullptr) {
-      // Under another name its address is free only once the old listener is out of force.
-      if (same->name != listener.name) renamed.push_back(&listener);
-    } else if (auto result = co_await open(listener, opened); !result) {
-      co_return result;
-    }
+    // One that is open already stays so, also under another name: the workers know it by its address.
+    if (listens_at(known.get(), listener.address)) continue;
+    if (auto result = co_await open(listener, opened); !result) co_return result;
   }
   const auto plan = std::make_shared<const Plan>(snapshot);
   co_await on_workers([plan](Worker& worker) { worker.apply(plan->snapshot->context, plan); });
   in_force[snapshot->context] = snapshot;
-  std::expected<void, std::string> result;
-  for (const auto* listener : renamed) {
-    if (auto reopened = co_await open(*listener, opened); !reopened) result = reopened;
-  }
   // Only now: a worker may hand a connection to any other, which must know the listener.
   for (auto& listener : opened) {
     auto& thread = *threads[next_acceptor++ % threads.size()];
@@ -228,7 +219,7 @@ runtime::Task<std::expected<void, std::string>> Proxy::Impl::apply(snapshot::Sna
           thread.worker->accept_on(id, name, std::move(fd));
         });
   }
-  co_return result;
+  co_return std::expected<void, std::string>{};
 }
 
 runtime::Task<std::expected<void, std::string>> Proxy::Impl::open(const snapshot::Listener& listener,

@@ -5,6 +5,8 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <set>
+
 #include "http/client.h"
 #include "http/server.h"
 #include "proxy/admin.h"
@@ -183,6 +185,33 @@ TEST_F(ProxyTest, ListenersComeAndGo) {
   reactor_.block_on(proxy_->remove(snapshot::edge_context));
   EXPECT_THAT(get(second), HasSubstr("error"));
   EXPECT_TRUE(proxy_->snapshots().empty());
+}
+
+/// Opens each address once.
+class OnceSource final : public ListenerSource {
+ public:
+  Task<runtime::IoResult<runtime::Fd>> open(const base::Address& address) override {
+    if (!opened_.insert(address).second) co_return runtime::io_error(EADDRINUSE);
+    co_return runtime::listen_on(address);
+  }
+
+ private:
+  std::set<base::Address> opened_;
+};
+
+TEST_F(ProxyTest, RenamedListenerIsNotOpenedAgain) {
+  TestServer server(reactor_, "hello");
+  OnceSource source;
+  proxy_.emplace(reactor_, Options{.workers = 2}, source);
+  const auto listen = free_address();
+  ASSERT_TRUE(apply(edge(listen, {server.address})));
+  http::Client kept(reactor_, listen);
+  EXPECT_EQ(reactor_.block_on(fetch(kept)), "hello");
+  auto renamed = std::make_shared<snapshot::Snapshot>(*edge(listen, {server.address}));
+  renamed->listeners[0].name = "other";
+  EXPECT_EQ(apply(renamed), (std::expected<void, std::string>{}));
+  EXPECT_EQ(reactor_.block_on(fetch(kept)), "hello");
+  for (int i = 0; i < 8; ++i) EXPECT_EQ(get(listen), "hello");
 }
 
 Task<void> keep_getting(http::Client& client, std::vector<std::string>& answers, const bool& stop) {

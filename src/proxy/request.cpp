@@ -45,9 +45,10 @@ runtime::Task<Failure> attempt(Request& request) {
   Lease lease;
   if (!was_reused) lease = take_idle(request, *endpoint);
   if (!lease) {
-    auto opened = co_await open_connection(request.worker, LocalPtr(request.cluster), LocalPtr(endpoint),
-                                           request.client.listener->context->id, request.direction());
-    if (!opened) co_return opened.error();
+    auto opened =
+        co_await open_connection(request.worker, LocalPtr(request.cluster), LocalPtr(endpoint),
+                                 request.client.listener->context->id, request.direction(), request.end());
+    if (!opened) co_return request.is_out_of_time() ? Failure::response_timeout : opened.error();
     lease = std::move(*opened);
   }
   request.was_reused = lease->is_reused();
@@ -74,16 +75,17 @@ runtime::Task<bool> serve_request(Downstream& client) {
   } while (may_try_again(request, request.failure));
 
   if (request.failure == Failure::none || request.has_begun_response) {
-    co_return request.keep_alive&& request.failure == Failure::none;
+    // What of a body was not read must not be taken for the next request.
+    if (request.failure != Failure::none || !client.reader.body_done()) co_return false;
+    co_return request.keep_alive;
   }
   co_return co_await refuse(request, request.failure);
 }
 
 bool may_try_again(const Request& request, Failure failure) {
-  if (failure == Failure::none || request.has_begun_response || request.is_body_gone ||
-      request.is_exhausted) {
-    return false;
-  }
+  if (failure == Failure::none || is_of_client(failure)) return false;
+  if (request.has_begun_response || request.is_body_gone || request.is_exhausted) return false;
+  if (request.is_out_of_time()) return false;
   if (request.attempts() == 0 || request.attempts() >= max_attempts) return false;
   // Another endpoint; or the same one, if all that is wrong may be a connection that it had closed at rest.
   if (!request.cluster->has_untried(request.tried()) && !request.was_reused) return false;
@@ -154,11 +156,22 @@ void Request::end_attempt() {
   if (attempts_ > 0) --endpoint().active;
 }
 
-base::Duration Request::time_left() const {
+base::MonoTime Request::end() const {
   const base::Duration timeout = decision.route->timeout;
-  if (timeout <= base::Duration::zero()) return base::Duration::zero();
-  return std::max<base::Duration>(start_ + timeout - worker.reactor.coarse_now(),
-                                  std::chrono::milliseconds(1));
+  return timeout > base::Duration::zero() ? start_ + timeout : base::MonoTime::max();
+}
+
+bool Request::is_out_of_time() const { return worker.reactor.coarse_now() >= end(); }
+
+base::Duration Request::time_left() const {
+  if (end() == base::MonoTime::max()) return base::Duration::zero();
+  return std::max<base::Duration>(end() - worker.reactor.coarse_now(), std::chrono::milliseconds(1));
+}
+
+base::Duration Request::pause_limit() const {
+  const base::Duration left = time_left();
+  const base::Duration pause = worker.limits().body_timeout;
+  return left > base::Duration::zero() ? std::min(left, pause) : pause;
 }
 
 telemetry::Ends Request::ends(const std::string& destination_workload) const {

@@ -46,8 +46,13 @@ class Request {
   std::span<const LocalPtr<EndpointState>> tried() const { return {tried_.data(), attempts_}; }
   EndpointState& endpoint() const { return *tried_[attempts_ - 1]; }
   std::size_t attempts() const { return attempts_; }
+  /// When the route's time is over; MonoTime::max() if it has no limit.
+  base::MonoTime end() const;
+  bool is_out_of_time() const;
   /// What is left of the route's time; zero: no limit. Never zero if there is one.
   base::Duration time_left() const;
+  /// How long the endpoint may take or give nothing of a body: the limit on pauses, within the route's time.
+  base::Duration pause_limit() const;
 
   Downstream& client;
   Worker& worker;

@@ -356,6 +356,89 @@ TEST_F(RequestFlow, BadChunkWithinAStreamedBodyIsRefused) {
   EXPECT_TRUE(backend(1).wires.at(0)->is_closed());
 }
 
+TEST_F(RequestFlow, BadFirstChunkIsNotTriedAgain) {
+  backend(1);
+  backend(2);
+  apply(simple({1, 2}));
+  auto wire = connect();
+  const auto text = wire.exchange(
+      "POST / HTTP/1.1\r\nhost: web\r\ntransfer-encoding: chunked\r\n\r\n5 \r\n3\r\nABC\r\n0\r\n\r\n");
+  EXPECT_EQ(status_of_response(text), 400);
+  EXPECT_TRUE(wire.is_closed());
+  EXPECT_EQ(total("weft_retries_total"), 0U);
+  EXPECT_TRUE(backend(1).requests.empty());
+  EXPECT_TRUE(backend(2).requests.empty());
+}
+
+TEST_F(RequestFlow, UnreadBodyIsNotTakenForTheNextRequest) {
+  backend(1).mode = Backend::Mode::by_hand;
+  backend(1).capacity = 256;
+  apply(simple({1}));
+  auto wire = connect();
+  const std::string smuggled = "GET /smuggled HTTP/1.1\r\nhost: web\r\n\r\n";
+  wire.send("POST / HTTP/1.1\r\nhost: web\r\nx-long: " + std::string(500, 'a') +
+            "\r\ncontent-length: " + std::to_string(3 + smuggled.size()) + "\r\n\r\nabc");
+  ASSERT_EQ(backend(1).wires.size(), 1U);
+  // The endpoint answers and closes before it has taken all of the head.
+  backend(1).wires[0]->send_last("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok", true);
+  const auto text = wire.receive();
+  EXPECT_EQ(status_of_response(text), 200);
+  EXPECT_THAT(text, HasSubstr("connection: close"));
+  EXPECT_EQ(wire.exchange(smuggled), "");
+  EXPECT_TRUE(wire.is_closed());
+  EXPECT_EQ(total("istio_requests_total"), 1U);
+}
+
+TEST_F(RequestFlow, BadFirstChunkOfAResponseIs502) {
+  backend(1).mode = Backend::Mode::by_hand;
+  apply(simple({1}));
+  auto wire = connect();
+  wire.send("GET / HTTP/1.1\r\nhost: web\r\n\r\n");
+  backend(1).wires.at(0)->send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n");
+  const auto text = wire.receive();
+  EXPECT_EQ(status_of_response(text), 502);
+  EXPECT_THAT(text, HasSubstr("the service's answer is not valid HTTP"));
+  EXPECT_THAT(text, Not(HasSubstr("200")));
+  EXPECT_FALSE(wire.is_closed());
+  EXPECT_EQ(total("istio_requests_total", {{"response_flags", "UPE"}, {"response_code", "502"}}), 1U);
+}
+
+TEST_F(RequestFlow, ResponseThatIsCutBeforeAnythingWasPassedOnIs503) {
+  backend(1).mode = Backend::Mode::by_hand;
+  backend(2);
+  apply(simple({1}));
+  auto wire = connect();
+  wire.send("GET / HTTP/1.1\r\nhost: web\r\n\r\n");
+  apply(simple({1, 2}));
+  backend(1).wires.at(0)->send_last("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5", true);
+  EXPECT_EQ(status_of_response(wire.receive()), 503);
+  EXPECT_TRUE(backend(2).requests.empty());
+  EXPECT_EQ(total("istio_requests_total", {{"response_flags", "UC"}, {"response_code", "503"}}), 1U);
+}
+
+TEST_F(RequestFlow, CutResponseToHttp10IsReset) {
+  backend(1).mode = Backend::Mode::by_hand;
+  apply(simple({1}));
+  for (const bool is_whole : {false, true}) {
+    auto wire = connect();
+    wire.send("GET / HTTP/1.0\r\n\r\n");
+    auto& server = *backend(1).wires.back();
+    server.receive();
+    server.send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n");
+    if (is_whole) server.send("0\r\n\r\n");
+    EXPECT_THAT(wire.receive(), HasSubstr("\r\n\r\nok"));
+    server.close();
+    EXPECT_EQ(wire.receive(), "");
+    EXPECT_TRUE(wire.is_closed());
+    EXPECT_EQ(wire.is_reset(), !is_whole);
+  }
+  auto wire = connect();
+  wire.send("GET / HTTP/1.0\r\n\r\n");
+  backend(1).wires.back()->send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n");
+  worker_->cut();
+  EXPECT_TRUE(wire.is_reset()) << "also when the proxy itself cuts it";
+}
+
 TEST_F(RequestFlow, ResponseThatIsCutLooksCut) {
   backend(1).mode = Backend::Mode::by_hand;
   apply(simple({1}));
@@ -396,6 +479,23 @@ TEST_F(RequestFlow, UpgradeBecomesATunnel) {
   server.close();
   EXPECT_TRUE(wire.is_closed());
   EXPECT_EQ(total("istio_requests_total", {{"response_code", "101"}, {"response_flags", "-"}}), 1U);
+}
+
+TEST_F(RequestFlow, BytesAfterAnUpgradeGoToTheTunnelAlone) {
+  backend(1).mode = Backend::Mode::by_hand;
+  backend(1).capacity = 512;
+  apply(simple({1}));
+  auto wire = connect();
+  wire.send("GET /ws HTTP/1.1\r\nhost: web\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\r\n");
+  auto& server = *backend(1).wires.at(0);
+  server.receive();
+  const std::string early(1000, 'x');
+  const std::string late(1000, 'y');
+  wire.send(early);  // read while the proxy waits for 101, and more than the endpoint's pipe takes at once
+  server.send("HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\n\r\n");
+  EXPECT_EQ(status_of_response(wire.receive()), 101);
+  wire.send(late);
+  EXPECT_EQ(server.receive(), early + late);
 }
 
 TEST_F(RequestFlow, H2cIsNeverForwarded) {

@@ -177,6 +177,55 @@ TEST_F(Retry, BodyThatIsAtHandIsSentAgain) {
   EXPECT_EQ(body_of(wire.receive()), "b2:body");
 }
 
+TEST_F(Retry, PartlySentRequestIsNotSentAgain) {
+  backend(1).mode = Backend::Mode::by_hand;
+  backend(1).capacity = 256;
+  backend(2);
+  apply(simple({1}));
+  auto wire = connect();
+  wire.send("POST / HTTP/1.1\r\nhost: web\r\nx-long: " + std::string(500, 'a') +
+            "\r\ncontent-length: 4\r\n\r\nbody");
+  apply(simple({1, 2}));
+  backend(1).wires.at(0)->close();  // it has got the front of the head
+  EXPECT_EQ(status_of_response(wire.receive()), 503);
+  EXPECT_TRUE(backend(2).requests.empty());
+}
+
+TEST_F(Retry, RouteTimeoutCoversConnecting) {
+  backend(1).mode = Backend::Mode::hang_connect;
+  backend(2);
+  auto snapshot = simple({1, 2});
+  snapshot.routes[0].virtual_hosts[0].routes[0].timeout = 2s;
+  apply(snapshot);
+  auto wire = connect();
+  wire.send(get_text);
+  advance(1900ms);
+  EXPECT_EQ(wire.receive(), "");
+  advance(200ms);
+  EXPECT_EQ(status_of_response(wire.receive()), 504);
+  EXPECT_TRUE(backend(2).requests.empty());
+  EXPECT_EQ(total("istio_requests_total", {{"response_code", "504"}, {"response_flags", "UT"}}), 1U);
+}
+
+TEST_F(Retry, RouteTimeoutCoversTheWaitForAConnection) {
+  backend(1).mode = Backend::Mode::by_hand;
+  auto snapshot = simple({1});
+  snapshot.clusters[0].max_connections = 1;
+  snapshot.routes[0].virtual_hosts[0].routes[0].timeout = 0ms;
+  apply(snapshot);
+  auto first = connect();
+  first.send(get_text);
+  snapshot.routes[0].virtual_hosts[0].routes[0].timeout = 2s;
+  apply(snapshot);
+  auto second = connect();
+  second.send(get_text);
+  advance(1900ms);
+  EXPECT_EQ(second.receive(), "");
+  advance(200ms);
+  EXPECT_EQ(status_of_response(second.receive()), 504);
+  EXPECT_EQ(total("istio_requests_total", {{"response_code", "504"}, {"response_flags", "UT"}}), 1U);
+}
+
 TEST_F(Retry, ResponseTimeoutIs504AndFinal) {
   backend(1).mode = Backend::Mode::by_hand;
   backend(2);
@@ -254,6 +303,74 @@ TEST_F(Retry, SlowBodyIsCutOff) {
   EXPECT_EQ(total("istio_requests_total", {{"response_flags", "DT"}}), 1U);
 }
 
+/// A route that sets no limit of its own.
+snapshot::Snapshot without_timeout(snapshot::Snapshot snapshot) {
+  snapshot.routes[0].virtual_hosts[0].routes[0].timeout = 0ms;
+  return snapshot;
+}
+
+TEST_F(Retry, EndpointThatPausesWithinItsResponseIsCutOff) {
+  backend(1).mode = Backend::Mode::by_hand;
+  apply(without_timeout(simple({1})));
+  auto wire = connect();
+  wire.send(get_text);
+  backend(1).wires[0]->send("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\na");
+  advance(59s);
+  backend(1).wires[0]->send("b");
+  advance(59s);
+  EXPECT_FALSE(wire.is_closed());
+  advance(2s);
+  EXPECT_TRUE(wire.is_closed());
+  EXPECT_TRUE(backend(1).wires[0]->is_closed());
+  EXPECT_EQ(total("istio_requests_total", {{"response_flags", "UT"}}), 1U);
+}
+
+TEST_F(Retry, EndpointMayWaitForTheRestOfTheRequestWithinItsResponse) {
+  backend(1).mode = Backend::Mode::by_hand;
+  apply(without_timeout(simple({1})));
+  auto wire = connect();
+  wire.send("POST / HTTP/1.1\r\nhost: web\r\ncontent-length: 10\r\n\r\na");
+  backend(1).wires[0]->send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\no");
+  for (int i = 0; i < 5; ++i) {
+    advance(50s);
+    wire.send("b");
+  }
+  wire.send("cccc");
+  backend(1).wires[0]->send("k");
+  EXPECT_THAT(wire.receive(), HasSubstr("\r\n\r\nok"));
+}
+
+TEST_F(Retry, EndpointThatTakesNoMoreOfTheRequestIsCutOff) {
+  for (const std::size_t at_hand : {1, 1000}) {
+    backends_.clear();
+    backend(1).mode = Backend::Mode::by_hand;
+    backend(1).capacity = 512;
+    apply(without_timeout(simple({1})));
+    auto wire = connect();
+    wire.send("POST / HTTP/1.1\r\nhost: web\r\ncontent-length: 2000\r\n\r\n" + std::string(at_hand, 'a'));
+    wire.send(std::string(2000 - at_hand, 'b'));
+    advance(59s);
+    EXPECT_EQ(wire.receive(), "");
+    advance(2s);
+    EXPECT_EQ(status_of_response(wire.receive()), 504) << at_hand;
+  }
+}
+
+TEST_F(Retry, ReaderThatDoesNotTakeAnInterimResponseIsCutOff) {
+  backend(1).mode = Backend::Mode::by_hand;
+  apply(without_timeout(simple({1})));
+  auto wire = connect();
+  wire.send(get_text);
+  // More than the client's pipe holds.
+  for (int i = 0; i < 70; ++i) {
+    backend(1).wires[0]->send("HTTP/1.1 103 Early Hints\r\nlink: " + std::string(1000, 'a') + "\r\n\r\n");
+  }
+  advance(59s);
+  EXPECT_EQ(worker_->connections(), 1U);
+  advance(2s);
+  EXPECT_EQ(worker_->connections(), 0U);
+}
+
 TEST_F(Retry, SlowReaderIsCutOff) {
   backend(1).mode = Backend::Mode::by_hand;
   auto snapshot = simple({1});
@@ -288,6 +405,22 @@ TEST_F(Retry, ConnectionsAndPendingRequestsAreLimited) {
   backend(1).wires[0]->send("HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n2");
   EXPECT_EQ(body_of(second.receive()), "2") << "the one that waited got the connection";
   EXPECT_EQ(backend(1).wires.size(), 1U);
+}
+
+TEST_F(Retry, ConnectionThatDiedIsNotHandedOn) {
+  backend(1).mode = Backend::Mode::by_hand;
+  auto snapshot = simple({1});
+  snapshot.clusters[0].max_connections = 1;
+  apply(snapshot);
+  auto first = connect();
+  auto second = connect();
+  first.send(get_text);
+  second.send(post_text);
+  backend(1).wires[0]->send_last("HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n1", false);
+  EXPECT_EQ(body_of(first.receive()), "1");
+  ASSERT_EQ(backend(1).wires.size(), 2U) << "the one that waited makes a connection of its own";
+  backend(1).wires[1]->send("HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n2");
+  EXPECT_EQ(body_of(second.receive()), "2");
 }
 
 TEST_F(Retry, WaitingForAConnectionIsLimited) {

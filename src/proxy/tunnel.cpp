@@ -2,6 +2,7 @@
 
 #include <array>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "proxy/failure.h"
@@ -19,13 +20,30 @@ constexpr std::size_t tunnel_buffer_bytes = 16 * 1024;
 struct Tunnel {
   runtime::Stream& client;
   runtime::Stream& upstream;
-  runtime::Deadline idle_limit;
   base::Duration idle;
+  // One for each: after an end of one side only the other stream has somebody who waits.
+  runtime::Deadline client_limit;
+  runtime::Deadline upstream_limit;
 
-  void moved() { idle_limit.expires_after(idle); }
+  void moved() {
+    client_limit.expires_after(idle);
+    upstream_limit.expires_after(idle);
+  }
   void fail(runtime::IoError error) {
     client.fail(error);
     upstream.fail(error);
+  }
+};
+
+/// Counts what one direction carries.
+struct Count {
+  std::uint64_t& bytes;
+  telemetry::EndsSeries* series;
+  void (telemetry::EndsSeries::*add)(std::uint64_t);
+
+  void operator+=(std::size_t size) const {
+    bytes += size;
+    if (series != nullptr) (series->*add)(size);
   }
 };
 
@@ -35,9 +53,9 @@ runtime::Task<bool> send(runtime::Stream& to, const char* data, std::size_t size
 }
 
 runtime::Task<void> pump(Tunnel& shared, runtime::Stream& from, runtime::Stream& to, std::string_view first,
-                         std::uint64_t& bytes) {
+                         Count count) {
   if (!first.empty()) {
-    bytes += first.size();
+    count += first.size();
     if (!co_await send(to, first.data(), first.size())) {
       shared.fail({ECONNRESET});
       co_return;
@@ -51,7 +69,7 @@ runtime::Task<void> pump(Tunnel& shared, runtime::Stream& from, runtime::Stream&
       shared.fail({ECONNRESET});
       co_return;
     }
-    bytes += *size;
+    count += *size;
     shared.moved();
   }
   to.shutdown_write();
@@ -79,7 +97,8 @@ class Connection {
   runtime::Task<void> run();
 
  private:
-  /// A stream to one of the cluster's endpoints; null if there is none that answers.
+  /// A stream to one of the cluster's endpoints, by which place_ is taken; null if there is none that has
+  /// room and answers.
   runtime::Task<std::unique_ptr<runtime::Stream>> connect(LocalPtr<ClusterState> cluster);
   telemetry::Ends ends(const snapshot::Cluster* cluster) const;
 
@@ -93,6 +112,7 @@ class Connection {
   base::MonoTime start_;
   base::WallTime wall_;
   LocalPtr<EndpointState> endpoint_;
+  std::optional<ConnectionPlace> place_;
   int attempts_ = 0;
   TunnelBytes bytes_;
   telemetry::EndsSeries* series_ = nullptr;
@@ -109,15 +129,22 @@ runtime::Task<std::unique_ptr<runtime::Stream>> Connection::connect(LocalPtr<Clu
     const LocalPtr endpoint(cluster->pick({tried.data(), count}, false));
     if (!endpoint) break;
     tried[count] = endpoint;
+    if (!endpoint->has_room(cluster->max_connections())) {
+      failure_ = Failure::too_many_pending;
+      continue;
+    }
     ++attempts_;
-    auto opened = co_await open_stream(worker_, cluster, endpoint, listener_->context->id, direction_);
+    ConnectionPlace place(endpoint);
+    auto opened = co_await open_stream(worker_, endpoint, listener_->context->id, direction_,
+                                       cluster->connect_timeout());
     if (opened) {
       failure_ = Failure::none;
       endpoint_ = endpoint;
+      place.connected();
+      place_.emplace(std::move(place));
       co_return std::move(opened->stream);
     }
     failure_ = opened.error();
-    ++worker_.shard.proxy.upstream_connect_failures;
   }
   co_return nullptr;
 }
@@ -158,17 +185,14 @@ runtime::Task<void> Connection::run() {
   }
   ++endpoint_->active;
   ++endpoint_->requests;
-  co_await tunnel(worker_.reactor, *stream_, *upstream, {}, {}, worker_.limits().tunnel_idle_timeout, bytes_);
+  co_await tunnel(worker_.reactor, *stream_, *upstream, {}, {}, worker_.limits().tunnel_idle_timeout, bytes_,
+                  series_);
 }
 
 Connection::~Connection() {
   --worker_.shard.proxy.downstream_connections_active;
   if (endpoint_) --endpoint_->active;
-  if (series_ != nullptr) {
-    series_->tcp_closed();
-    series_->tcp_received(bytes_.to_upstream);
-    series_->tcp_sent(bytes_.to_client);
-  }
+  if (series_ != nullptr) series_->tcp_closed();
   if (!worker_.logs_access()) return;
   telemetry::AccessRecord record;
   record.start = wall_;
@@ -195,12 +219,15 @@ Connection::~Connection() {
 
 runtime::Task<void> tunnel(runtime::Reactor& reactor, runtime::Stream& client, runtime::Stream& upstream,
                            std::string_view from_client, std::string_view from_upstream, base::Duration idle,
-                           TunnelBytes& bytes) {
-  Tunnel shared{client, upstream, runtime::Deadline(reactor, client), idle};
+                           TunnelBytes& bytes, telemetry::EndsSeries* series) {
+  using telemetry::EndsSeries;
+  Tunnel shared{client, upstream, idle, {reactor, client}, {reactor, upstream}};
   shared.moved();
   runtime::Scope scope;
-  scope.spawn(pump(shared, client, upstream, from_client, bytes.to_upstream));
-  scope.spawn(pump(shared, upstream, client, from_upstream, bytes.to_client));
+  scope.spawn(
+      pump(shared, client, upstream, from_client, {bytes.to_upstream, series, &EndsSeries::tcp_received}));
+  scope.spawn(
+      pump(shared, upstream, client, from_upstream, {bytes.to_client, series, &EndsSeries::tcp_sent}));
   co_await scope.join();
 }
 

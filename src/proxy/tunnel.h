@@ -11,6 +11,7 @@
 #include "runtime/reactor.h"
 #include "runtime/stream.h"
 #include "runtime/task.h"
+#include "telemetry/shard.h"
 
 namespace weft::proxy {
 
@@ -23,10 +24,11 @@ struct TunnelBytes {
 };
 
 /// Carries bytes until both sides have ended, one has broken, or none has come for `idle`. An end of one side
-/// is passed on and the other direction goes on. `from_client` and `from_upstream` were read before.
+/// is passed on and the other direction goes on. `from_client` and `from_upstream` were read before. The
+/// bytes are counted as they pass, also in `series` unless that is null.
 runtime::Task<void> tunnel(runtime::Reactor& reactor, runtime::Stream& client, runtime::Stream& upstream,
                            std::string_view from_client, std::string_view from_upstream, base::Duration idle,
-                           TunnelBytes& bytes);
+                           TunnelBytes& bytes, telemetry::EndsSeries* series = nullptr);
 
 /// Serves an opaque connection to its end.
 runtime::Task<void> serve_tcp(Worker& worker, LocalPtr<ListenerState> listener,

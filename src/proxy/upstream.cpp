@@ -10,22 +10,6 @@
 namespace weft::proxy {
 namespace {
 
-/// A connection that is being made: counted until it is there or given up.
-class Connecting {
- public:
-  explicit Connecting(EndpointState& endpoint) : endpoint_(&endpoint) { endpoint.connecting(); }
-  ~Connecting() {
-    if (endpoint_ != nullptr) endpoint_->connect_failed();
-  }
-  Connecting(const Connecting&) = delete;
-  Connecting& operator=(const Connecting&) = delete;
-  /// From here on the connection itself is counted.
-  void succeeded() { endpoint_ = nullptr; }
-
- private:
-  EndpointState* endpoint_;
-};
-
 /// The in-memory transport to an inbound listener of this process.
 std::unique_ptr<runtime::Stream> open_local(Worker& worker, ListenerState& inbound, EndpointState& endpoint,
                                             const snapshot::ContextId& caller) {
@@ -40,17 +24,17 @@ std::unique_ptr<runtime::Stream> open_local(Worker& worker, ListenerState& inbou
 
 }  // namespace
 
-runtime::Task<std::expected<Opened, Failure>> open_stream(Worker& worker, LocalPtr<ClusterState> cluster,
-                                                          LocalPtr<EndpointState> endpoint,
+runtime::Task<std::expected<Opened, Failure>> open_stream(Worker& worker, LocalPtr<EndpointState> endpoint,
                                                           snapshot::ContextId caller,
-                                                          snapshot::Direction direction) {
+                                                          snapshot::Direction direction,
+                                                          base::Duration limit) {
   // An inbound chain's endpoint is the application itself, never another listener.
   if (direction != snapshot::Direction::inbound) {
     if (auto* inbound = worker.inbound_at(endpoint->address())) {
       co_return Opened{open_local(worker, *inbound, *endpoint, caller), true};
     }
   }
-  auto stream = co_await worker.connect()(worker.reactor, endpoint->address(), cluster->connect_timeout());
+  auto stream = co_await worker.connect()(worker.reactor, endpoint->address(), limit);
   if (stream) co_return Opened{std::move(*stream), false};
   co_return std::unexpected(stream.error().code == ETIMEDOUT ? Failure::connect_timeout
                                                              : Failure::connect_failed);
@@ -59,22 +43,26 @@ runtime::Task<std::expected<Opened, Failure>> open_stream(Worker& worker, LocalP
 runtime::Task<std::expected<Lease, Failure>> open_connection(Worker& worker, LocalPtr<ClusterState> cluster,
                                                              LocalPtr<EndpointState> endpoint,
                                                              snapshot::ContextId caller,
-                                                             snapshot::Direction direction) {
+                                                             snapshot::Direction direction,
+                                                             base::MonoTime end) {
+  const auto limit = [&] {
+    return std::min<base::Duration>(cluster->connect_timeout(), end - worker.reactor.coarse_now());
+  };
   while (!endpoint->has_room(cluster->max_connections())) {
     if (cluster->pending() >= cluster->max_pending()) co_return std::unexpected(Failure::too_many_pending);
     PendingRequest pending(worker.reactor, endpoint);
-    if (!co_await runtime::within(worker.reactor, cluster->connect_timeout(), pending.wait())) {
+    if (!co_await runtime::within(worker.reactor, limit(), pending.wait())) {
       co_return std::unexpected(Failure::too_many_pending);
     }
     if (auto lease = pending.take()) co_return lease;
     if (endpoint->is_retired()) co_return std::unexpected(Failure::connect_failed);
   }
-  Connecting connecting(*endpoint);
-  auto opened = co_await open_stream(worker, cluster, endpoint, std::move(caller), direction);
+  ConnectionPlace place(endpoint);
+  auto opened = co_await open_stream(worker, endpoint, std::move(caller), direction, limit());
   if (!opened) co_return std::unexpected(opened.error());
-  connecting.succeeded();
-  co_return Lease(std::make_unique<UpstreamConnection>(worker.reactor, endpoint, std::move(opened->stream),
-                                                       opened->is_local));
+  place.connected();
+  co_return Lease(std::make_unique<UpstreamConnection>(worker.reactor, std::move(place),
+                                                       std::move(opened->stream), opened->is_local));
 }
 
 }  // namespace weft::proxy

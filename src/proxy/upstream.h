@@ -5,6 +5,7 @@
 #include <expected>
 #include <memory>
 
+#include "base/clock.h"
 #include "proxy/cluster.h"
 #include "proxy/endpoint.h"
 #include "proxy/failure.h"
@@ -22,16 +23,18 @@ struct Opened {
   bool is_local = false;
 };
 
-/// Connects to `endpoint` for a chain of `caller` in that direction.
-runtime::Task<std::expected<Opened, Failure>> open_stream(Worker& worker, LocalPtr<ClusterState> cluster,
-                                                          LocalPtr<EndpointState> endpoint,
+/// Connects to `endpoint` within `limit`, for a chain of `caller` in that direction.
+runtime::Task<std::expected<Opened, Failure>> open_stream(Worker& worker, LocalPtr<EndpointState> endpoint,
                                                           snapshot::ContextId caller,
-                                                          snapshot::Direction direction);
+                                                          snapshot::Direction direction,
+                                                          base::Duration limit);
 
-/// A pooled connection that is not at rest: a new one, or the next to become free.
+/// A pooled connection that is not at rest: a new one, or the next to become free. Not waited for beyond the
+/// cluster's limits, nor beyond `end`.
 runtime::Task<std::expected<Lease, Failure>> open_connection(Worker& worker, LocalPtr<ClusterState> cluster,
                                                              LocalPtr<EndpointState> endpoint,
                                                              snapshot::ContextId caller,
-                                                             snapshot::Direction direction);
+                                                             snapshot::Direction direction,
+                                                             base::MonoTime end);
 
 }  // namespace weft::proxy

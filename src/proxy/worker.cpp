@@ -93,6 +93,16 @@ LocalPtr<ListenerState> Worker::find_listener(const snapshot::ContextId& id, std
   return listener == context->second->listeners.end() ? LocalPtr<ListenerState>() : listener->second;
 }
 
+LocalPtr<ListenerState> Worker::listener_at(const snapshot::ContextId& id,
+                                            const base::Address& address) const {
+  const auto context = contexts_.find(id);
+  if (context == contexts_.end()) return {};
+  for (const auto& [name, listener] : context->second->listeners) {
+    if (listener->config->address == address) return listener;
+  }
+  return {};
+}
+
 ListenerState* Worker::inbound_at(const base::Address& address) const {
   const auto found = inbound_.find(address);
   return found == inbound_.end() ? nullptr : found->second;
@@ -132,15 +142,17 @@ runtime::Task<void> Worker::accept_loop(LocalPtr<ListenerState> listener, runtim
 }
 
 void Worker::accepted(LocalPtr<ListenerState> listener, runtime::Fd fd) {
-  const auto& id = listener->context->id;
-  if (parts_.hand_out && parts_.hand_out(id, listener->config->name, fd)) return;
-  serve_fd(id, listener->config->name, std::move(fd));
+  if (parts_.hand_out && parts_.hand_out(listener->context->id, listener->config->address, fd)) return;
+  serve_socket(std::move(listener), std::move(fd));
 }
 
-void Worker::serve_fd(const snapshot::ContextId& id, const std::string& name, runtime::Fd fd) {
+void Worker::serve_fd(const snapshot::ContextId& id, const base::Address& address, runtime::Fd fd) {
+  serve_socket(listener_at(id, address), std::move(fd));
+}
+
+void Worker::serve_socket(LocalPtr<ListenerState> listener, runtime::Fd fd) {
   Peer unknown;
   unknown.share = LoadShare(parts_.load);
-  auto listener = find_listener(id, name);
   if (!listener) return;
   auto peer = runtime::peer_address(fd.get());
   if (peer.family() != base::Address::Family::unix_path) {

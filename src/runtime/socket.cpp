@@ -184,8 +184,17 @@ void Socket::shutdown_write() { ::shutdown(fd_.get(), SHUT_WR); }
 void Socket::fail(IoError error) {
   if (failed_.code != 0) return;
   failed_ = error;
-  ::shutdown(fd_.get(), SHUT_RDWR);
+  // A shutdown would end it cleanly before the reset.
+  if (!resets_at_close()) ::shutdown(fd_.get(), SHUT_RDWR);
   registration_.notify_both();
+}
+
+void Socket::reset_at_close(bool on) {
+  if (resets_at_close() == on) return;
+  Stream::reset_at_close(on);
+  // A close that lingers for no time is a reset (socket(7), SO_LINGER).
+  const linger none{on ? 1 : 0, 0};
+  ::setsockopt(fd_.get(), SOL_SOCKET, SO_LINGER, &none, sizeof none);
 }
 
 IoResult<Fd> listen_on(const base::Address& address, int backlog) {

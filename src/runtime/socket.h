@@ -28,6 +28,7 @@ class Socket final : public Stream {
   IoResult<std::size_t> try_write(std::span<const iovec> from) override;
   void shutdown_write() override;
   void fail(IoError error) override;
+  void reset_at_close(bool on) override;
   base::Address peer() const override { return peer_; }
   int fd() const override { return fd_.get(); }
 

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <climits>
-#include <cstring>
-#include <deque>
+
+#include "runtime/pipe.h"
 
 namespace weft::runtime {
 
@@ -58,21 +58,20 @@ void Deadline::wake() {
 
 namespace {
 
-/// One direction of a memory pair.
-struct Pipe {
-  std::string bytes;
-  std::size_t start = 0;
-  std::size_t capacity = 0;
-  bool ended = false;
-
-  std::size_t size() const { return bytes.size() - start; }
-};
-
 class MemoryStream;
+
+/// What one end sends to the other.
+struct Direction {
+  explicit Direction(std::size_t capacity) : pipe(capacity) {}
+  Pipe pipe;
+  bool has_ended = false;
+  bool is_reset = false;
+};
 
 /// What both ends share; an end that is gone is null.
 struct Pair {
-  Pipe pipes[2];
+  explicit Pair(std::size_t capacity) : directions{Direction(capacity), Direction(capacity)} {}
+  Direction directions[2];
   MemoryStream* ends[2] = {nullptr, nullptr};
 };
 
@@ -87,62 +86,48 @@ class MemoryStream final : public Stream, private Waiter {
   ~MemoryStream() override {
     if (destroyed_ != nullptr) *destroyed_ = true;
     pair_->ends[side_] = nullptr;
-    out().ended = true;
+    out().has_ended = true;
+    out().is_reset = resets_at_close();
     wake_peer();
   }
 
   IoResult<std::size_t> try_read(std::span<char> into) override {
-    auto& pipe = in();
     if (failed_.code != 0) return std::unexpected(failed_);
-    if (pipe.size() == 0) {
-      if (pipe.ended) return 0;
+    if (in().pipe.empty()) {
+      if (in().is_reset) return io_error(ECONNRESET);
+      if (in().has_ended) return 0;
       return io_error(EAGAIN);
     }
-    const auto count = std::min(into.size(), pipe.size());
-    std::memcpy(into.data(), pipe.bytes.data() + pipe.start, count);
-    pipe.start += count;
-    if (pipe.size() == 0) {
-      pipe.bytes.clear();
-      pipe.start = 0;
-    }
+    const auto count = in().pipe.take(into);
     wake_peer();
     return count;
   }
 
   IoResult<std::size_t> try_write(std::span<const iovec> from) override {
-    auto& pipe = out();
     if (failed_.code != 0) return std::unexpected(failed_);
-    if (pipe.ended || other_end() == nullptr) return io_error(EPIPE);
-    std::size_t count = 0;
-    bool any = false;
-    for (const auto& part : from) {
-      any = any || part.iov_len > 0;
-      const auto room = pipe.capacity - std::min(pipe.capacity, pipe.size());
-      const auto taken = std::min(room, part.iov_len);
-      pipe.bytes.append(static_cast<const char*>(part.iov_base), taken);
-      count += taken;
-      if (taken < part.iov_len) break;
-    }
+    if (out().has_ended || other_end() == nullptr) return io_error(EPIPE);
+    const auto count = out().pipe.put(from);
+    const bool any = std::ranges::any_of(from, [](const auto& part) { return part.iov_len > 0; });
     if (count == 0 && any) return io_error(EAGAIN);
     wake_peer();
     return count;
   }
 
   void shutdown_write() override {
-    out().ended = true;
+    out().has_ended = true;
     wake_peer();
   }
 
   void fail(IoError error) override {
     failed_ = error;
-    out().ended = true;
+    if (!resets_at_close()) out().has_ended = true;
     wake_peer();
     soon_.set();
   }
 
  private:
-  Pipe& in() { return pair_->pipes[1 - side_]; }
-  Pipe& out() { return pair_->pipes[side_]; }
+  Direction& in() { return pair_->directions[1 - side_]; }
+  Direction& out() { return pair_->directions[side_]; }
   MemoryStream* other_end() { return pair_->ends[1 - side_]; }
   void wake_peer() {
     if (auto* other = other_end()) other->soon_.set();
@@ -166,8 +151,7 @@ class MemoryStream final : public Stream, private Waiter {
 
 std::pair<std::unique_ptr<Stream>, std::unique_ptr<Stream>> memory_pair(Reactor& reactor,
                                                                         std::size_t capacity) {
-  auto pair = std::make_shared<Pair>();
-  for (auto& pipe : pair->pipes) pipe.capacity = capacity;
+  auto pair = std::make_shared<Pair>(capacity);
   return {std::make_unique<MemoryStream>(reactor, pair, 0), std::make_unique<MemoryStream>(reactor, pair, 1)};
 }
 

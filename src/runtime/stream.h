@@ -33,6 +33,10 @@ class Stream {
   /// Breaks both directions: what waits and what comes later ends with `error`. The peer sees a reset or an
   /// end.
   virtual void fail(IoError error) = 0;
+  /// What the peer sees once this is destroyed: an end, or (true) a reset, also after fail() and if the
+  /// process dies, so that it cannot take what it got for whole. A Unix socket knows no reset: it ends.
+  virtual void reset_at_close(bool on) { resets_at_close_ = on; }
+  bool resets_at_close() const { return resets_at_close_; }
   /// The peer's address; none for memory.
   virtual base::Address peer() const { return {}; }
   /// The descriptor for splice and such, -1 for memory.
@@ -44,6 +48,9 @@ class Stream {
  protected:
   Readiness readable_;
   Readiness writable_;
+
+ private:
+  bool resets_at_close_ = false;
 };
 
 /// `co_await read(stream, buffer)`: bytes read, 0 at the end, never EAGAIN. Allocates nothing.

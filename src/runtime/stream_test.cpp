@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "runtime/combine.h"
+#include "runtime/pipe.h"
 #include "runtime/socket.h"
 
 namespace weft::runtime {
@@ -70,6 +71,26 @@ TEST(MemoryPair, FailEndsWhoWaits) {
   EXPECT_EQ(reading.take().error().code, ECANCELED);
 }
 
+TEST(Pipe, HoldsBoundedMemoryAlsoIfItNeverRunsEmpty) {
+  constexpr std::size_t capacity = 4096;
+  Pipe pipe(capacity);
+  std::string text(capacity, 'x');
+  iovec part{text.data(), text.size()};
+  EXPECT_EQ(pipe.put({&part, 1}), capacity);
+  char next = 'a';
+  for (int i = 0; i < 100'000; ++i) {
+    char taken[7];
+    ASSERT_EQ(pipe.take(taken), sizeof taken);
+    std::string more(sizeof taken, next);
+    next = next == 'z' ? 'a' : static_cast<char>(next + 1);
+    iovec rest{more.data(), more.size()};
+    ASSERT_EQ(pipe.put({&rest, 1}), sizeof taken);
+    ASSERT_EQ(pipe.put({&rest, 1}), 0U);
+  }
+  EXPECT_FALSE(pipe.empty());
+  EXPECT_LE(pipe.memory(), 4 * capacity);
+}
+
 Task<std::pair<std::unique_ptr<Stream>, std::unique_ptr<Stream>>> connected_pair(Reactor& reactor,
                                                                                  Acceptor& acceptor) {
   auto client = co_await connect(reactor, acceptor.address(), 5s);
@@ -124,6 +145,38 @@ TEST(Socket, DeadlineFailsWhoWaits) {
   reactor.poll();
   ASSERT_TRUE(reading.is_done());
   EXPECT_EQ(reading.take().error().code, ETIMEDOUT);
+}
+
+/// What a client reads whose server sends "ok" and goes in one of these ways.
+IoResult<std::string> read_from_one_that_resets(Reactor& reactor, std::unique_ptr<Stream> client,
+                                                std::unique_ptr<Stream> server, bool on, bool fails) {
+  server->reset_at_close(true);
+  server->reset_at_close(on);
+  EXPECT_TRUE(reactor.block_on(write_all(*server, "ok")));
+  std::string text(2, '\0');
+  EXPECT_TRUE(reactor.block_on([](Stream& from, std::string& into) -> Task<IoResult<std::size_t>> {
+    co_return co_await read(from, into);
+  }(*client, text)));
+  EXPECT_EQ(text, "ok");
+  if (fails) server->fail({ETIMEDOUT});
+  server.reset();
+  return reactor.block_on(read_all(*client));
+}
+
+TEST(Stream, ResetAtCloseIsNoEnd) {
+  for (const bool fails : {false, true}) {
+    for (const bool on : {false, true}) {
+      Reactor reactor;
+      Acceptor acceptor(reactor, std::move(*listen_on(base::Address::loopback(0))));
+      auto [client, server] = reactor.block_on(connected_pair(reactor, acceptor));
+      auto [near, far] = memory_pair(reactor);
+      for (const auto& got :
+           {read_from_one_that_resets(reactor, std::move(client), std::move(server), on, fails),
+            read_from_one_that_resets(reactor, std::move(near), std::move(far), on, fails)}) {
+        EXPECT_EQ(got.has_value() ? 0 : got.error().code, on ? ECONNRESET : 0) << fails;
+      }
+    }
+  }
 }
 
 TEST(Connect, RefusedAndTimedOut) {

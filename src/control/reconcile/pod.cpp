@@ -123,8 +123,8 @@ Json pod_of(const Workload& workload, const Instance& instance, const Json& befo
     status["reason"] = instance.reason;
     status["message"] = instance.message;
   }
-  if (instance.started_at != base::WallTime{})
-    status["startTime"] = base::format_rfc3339(instance.started_at);
+  if (instance.created_at != base::WallTime{})
+    status["startTime"] = base::format_rfc3339(instance.created_at);
   return {{"apiVersion", "v1"},
           {"kind", "Pod"},
           {"metadata", metadata_of(workload, instance, before, now)},

@@ -83,6 +83,15 @@ void ChunkDecoder::reset() {
 }
 
 std::expected<ChunkDecoder::Step, Refusal> ChunkDecoder::decode(std::string_view bytes) {
+  auto result = step(bytes);
+  if (!result) {
+    state_ = State::refused;
+    refusal_ = result.error();
+  }
+  return result;
+}
+
+std::expected<ChunkDecoder::Step, Refusal> ChunkDecoder::step(std::string_view bytes) {
   Step step;
   const auto rest = [&] { return bytes.substr(step.consumed); };
   while (true) {
@@ -121,6 +130,7 @@ std::expected<ChunkDecoder::Step, Refusal> ChunkDecoder::decode(std::string_view
         return step;
       }
       case State::done: return step;
+      case State::refused: return std::unexpected(refusal_);
     }
   }
 }

@@ -140,6 +140,18 @@ TEST(Chunked, Refuses) {
   }
 }
 
+TEST(Chunked, AnErrorIsFinal) {
+  for (const std::string bad : {"5 \r\n", "5;\r\n", "1\r\naX", "0\r\nHost: a\r\n\r\n"}) {
+    ChunkDecoder decoder;
+    const auto refusal = decode(bad, bad.size(), decoder).refusal;
+    ASSERT_TRUE(refusal.has_value()) << bad;
+    EXPECT_EQ(decode("3\r\nABC\r\n0\r\n\r\n", 100, decoder).refusal, refusal) << bad;
+    EXPECT_FALSE(decoder.is_done());
+    decoder.reset();
+    EXPECT_EQ(decode("3\r\nABC\r\n0\r\n\r\n", 100, decoder).data, "ABC") << bad;
+  }
+}
+
 TEST(Chunked, RoundTrip) {
   std::string bytes;
   append_chunk_size(bytes, 26);

@@ -298,6 +298,31 @@ std::string written(Framing framing, std::vector<std::string> pieces, bool last,
   return bytes;
 }
 
+TEST(Writer, CountsWhatLeftAlsoWhenTheWriteFails) {
+  runtime::Reactor reactor;
+  auto [here, there] = runtime::memory_pair(reactor, 10);
+  Writer writer(*here);
+  const std::string body(100, 'a');
+  writer.put_head(message::ResponseHead{}, Framing::of_length(body.size()));
+  auto writing = writer.write(body);
+  writing.start();
+  EXPECT_FALSE(writing.is_done());
+  there.reset();
+  while (!writing.is_done()) reactor.turn();
+  EXPECT_FALSE(writing.take());
+  EXPECT_EQ(writer.bytes_sent(), 10U);
+}
+
+TEST(Writer, DropsWhatIsQueued) {
+  runtime::Reactor reactor;
+  auto [here, there] = runtime::memory_pair(reactor);
+  Writer writer(*here);
+  writer.put_head(message::ResponseHead{}, Framing::chunked());
+  writer.drop_queued();
+  EXPECT_TRUE(reactor.block_on(writer.flush()));
+  EXPECT_EQ(writer.bytes_sent(), 0U);
+}
+
 TEST(Writer, Framings) {
   const std::string start = "HTTP/1.1 200 OK\r\na: b\r\n";
   const Framing announced{Framing::Kind::none, 0, 9};

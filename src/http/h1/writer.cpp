@@ -62,7 +62,9 @@ runtime::Task<runtime::IoResult<void>> Writer::send(std::string_view piece, std:
   const auto size = queued_.size() + piece.size() + tail.size();
   const auto result = co_await runtime::write(stream_, parts);
   queued_.clear();
-  if (result) bytes_sent_ += size;
+  // The parts were consumed in place: after an error they hold what did not leave.
+  bytes_sent_ += size;
+  for (const auto& part : parts) bytes_sent_ -= part.iov_len;
   co_return result;
 }
 

@@ -36,7 +36,9 @@ class Writer {
 
   /// The message whose head was put last has been written to its end.
   bool is_done() const { return done_; }
-  /// Bytes given to the stream so far, for access logs.
+  /// Drops what is queued.
+  void drop_queued() { queued_.clear(); }
+  /// Bytes that the stream has taken so far, those of writes that failed midway included.
   std::uint64_t bytes_sent() const { return bytes_sent_; }
 
  private:
