@@ -2,7 +2,6 @@
 import ctypes
 import json
 import pathlib
-import subprocess
 import tempfile
 import time
 
@@ -48,9 +47,7 @@ def layers(mesh):
     start = time.monotonic()
     apply(mesh, objects)
     applied = time.monotonic() - start
-    meshes.until(lambda: sum(item["status"].get("readyReplicas", 0) for item in
-                             mesh.json("get", "deployments")["items"] if item["metadata"]["name"] != "bench") == 2 * SERVICES,
-                 "all services ready", limit=120)
+    mesh.ok("weft", "wait", "deployments", "--timeout=120s", limit=120)
     return applied, time.monotonic() - start
 
 
@@ -76,22 +73,26 @@ def at_rest(mesh, word):
     return rss, (ticks() - before) / 100
 
 
-def run(_arguments):
-    # Orphans come to this process, so that `descendants` sees the supervisor that a command left in the background.
-    ctypes.CDLL(None).prctl(meshes.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    rows = []
+def in_a_mesh(measure):
+    """What `measure` gives for a mesh of its own that runs."""
     with tempfile.TemporaryDirectory(prefix="weft-bench-") as folder:
         mesh = meshes.Mesh(folder)
         try:
             mesh.ok("weft", "get", "services")
-            for word, name, budget in (("control-plane serve", "control plane", 25), ("proxy", "proxy", 8)):
-                rss, cpu = at_rest(mesh, word)
-                rows.append((f"{name} idle, RSS / CPU in 5 s", f"{rss:.1f} MB / {cpu:.2f} s", f"{budget} MB / 0 s"))
-            rows.append(("create + start of 3 replicas to an answer of each", f"{first_answers(mesh) * 1000:.0f} ms", "300 ms"))
-            rows.append(("apply of 1,000 resources", f"{apply_many(mesh):.2f} s", "2 s"))
-            applied, ready = layers(mesh)
-            rows.append((f"{SERVICES} services x 2 in order of dependency (applied in {applied:.1f} s)", f"{ready:.1f} s", "20 s"))
+            return measure(mesh)
         finally:
-            subprocess.run([meshes.BUILD / "bin" / "control-plane", "stop"], env=mesh.environment, check=False,
-                           capture_output=True, timeout=120)
+            mesh.ok("control-plane", "stop", limit=120)
+
+
+def run(_arguments):
+    # Orphans come to this process, so that `descendants` sees the supervisor that a command left in the background.
+    ctypes.CDLL(None).prctl(meshes.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    rows = []
+    for word, name, budget in (("control-plane serve", "control plane", 25), ("proxy", "proxy", 8)):
+        rss, cpu = in_a_mesh(lambda mesh, word=word: at_rest(mesh, word))
+        rows.append((f"{name} idle, RSS / CPU in 5 s", f"{rss:.1f} MB / {cpu:.2f} s", f"{budget} MB / 0 s"))
+    rows.append(("create + start of 3 replicas to an answer of each", f"{in_a_mesh(first_answers) * 1000:.0f} ms", "300 ms"))
+    rows.append(("apply of 1,000 resources", f"{in_a_mesh(apply_many):.2f} s", "2 s"))
+    applied, ready = in_a_mesh(layers)
+    rows.append((f"{SERVICES} services x 2 in order of dependency (applied in {applied:.1f} s)", f"{ready:.1f} s", "20 s"))
     return "| what | measured | budget |\n|---|---|---|\n" + "\n".join(f"| {a} | {b} | {c} |" for a, b, c in rows)
