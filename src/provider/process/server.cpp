@@ -95,7 +95,12 @@ runtime::Task<Result<Server::Answer>> Server::perform(Connection& from, base::Js
   std::chrono::milliseconds limit{};
   try {
     op = request.at("op").get<std::string>();
-    if (op != "stop" && op != "execute") co_return perform_at_once(from, op, request);
+    if (op != "stop" && op != "execute") {
+      auto answer = perform_at_once(from, op, request);
+      // An address is told only when a successor of this supervisor will know it too.
+      if (answer && (op == "reserve" || op == "release")) co_await desk_.save_ports();
+      co_return answer;
+    }
     id = request.at("instance").get<std::string>();
     argv = request.value("argv", std::vector<std::string>());
     limit = std::chrono::milliseconds(request.value("limitMs", std::int64_t{}));
@@ -158,13 +163,11 @@ Result<Server::Answer> Server::attach(Connection& from) {
 Result<Server::Answer> Server::reserve(const std::string& key) {
   auto address = desk_.ports.reserve(key);
   if (!address) return std::unexpected(address.error());
-  desk_.ports_changed();
   return Answer{address->to_string()};
 }
 
 Result<Server::Answer> Server::release(const base::Json& keys) {
   for (const auto& key : keys) desk_.ports.release(key.get<std::string>());
-  desk_.ports_changed();
   return Answer{true};
 }
 

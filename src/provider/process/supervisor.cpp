@@ -29,8 +29,6 @@ constexpr std::string_view room = "supervisor";
 constexpr auto last_grace = std::chrono::seconds(10);
 /// How long the proxy may take to finish what is under way.
 constexpr auto proxy_grace = std::chrono::seconds(5);
-/// Changes of the ports that come together are written together.
-constexpr auto save_delay = std::chrono::milliseconds(20);
 /// The environment of control plane and proxy: this process's own.
 Environment own_environment(const runtime::Home& home) {
   Environment environment;
@@ -67,6 +65,7 @@ class Supervisor {
   runtime::Task<void> attend_proxy();
   runtime::Task<void> stop_in_order();
   runtime::Task<void> kill_everything();
+  runtime::Task<void> save_ports();
   runtime::Task<void> save_loop();
   SupervisorState state_now() const;
   SupervisorStatus status() const;
@@ -80,6 +79,9 @@ class Supervisor {
   runtime::Event stop_;
   runtime::Event hurry_;
   runtime::Event dirty_;
+  std::uint64_t changes_ = 0;  // of the ports
+  std::uint64_t saved_ = 0;    // of these, up to which they are on disk, or could not be written
+  runtime::Event saved_more_;
   Processes processes_;
   Fence fence_;
   Ports ports_;
@@ -112,7 +114,7 @@ Supervisor::Supervisor(runtime::Reactor& reactor, Options options, SupervisorSta
                                  .ports = ports_,
                                  .status = [this] { return status(); },
                                  .shutdown = [this](bool quick) { begin_shutdown(quick); },
-                                 .ports_changed = [this] { dirty_.set(); }});
+                                 .save_ports = [this] { return save_ports(); }});
 }
 
 runtime::Task<void> Supervisor::run(runtime::Fd listening) {
@@ -174,19 +176,29 @@ runtime::Task<void> Supervisor::attend_control_plane() {
 
 runtime::Task<void> Supervisor::attend_proxy() { co_await proxy_.run(false); }
 
-/// Writing waits for the disk, so that it has a thread of its own.
+runtime::Task<void> Supervisor::save_ports() {
+  const auto change = ++changes_;
+  dirty_.set();
+  while (saved_ < change) co_await saved_more_.wait();
+}
+
+/// Writing waits for the disk, so that it has a thread of its own. What changes meanwhile shares the next one.
 runtime::Task<void> Supervisor::save_loop() {
   while (true) {
     co_await dirty_.wait();
-    co_await reactor_.sleep(save_delay);
+    // From the reactor's loop: all that changed in this turn goes along.
+    co_await reactor_.sleep(base::Duration::zero());
     dirty_.clear();
-    auto saved = std::make_shared<runtime::Event>();
-    std::jthread writer([this, saved, path = options_.home.supervisor_state(), state = state_now()] {
+    const auto change = changes_;
+    auto written = std::make_shared<runtime::Event>();
+    std::jthread writer([this, written, path = options_.home.supervisor_state(), state = state_now()] {
       auto result = save_state(path, state);
       if (!result) runtime::log::error(room, "cannot save {}: {}", path, result.error().message());
-      reactor_.post([saved] { saved->set(); });
+      reactor_.post([written] { written->set(); });
     });
-    co_await saved->wait();
+    co_await written->wait();
+    saved_ = change;
+    saved_more_.pulse();
   }
 }
 

@@ -65,9 +65,7 @@ TEST_P(SupervisorTest, AfterItsKillASuccessorClearsWhatRemains) {
   auto address = mesh->run(mesh->client().reserve("edge/default/web/80"));
   ASSERT_TRUE(address);
   ASSERT_TRUE(mesh->until([&] { return std::filesystem::exists(mesh->file("pid")); }));
-  // The port is written down a moment later.
-  ASSERT_TRUE(mesh->until(
-      [&] { return mesh->read("home/supervisor.json").find("edge/default/web") != std::string::npos; }));
+  EXPECT_THAT(mesh->read("home/supervisor.json"), HasSubstr("edge/default/web"));
   mesh->send(SIGKILL);
   EXPECT_EQ(mesh->wait_end(), -1);
   EXPECT_EQ(mesh->run(mesh->client().list()).error().kind, ProviderErrorKind::unavailable);
