@@ -52,10 +52,14 @@ Exit exit_of(int status) {
   }
 }
 
-std::string mend_of(int status, const std::string& reason) {
+std::string mend_of(int status, const Json& body) {
+  const auto reason = text_at(body, "/reason");
   if (reason == "AlreadyExists") return "choose another name, or change the existing one with `weft apply`";
   switch (status) {
-    case 404: return "list what exists with `weft get`";
+    case 404: {
+      const auto kind = text_at(body, "/details/kind");
+      return kind.empty() ? std::string() : fmt::format("list what exists: weft get {}", kind);
+    }
     case 409: return "it was changed by somebody else meanwhile: try again";
     case 422: return "correct the named fields; `weft validate -f FILE` checks a file without applying it";
     case 503: return "see `control-plane status`";
@@ -77,7 +81,7 @@ Failure failure_of(const Reply& reply) {
     if (!failure.where.empty()) failure.where += "\n         ";
     failure.where += field.empty() ? text_at(cause, "/message") : field + ": " + text_at(cause, "/message");
   }
-  failure.mend = mend_of(reply.status, text_at(reply.body, "/reason"));
+  failure.mend = mend_of(reply.status, reply.body);
   return failure;
 }
 

@@ -64,7 +64,7 @@ Task<Result<void>> wait_for(runtime::Reactor& reactor, Api& api, std::vector<Awa
       const auto& which = awaited[static_cast<std::size_t>(missing - objects->begin())];
       co_return failure(
           Exit::timeout,
-          fmt::format("{} is not so after {}: {}", which.to_string(), base::format_duration(limit), what),
+          fmt::format("waited {} for {} in vain: {}", base::format_duration(limit), which.to_string(), what),
           missing->is_null() ? "it does not exist" : progress_of(*missing).text,
           fmt::format("weft describe {} {}", which.kind->singular, which.name));
     }

@@ -101,7 +101,7 @@ std::optional<Json> discovery(const std::vector<std::string>& segments) {
 Json version_document() {
   return {{"major", "1"},
           {"minor", kubernetes_minor},
-          {"gitVersion", fmt::format("v1.{}.0+weft", kubernetes_minor)},
+          {"gitVersion", fmt::format("v1.{}.0+weft-{}", kubernetes_minor, WEFT_VERSION)},
           {"platform", "linux"}};
 }
 
