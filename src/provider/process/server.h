@@ -19,8 +19,8 @@ struct Desk {
   Ports& ports;
   std::function<SupervisorStatus()> status;
   std::function<void(bool quick)> shutdown;
-  /// To be called after each change of what must be remembered of the ports; ends once it is on disk, or could
-  /// not be written.
+  /// To be called after each change of what must be remembered of the ports; ends once it is on disk, or
+  /// could not be written.
   std::function<runtime::Task<void>()> save_ports;
 };
 

@@ -182,7 +182,8 @@ runtime::Task<void> Supervisor::save_ports() {
   while (saved_ < change) co_await saved_more_.wait();
 }
 
-/// Writing waits for the disk, so that it has a thread of its own. What changes meanwhile shares the next one.
+/// Writing waits for the disk, so that it has a thread of its own. What changes meanwhile shares the next
+/// one.
 runtime::Task<void> Supervisor::save_loop() {
   while (true) {
     co_await dirty_.wait();
