@@ -1,7 +1,6 @@
 #include "base/address.h"
 
 #include <arpa/inet.h>
-#include <fmt/format.h>
 
 #include <charconv>
 #include <cstring>
@@ -10,6 +9,23 @@
 
 namespace weft::base {
 namespace {
+
+/// An octet in decimal with a dot behind it.
+struct Octet {
+  char text[4];
+  std::uint8_t size;
+};
+constexpr auto octets = [] {
+  std::array<Octet, 256> table{};
+  for (unsigned value = 0; value < table.size(); ++value) {
+    auto& [text, size] = table[value];
+    if (value >= 100) text[size++] = static_cast<char>('0' + value / 100);
+    if (value >= 10) text[size++] = static_cast<char>('0' + value / 10 % 10);
+    text[size++] = static_cast<char>('0' + value % 10);
+    text[size++] = '.';
+  }
+  return table;
+}();
 
 std::optional<std::uint16_t> parse_port(std::string_view text) {
   std::uint16_t port = 0;
@@ -72,14 +88,21 @@ std::optional<Address> Address::parse(std::string_view text) {
 }
 
 std::string Address::ip() const {
-  char text[INET6_ADDRSTRLEN];
-  switch (family_) {
-    case Family::ipv4: return inet_ntop(AF_INET, bytes_.data(), text, sizeof text);
-    case Family::ipv6: return inet_ntop(AF_INET6, bytes_.data(), text, sizeof text);
-    case Family::none:
-    case Family::unix_path: break;
+  char text[max_ip_text];
+  return std::string(ip(text));
+}
+
+std::string_view Address::ip(std::span<char, max_ip_text> into) const {
+  if (family_ == Family::ipv6) return inet_ntop(AF_INET6, bytes_.data(), into.data(), into.size());
+  if (family_ != Family::ipv4) return {};
+  // By hand: it is on the way of every request, where inet_ntop's printf would be felt.
+  char* to = into.data();
+  for (std::size_t i = 0; i < 4; ++i) {
+    const auto& octet = octets[bytes_[i]];
+    std::memcpy(to, octet.text, sizeof octet.text);
+    to += octet.size;
   }
-  return {};
+  return {into.data(), to - 1};
 }
 
 bool Address::is_loopback() const {
@@ -93,13 +116,21 @@ bool Address::is_loopback() const {
 }
 
 std::string Address::to_string() const {
-  switch (family_) {
-    case Family::ipv4: return fmt::format("{}:{}", ip(), port_);
-    case Family::ipv6: return fmt::format("[{}]:{}", ip(), port_);
-    case Family::unix_path: return "unix:" + path_;
-    case Family::none: break;
-  }
-  return {};
+  if (family_ == Family::unix_path) return "unix:" + path_;
+  char text[max_ip_and_port_text];
+  return std::string(ip_and_port(text));
+}
+
+std::string_view Address::ip_and_port(std::span<char, max_ip_and_port_text> into) const {
+  if (family_ != Family::ipv4 && family_ != Family::ipv6) return {};
+  const bool in_brackets = family_ == Family::ipv6;
+  char* to = into.data();
+  if (in_brackets) *to++ = '[';
+  to += ip(std::span<char, max_ip_text>(to, max_ip_text)).size();
+  if (in_brackets) *to++ = ']';
+  *to++ = ':';
+  to = std::to_chars(to, into.data() + into.size(), port_).ptr;
+  return {into.data(), to};
 }
 
 }  // namespace weft::base

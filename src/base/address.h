@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -31,10 +32,18 @@ class Address {
   std::uint16_t port() const { return port_; }
   /// The IP in text without brackets, empty for a Unix socket.
   std::string ip() const;
+  /// The longest IP in text, with the zero that inet_ntop(3) puts behind it.
+  static constexpr std::size_t max_ip_text = 46;
+  /// The same, written into `into`.
+  std::string_view ip(std::span<char, max_ip_text> into) const;
   const std::string& path() const { return path_; }
   const std::array<std::uint8_t, 16>& bytes() const { return bytes_; }
   bool is_loopback() const;
   std::string to_string() const;
+  /// The longest ip_and_port(), brackets and colon included.
+  static constexpr std::size_t max_ip_and_port_text = max_ip_text + 8;
+  /// The same, written into `into`; empty for a Unix socket.
+  std::string_view ip_and_port(std::span<char, max_ip_and_port_text> into) const;
 
   friend bool operator==(const Address&, const Address&) = default;
   friend auto operator<=>(const Address&, const Address&) = default;

@@ -2,7 +2,9 @@
 // file alone.
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <malloc.h>
 
+#include <charconv>
 #include <csignal>
 #include <fstream>
 #include <thread>
@@ -10,10 +12,12 @@
 #include "base/random.h"
 #include "cli/commands.h"
 #include "cli/session.h"
+#include "cli/terminal.h"
 #include "provider/process/client.h"
 #include "proxy/admin.h"
 #include "proxy/proxy.h"
 #include "runtime/combine.h"
+#include "runtime/file_watch.h"
 #include "runtime/log.h"
 #include "runtime/process.h"
 #include "runtime/scope.h"
@@ -30,7 +34,7 @@ namespace {
 
 constexpr std::string_view room = "proxy";
 /// Requests under way at SIGTERM may take this long; the supervisor waits a little longer.
-constexpr auto drain_limit = std::chrono::seconds(4);
+constexpr auto drain_limit_in_mesh = std::chrono::seconds(4);
 constexpr auto supervisor_limit = std::chrono::seconds(10);
 /// The node's name on this machine, the first part of node.id.
 constexpr const char* proxy_name = "local";
@@ -39,6 +43,9 @@ struct Options {
   std::string config;
   std::string admin;
   std::string access_log;
+  std::string access_log_format = "text";
+  std::string access_log_sample = "1";
+  std::string drain_timeout;
   int workers = 0;
 };
 
@@ -74,10 +81,7 @@ class ProxyApplication final : public xds::Application {
 
 Task<void> until_set(runtime::Event& event) { co_await event.wait(); }
 
-Task<void> set_at_signal(runtime::Signals& signals, runtime::Event& event) {
-  co_await signals.next();
-  event.set();
-}
+Task<void> until_signal(runtime::Signals& signals) { co_await signals.next(); }
 
 Task<void> admin(runtime::Reactor& reactor, proxy::Proxy& proxy, base::Address address,
                  runtime::Event& stop) {
@@ -87,17 +91,25 @@ Task<void> admin(runtime::Reactor& reactor, proxy::Proxy& proxy, base::Address a
 
 /// Serves until SIGTERM or POST /drain, then lets requests finish; a second signal cuts them.
 Task<void> serve_until_stopped(runtime::Reactor& reactor, proxy::Proxy& proxy, runtime::Signals& signals,
-                               std::optional<base::Address> admin_address) {
+                               std::optional<base::Address> admin_address, base::Duration drain_limit) {
   runtime::Event stop;
   runtime::Scope scope;
   if (admin_address) scope.spawn(admin(reactor, proxy, *admin_address, stop));
-  co_await runtime::first(set_at_signal(signals, stop), until_set(stop));
-  runtime::Event hurry;
-  co_await runtime::first(proxy.drain(drain_limit), set_at_signal(signals, hurry));
+  co_await runtime::first(until_signal(signals), until_set(stop));
+  co_await runtime::first(proxy.drain(drain_limit), until_signal(signals));
 }
 
-proxy::Options proxy_options(const Options& options, const std::string& access_log) {
+Result<proxy::Options> proxy_options(const Options& options, const std::string& access_log) {
   proxy::Options result;
+  const auto& sample = options.access_log_sample;
+  const auto [end, error] =
+      std::from_chars(sample.data(), sample.data() + sample.size(), result.access_log.sample);
+  if (error != std::errc{} || end != sample.data() + sample.size() ||
+      !(result.access_log.sample >= 0 && result.access_log.sample <= 1)) {
+    return failure(Exit::usage, fmt::format("--access-log-sample={} is no share of requests", sample), {},
+                   "write a number from 0 to 1, such as 0.01");
+  }
+  if (options.access_log_format == "json") result.access_log.format = exporter::AccessLogFormat::json;
   result.workers = options.workers > 0 ? static_cast<unsigned>(options.workers)
                                        : std::max(1U, std::thread::hardware_concurrency());
   result.seed = base::Random::from_entropy().next();
@@ -121,7 +133,9 @@ Task<Result<void>> run_in_mesh(runtime::Reactor& reactor, runtime::Home home, Op
                       "the supervisor starts its proxy itself; for a proxy alone give --config FILE");
   }
   SupervisorListenerSource source(**supervisor);
-  proxy::Proxy proxy(reactor, proxy_options(options, home.logs() + "/access.log"), source);
+  auto settings = proxy_options(options, home.logs() + "/access.log");
+  if (!settings) co_return std::unexpected(std::move(settings.error()));
+  proxy::Proxy proxy(reactor, std::move(*settings), source);
   ProxyApplication application(proxy);
   xds::Client client(
       reactor,
@@ -130,26 +144,76 @@ Task<Result<void>> run_in_mesh(runtime::Reactor& reactor, runtime::Home home, Op
   runtime::Scope scope;
   scope.spawn(client.run());
   co_await runtime::first(
-      serve_until_stopped(reactor, proxy, signals, base::Address::unix_path(home.admin_socket())),
+      serve_until_stopped(reactor, proxy, signals, base::Address::unix_path(home.admin_socket()),
+                          drain_limit_in_mesh),
       (*supervisor)->until_gone());
   // What woke this may be the supervisor's connection, which ends with this: let it return first.
   co_await reactor.sleep(base::Duration::zero());
   co_return Result<void>();
 }
 
-Task<Result<void>> run_alone(runtime::Reactor& reactor, snapshot::Snapshot config, Options options) {
+Result<snapshot::Snapshot> read_config(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return failure(Exit::usage, fmt::format("cannot read {}", path), {}, "name a readable file");
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  auto config = snapshot::parse_config(text, path);
+  if (!config) {
+    return std::unexpected(
+        Failure{Exit::invalid, fmt::format("{} is not valid", path), {}, {}, std::move(config.error())});
+  }
+  return std::move(*config);
+}
+
+/// Puts the file's configuration in force in place of the one that is.
+Task<Result<void>> load(proxy::Proxy& proxy, std::string path) {
+  auto config = read_config(path);
+  if (!config) co_return std::unexpected(std::move(config.error()));
+  auto applied = co_await proxy.apply(std::make_shared<const snapshot::Snapshot>(std::move(*config)));
+  ::malloc_trim(0);  // what reading took is many times what is kept
+  if (!applied) co_return failure(Exit::failed, applied.error(), path);
+  co_return Result<void>();
+}
+
+/// Loads the file whenever it changes or SIGHUP comes. What is wrong with it is said, and the configuration
+/// in force stays.
+Task<void> keep_loaded(runtime::Reactor& reactor, proxy::Proxy& proxy, runtime::Signals& hangups,
+                       std::string path) {
+  auto watch = runtime::FileWatch::of(reactor, path);
+  if (!watch) {
+    runtime::log::warning(room, "cannot watch {}: {}; SIGHUP loads it", path, watch.error().message());
+  }
+  while (true) {
+    if (watch) {
+      co_await runtime::first(until_signal(hangups), watch->next());
+    } else {
+      co_await hangups.next();
+    }
+    if (const auto loaded = co_await load(proxy, path); !loaded) {
+      fmt::print(stderr, "{}", render(loaded.error(), wants_colour(STDERR_FILENO)));
+      runtime::log::error(room, "{} was not reloaded: what was in force stays", path);
+    } else {
+      runtime::log::info(room, "reloaded {}", path);
+    }
+  }
+}
+
+Task<Result<void>> run_alone(runtime::Reactor& reactor, proxy::Options settings, Options options,
+                             base::Duration drain_limit) {
+  // Before the proxy's threads, which inherit what is blocked.
   runtime::Signals signals(reactor, {SIGTERM, SIGINT});
+  runtime::Signals hangups(reactor, {SIGHUP});
   proxy::BindingListenerSource source;
-  proxy::Proxy proxy(reactor, proxy_options(options, ""), source);
-  auto applied = co_await proxy.apply(std::make_shared<const snapshot::Snapshot>(std::move(config)));
-  if (!applied) co_return failure(Exit::failed, applied.error(), options.config);
+  proxy::Proxy proxy(reactor, std::move(settings), source);
+  if (auto loaded = co_await load(proxy, options.config); !loaded) co_return loaded;
   for (const auto& listener : proxy.listeners()) {
     fmt::print("listening on {} ({})\n", listener.address.to_string(), listener.name);
   }
   std::fflush(stdout);
   std::optional<base::Address> admin_address;
   if (!options.admin.empty()) admin_address = base::Address::parse(options.admin);
-  co_await serve_until_stopped(reactor, proxy, signals, admin_address);
+  runtime::Scope scope;
+  scope.spawn(keep_loaded(reactor, proxy, hangups, options.config));
+  co_await serve_until_stopped(reactor, proxy, signals, admin_address, drain_limit);
   co_return Result<void>();
 }
 
@@ -170,17 +234,11 @@ Result<void> run(const Context& context, const Options& options) {
                      {}, "write 127.0.0.1:PORT or unix:/PATH");
     }
   }
-  std::ifstream file(options.config, std::ios::binary);
-  if (!file) {
-    return failure(Exit::usage, fmt::format("cannot read {}", options.config), {}, "name a readable file");
-  }
-  const std::string text{std::istreambuf_iterator<char>(file), {}};
-  auto config = snapshot::parse_config(text, options.config);
-  if (!config) {
-    return std::unexpected(
-        Failure{Exit::invalid, "the proxy was not started", {}, {}, std::move(config.error())});
-  }
-  return reactor.block_on(run_alone(reactor, std::move(*config), options));
+  const auto drain_limit = parse_timeout(options.drain_timeout);
+  if (!drain_limit) return std::unexpected(drain_limit.error());
+  auto settings = proxy_options(options, "");
+  if (!settings) return std::unexpected(std::move(settings.error()));
+  return reactor.block_on(run_alone(reactor, std::move(*settings), options, *drain_limit));
 }
 
 }  // namespace
@@ -191,7 +249,8 @@ void add_proxy(Command parent, Context& context) {
       parent.add("proxy",
                  "Carry traffic: by a file (--config), or as the mesh's own proxy, which the supervisor "
                  "starts",
-                 "weft proxy --config proxy.yaml --workers 2");
+                 "weft proxy --config proxy.yaml --workers 2\n"
+                 "weft proxy --config proxy.yaml --admin unix:/tmp/admin.sock --access-log -");
   command.option("--config", options->config, "Listeners, routes and clusters as YAML (docs/proxy.md)",
                  {.value = "FILE"});
   command.option("--workers", options->workers, "Worker threads [one for each CPU]", 1, 256);
@@ -199,6 +258,13 @@ void add_proxy(Command parent, Context& context) {
                  "Admin interface with --config: 127.0.0.1:PORT or unix:/PATH [none]", {.value = "ADDRESS"});
   command.option("--access-log", options->access_log, "A line for each request: FILE, or - for stderr",
                  {.value = "FILE"});
+  command.option("--access-log-format", options->access_log_format, "text or json [text]",
+                 {.choices = {"text", "json"}});
+  command.option("--access-log-sample", options->access_log_sample,
+                 "Share of the requests without failure that get a line, 0 to 1 [1]", {.value = "SHARE"});
+  options->drain_timeout = "10s";
+  command.option("--drain-timeout", options->drain_timeout,
+                 "With --config: how long requests may take after SIGTERM [10s]", {.value = "DURATION"});
   command.home(context);
   command.run(context, [&context, options] { return run(context, *options); });
 }

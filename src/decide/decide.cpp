@@ -19,9 +19,12 @@ std::string_view without_port(std::string_view host) {
 
 std::string_view without_query(std::string_view path) { return path.substr(0, path.find('?')); }
 
+/// "*" asks about the host as a whole (RFC 9110, 9.3.7), and CONNECT has no path: whoever takes all paths
+/// takes those too.
 bool matches(const snapshot::Match& match, std::string_view path) {
   switch (match.path_kind) {
-    case snapshot::Match::Path::prefix: return path.starts_with(match.path);
+    case snapshot::Match::Path::prefix:
+      return path.starts_with(match.path) || (!path.starts_with('/') && match.path == "/");
     case snapshot::Match::Path::exact: return path == match.path;
   }
   return false;

@@ -74,6 +74,8 @@ TEST(Decide, RequestTable) {
            {"chosen host does not fall back", "shop.example", "/api/", "no route takes this path"},
            {"cluster that is missing", "x", "/gone", "the route's cluster does not exist"},
            {"no host", "", "/", "rest all web"},
+           {"OPTIONS of the host as a whole", "x", "*", "rest all web"},
+           {"which a longer path does not take", "shop.example", "*", "no route takes this path"},
            {"ipv6 without port", "[::1]", "/api/x", "rest api api"},
            {"longer than any host", std::string_view("hhhhhhhhhh"), "/", "rest all web"}}) {
     EXPECT_EQ(outcome(index, snapshot.listeners[0], {"GET", host, path}), expected) << name;

@@ -4,9 +4,15 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
+#include <charconv>
 #include <chrono>
 #include <cstring>
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #include "runtime/error.h"
 #include "runtime/log.h"
@@ -17,121 +23,186 @@ namespace {
 /// Buffers kept for reuse: one for each worker of a large machine.
 constexpr std::size_t max_spare = 64;
 
-void append(std::string& line, std::uint64_t value) {
-  char digits[20];
-  auto* end = digits + sizeof digits;
-  auto* at = end;
-  do {
-    *--at = static_cast<char>('0' + value % 10);
-    value /= 10;
-  } while (value != 0);
-  line.append(at, end);
+constexpr std::size_t most_digits = 20;
+/// Keys, separators, numbers and times of a line: what is not text.
+constexpr std::size_t fixed_bytes = 768;
+/// What one byte of text becomes at most: \u00e9.
+constexpr std::size_t most_escaped = 6;
+
+char* put(char* to, std::string_view text) {
+  std::memcpy(to, text.data(), text.size());
+  return to + text.size();
 }
 
 /// `value` with exactly `width` digits.
-void append_padded(std::string& line, std::uint64_t value, int width) {
-  char digits[20];
-  for (int i = width; i-- > 0; value /= 10) digits[i] = static_cast<char>('0' + value % 10);
-  line.append(digits, static_cast<std::size_t>(width));
+char* put_padded(char* to, std::uint64_t value, int width) {
+  for (int i = width; i-- > 0; value /= 10) to[i] = static_cast<char>('0' + value % 10);
+  return to + width;
 }
 
-/// 2026-01-31T08:00:00.000000Z without a detour over a string of its own.
-void append_time(std::string& line, base::WallTime time) {
-  const auto day = std::chrono::floor<std::chrono::days>(time);
-  const std::chrono::year_month_day date(day);
-  const auto us =
-      static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(time - day).count());
-  append_padded(line, static_cast<std::uint64_t>(static_cast<int>(date.year())), 4);
-  line += '-';
-  append_padded(line, static_cast<unsigned>(date.month()), 2);
-  line += '-';
-  append_padded(line, static_cast<unsigned>(date.day()), 2);
-  line += 'T';
-  append_padded(line, us / 3'600'000'000, 2);
-  line += ':';
-  append_padded(line, us / 60'000'000 % 60, 2);
-  line += ':';
-  append_padded(line, us / 1'000'000 % 60, 2);
-  line += '.';
-  append_padded(line, us % 1'000'000, 6);
-  line += 'Z';
+/// 2026-01-31T08:00:00.000000Z. All but the microseconds is made once a second.
+char* put_time(char* to, base::WallTime time) {
+  struct Second {
+    std::chrono::sys_seconds at{std::chrono::seconds(-1)};
+    std::array<char, 20> text{};  // "2026-01-31T08:00:00."
+  };
+  thread_local Second last;
+  const auto second = std::chrono::floor<std::chrono::seconds>(time);
+  if (second != last.at) {
+    const auto text = base::format_rfc3339(second);
+    std::memcpy(last.text.data(), text.data(), std::min(text.size(), last.text.size()));
+    last.text.back() = '.';
+    last.at = second;
+  }
+  to = put(to, {last.text.data(), last.text.size()});
+  const auto us = std::chrono::duration_cast<std::chrono::microseconds>(time - second).count();
+  to = put_padded(to, static_cast<std::uint64_t>(us), 6);
+  *to++ = 'Z';
+  return to;
 }
 
-bool is_plain(char c) { return c >= 0x20 && c < 0x7f && c != '"' && c != '\\'; }
+enum class Plain : std::uint8_t { no, in_quotes, bare };
+/// How a byte may stand in a line as it is.
+constexpr auto plain = [] {
+  std::array<Plain, 256> table{};
+  for (std::size_t c = 0x20; c < 0x7f; ++c) table[c] = Plain::bare;
+  table[' '] = Plain::in_quotes;
+  table['"'] = table['\\'] = Plain::no;
+  return table;
+}();
+Plain plain_of(char c) { return plain[static_cast<unsigned char>(c)]; }
+
+/// Whether all of `text` may stand without quotes.
+bool is_bare(std::string_view text) {
+#ifdef __SSE2__
+  const auto is_bare_block = [](__m128i block) {
+    // As signed numbers, bytes above 0x7f are below all others.
+    const __m128i low = _mm_cmpgt_epi8(_mm_set1_epi8('!'), block);
+    const __m128i quote = _mm_cmpeq_epi8(block, _mm_set1_epi8('"'));
+    const __m128i backslash = _mm_cmpeq_epi8(block, _mm_set1_epi8('\\'));
+    const __m128i del = _mm_cmpeq_epi8(block, _mm_set1_epi8(0x7f));
+    return _mm_movemask_epi8(_mm_or_si128(_mm_or_si128(low, quote), _mm_or_si128(backslash, del))) == 0;
+  };
+  const auto size = text.size();
+  if (size >= 16) {
+    const auto block_at = [&](std::size_t at) {
+      return is_bare_block(_mm_loadu_si128(reinterpret_cast<const __m128i*>(text.data() + at)));
+    };
+    for (std::size_t i = 0; i + 16 <= size; i += 16) {
+      if (!block_at(i)) return false;
+    }
+    return block_at(size - 16);
+  }
+  if (size >= 8) {
+    const __m128i first = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(text.data()));
+    const __m128i last = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(text.data() + size - 8));
+    return is_bare_block(_mm_unpacklo_epi64(first, last));
+  }
+#endif
+  return std::ranges::all_of(text, [](char c) { return plain_of(c) == Plain::bare; });
+}
 
 /// Text of a peer: what could break the line, the quotes or the encoding is escaped, \u00e9 (JSON) or \xe9.
-void append_escaped(std::string& line, std::string_view text, AccessLogFormat format) {
-  const auto plain = static_cast<std::size_t>(std::ranges::find_if_not(text, is_plain) - text.begin());
-  line.append(text.substr(0, plain));
-  for (const char c : text.substr(plain)) {
-    if (is_plain(c)) {
-      line += c;
+char* put_escaped(char* to, std::string_view text, AccessLogFormat format) {
+  for (const char c : text) {
+    if (plain_of(c) != Plain::no) {
+      *to++ = c;
     } else if (c == '"' || c == '\\') {
-      line += '\\';
-      line += c;
+      *to++ = '\\';
+      *to++ = c;
     } else {
       const auto byte = static_cast<unsigned char>(c);
-      line += format == AccessLogFormat::json ? "\\u00" : "\\x";
-      line += "0123456789abcdef"[byte >> 4];
-      line += "0123456789abcdef"[byte & 15];
+      to = put(to, format == AccessLogFormat::json ? "\\u00" : "\\x");
+      *to++ = "0123456789abcdef"[byte >> 4];
+      *to++ = "0123456789abcdef"[byte & 15];
     }
   }
+  return to;
 }
 
-/// Writes the fields of one record in one of the two formats.
+/// Writes the fields of one record, into room that is large enough.
+template <AccessLogFormat format>
 class LineWriter {
  public:
-  LineWriter(AccessLogFormat format, std::string& line) : format_(format), line_(line) {}
+  explicit LineWriter(char* to) : to_(to), begin_(to) {}
 
-  void text(std::string_view key, std::string_view value) {
+  template <std::size_t size>
+  void text(const char (&key)[size], std::string_view value) {
     if (value.empty()) return;
     begin(key);
-    if (format_ == AccessLogFormat::json ||
-        !std::ranges::all_of(value, [](char c) { return is_plain(c) && c != ' '; })) {
-      line_ += '"';
-      append_escaped(line_, value, format_);
-      line_ += '"';
-    } else {
-      line_ += value;
+    const bool bare = is_bare(value);
+    const bool in_quotes = !bare || is_json;
+    if (in_quotes) *to_++ = '"';
+    to_ = bare ? put(to_, value) : put_escaped(to_, value, format);
+    if (in_quotes) *to_++ = '"';
+  }
+  template <std::size_t size>
+  void number(const char (&key)[size], std::uint64_t value) {
+    begin(key);
+    to_ = std::to_chars(to_, to_ + most_digits, value).ptr;
+  }
+  template <std::size_t size>
+  void address(const char (&key)[size], const base::Address* address) {
+    if (address == nullptr || !*address) return;
+    if (address->family() == base::Address::Family::unix_path) {
+      text(key, address->to_string());
+      return;
     }
+    std::array<char, base::Address::max_ip_and_port_text> buffer;
+    text(key, address->ip_and_port(buffer));
   }
-  void number(std::string_view key, std::uint64_t value) {
+  template <std::size_t size>
+  void time(const char (&key)[size], base::WallTime time) {
     begin(key);
-    append(line_, value);
+    if (is_json) *to_++ = '"';
+    to_ = put_time(to_, time);
+    if (is_json) *to_++ = '"';
   }
-  void address(std::string_view key, const base::Address* address) {
-    if (address != nullptr && *address) text(key, address->to_string());
-  }
-  void time(std::string_view key, base::WallTime time) {
-    begin(key);
-    if (format_ == AccessLogFormat::json) line_ += '"';
-    append_time(line_, time);
-    if (format_ == AccessLogFormat::json) line_ += '"';
+  char* end() {
+    if (is_json) *to_++ = '}';
+    *to_++ = '\n';
+    return to_;
   }
 
  private:
-  void begin(std::string_view key) {
-    if (format_ == AccessLogFormat::json) {
-      line_ += is_first_ ? "{\"" : ",\"";
-      line_ += key;
-      line_ += "\":";
-    } else {
-      if (!is_first_) line_ += ' ';
-      line_ += key;
-      line_ += '=';
+  /// The size is known where it is compiled, so that the key is written by a move or two.
+  template <std::size_t size>
+  void begin(const char (&key)[size]) {
+    if (to_ != begin_) {
+      *to_++ = is_json ? ',' : ' ';
+    } else if (is_json) {
+      *to_++ = '{';
     }
-    is_first_ = false;
+    if (is_json) *to_++ = '"';
+    std::memcpy(to_, key, size - 1);
+    to_ += size - 1;
+    if (is_json) *to_++ = '"';
+    *to_++ = is_json ? ':' : '=';
   }
 
-  AccessLogFormat format_;
-  std::string& line_;
-  bool is_first_ = true;
+  static constexpr bool is_json = format == AccessLogFormat::json;
+  char* to_;
+  const char* begin_;
 };
 
-}  // namespace
+std::size_t text_size(const base::Address* address) {
+  return address == nullptr ? 0 : address->path().size() + base::Address::max_ip_and_port_text;
+}
 
-void write_line(const telemetry::AccessRecord& record, AccessLogFormat format, std::string& line) {
-  LineWriter writer(format, line);
+/// No line of the record is longer.
+std::size_t most_bytes(const telemetry::AccessRecord& record) {
+  std::size_t text = text_size(record.client) + text_size(record.upstream);
+  for (const auto value : {record.listener, record.source_workload, record.source_namespace, record.method,
+                           record.host, record.path, record.request_id, record.trace_id, record.reason,
+                           record.route, record.cluster, record.endpoint}) {
+    text += value.size();
+  }
+  return fixed_bytes + most_escaped * text;
+}
+
+template <AccessLogFormat format>
+char* put_line(const telemetry::AccessRecord& record, char* to) {
+  LineWriter<format> writer(to);
   writer.time("time", record.start);
   writer.text("listener", record.listener);
   if (!record.method.empty()) {
@@ -156,7 +227,19 @@ void write_line(const telemetry::AccessRecord& record, AccessLogFormat format, s
   writer.number("attempts", static_cast<std::uint64_t>(record.attempts));
   writer.text("request_id", record.request_id);
   writer.text("trace_id", record.trace_id);
-  line += format == AccessLogFormat::json ? "}\n" : "\n";
+  return writer.end();
+}
+
+}  // namespace
+
+void write_line(const telemetry::AccessRecord& record, AccessLogFormat format, std::string& line) {
+  const auto start = line.size();
+  line.resize_and_overwrite(start + most_bytes(record), [&](char* bytes, std::size_t) {
+    char* const to = bytes + start;
+    const char* const end = format == AccessLogFormat::json ? put_line<AccessLogFormat::json>(record, to)
+                                                            : put_line<AccessLogFormat::text>(record, to);
+    return static_cast<std::size_t>(end - bytes);
+  });
 }
 
 AccessLogFile::AccessLogFile(AccessLogOptions options) : options_(std::move(options)) {

@@ -20,6 +20,8 @@ struct AccessLogOptions {
   /// A file that is appended to, "-" for stderr, empty: no access log.
   std::string path;
   AccessLogFormat format = AccessLogFormat::text;
+  /// The share of requests that went well which get a line; what failed always gets one.
+  double sample = 1;
 };
 
 /// Appends one line (with its end) to `line`.
@@ -40,6 +42,7 @@ class AccessLogFile {
 
   bool is_on() const { return !options_.path.empty(); }
   AccessLogFormat format() const { return options_.format; }
+  double sample() const { return options_.sample; }
   /// Takes whole lines away and leaves an empty string (with memory, so that steady logging allocates
   /// nothing). From any thread.
   void submit(std::string& lines);

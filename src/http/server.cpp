@@ -140,7 +140,7 @@ runtime::Task<void> Exchange::reply(int status, message::Headers headers, std::s
     body.clear();
   }
   writer_.put_head(response_head(status, std::move(headers)), framing);
-  co_await settle(writer_.write(body, true));
+  co_await settle(body, true);
 }
 
 runtime::Task<void> Exchange::start(int status, message::Headers headers) {
@@ -155,21 +155,21 @@ runtime::Task<void> Exchange::start(int status, message::Headers headers) {
   bodyless_ = framing.kind == h1::Framing::Kind::none;
   writer_.put_head(response_head(status, std::move(headers)), framing);
   if (peer_closed_) co_await give_up();
-  co_await settle(writer_.flush());
+  co_await settle({}, false);
 }
 
 runtime::Task<void> Exchange::write(std::string piece) {
   if (bodyless_ || piece.empty()) co_return;
-  co_await settle(writer_.write(piece));
+  co_await settle(piece, false);
 }
 
 runtime::Task<void> Exchange::finish() {
-  if (!writer_.is_done()) co_await settle(writer_.finish());
+  if (!writer_.is_done()) co_await settle({}, true);
 }
 
-runtime::Task<void> Exchange::settle(runtime::Task<runtime::IoResult<void>> write) {
+runtime::Task<void> Exchange::settle(std::string_view piece, bool last) {
   deadline_.expires_after(options_.write_limit);
-  const auto written = co_await std::move(write);
+  const auto written = co_await writer_.write(piece, last);
   deadline_.clear();
   if (!written) co_await give_up();
 }

@@ -62,7 +62,7 @@ class Exchange {
   /// The whole body.
   const std::string& body() const { return body_; }
   /// The client's address; none for Unix and memory.
-  base::Address peer() const { return stream_.peer(); }
+  const base::Address& peer() const { return stream_.peer(); }
 
   /// Sends the whole reply. A HEAD request gets it without the body.
   runtime::Task<void> reply(int status, message::Headers headers, std::string body);
@@ -85,7 +85,8 @@ class Exchange {
   runtime::Task<void> refuse(int status, std::string_view why);
   runtime::Task<void> watch_peer();
   message::ResponseHead response_head(int status, message::Headers headers);
-  runtime::Task<void> settle(runtime::Task<runtime::IoResult<void>> write);
+  /// Writes to the client, whom it gives up if that fails.
+  runtime::Task<void> settle(std::string_view piece, bool last);
   runtime::Task<void> give_up();
 
   /// Sets an Event from the loop: a handler that finds out itself that its client is gone must not be

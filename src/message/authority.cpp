@@ -1,6 +1,7 @@
 #include "message/authority.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 
 #include "base/address.h"
@@ -9,13 +10,15 @@
 namespace weft::message {
 namespace {
 
-bool is_alphanumeric(char c) {
-  const char lower = ascii_lower(c);
-  return (lower >= 'a' && lower <= 'z') || (c >= '0' && c <= '9');
-}
-
 /// RFC 3986, 2.3.
-bool is_unreserved(char c) { return is_alphanumeric(c) || c == '-' || c == '.' || c == '_' || c == '~'; }
+constexpr auto unreserved_chars = [] {
+  std::array<bool, 256> table{};
+  for (std::size_t c = '0'; c <= '9'; ++c) table[c] = true;
+  for (std::size_t c = 'a'; c <= 'z'; ++c) table[c] = table[c - 'a' + 'A'] = true;
+  for (const char c : std::string_view("-._~")) table[static_cast<unsigned char>(c)] = true;
+  return table;
+}();
+bool is_unreserved(char c) { return unreserved_chars[static_cast<unsigned char>(c)]; }
 
 int hex_value(char c) {
   const char lower = ascii_lower(c);
@@ -37,6 +40,7 @@ bool is_host(std::string_view host) {
     const auto address = base::Address::parse_ip(inner, 0);
     return address && address->family() == base::Address::Family::ipv6;
   }
+  if (host.starts_with('.') || host.find("..") != std::string_view::npos) return false;
   return !host.empty() && std::ranges::all_of(host, is_unreserved);
 }
 

@@ -17,8 +17,8 @@ struct Authority {
 };
 
 /// Splits host[:port]. Nothing if it is not one: userinfo, an empty host or port, a port above 65535, bytes
-/// other than letters, digits and "-._~" in a name (RFC 3986 allows more there; no host name has them), a
-/// malformed [IPv6].
+/// other than letters, digits and "-._~" in a name (RFC 3986 allows more there; no host name has them), an
+/// empty label ("a..b"), a malformed [IPv6].
 std::optional<Authority> split_authority(std::string_view text);
 
 /// The host of an authority as virtual hosts compare it: lower case, no port, no trailing dot. Brackets stay.

@@ -16,6 +16,7 @@ TEST(Authority, Splits) {
            Case{"web.default.svc:80", "web.default.svc", 80},
            Case{"127.0.0.1:65535", "127.0.0.1", 65535},
            Case{"a_b-c.d~e", "a_b-c.d~e", -1},
+           Case{"web.example.:80", "web.example.", 80},
            Case{"[::1]", "[::1]", -1},
            Case{"[2001:db8::7]:443", "[2001:db8::7]", 443},
        }) {
@@ -34,6 +35,10 @@ TEST(Authority, Refuses) {
                                       "web:+80",
                                       "web:8 0",
                                       "web:80:80",
+                                      "web..b",
+                                      ".web",
+                                      ".",
+                                      "web..",
                                       "user@web",
                                       "user:pw@web",
                                       "we b",

@@ -41,6 +41,8 @@ constexpr std::array<std::string_view, 27> names{"",
 static_assert(names.back() == "x-weft-refused" &&
               names[static_cast<std::size_t>(FieldId::x_weft_refused)] == names.back());
 
+static_assert(names.size() <= 32, "Headers::seen_ has a bit for each");
+
 constexpr std::size_t longest_name = 17;
 
 /// The fields whose names have the same length: at most a handful each.
@@ -58,8 +60,9 @@ constexpr auto by_length = [] {
   return table;
 }();
 
-/// Whether `name`, a token, is `known` in any case. Known names are of lower-case letters, digits and '-';
-/// |0x20 takes to one of these only itself and its upper case, of all bytes that a token may have.
+/// Whether `name`, without control bytes, is `known` in any case. Known names are of lower-case letters,
+/// digits and
+/// '-'; |0x20 takes to one of these only itself, its upper case and a control byte.
 bool matches(std::string_view name, std::string_view known) {
   constexpr std::uint64_t lower = 0x2020202020202020;
   const auto load = [](const char* from) {
@@ -89,7 +92,7 @@ FieldId identify_field(std::string_view name) {
   const auto& candidates = by_length[name.size()];
   for (std::size_t i = 0; i < candidates.count; ++i) {
     const auto known = to_string(candidates.ids[i]);
-    if (matches(name, known)) return candidates.ids[i];
+    if (known.front() == (name.front() | 0x20) && matches(name, known)) return candidates.ids[i];
   }
   return FieldId::other;
 }
@@ -99,25 +102,33 @@ Headers::Headers(std::initializer_list<std::pair<std::string_view, std::string_v
 }
 
 Headers::Entry Headers::store(FieldId id, std::string_view name, std::string_view value) {
-  const auto offset = static_cast<std::uint32_t>(bytes_.size());
-  const auto name_size = static_cast<std::uint32_t>(name.size());
-  const auto value_size = static_cast<std::uint32_t>(value.size());
-  // `name` and `value` may be views into bytes_ itself, which append() handles only one at a time.
-  if (bytes_.capacity() < bytes_.size() + name.size() + value.size()) {
+  seen_ |= bit(id);
+  const auto offset = bytes_.size();
+  const auto value_offset = offset + name.size() + 2;
+  const auto size = value_offset + value.size() + 2;
+  const auto append_line = [&](char* bytes, std::size_t) {
+    put(put(put(put(bytes + offset, name), ": "), value), "\r\n");
+    return size;
+  };
+  if (bytes_.capacity() < size) {
+    // `name` and `value` may be views into bytes_ itself, which must not go before they are copied.
     std::string grown;
-    grown.reserve(std::max(2 * bytes_.size(), bytes_.size() + name.size() + value.size()));
-    grown.append(bytes_).append(name).append(value);
+    grown.reserve(std::max(2 * offset, size));
+    grown = bytes_;
+    grown.resize_and_overwrite(size, append_line);
     bytes_ = std::move(grown);
   } else {
-    bytes_.append(name).append(value);
+    bytes_.resize_and_overwrite(size, append_line);
   }
-  const auto stored = std::span(bytes_).last(value_size);
-  if (!is_field_value({stored.data(), stored.size()})) {
-    for (auto& c : stored) {
+  if (!is_field_value({bytes_.data() + value_offset, value.size()})) {
+    for (auto& c : std::span(bytes_).subspan(value_offset, value.size())) {
       if (!is_field_value({&c, 1})) c = ' ';
     }
   }
-  return {id, {offset, name_size}, {offset + name_size, value_size}};
+  const auto slice = [](std::size_t at, std::size_t length) {
+    return Slice{static_cast<std::uint32_t>(at), static_cast<std::uint32_t>(length)};
+  };
+  return {id, true, slice(offset, name.size()), slice(value_offset, value.size())};
 }
 
 bool Headers::add(std::string_view name, std::string_view value) {
@@ -145,12 +156,13 @@ bool Headers::set(FieldId id, std::string_view value) {
 }
 
 void Headers::replace(FieldId id, std::string_view name, std::string_view value) {
+  const bool is_new = !may_have(id);
   const auto entry = store(id, name, trim(value));
   const auto same = [&](const Entry& other) {
     return other.id == entry.id &&
            (entry.id != FieldId::other || equals_ignore_case(text(other.name), text(entry.name)));
   };
-  const auto first = std::ranges::find_if(entries_, same);
+  const auto first = is_new ? entries_.end() : std::ranges::find_if(entries_, same);
   if (first == entries_.end()) {
     entries_.push_back(entry);
     return;
@@ -167,7 +179,8 @@ std::size_t Headers::remove(std::string_view name) {
   });
 }
 
-std::size_t Headers::remove(FieldId id) {
+std::size_t Headers::erase(FieldId id) {
+  seen_ &= ~bit(id);
   return std::erase_if(entries_, [&](const Entry& entry) { return entry.id == id; });
 }
 
@@ -180,7 +193,7 @@ std::optional<std::string_view> Headers::find(std::string_view name) const {
   return std::nullopt;
 }
 
-std::optional<std::string_view> Headers::find(FieldId id) const {
+std::optional<std::string_view> Headers::search(FieldId id) const {
   for (const auto& entry : entries_) {
     if (entry.id == id) return text(entry.value);
   }
@@ -188,10 +201,11 @@ std::optional<std::string_view> Headers::find(FieldId id) const {
 }
 
 std::size_t Headers::count(FieldId id) const {
-  return static_cast<std::size_t>(std::ranges::count(entries_, id, &Entry::id));
+  return may_have(id) ? static_cast<std::size_t>(std::ranges::count(entries_, id, &Entry::id)) : 0;
 }
 
 bool Headers::has_token(FieldId id, std::string_view token) const {
+  if (!may_have(id)) return false;
   return std::ranges::any_of(
       entries_, [&](const Entry& entry) { return entry.id == id && has_member(text(entry.value), token); });
 }
@@ -205,6 +219,11 @@ bool operator==(const Headers& a, const Headers& b) {
 }
 
 void remove_hop_by_hop(Headers& headers) {
+  constexpr auto hop_by_hop = Headers::bit(FieldId::connection) | Headers::bit(FieldId::http2_settings) |
+                              Headers::bit(FieldId::keep_alive) | Headers::bit(FieldId::proxy_connection) |
+                              Headers::bit(FieldId::te) | Headers::bit(FieldId::transfer_encoding) |
+                              Headers::bit(FieldId::upgrade);
+  if ((headers.seen_ & hop_by_hop) == 0) return;
   // What Connection names goes first; "close", "keep-alive" and "upgrade" are handled by the list below.
   std::size_t index = 0;
   while (index < headers.size()) {

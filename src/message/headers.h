@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <initializer_list>
 #include <optional>
 #include <string>
@@ -44,7 +45,7 @@ enum class FieldId : std::uint8_t {
   x_weft_refused,
 };
 
-/// The field of a name, a token in any case; `other` for one that is not in the list.
+/// The field of a name in any case, which has no control bytes; `other` for one that is not in the list.
 FieldId identify_field(std::string_view name);
 /// The name in lower case; empty for `other`.
 std::string_view to_string(FieldId id);
@@ -70,7 +71,7 @@ class Headers {
   bool set(FieldId id, std::string_view value);
   /// Removes all fields of that name; how many they were.
   std::size_t remove(std::string_view name);
-  std::size_t remove(FieldId id);
+  std::size_t remove(FieldId id) { return may_have(id) ? erase(id) : 0; }
   /// Removes the fields for which `predicate(Field)` is true.
   template <class Predicate>
   void remove_if(Predicate predicate) {
@@ -79,13 +80,15 @@ class Headers {
 
   /// The first field's value.
   std::optional<std::string_view> find(std::string_view name) const;
-  std::optional<std::string_view> find(FieldId id) const;
+  std::optional<std::string_view> find(FieldId id) const { return may_have(id) ? search(id) : std::nullopt; }
   bool has(std::string_view name) const { return find(name).has_value(); }
   bool has(FieldId id) const { return find(id).has_value(); }
   std::size_t count(FieldId id) const;
   /// Whether any field of that id, read as a comma-separated list, has `token` in any case.
   bool has_token(FieldId id, std::string_view token) const;
 
+  /// Bytes of memory that it keeps.
+  std::size_t capacity() const { return bytes_.capacity() + entries_.capacity() * sizeof(Entry); }
   std::size_t size() const { return entries_.size(); }
   bool empty() const { return entries_.empty(); }
   Field operator[](std::size_t index) const { return field(entries_[index]); }
@@ -93,6 +96,7 @@ class Headers {
   void clear() {
     entries_.clear();
     bytes_.clear();
+    seen_ = 0;
   }
 
   class Iterator {
@@ -121,16 +125,54 @@ class Headers {
     std::uint32_t size = 0;
   };
   /// For parsers, in this order: clear(), add_slice() for each field that was found valid at that place in
-  /// `bytes`, and at the end hold(bytes), which copies them. Nothing may be looked up before hold().
-  void add_slice(FieldId id, Slice name, Slice value) { entries_.push_back({id, name, value}); }
+  /// `bytes`, and at the end hold(bytes), which copies them. `is_line`: there it stands as "Name: value"
+  /// CRLF. Nothing may be looked up before hold().
+  void add_slice(FieldId id, Slice name, Slice value, bool is_line) {
+    seen_ |= bit(id);
+    entries_.push_back({id, is_line, name, value});
+  }
   void hold(std::string_view bytes) { bytes_.assign(bytes); }
 
+  /// put_lines() writes no more.
+  std::size_t max_lines_size() const { return bytes_.size() + entries_.size(); }
+  /// Writes "Name: value" CRLF for each field but those for whose id `is_left_out`, and gives the end. Lines
+  /// that lie together leave together: most of a forwarded head is one copy.
+  template <class IsLeftOut>
+  char* put_lines(char* to, IsLeftOut is_left_out) const {
+    Slice together;
+    for (const auto& entry : entries_) {
+      if (is_left_out(entry.id)) continue;
+      if (entry.is_line && entry.name.offset == together.offset + together.size) {
+        together.size = line_end(entry) - together.offset;
+        continue;
+      }
+      to = put(to, text(together));
+      together = {entry.name.offset, line_end(entry) - entry.name.offset};
+      if (entry.is_line) continue;
+      to = put(put(put(put(to, text(entry.name)), ": "), text(entry.value)), "\r\n");
+      together = {};
+    }
+    return put(to, text(together));
+  }
+
  private:
+  friend void remove_hop_by_hop(Headers& headers);
   struct Entry {
     FieldId id;
+    bool is_line;
     Slice name;
     Slice value;
   };
+  static std::uint32_t line_end(const Entry& entry) { return entry.value.offset + entry.value.size + 2; }
+  static char* put(char* to, std::string_view text) {
+    std::memcpy(to, text.data(), text.size());
+    return to + text.size();
+  }
+  static constexpr std::uint32_t bit(FieldId id) { return std::uint32_t{1} << static_cast<unsigned>(id); }
+  /// False: there is surely none.
+  bool may_have(FieldId id) const { return (seen_ & bit(id)) != 0; }
+  std::optional<std::string_view> search(FieldId id) const;
+  std::size_t erase(FieldId id);
   std::string_view text(Slice slice) const { return {bytes_.data() + slice.offset, slice.size}; }
   Field field(const Entry& entry) const { return {entry.id, text(entry.name), text(entry.value)}; }
   Entry store(FieldId id, std::string_view name, std::string_view value);
@@ -138,6 +180,8 @@ class Headers {
 
   std::string bytes_;
   std::vector<Entry> entries_;
+  /// A bit for each FieldId that was ever added: most questions are about fields that are not there.
+  std::uint32_t seen_ = 0;
 };
 
 /// Removes what concerns only the connection that a message came on (RFC 9110, 7.6.1): Connection and what it

@@ -2,24 +2,12 @@
 
 #include <algorithm>
 
+#include "message/scan.h"
+
 namespace weft::message {
-namespace {
-
-bool is_value_char(char c) {
-  const auto byte = static_cast<unsigned char>(c);
-  return ((byte >= 0x20) & (byte != 0x7f)) | (byte == '\t');
-}
-
-}  // namespace
-
 bool is_token(std::string_view text) { return !text.empty() && std::ranges::all_of(text, is_token_char); }
 
-bool is_field_value(std::string_view text) {
-  // No early end: so the compiler looks at many bytes at once.
-  bool good = true;
-  for (const char c : text) good &= is_value_char(c);
-  return good;
-}
+bool is_field_value(std::string_view text) { return find_control(text, 0) == text.size(); }
 
 bool equals_ignore_case(std::string_view a, std::string_view b) {
   if (a.size() != b.size()) return false;

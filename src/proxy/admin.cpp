@@ -3,6 +3,7 @@
 #include <malloc.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <fstream>
 
 #include "base/json.h"
@@ -43,6 +44,20 @@ runtime::Task<void> ready(Admin& admin, http::Exchange& exchange) {
 runtime::Task<void> prometheus(Admin& admin, http::Exchange& exchange) {
   const auto samples = co_await admin.proxy.metrics();
   co_await reply_text(exchange, 200, exporter::prometheus_text(samples), exporter::prometheus_content_type);
+}
+
+/// The same as lines "name{labels} value", for people and grep.
+runtime::Task<void> stats(Admin& admin, http::Exchange& exchange) {
+  const auto text = exporter::prometheus_text(co_await admin.proxy.metrics());
+  const auto wanted = exchange.query("filter").value_or("");
+  std::string lines;
+  for (std::size_t at = 0; at < text.size();) {
+    const auto end = std::min(text.find('\n', at), text.size() - 1) + 1;
+    const auto line = std::string_view(text).substr(at, end - at);
+    if (!line.starts_with('#') && line.find(wanted) != std::string_view::npos) lines += line;
+    at = end;
+  }
+  co_await reply_text(exchange, 200, std::move(lines));
 }
 
 runtime::Task<void> config_dump(Admin& admin, http::Exchange& exchange) {
@@ -109,6 +124,7 @@ struct Page {
 
 constexpr Page pages[] = {
     {"/ready", Method::get, ready},
+    {"/stats", Method::get, stats},
     {"/stats/prometheus", Method::get, prometheus},
     {"/config_dump", Method::get, config_dump},
     {"/clusters", Method::get, clusters},

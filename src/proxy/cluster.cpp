@@ -28,6 +28,7 @@ void ClusterState::update(const snapshot::Cluster& config) {
   max_connections_ = config.max_connections;
   max_pending_ = config.max_pending;
   connect_timeout_ = config.connect_timeout;
+  const PoolLimits pool{config.max_requests_per_connection, config.max_connection_age, config.idle_timeout};
 
   std::unordered_map<base::Address, LocalPtr<EndpointState>> known;
   for (auto& endpoint : endpoints_) known.emplace(endpoint->address(), endpoint);
@@ -39,9 +40,9 @@ void ClusterState::update(const snapshot::Cluster& config) {
     LocalPtr<EndpointState> state;
     if (auto found = known.extract(endpoint.address)) {
       state = std::move(found.mapped());
-      state->update(endpoint);
+      state->update(endpoint, pool);
     } else {
-      state = LocalPtr(new EndpointState(reactor_, limits_, counters_, endpoint));
+      state = LocalPtr(new EndpointState(reactor_, limits_, counters_, endpoint, pool));
     }
     if (endpoint.health == snapshot::Health::healthy && endpoint.weight > 0) {
       healthy_.push_back(state.get());

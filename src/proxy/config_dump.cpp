@@ -21,11 +21,13 @@ Json listener_json(const snapshot::Listener& listener) {
             {"protocol", word(listener.protocol)},
             {"service", listener.service},
             {"serviceNamespace", listener.service_ns},
+            {"idleTimeout", base::format_duration(listener.idle_timeout)},
             {"origin", origin_json(listener.origin)}};
   if (listener.protocol == snapshot::Protocol::tcp) {
     json["cluster"] = listener.cluster;
   } else {
     json["routes"] = listener.routes;
+    json["connect"] = listener.allow_connect;
   }
   return json;
 }
@@ -63,6 +65,9 @@ Json cluster_json(const snapshot::Cluster& cluster) {
           {"connectTimeout", base::format_duration(cluster.connect_timeout)},
           {"maxConnections", cluster.max_connections},
           {"maxPending", cluster.max_pending},
+          {"maxRequestsPerConnection", cluster.max_requests_per_connection},
+          {"maxConnectionAge", base::format_duration(cluster.max_connection_age)},
+          {"idleTimeout", base::format_duration(cluster.idle_timeout)},
           {"service", cluster.service},
           {"serviceNamespace", cluster.service_ns},
           {"endpoints", std::move(endpoints)},

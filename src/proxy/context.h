@@ -48,15 +48,6 @@ class LoadShare {
   std::atomic<std::size_t>* load_ = nullptr;
 };
 
-/// Who calls, as far as the proxy knows. Empty: unknown.
-struct Peer {
-  std::string workload;
-  std::string ns;
-  /// It is a chain of this process, which may be believed.
-  bool is_local = false;
-  LoadShare share;
-};
-
 /// A Snapshot in force on one worker. A request pins the one that it began with.
 class Config final : public LocalCounted {
  public:
@@ -94,6 +85,18 @@ class Context final : public LocalCounted {
   const snapshot::ContextId id;
   LocalPtr<Config> config;
   std::map<std::string, LocalPtr<ListenerState>, std::less<>> listeners;
+};
+
+/// Who calls, as far as the proxy knows.
+struct Peer {
+  /// The caller's context, if it is a chain of this process, which may be believed; else null.
+  LocalPtr<Context> context;
+  LoadShare share;
+
+  const snapshot::ContextId& id() const {
+    static const snapshot::ContextId unknown;
+    return context ? context->id : unknown;
+  }
 };
 
 /// What clusters are made with.

@@ -1,10 +1,14 @@
 #include "proxy/downstream.h"
 
 #include <algorithm>
+#include <cerrno>
+#include <utility>
 
+#include "http/h1/limits.h"
 #include "http/h1/linger.h"
 #include "proxy/request.h"
 #include "proxy/worker.h"
+#include "runtime/combine.h"
 
 namespace weft::proxy {
 namespace {
@@ -14,25 +18,16 @@ constexpr auto linger_limit = std::chrono::seconds(2);
 
 }  // namespace
 
-void HeadLimit::begin() {
-  is_waiting_ = true;
-  has_begun_ = false;
-  idle_until_ = reactor_.coarse_now() + limits_.idle_timeout;
-  if (!timer_.is_set())
-    timer_.set(reactor_.coarse_now() + std::min(limits_.head_timeout, limits_.idle_timeout));
+void Codec::attach(runtime::Stream& stream, base::Duration pause_limit) {
+  reader.attach(stream);
+  writer.attach(stream);
+  read_deadline.attach(stream);
+  write_deadline.attach(stream);
+  writer.limit_pauses(write_deadline, pause_limit);
 }
 
-void HeadLimit::wake() {
-  if (!is_waiting_) return;
-  const auto now = reactor_.coarse_now();
-  const bool begun = reader_.has_begun();
-  if (begun ? has_begun_ : now >= idle_until_) {
-    stream_.fail({ETIMEDOUT});
-    return;
-  }
-  has_begun_ = begun;
-  timer_.set(begun ? now + limits_.head_timeout
-                   : std::min<base::MonoTime>(now + limits_.head_timeout, idle_until_));
+bool Codec::is_bloated() const {
+  return reader.head().headers.capacity() + writer.capacity() > http::h1::receive_buffer_bytes;
 }
 
 Downstream::Downstream(Worker& owner, LocalPtr<ListenerState> from,
@@ -41,19 +36,14 @@ Downstream::Downstream(Worker& owner, LocalPtr<ListenerState> from,
       listener(std::move(from)),
       peer(std::move(caller)),
       stream(std::move(connection)),
-      reader(*stream),
-      writer(*stream),
-      read_deadline(owner.reactor, *stream),
-      write_deadline(owner.reactor, *stream),
-      address_(stream->peer()),
-      ip_(address_.ip()),
-      head_limit_(owner.reactor, owner.limits(), *stream, reader),
+      timer_(owner.reactor, *this),
       place_(owner.downstreams_.insert(owner.downstreams_.end(), this)) {
   ++worker.shard.proxy.downstream_connections;
   ++worker.shard.proxy.downstream_connections_active;
 }
 
 Downstream::~Downstream() {
+  if (codec_) worker.give_codec(std::move(codec_));
   --worker.shard.proxy.downstream_connections_active;
   worker.downstreams_.erase(place_);
 }
@@ -63,34 +53,61 @@ bool Downstream::is_ending() const {
          requests_ >= worker.limits().max_requests_per_connection;
 }
 
+void Downstream::begin_wait() {
+  const auto& limits = worker.limits();
+  const auto now = worker.reactor.coarse_now();
+  is_waiting_ = true;
+  had_begun_ = false;
+  const auto own = listener->config->idle_timeout;
+  const auto idle = own.count() > 0 ? own : limits.idle_timeout;
+  idle_until_ = now + idle;
+  if (!timer_.is_set()) timer_.set(now + std::min(limits.head_timeout, idle));
+}
+
+void Downstream::wake() {
+  if (!is_waiting_) return;
+  const auto now = worker.reactor.coarse_now();
+  const bool begun = has_begun();
+  if (begun ? had_begun_ : now >= idle_until_) {
+    stream->fail({ETIMEDOUT});
+    return;
+  }
+  had_begun_ = begun;
+  const base::MonoTime next = now + worker.limits().head_timeout;
+  timer_.set(begun ? next : std::min(next, idle_until_));
+}
+
 void Downstream::close_if_idle() {
-  if (head_limit_.is_waiting() && !reader.has_begun()) stream->fail({ECANCELED});
+  if (is_waiting_ && !has_begun()) stream->fail({ECANCELED});
+}
+
+std::optional<http::h1::ReadResult<void>> Downstream::try_head() {
+  if (!codec_) codec_ = worker.take_codec(*stream);
+  auto head = reader().try_head();
+  if (!head && !has_begun()) worker.give_codec(std::move(codec_));
+  return head;
 }
 
 runtime::Task<void> Downstream::run() {
   bool keep_alive = true;
   while (keep_alive) {
-    head_limit_.begin();
-    const auto head = co_await reader.read_head();
-    head_limit_.end();
-    if (!head && head.error().kind != http::h1::ReadError::Kind::refused) co_return;
+    begin_wait();
+    auto head = try_head();
+    while (!head) {
+      co_await runtime::Wait(stream->readable());
+      head = try_head();
+    }
+    is_waiting_ = false;
+    if (!*head && head->error().kind != http::h1::ReadError::Kind::refused) co_return;
     ++requests_;
-    keep_alive = head ? co_await serve_request(*this) : co_await refuse_malformed(head.error().refusal);
-    if (is_ending() && reader.buffered().empty()) break;
+    keep_alive =
+        *head ? co_await serve_request(*this) : co_await refuse_malformed(*this, head->error().refusal);
+    if (is_ending() && reader().buffered().empty()) break;
   }
   if (stream->resets_at_close()) co_return;
+  worker.give_codec(std::move(codec_));
   // Bytes that were not read would turn the close into a reset, and the reset could overtake the answer.
   co_await http::h1::linger(worker.reactor, *stream, linger_limit);
-}
-
-runtime::Task<bool> Downstream::refuse_malformed(http::h1::Refusal refusal) {
-  ++worker.shard.proxy.protocol_errors;
-  reader.head().clear();  // what was parsed of it is not to be trusted
-  Request request(*this);
-  request.reason = http::h1::describe(refusal);
-  request.status = http::h1::status_of(refusal);
-  request.keep_alive = false;
-  co_return co_await refuse(request, Failure::malformed_request);
 }
 
 runtime::Task<void> serve_http(Worker& worker, LocalPtr<ListenerState> listener,

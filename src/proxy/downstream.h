@@ -1,9 +1,10 @@
 // A client's HTTP/1.1 connection: request after request, with the limits on its patience.
 #pragma once
 
+#include <cstdint>
 #include <list>
 #include <memory>
-#include <string>
+#include <optional>
 
 #include "http/h1/reader.h"
 #include "http/h1/writer.h"
@@ -17,33 +18,23 @@ namespace weft::proxy {
 
 class Worker;
 
-/// Limits the wait for a request: a connection may rest for the idle limit, and a head that has begun must be
-/// whole after the head limit, give or take one: the timer looks only that often, so that a request costs no
-/// timer.
-class HeadLimit final : private runtime::Waiter {
- public:
-  HeadLimit(runtime::Reactor& reactor, const Limits& limits, runtime::Stream& stream,
-            const http::h1::Reader& reader)
-      : reactor_(reactor), limits_(limits), stream_(stream), reader_(reader), timer_(reactor, *this) {}
+/// What a client's connection needs while it carries a request. On loan from its worker, so that a connection
+/// at rest is small and a busy one allocates nothing.
+struct Codec {
+  explicit Codec(runtime::Reactor& reactor) : read_deadline(reactor), write_deadline(reactor) {}
+  void attach(runtime::Stream& stream, base::Duration pause_limit);
+  /// It has served a head so large that its memory is better given back.
+  bool is_bloated() const;
 
-  void begin();
-  void end() { is_waiting_ = false; }
-  bool is_waiting() const { return is_waiting_; }
-
- private:
-  void wake() override;
-
-  runtime::Reactor& reactor_;
-  const Limits& limits_;
-  runtime::Stream& stream_;
-  const http::h1::Reader& reader_;
-  runtime::Timer timer_;
-  base::MonoTime idle_until_{};
-  bool is_waiting_ = false;
-  bool has_begun_ = false;
+  http::h1::RequestReader reader;
+  http::h1::Writer writer;
+  /// For one piece of a request's body to come.
+  runtime::Deadline read_deadline;
+  /// For one piece of a response to be taken.
+  runtime::Deadline write_deadline;
 };
 
-class Downstream {
+class Downstream final : private runtime::Waiter {
  public:
   Downstream(Worker& worker, LocalPtr<ListenerState> listener, std::unique_ptr<runtime::Stream> stream,
              Peer peer);
@@ -58,30 +49,34 @@ class Downstream {
   /// No further request shall come on it.
   bool is_ending() const;
 
-  const base::Address& address() const { return address_; }
-  /// The client's IP, empty for memory and Unix sockets.
-  const std::string& ip() const { return ip_; }
+  // While a request is under way:
+  http::h1::RequestReader& reader() const { return codec_->reader; }
+  http::h1::Writer& writer() const { return codec_->writer; }
+  runtime::Deadline& read_deadline() const { return codec_->read_deadline; }
 
   Worker& worker;
   const LocalPtr<ListenerState> listener;
   const Peer peer;
   const std::unique_ptr<runtime::Stream> stream;
-  http::h1::RequestReader reader;
-  http::h1::Writer writer;
-  /// For one piece of a request's body to come.
-  runtime::Deadline read_deadline;
-  /// For one piece of a response to be taken.
-  runtime::Deadline write_deadline;
   /// The series of an inbound listener's requests; null until the first.
   telemetry::EndsSeries* inbound_series = nullptr;
 
  private:
-  runtime::Task<bool> refuse_malformed(http::h1::Refusal refusal);
+  /// The next head, or what was found in its place; nothing if more must arrive.
+  std::optional<http::h1::ReadResult<void>> try_head();
+  void begin_wait();
+  bool has_begun() const { return codec_ != nullptr && codec_->reader.has_begun(); }
+  /// Limits the wait for a request: a connection may rest for the idle limit, and a head that has begun must
+  /// be whole after the head limit, give or take one: the timer looks only that often, so that a request
+  /// costs no timer.
+  void wake() override;
 
-  const base::Address address_;
-  const std::string ip_;
-  HeadLimit head_limit_;
-  std::size_t requests_ = 0;
+  std::unique_ptr<Codec> codec_;
+  runtime::Timer timer_;
+  base::MonoTime idle_until_{};
+  std::uint32_t requests_ = 0;
+  bool is_waiting_ = false;
+  bool had_begun_ = false;
   std::list<Downstream*>::iterator place_;
 };
 

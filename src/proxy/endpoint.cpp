@@ -39,7 +39,8 @@ UpstreamConnection::UpstreamConnection(runtime::Reactor& reactor, ConnectionPlac
       write_deadline(reactor, *stream),
       place_(std::move(place)),
       stream_(std::move(stream)),
-      is_local_(is_local) {}
+      is_local_(is_local),
+      opened_(reactor.coarse_now()) {}
 
 UpstreamConnection::~UpstreamConnection() { stream_->readable().cancel(*this); }
 
@@ -84,14 +85,16 @@ runtime::Task<void> PendingRequest::wait() {
 }
 
 EndpointState::EndpointState(runtime::Reactor& reactor, const Limits& limits,
-                             telemetry::ProxyCounters& counters, const snapshot::Endpoint& config)
+                             telemetry::ProxyCounters& counters, const snapshot::Endpoint& config,
+                             const PoolLimits& pool)
     : reactor_(reactor), limits_(limits), counters_(counters), address_(config.address) {
-  update(config);
+  update(config, pool);
 }
 
 EndpointState::~EndpointState() = default;
 
-void EndpointState::update(const snapshot::Endpoint& config) {
+void EndpointState::update(const snapshot::Endpoint& config, const PoolLimits& pool) {
+  pool_ = pool;
   instance_ = config.instance;
   weight_ = config.weight;
   health_ = config.health;
@@ -129,11 +132,16 @@ void EndpointState::call_next(Lease lease) {
   next.soon_.set();
 }
 
+bool EndpointState::is_worn_out(const UpstreamConnection& connection) const {
+  if (pool_.max_requests > 0 && connection.requests_ >= pool_.max_requests) return true;
+  return pool_.max_age.count() > 0 && reactor_.coarse_now() - connection.opened_ >= pool_.max_age;
+}
+
 void EndpointState::keep(std::unique_ptr<UpstreamConnection> connection) {
   const LocalPtr<EndpointState> self(this);
   ++connection->requests_;
   connection->deadline.clear();
-  if (is_retired_ || health_ != snapshot::Health::healthy) return;
+  if (is_retired_ || health_ != snapshot::Health::healthy || is_worn_out(*connection)) return;
   // The peer's end may have come together with the response: then nothing will tell of it again.
   if (!connection->reader.is_quiet()) return;
   if (!pending_.empty()) {
@@ -155,7 +163,10 @@ void EndpointState::drop_idle(UpstreamConnection& connection) {
   idle_.erase(found);
 }
 
-void EndpointState::close_idle_since(base::MonoTime time) {
+void EndpointState::close_stale() {
+  if (idle_.empty()) return;
+  const auto limit = pool_.idle_timeout.count() > 0 ? pool_.idle_timeout : limits_.upstream_idle_timeout;
+  const base::MonoTime time = reactor_.coarse_now() - limit;
   const LocalPtr<EndpointState> self(this);
   // The oldest lie in front: the last used is taken first.
   const auto fresh = std::ranges::find_if(idle_, [&](const auto& one) { return one->idle_since_ > time; });

@@ -21,6 +21,14 @@ namespace weft::proxy {
 
 class EndpointState;
 
+/// What bounds the use of one pooled connection. Zero: no limit.
+struct PoolLimits {
+  std::uint32_t max_requests = 0;
+  std::chrono::milliseconds max_age{};
+  /// At rest. Zero: the proxy's own.
+  std::chrono::milliseconds idle_timeout{};
+};
+
 /// One connection's place among those of its endpoint: counted from the attempt to connect to the end.
 class ConnectionPlace {
  public:
@@ -56,6 +64,8 @@ class UpstreamConnection final : private runtime::Waiter {
   /// For one piece of the request to be taken.
   runtime::Deadline write_deadline;
 
+  void limit_write_pauses(base::Duration limit) { writer.limit_pauses(write_deadline, limit); }
+
   /// It leads to an inbound listener of this process, so that what it says of failures can be believed.
   bool is_local() const { return is_local_; }
   /// It has carried a request before.
@@ -72,6 +82,7 @@ class UpstreamConnection final : private runtime::Waiter {
   std::unique_ptr<runtime::Stream> stream_;
   bool is_local_;
   std::uint64_t requests_ = 0;
+  const base::MonoTime opened_;
   base::MonoTime idle_since_{};
 };
 
@@ -125,7 +136,7 @@ class PendingRequest final : private runtime::Waiter {
 class EndpointState final : public LocalCounted {
  public:
   EndpointState(runtime::Reactor& reactor, const Limits& limits, telemetry::ProxyCounters& counters,
-                const snapshot::Endpoint& config);
+                const snapshot::Endpoint& config, const PoolLimits& pool);
   ~EndpointState();
 
   const base::Address& address() const { return address_; }
@@ -134,7 +145,7 @@ class EndpointState final : public LocalCounted {
   snapshot::Health health() const { return health_; }
 
   /// Takes over what a new Snapshot says. One that is not healthy any more closes its connections at rest.
-  void update(const snapshot::Endpoint& config);
+  void update(const snapshot::Endpoint& config, const PoolLimits& limits);
   /// It is in no Snapshot any more: connections at rest are closed, busy ones when they are done.
   void retire();
 
@@ -144,8 +155,8 @@ class EndpointState final : public LocalCounted {
   bool has_room(std::uint32_t max) const { return connections_ < max; }
   bool is_retired() const { return is_retired_; }
   std::size_t pending() const { return pending_.size(); }
-  /// Closes connections that have rested since before `time`.
-  void close_idle_since(base::MonoTime time);
+  /// Closes connections that have rested too long.
+  void close_stale();
 
   std::uint64_t connections() const { return connections_; }
   std::uint64_t idle_connections() const { return idle_.size(); }
@@ -166,6 +177,7 @@ class EndpointState final : public LocalCounted {
   friend class Lease;
   friend class PendingRequest;
 
+  bool is_worn_out(const UpstreamConnection& connection) const;
   void keep(std::unique_ptr<UpstreamConnection> connection);
   void drop_idle(UpstreamConnection& connection);
   void close_idle();
@@ -179,6 +191,7 @@ class EndpointState final : public LocalCounted {
   std::uint32_t weight_ = 1;
   snapshot::Health health_ = snapshot::Health::healthy;
   bool is_retired_ = false;
+  PoolLimits pool_;
   std::uint64_t connections_ = 0;
   std::vector<std::unique_ptr<UpstreamConnection>> idle_;
   std::list<PendingRequest*> pending_;

@@ -6,6 +6,7 @@
 #include "proxy/rewrite.h"
 #include "proxy/tunnel.h"
 #include "proxy/worker.h"
+#include "runtime/combine.h"
 #include "runtime/running.h"
 
 namespace weft::proxy {
@@ -85,7 +86,7 @@ class ClientSide final : private runtime::Waiter {
 };
 
 runtime::Task<void> ClientSide::look() {
-  auto& reader = request_.client.reader;
+  auto& reader = request_.client.reader();
   // Reading moves what is buffered, the kept piece of the body included.
   if (!request_.first_piece.empty()) request_.is_body_gone = true;
   while (true) {
@@ -99,13 +100,13 @@ runtime::Task<void> ClientSide::look() {
 }
 
 runtime::Task<void> ClientSide::send_rest() {
-  auto& reader = request_.client.reader;
+  auto& reader = request_.client.reader();
   is_uploading_ = true;
   request_.is_body_gone = true;
   while (true) {
-    request_.client.read_deadline.expires_after(request_.worker.limits().body_timeout);
+    request_.client.read_deadline().expires_after(request_.worker.limits().body_timeout);
     const auto piece = co_await reader.read_body();
-    request_.client.read_deadline.clear();
+    request_.client.read_deadline().clear();
     if (!piece) {
       fail(failure_of_client(request_, piece.error()));
       co_return;
@@ -113,10 +114,9 @@ runtime::Task<void> ClientSide::send_rest() {
     request_.bytes_received += piece->size();
     const bool last = reader.body_done();
     const bool has_trailers = last && !reader.trailers().empty();
-    upstream_.write_deadline.expires_after(request_.pause_limit());
-    auto sent = co_await upstream_.writer.write(*piece, last && !has_trailers);
-    if (sent && has_trailers) sent = co_await upstream_.writer.finish(&reader.trailers());
-    upstream_.write_deadline.clear();
+    upstream_.limit_write_pauses(request_.pause_limit());
+    const auto sent =
+        co_await upstream_.writer.write(*piece, last, has_trailers ? &reader.trailers() : nullptr);
     // If the endpoint takes no more, its response says why, or its end does.
     if (!sent) co_return;
     // It may have waited for this piece within its response.
@@ -133,74 +133,53 @@ Failure failure_of_upstream(const ReadError& error) {
 
 /// Takes what of the body is there already, so that it leaves with the head and is at hand for another
 /// attempt.
-runtime::Task<Failure> read_first_piece(Request& request) {
-  auto& client = request.client;
-  if (request.took_first_piece || client.reader.body_done() || client.reader.buffered().empty()) {
-    co_return Failure::none;
-  }
-  client.read_deadline.expires_after(request.worker.limits().body_timeout);
-  const auto piece = co_await client.reader.read_body();
-  client.read_deadline.clear();
-  if (!piece) co_return failure_of_client(request, piece.error());
+Failure take_first_piece(Request& request) {
+  auto& reader = request.client.reader();
+  if (request.took_first_piece || reader.body_done() || reader.buffered().empty()) return Failure::none;
+  const auto piece = reader.try_body();
+  if (!piece) return Failure::none;
+  if (!*piece) return failure_of_client(request, piece->error());
   request.took_first_piece = true;
-  request.first_piece = *piece;
-  request.bytes_received += piece->size();
-  co_return Failure::none;
-}
-
-runtime::Task<runtime::IoResult<void>> send_with_trailers(Request& request, UpstreamConnection& upstream) {
-  const auto sent = co_await upstream.writer.write(request.first_piece);
-  if (!sent) co_return sent;
-  co_return co_await upstream.writer.finish(&request.client.reader.trailers());
+  request.first_piece = **piece;
+  request.bytes_received += request.first_piece.size();
+  return Failure::none;
 }
 
 /// Sends the head and the first piece of the body. The rest is left to ClientSide.
-runtime::Task<runtime::IoResult<void>> send_request(Request& request, UpstreamConnection& upstream) {
-  auto& reader = request.client.reader;
+http::h1::Writer::Sending send_request(Request& request, UpstreamConnection& upstream) {
+  auto& reader = request.client.reader();
+  const bool last = reader.body_done();
   upstream.writer.put_head(request.head(), request.framing());
-  if (!reader.body_done()) return upstream.writer.write(request.first_piece);
-  if (reader.trailers().empty()) return upstream.writer.write(request.first_piece, true);
-  return send_with_trailers(request, upstream);
+  return upstream.writer.write(request.first_piece, last,
+                               last && !reader.trailers().empty() ? &reader.trailers() : nullptr);
 }
 
 /// Sends what is queued for the client, and `piece`.
-runtime::Task<bool> send_to_client(Request& request, std::string_view piece, bool last,
-                                   const message::Headers* trailers = nullptr) {
-  auto& client = request.client;
+http::h1::Writer::Sending send_to_client(Request& request, std::string_view piece, bool last = false,
+                                         const message::Headers* trailers = nullptr) {
   request.has_begun_response = true;
-  client.write_deadline.expires_after(request.worker.limits().body_timeout);
-  auto sent = co_await client.writer.write(piece, last && trailers == nullptr);
-  if (sent && last && trailers != nullptr) sent = co_await client.writer.finish(trailers);
-  client.write_deadline.clear();
-  if (sent) request.bytes_sent += piece.size();
-  co_return sent.has_value();
+  return request.client.writer().write(piece, last, trailers);
 }
 
-/// Reads heads until the one that answers the request; interim ones are passed on.
-runtime::Task<Failure> read_final_head(Request& request, UpstreamConnection& upstream) {
-  const auto method = request.head().method;
-  while (true) {
-    const auto head = co_await upstream.reader.read_head(method);
-    if (!head) co_return failure_of_upstream(head.error());
-    auto& response = upstream.reader.head();
-    if (response.status == 101 && request.upgrade.empty()) co_return Failure::malformed_response;
-    if (!response.is_interim()) co_return Failure::none;
-    if (request.is_http10()) continue;
-    rewrite_response(request, response);
-    auto& client = request.client;
-    client.writer.put_head(response, Framing{});
-    client.write_deadline.expires_after(request.worker.limits().body_timeout);
-    const auto sent = co_await client.writer.flush();
-    client.write_deadline.clear();
-    if (!sent) co_return Failure::downstream_closed;
-  }
+/// Passes an interim response on; none to a client that knows no such thing.
+runtime::Task<Failure> send_interim(Request& request, message::ResponseHead& interim) {
+  if (request.is_http10()) co_return Failure::none;
+  rewrite_response(request, interim);
+  request.client.writer().put_head(interim, Framing{});
+  const auto sent = co_await request.client.writer().flush();
+  co_return sent ? Failure::none : Failure::downstream_closed;
+}
+
+/// Whether bytes both ways follow the head: after 101, or a 2xx to CONNECT (RFC 9110, 9.3.6).
+bool opens_tunnel(const Request& request, const message::ResponseHead& response) {
+  return response.status == 101 || (request.is_connect() && response.status / 100 == 2);
 }
 
 /// What a response that broke off means. Of one that has begun the client sees no end; in place of one whose
 /// head still waited it is told.
 Failure broken_off(Request& request, const ReadError& error) {
   if (!request.has_begun_response) {
-    request.client.writer.drop_queued();
+    request.client.writer().drop_queued();
     request.client.stream->reset_at_close(false);
   }
   const auto failure = failure_of_upstream(error);
@@ -213,26 +192,31 @@ runtime::Task<Failure> send_response(Request& request, UpstreamConnection& upstr
   auto& response = reader.head();
   const auto framing = response_framing(request, reader.framing());
   const bool ends_by_close = framing.kind == Framing::Kind::until_close;
-  if (ends_by_close) request.keep_alive = false;
+  if (ends_by_close || request.client.is_ending()) request.keep_alive = false;
   rewrite_response(request, response);
-  request.client.writer.put_head(response, framing);
+  request.client.writer().put_head(response, framing);
   // Until it is whole: a clean end of the connection would say that it is.
   if (ends_by_close) request.client.stream->reset_at_close(true);
   if (!reader.body_done() && reader.buffered().empty()) {
     request.status = response.status;
-    if (!co_await send_to_client(request, {}, false)) co_return Failure::downstream_closed;
+    if (!co_await send_to_client(request, {})) co_return Failure::downstream_closed;
   }
   while (true) {
-    upstream.deadline.expires_after(request.pause_limit());
-    const auto piece = co_await reader.read_body();
+    auto piece = reader.try_body();
+    while (!piece) {
+      upstream.deadline.expires_after(request.pause_limit());
+      co_await runtime::Wait(upstream.stream().readable());
+      piece = reader.try_body();
+    }
     upstream.deadline.expires_after(request.time_left());
-    if (!piece) co_return broken_off(request, piece.error());
+    if (!*piece) co_return broken_off(request, piece->error());
     request.status = response.status;
     const bool last = reader.body_done();
-    const bool has_trailers = last && framing.kind == Framing::Kind::chunked && !reader.trailers().empty();
-    if (!co_await send_to_client(request, *piece, last, has_trailers ? &reader.trailers() : nullptr)) {
+    const bool has_trailers = last && !reader.trailers().empty();
+    if (!co_await send_to_client(request, **piece, last, has_trailers ? &reader.trailers() : nullptr)) {
       co_return Failure::downstream_closed;
     }
+    request.bytes_sent += (*piece)->size();
     if (last) break;
   }
   if (ends_by_close) request.client.stream->reset_at_close(false);
@@ -247,18 +231,19 @@ Failure marked_failure(const UpstreamConnection& upstream, const message::Respon
   return mark ? failure_of(telemetry::flag_of(*mark)) : Failure::none;
 }
 
-/// After 101: bytes both ways, for as long as they like.
-runtime::Task<Failure> run_upgraded(Request& request, UpstreamConnection& upstream) {
-  request.status = 101;
+/// Bytes both ways, for as long as they like.
+runtime::Task<Failure> run_tunnel(Request& request, UpstreamConnection& upstream) {
+  auto& response = upstream.reader.head();
+  request.status = response.status;
   request.keep_alive = false;
-  rewrite_response(request, upstream.reader.head());
-  request.client.writer.put_head(upstream.reader.head(), Framing{});
-  if (!co_await send_to_client(request, {}, false)) co_return Failure::downstream_closed;
+  rewrite_response(request, response);
+  request.client.writer().put_head(response, Framing{});
+  if (!co_await send_to_client(request, {})) co_return Failure::downstream_closed;
   upstream.deadline.clear();
   request.unpin();
   TunnelBytes bytes;
   co_await tunnel(request.worker.reactor, *request.client.stream, upstream.stream(),
-                  request.client.reader.buffered(), upstream.reader.buffered(),
+                  request.client.reader().buffered(), upstream.reader.buffered(),
                   request.worker.limits().tunnel_idle_timeout, bytes);
   request.bytes_received += bytes.to_upstream;
   request.bytes_sent += bytes.to_client;
@@ -269,17 +254,17 @@ runtime::Task<Failure> run_upgraded(Request& request, UpstreamConnection& upstre
 
 runtime::Task<Failure> exchange(Request& request, Lease lease) {
   auto& upstream = *lease;
+  auto& response = upstream.reader.head();
   upstream.deadline.expires_after(request.time_left());
-  if (const auto failure = co_await read_first_piece(request); failure != Failure::none) co_return failure;
+  if (const auto failure = take_first_piece(request); failure != Failure::none) co_return failure;
   const auto before = upstream.writer.bytes_sent();
-  upstream.write_deadline.expires_after(request.pause_limit());
+  upstream.limit_write_pauses(request.pause_limit());
   const auto sent = co_await send_request(request, upstream);
-  upstream.write_deadline.clear();
   request.was_sent = upstream.writer.bytes_sent() != before;
   if (!sent && sent.error().code == ETIMEDOUT) co_return Failure::response_timeout;
   // One that closes while it is written to may have answered before: that is read all the same.
   std::optional<ClientSide> client_side(std::in_place, request, upstream);
-  if (request.client.reader.body_done()) {
+  if (request.client.reader().body_done()) {
     client_side->watch();
   } else if (sent) {
     client_side->upload();
@@ -289,17 +274,29 @@ runtime::Task<Failure> exchange(Request& request, Lease lease) {
     client_side->watch();
   }
 
-  auto failure = co_await read_final_head(request, upstream);
+  auto failure = Failure::none;
+  while (true) {
+    const auto head = upstream.reader.try_head(request.head().method);
+    if (!head) {
+      co_await runtime::Wait(upstream.stream().readable());
+      continue;
+    }
+    if (!*head) failure = failure_of_upstream(head->error());
+    if (*head && response.status == 101 && request.upgrade.empty()) failure = Failure::malformed_response;
+    if (failure != Failure::none || !response.is_interim()) break;
+    failure = co_await send_interim(request, response);
+    if (failure != Failure::none) break;
+  }
   if (client_side->failure() != Failure::none) co_return client_side->failure();
   if (failure != Failure::none) co_return failure;
-  const auto marked = marked_failure(upstream, upstream.reader.head());
+  const auto marked = marked_failure(upstream, response);
   if (marked != Failure::none && may_try_again(request, marked)) co_return marked;
-  if (upstream.reader.head().status == 101) {
+  if (opens_tunnel(request, response)) {
     client_side.reset();  // the client's bytes are the tunnel's from here on
-    co_return co_await run_upgraded(request, upstream);
+    co_return co_await run_tunnel(request, upstream);
   }
   // An error while the request is still coming is the last that this connection carries.
-  if (client_side->is_uploading() && upstream.reader.head().status >= 400) request.keep_alive = false;
+  if (client_side->is_uploading() && response.status >= 400) request.keep_alive = false;
 
   failure = co_await send_response(request, upstream);
   if (failure != Failure::none) {

@@ -21,6 +21,10 @@ struct Limits {
   std::chrono::milliseconds tunnel_idle_timeout{3'600'000};
   /// Connections that one worker takes; above it accepting waits.
   std::size_t max_connections = 20'000;
+  /// Sockets of one worker, to clients and endpoints together; the rest of the process's descriptors is for
+  /// listeners, logs and the admin interface. Accepting waits at three quarters of it, so that who was
+  /// accepted can be served; above it connecting waits.
+  std::size_t max_sockets = 40'000;
   /// Idle upstream connections that one worker keeps for one endpoint.
   std::size_t max_idle_per_endpoint = 256;
   /// Requests on one client connection before it is closed, so that load spreads over new workers in the long

@@ -1,9 +1,11 @@
 #include "proxy/proxy.h"
 
 #include <fmt/format.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <atomic>
+#include <limits>
 #include <map>
 #include <mutex>
 #include <thread>
@@ -107,10 +109,19 @@ void Proxy::Impl::start() {
   scope.spawn(run_changes());
 }
 
+/// What of the process's descriptors each of so many workers may use for sockets.
+std::size_t sockets_for_each(std::size_t workers) {
+  constexpr rlim_t for_others = 32;
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return std::numeric_limits<std::size_t>::max();
+  return static_cast<std::size_t>(std::max(limit.rlim_cur, for_others + 8) - for_others) / workers;
+}
+
 void Proxy::Impl::run_worker(std::size_t number) {
   auto& thread = *threads[number];
   WorkerParts parts;
   parts.limits = options.limits;
+  parts.limits.max_sockets = std::min(parts.limits.max_sockets, sockets_for_each(threads.size()));
   parts.seed = options.seed + number;
   parts.access_log = &access_log;
   parts.hand_out = [this, number](const ContextId& context, const base::Address& listener, runtime::Fd& fd) {

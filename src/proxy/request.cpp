@@ -26,7 +26,7 @@ bool asks_for_nothing(message::Method method) {
 Lease take_idle(const Request& request, EndpointState& endpoint) {
   while (auto lease = endpoint.take_idle()) {
     // What may be sent again needs no look at the connection; what may not is worth a system call.
-    if (asks_for_nothing(request.client.reader.head().method) || lease->seems_open()) return lease;
+    if (asks_for_nothing(request.client.reader().head().method) || lease->seems_open()) return lease;
   }
   return {};
 }
@@ -47,7 +47,7 @@ runtime::Task<Failure> attempt(Request& request) {
   if (!lease) {
     auto opened =
         co_await open_connection(request.worker, LocalPtr(request.cluster), LocalPtr(endpoint),
-                                 request.client.listener->context->id, request.direction(), request.end());
+                                 request.client.listener->context, request.direction(), request.end());
     if (!opened) co_return request.is_out_of_time() ? Failure::response_timeout : opened.error();
     lease = std::move(*opened);
   }
@@ -59,11 +59,10 @@ runtime::Task<Failure> attempt(Request& request) {
 
 runtime::Task<bool> serve_request(Downstream& client) {
   Request request(client);
-  if (request.head().method == message::Method::connect) {
-    request.keep_alive = false;  // its client may already be sending what was meant for the tunnel
+  rewrite_request(request);
+  if (request.is_connect() && !request.listener().allow_connect) {
     co_return co_await refuse(request, Failure::connect_not_allowed);
   }
-  rewrite_request(request);
   const auto& head = request.head();
   const auto decision = request.config->plan->index.request(
       request.listener(), {head.method_text(), head.authority(), head.target});
@@ -76,7 +75,7 @@ runtime::Task<bool> serve_request(Downstream& client) {
 
   if (request.failure == Failure::none || request.has_begun_response) {
     // What of a body was not read must not be taken for the next request.
-    if (request.failure != Failure::none || !client.reader.body_done()) co_return false;
+    if (request.failure != Failure::none || !client.reader().body_done()) co_return false;
     co_return request.keep_alive;
   }
   co_return co_await refuse(request, request.failure);
@@ -92,7 +91,7 @@ bool may_try_again(const Request& request, Failure failure) {
   if (had_no_effect(failure)) return true;
   if (failure != Failure::reset_before_response) return false;
   return !request.was_sent ||
-         (asks_for_nothing(request.client.reader.head().method) && !request.risked_effect);
+         (asks_for_nothing(request.client.reader().head().method) && !request.risked_effect);
 }
 
 runtime::Task<bool> refuse(Request& request, Failure failure) {
@@ -102,7 +101,7 @@ runtime::Task<bool> refuse(Request& request, Failure failure) {
   if (request.reason.empty()) request.reason = describe(failure);
   if (failure == Failure::downstream_closed || failure == Failure::downstream_timeout) co_return false;
   ++request.worker.shard.proxy.refused;
-  request.keep_alive = request.keep_alive && client.reader.body_done();
+  request.keep_alive = request.keep_alive && client.reader().body_done() && !client.is_ending();
 
   message::ResponseHead head;
   head.status = request.status;
@@ -116,13 +115,21 @@ runtime::Task<bool> refuse(Request& request, Failure failure) {
   const bool is_head = request.head().method == message::Method::head;
   auto framing = http::h1::Framing::of_length(body.size());
   if (is_head) framing = {http::h1::Framing::Kind::none, 0, body.size()};
-  client.writer.put_head(head, framing);
-  client.write_deadline.expires_after(request.worker.limits().body_timeout);
+  client.writer().put_head(head, framing);
   const auto written =
-      co_await client.writer.write(is_head ? std::string_view() : std::string_view(body), true);
-  client.write_deadline.clear();
+      co_await client.writer().write(is_head ? std::string_view() : std::string_view(body), true);
   if (written && !is_head) request.bytes_sent += body.size();
   co_return written.has_value() && request.keep_alive;
+}
+
+runtime::Task<bool> refuse_malformed(Downstream& client, http::h1::Refusal refusal) {
+  ++client.worker.shard.proxy.protocol_errors;
+  client.reader().head().clear();  // what was parsed of it is not to be trusted
+  Request request(client);
+  request.reason = http::h1::describe(refusal);
+  request.status = http::h1::status_of(refusal);
+  request.keep_alive = false;
+  co_return co_await refuse(request, Failure::malformed_request);
 }
 
 Request::Request(Downstream& from)
@@ -131,7 +138,7 @@ Request::Request(Downstream& from)
       config(pinned(*from.listener)),
       listener_(from.listener->config),
       direction_(listener_->direction),
-      is_http10_(from.reader.head().version == message::Version::http_1_0),
+      is_http10_(from.reader().head().version == message::Version::http_1_0),
       start_(worker.reactor.coarse_now()),
       wall_(worker.logs_access() ? worker.reactor.clock().wall() : base::WallTime{}) {
   ++worker.shard.proxy.requests_active;
@@ -179,8 +186,8 @@ telemetry::Ends Request::ends(const std::string& destination_workload) const {
   telemetry::Ends ends;
   if (direction() == snapshot::Direction::inbound) {
     ends.reporter = telemetry::Reporter::destination;
-    ends.source_workload = client.peer.workload;
-    ends.source_workload_namespace = client.peer.ns;
+    ends.source_workload = client.peer.id().workload;
+    ends.source_workload_namespace = client.peer.id().ns;
     ends.destination_workload = context.workload;
     ends.service = listener_->service;
     ends.service_namespace = listener_->service_ns;
@@ -220,7 +227,8 @@ Request::~Request() {
   --worker.shard.proxy.requests_active;
   if (failure == Failure::none) failure = marked;
   series().request(status, flag_of(failure), worker.reactor.coarse_now() - start_);
-  if (worker.logs_access()) log();
+  const bool went_well = failure == Failure::none && status < 500;
+  if (worker.logs_access() && (!went_well || worker.is_sampled())) log();
   end_attempt();
 }
 
@@ -228,8 +236,8 @@ void Request::log() {
   telemetry::AccessRecord record;
   record.start = wall_;
   record.duration = worker.reactor.coarse_now() - start_;
-  record.source_workload = client.peer.workload;
-  record.source_namespace = client.peer.ns;
+  record.source_workload = client.peer.id().workload;
+  record.source_namespace = client.peer.id().ns;
   record.method = "-";
   if (failure != Failure::malformed_request) {
     const auto& sent = head();
@@ -237,15 +245,16 @@ void Request::log() {
     record.host = sent.authority();
     record.path = sent.target;
     record.request_id = sent.headers.find(message::FieldId::x_request_id).value_or(std::string_view());
-    record.trace_id = sent.headers.find(message::FieldId::traceparent).value_or(std::string_view());
-    if (telemetry::TraceParent::is_valid(record.trace_id)) record.trace_id = record.trace_id.substr(3, 32);
+    // Valid since rewrite_request().
+    record.trace_id =
+        telemetry::TraceParent::trace_id(sent.headers.find(message::FieldId::traceparent).value_or(""));
   }
   record.status = status;
   record.flag = flag_of(failure);
   record.reason = reason.empty() ? describe(failure) : reason;
   record.bytes_received = bytes_received;
   record.bytes_sent = bytes_sent;
-  record.client = &client.address();
+  record.client = &client.stream->peer();
   record.attempts = static_cast<int>(attempts_);
   if (names_) {
     record.listener = names_->listener;

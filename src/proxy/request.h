@@ -30,11 +30,12 @@ class Request {
   Request(const Request&) = delete;
   Request& operator=(const Request&) = delete;
 
-  message::RequestHead& head() { return client.reader.head(); }
-  const http::h1::Framing& framing() const { return client.reader.framing(); }
+  message::RequestHead& head() { return client.reader().head(); }
+  const http::h1::Framing& framing() const { return client.reader().framing(); }
   const snapshot::Listener& listener() const { return *listener_; }
   snapshot::Direction direction() const { return direction_; }
   bool is_http10() const { return is_http10_; }
+  bool is_connect() const { return client.reader().head().method == message::Method::connect; }
 
   /// Takes the decided way.
   void take(const decide::Decision& decision);
@@ -117,6 +118,9 @@ class Request {
 
 /// Serves the request whose head `client` has read. False if the connection must not carry another.
 runtime::Task<bool> serve_request(Downstream& client);
+
+/// Answers bytes in the place of a request. Always false: nothing can follow them.
+runtime::Task<bool> refuse_malformed(Downstream& client, http::h1::Refusal refusal);
 
 /// Whether the request may be sent again after `failure`: only if it surely had no effect, or once if it is
 /// GET, HEAD or OPTIONS and the connection broke before a response; and if its body is still at hand.

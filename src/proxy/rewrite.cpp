@@ -46,10 +46,11 @@ void note_upgrade(Request& request) {
 
 void add_forwarding(Request& request) {
   auto& headers = request.head().headers;
-  const auto& ip = request.client.ip();
+  std::array<char, base::Address::max_ip_text> text;
+  const auto ip = request.client.stream->peer().ip(text);
   if (!ip.empty()) {
     if (const auto before = headers.find(FieldId::x_forwarded_for)) {
-      headers.set(FieldId::x_forwarded_for, std::string(*before) + ", " + ip);
+      headers.set(FieldId::x_forwarded_for, std::string(*before).append(", ").append(ip));
     } else {
       headers.add(FieldId::x_forwarded_for, ip);
     }
@@ -77,7 +78,8 @@ void add_identifiers(Request& request) {
 
 void rewrite_request(Request& request) {
   auto& head = request.head();
-  request.keep_alive = http::h1::keeps_alive(head.version, head.headers) && !request.client.is_ending();
+  request.keep_alive = http::h1::keeps_alive(head.version, head.headers) && !request.client.is_ending() &&
+                       !request.is_connect();  // a client may already send what is meant for the tunnel
   note_upgrade(request);
   message::remove_hop_by_hop(head.headers);
   head.headers.remove(FieldId::x_weft_refused);
@@ -103,7 +105,7 @@ void rewrite_response(const Request& request, message::ResponseHead& head) {
   if (is_upgrade) {
     head.headers.add(FieldId::connection, "upgrade");
     head.headers.add(FieldId::upgrade, protocol);
-  } else if (!head.is_interim()) {
+  } else if (!head.is_interim() && !(request.is_connect() && head.status / 100 == 2)) {
     if (!request.keep_alive) {
       head.headers.add(FieldId::connection, "close");
     } else if (request.is_http10()) {

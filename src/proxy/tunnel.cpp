@@ -1,20 +1,31 @@
 #include "proxy/tunnel.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <array>
+#include <cerrno>
 #include <memory>
 #include <optional>
 #include <utility>
 
+#include "http/h1/buffer.h"
+#include "http/h1/limits.h"
 #include "proxy/failure.h"
 #include "proxy/upstream.h"
 #include "proxy/worker.h"
+#include "runtime/combine.h"
+#include "runtime/fd.h"
 #include "runtime/scope.h"
 #include "telemetry/access.h"
 
 namespace weft::proxy {
 namespace {
 
-constexpr std::size_t tunnel_buffer_bytes = 16 * 1024;
+/// What one splice(2) may move: as much as a pipe may hold without privileges (pipe(7)).
+constexpr std::size_t pipe_bytes = 1 << 20;
+/// A read that brings less than this is no bulk transfer: the next is by copy again, which is cheaper then.
+constexpr std::size_t least_splice_bytes = http::h1::receive_buffer_bytes;
 
 /// What both directions of a tunnel share.
 struct Tunnel {
@@ -47,32 +58,99 @@ struct Count {
   }
 };
 
-runtime::Task<bool> send(runtime::Stream& to, const char* data, std::size_t size) {
-  iovec part{const_cast<char*>(data), size};  // Write does not change what it points to
-  co_return (co_await runtime::write(to, {&part, 1})).has_value();
+/// One direction of a tunnel, to its end.
+class Pump {
+ public:
+  Pump(Tunnel& shared, runtime::Stream& from, runtime::Stream& to, Count count)
+      : shared_(shared), from_(from), to_(to), count_(count) {}
+
+  runtime::Task<void> run(std::string_view first) {
+    buffer_view_ = first;
+    if (!co_await carry()) shared_.fail({ECONNRESET});
+  }
+
+ private:
+  /// False if a side broke.
+  runtime::Task<bool> carry();
+  /// Moves bulk through a pipe while that lasts; where it ended or broke, the next read tells.
+  runtime::Task<bool> carry_by_pipe();
+  bool open_pipe();
+
+  Tunnel& shared_;
+  runtime::Stream& from_;
+  runtime::Stream& to_;
+  Count count_;
+  std::string_view buffer_view_;
+  /// Holds memory only while it holds bytes.
+  http::h1::Buffer buffer_;
+  runtime::Fd pipe_in_;
+  runtime::Fd pipe_out_;
+};
+
+runtime::Task<bool> Pump::carry() {
+  while (true) {
+    if (!buffer_view_.empty()) {
+      const auto size = buffer_view_.size();
+      iovec part{const_cast<char*>(buffer_view_.data()), size};  // Write does not change what it points to
+      if (!co_await runtime::write(to_, {&part, 1})) co_return false;
+      count_ += size;
+      shared_.moved();
+      buffer_.clear();
+    }
+    const auto room = buffer_.room();
+    const auto size = from_.try_read(room);
+    buffer_view_ = {room.data(), size.value_or(0)};
+    if (size && *size == 0) break;
+    if (!size) {
+      if (!size.error().would_block()) co_return false;
+      buffer_.release_if_empty();
+      co_await runtime::Wait(from_.readable());
+      continue;
+    }
+    buffer_.commit(*size);
+    if (*size == http::h1::bulk_buffer_bytes && open_pipe()) {
+      iovec part{room.data(), *size};
+      if (!co_await runtime::write(to_, {&part, 1})) co_return false;
+      count_ += *size;
+      buffer_view_ = {};
+      buffer_.clear();
+      buffer_.release_if_empty();
+      if (!co_await carry_by_pipe()) co_return false;
+    }
+  }
+  to_.shutdown_write();
+  co_return true;
 }
 
-runtime::Task<void> pump(Tunnel& shared, runtime::Stream& from, runtime::Stream& to, std::string_view first,
-                         Count count) {
-  if (!first.empty()) {
-    count += first.size();
-    if (!co_await send(to, first.data(), first.size())) {
-      shared.fail({ECONNRESET});
-      co_return;
-    }
-  }
-  const auto buffer = std::make_unique_for_overwrite<char[]>(tunnel_buffer_bytes);
+bool Pump::open_pipe() {
+  if (pipe_in_) return true;
+  if (from_.fd() < 0 || to_.fd() < 0) return false;
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) return false;
+  pipe_out_ = runtime::Fd(ends[0]);
+  pipe_in_ = runtime::Fd(ends[1]);
+  ::fcntl(ends[1], F_SETPIPE_SZ, static_cast<int>(pipe_bytes));
+  return true;
+}
+
+runtime::Task<bool> Pump::carry_by_pipe() {
   while (true) {
-    const auto size = co_await runtime::read(from, {buffer.get(), tunnel_buffer_bytes});
-    if (size && *size == 0) break;
-    if (!size || !co_await send(to, buffer.get(), *size)) {
-      shared.fail({ECONNRESET});
-      co_return;
+    const auto taken = from_.try_read_into(pipe_in_.get(), pipe_bytes);
+    if (!taken || *taken == 0) co_return true;
+    for (std::size_t left = *taken; left > 0;) {
+      const auto sent = to_.try_write_from(pipe_out_.get(), left);
+      if (sent) {
+        left -= *sent;
+      } else if (sent.error().would_block()) {
+        co_await runtime::Wait(to_.writable());
+      } else {
+        co_return false;
+      }
     }
-    count += *size;
-    shared.moved();
+    count_ += *taken;
+    shared_.moved();
+    if (*taken < least_splice_bytes) co_return true;
   }
-  to.shutdown_write();
 }
 
 /// One opaque connection: what its steps share, and its record.
@@ -85,6 +163,8 @@ class Connection {
         peer_(std::move(caller)),
         name_(listener_->config->name),
         direction_(listener_->config->direction),
+        idle_timeout_(listener_->config->idle_timeout.count() > 0 ? listener_->config->idle_timeout
+                                                                  : worker_.limits().tunnel_idle_timeout),
         start_(worker_.reactor.coarse_now()),
         wall_(worker_.reactor.clock().wall()) {
     ++worker_.shard.proxy.downstream_connections;
@@ -109,6 +189,7 @@ class Connection {
   std::string name_;
   std::string cluster_name_;
   snapshot::Direction direction_;
+  base::Duration idle_timeout_;
   base::MonoTime start_;
   base::WallTime wall_;
   LocalPtr<EndpointState> endpoint_;
@@ -135,8 +216,8 @@ runtime::Task<std::unique_ptr<runtime::Stream>> Connection::connect(LocalPtr<Clu
     }
     ++attempts_;
     ConnectionPlace place(endpoint);
-    auto opened = co_await open_stream(worker_, endpoint, listener_->context->id, direction_,
-                                       cluster->connect_timeout());
+    auto opened =
+        co_await open_stream(worker_, endpoint, listener_->context, direction_, cluster->connect_timeout());
     if (opened) {
       failure_ = Failure::none;
       endpoint_ = endpoint;
@@ -155,8 +236,8 @@ telemetry::Ends Connection::ends(const snapshot::Cluster* cluster) const {
   const auto& listener = *listener_->config;
   telemetry::Ends ends;
   ends.reporter = is_inbound ? telemetry::Reporter::destination : telemetry::Reporter::source;
-  ends.source_workload = is_inbound ? peer_.workload : context.workload;
-  ends.source_workload_namespace = is_inbound ? peer_.ns : context.ns;
+  ends.source_workload = is_inbound ? peer_.id().workload : context.workload;
+  ends.source_workload_namespace = is_inbound ? peer_.id().ns : context.ns;
   ends.destination_workload = is_inbound ? context.workload : endpoint_ ? endpoint_->workload : std::string();
   const bool has_service = !is_inbound && cluster != nullptr && !cluster->service.empty();
   ends.service = has_service ? cluster->service : listener.service;
@@ -185,28 +266,26 @@ runtime::Task<void> Connection::run() {
   }
   ++endpoint_->active;
   ++endpoint_->requests;
-  co_await tunnel(worker_.reactor, *stream_, *upstream, {}, {}, worker_.limits().tunnel_idle_timeout, bytes_,
-                  series_);
+  co_await tunnel(worker_.reactor, *stream_, *upstream, {}, {}, idle_timeout_, bytes_, series_);
 }
 
 Connection::~Connection() {
   --worker_.shard.proxy.downstream_connections_active;
   if (endpoint_) --endpoint_->active;
   if (series_ != nullptr) series_->tcp_closed();
-  if (!worker_.logs_access()) return;
+  if (!worker_.logs_access() || (failure_ == Failure::none && !worker_.is_sampled())) return;
   telemetry::AccessRecord record;
   record.start = wall_;
   record.duration = worker_.reactor.coarse_now() - start_;
   record.listener = name_;
-  record.source_workload = peer_.workload;
-  record.source_namespace = peer_.ns;
+  record.source_workload = peer_.id().workload;
+  record.source_namespace = peer_.id().ns;
   record.flag = flag_of(failure_);
   record.reason = describe(failure_);
   record.bytes_received = bytes_.to_upstream;
   record.bytes_sent = bytes_.to_client;
   record.cluster = cluster_name_;
-  const auto address = stream_->peer();
-  record.client = &address;
+  record.client = &stream_->peer();
   record.attempts = attempts_;
   if (endpoint_) {
     record.endpoint = endpoint_->instance();
@@ -223,11 +302,11 @@ runtime::Task<void> tunnel(runtime::Reactor& reactor, runtime::Stream& client, r
   using telemetry::EndsSeries;
   Tunnel shared{client, upstream, idle, {reactor, client}, {reactor, upstream}};
   shared.moved();
+  Pump up(shared, client, upstream, {bytes.to_upstream, series, &EndsSeries::tcp_received});
+  Pump down(shared, upstream, client, {bytes.to_client, series, &EndsSeries::tcp_sent});
   runtime::Scope scope;
-  scope.spawn(
-      pump(shared, client, upstream, from_client, {bytes.to_upstream, series, &EndsSeries::tcp_received}));
-  scope.spawn(
-      pump(shared, upstream, client, from_upstream, {bytes.to_client, series, &EndsSeries::tcp_sent}));
+  scope.spawn(up.run(from_client));
+  scope.spawn(down.run(from_upstream));
   co_await scope.join();
 }
 

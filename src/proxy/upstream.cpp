@@ -10,31 +10,40 @@
 namespace weft::proxy {
 namespace {
 
+/// How long connecting waits for others to give descriptors back.
+constexpr auto connect_pause = std::chrono::milliseconds(10);
+
 /// The in-memory transport to an inbound listener of this process.
 std::unique_ptr<runtime::Stream> open_local(Worker& worker, ListenerState& inbound, EndpointState& endpoint,
-                                            const snapshot::ContextId& caller) {
+                                            LocalPtr<Context> caller) {
   if (endpoint.workload != inbound.context->id.workload) {
     endpoint.workload = inbound.context->id.workload;
     endpoint.series = nullptr;
   }
   auto [near, far] = runtime::memory_pair(worker.reactor);
-  worker.serve(LocalPtr(&inbound), std::move(far), Peer{caller.workload, caller.ns, true, {}});
+  worker.serve(LocalPtr(&inbound), std::move(far), Peer{std::move(caller), {}});
   return std::move(near);
 }
 
 }  // namespace
 
 runtime::Task<std::expected<Opened, Failure>> open_stream(Worker& worker, LocalPtr<EndpointState> endpoint,
-                                                          snapshot::ContextId caller,
+                                                          LocalPtr<Context> caller,
                                                           snapshot::Direction direction,
                                                           base::Duration limit) {
   // An inbound chain's endpoint is the application itself, never another listener.
   if (direction != snapshot::Direction::inbound) {
     if (auto* inbound = worker.inbound_at(endpoint->address())) {
-      co_return Opened{open_local(worker, *inbound, *endpoint, caller), true};
+      co_return Opened{open_local(worker, *inbound, *endpoint, std::move(caller)), true};
     }
   }
-  auto stream = co_await worker.connect()(worker.reactor, endpoint->address(), limit);
+  const auto end = worker.reactor.coarse_now() + limit;
+  while (!worker.may_connect()) {
+    if (worker.reactor.coarse_now() >= end) co_return std::unexpected(Failure::too_many_pending);
+    co_await worker.reactor.sleep(connect_pause);
+  }
+  auto stream =
+      co_await worker.connect()(worker.reactor, endpoint->address(), end - worker.reactor.coarse_now());
   if (stream) co_return Opened{std::move(*stream), false};
   co_return std::unexpected(stream.error().code == ETIMEDOUT ? Failure::connect_timeout
                                                              : Failure::connect_failed);
@@ -42,7 +51,7 @@ runtime::Task<std::expected<Opened, Failure>> open_stream(Worker& worker, LocalP
 
 runtime::Task<std::expected<Lease, Failure>> open_connection(Worker& worker, LocalPtr<ClusterState> cluster,
                                                              LocalPtr<EndpointState> endpoint,
-                                                             snapshot::ContextId caller,
+                                                             LocalPtr<Context> caller,
                                                              snapshot::Direction direction,
                                                              base::MonoTime end) {
   const auto limit = [&] {

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "proxy/cluster.h"
+#include "proxy/context.h"
 #include "proxy/endpoint.h"
 #include "proxy/failure.h"
 #include "runtime/stream.h"
@@ -25,7 +26,7 @@ struct Opened {
 
 /// Connects to `endpoint` within `limit`, for a chain of `caller` in that direction.
 runtime::Task<std::expected<Opened, Failure>> open_stream(Worker& worker, LocalPtr<EndpointState> endpoint,
-                                                          snapshot::ContextId caller,
+                                                          LocalPtr<Context> caller,
                                                           snapshot::Direction direction,
                                                           base::Duration limit);
 
@@ -33,7 +34,7 @@ runtime::Task<std::expected<Opened, Failure>> open_stream(Worker& worker, LocalP
 /// cluster's limits, nor beyond `end`.
 runtime::Task<std::expected<Lease, Failure>> open_connection(Worker& worker, LocalPtr<ClusterState> cluster,
                                                              LocalPtr<EndpointState> endpoint,
-                                                             snapshot::ContextId caller,
+                                                             LocalPtr<Context> caller,
                                                              snapshot::Direction direction,
                                                              base::MonoTime end);
 

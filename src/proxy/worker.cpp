@@ -17,6 +17,8 @@ namespace {
 
 /// How long accepting pauses when descriptors, memory or the limit of connections are used up.
 constexpr auto accept_pause = std::chrono::milliseconds(10);
+/// Kept for the next requests: as many as are under way at one moment on a busy worker.
+constexpr std::size_t max_spare_codecs = 256;
 /// How often upstream connections at rest are looked at.
 constexpr auto housekeeping_interval = std::chrono::seconds(5);
 /// Access-log lines are handed to the writer when there are this many bytes of them, or this time after the
@@ -109,7 +111,12 @@ ListenerState* Worker::inbound_at(const base::Address& address) const {
 }
 
 bool Worker::may_accept() const {
-  return shard.proxy.downstream_connections_active < limits().max_connections;
+  return shard.proxy.downstream_connections_active < limits().max_connections &&
+         sockets() < limits().max_sockets / 4 * 3;
+}
+
+std::size_t Worker::sockets() const {
+  return shard.proxy.downstream_connections_active + shard.proxy.upstream_connections_active;
 }
 
 runtime::Task<void> Worker::accept_loop(LocalPtr<ListenerState> listener, runtime::Fd listening) {
@@ -174,6 +181,18 @@ void Worker::serve(LocalPtr<ListenerState> listener, std::unique_ptr<runtime::St
   }
 }
 
+std::unique_ptr<Codec> Worker::take_codec(runtime::Stream& stream) {
+  auto codec = codecs_.empty() ? std::make_unique<Codec>(reactor) : std::move(codecs_.back());
+  if (!codecs_.empty()) codecs_.pop_back();
+  codec->attach(stream, limits().body_timeout);
+  return codec;
+}
+
+void Worker::give_codec(std::unique_ptr<Codec> codec) {
+  codec->reader.release();
+  if (codecs_.size() < max_spare_codecs && !codec->is_bloated()) codecs_.push_back(std::move(codec));
+}
+
 void Worker::begin_drain() {
   is_draining_ = true;
   acceptors_.clear();
@@ -195,6 +214,12 @@ void Worker::add_endpoints(std::vector<EndpointStatus>& into) const {
   }
 }
 
+bool Worker::is_sampled() {
+  const double share = parts_.access_log->sample();
+  constexpr std::uint64_t steps = 1U << 30U;
+  return share >= 1 || random.below(steps) < static_cast<std::uint64_t>(share * static_cast<double>(steps));
+}
+
 void Worker::log_access(const telemetry::AccessRecord& record) {
   exporter::write_line(record, parts_.access_log->format(), log_lines_);
   if (log_lines_.size() >= log_batch_bytes) {
@@ -213,7 +238,7 @@ void Worker::Housekeeping::wake() {
   for (const auto& [id, context] : worker.contexts_) {
     for (const auto& cluster : context->config->clusters) {
       for (const auto& endpoint : cluster->endpoints()) {
-        endpoint->close_idle_since(now - worker.limits().upstream_idle_timeout);
+        endpoint->close_stale();
       }
     }
   }

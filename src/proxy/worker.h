@@ -26,6 +26,7 @@
 
 namespace weft::proxy {
 
+struct Codec;
 class Downstream;
 class Worker;
 
@@ -78,10 +79,19 @@ class Worker {
   /// Ends all connections now.
   void cut();
 
+  /// Whether another connection to an endpoint may be opened without taking the last descriptors.
+  bool may_connect() const { return sockets() < limits().max_sockets; }
+
+  /// The means to serve requests on `stream`, and where they go when it has none to serve.
+  std::unique_ptr<Codec> take_codec(runtime::Stream& stream);
+  void give_codec(std::unique_ptr<Codec> codec);
+
   // Telemetry.
   telemetry::Samples samples() const { return shard.read(); }
   void add_endpoints(std::vector<EndpointStatus>& into) const;
   bool logs_access() const { return parts_.access_log != nullptr && parts_.access_log->is_on(); }
+  /// Whether the next record is one of the sample.
+  bool is_sampled();
   void log_access(const telemetry::AccessRecord& record);
   void flush_access_log();
 
@@ -110,6 +120,7 @@ class Worker {
 
   runtime::Task<void> accept_loop(LocalPtr<ListenerState> listener, runtime::Fd listening);
   bool may_accept() const;
+  std::size_t sockets() const;
   void accepted(LocalPtr<ListenerState> listener, runtime::Fd fd);
   void serve_socket(LocalPtr<ListenerState> listener, runtime::Fd fd);
   void forget_listeners(const std::vector<LocalPtr<ListenerState>>& removed);
@@ -120,6 +131,7 @@ class Worker {
   /// Stops accepting for a listener.
   std::unordered_map<ListenerState*, runtime::Scope> acceptors_;
   std::list<Downstream*> downstreams_;
+  std::vector<std::unique_ptr<Codec>> codecs_;
   bool is_draining_ = false;
   std::string log_lines_;
   LogFlush log_flush_;

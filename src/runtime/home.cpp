@@ -142,6 +142,18 @@ std::string describe_holder(int fd) {
   return command.empty() ? fmt::format("process {}", pid) : fmt::format("process {} ({})", pid, command);
 }
 
+/// The user's home by /etc/passwd; empty if it has no such user. getpwuid() would load libraries.
+std::string home_in_passwd(uid_t uid) {
+  std::string home;
+  auto* file = std::fopen("/etc/passwd", "re");
+  if (file == nullptr) return home;
+  while (const passwd* entry = fgetpwent(file)) {
+    if (entry->pw_uid == uid) home = entry->pw_dir;
+  }
+  std::fclose(file);
+  return home;
+}
+
 }  // namespace
 
 HomeSource HomeSource::of_process(std::string flag) {
@@ -152,7 +164,7 @@ HomeSource HomeSource::of_process(std::string flag) {
   source.user_home = environment("HOME");
   source.uid = geteuid();
   if (source.user_home.empty()) {
-    if (const passwd* entry = getpwuid(source.uid)) source.user_home = entry->pw_dir;
+    source.user_home = home_in_passwd(source.uid);
   }
   return source;
 }

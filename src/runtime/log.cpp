@@ -1,9 +1,7 @@
 #include "runtime/log.h"
 
-#include <spdlog/sinks/stdout_sinks.h>
-#include <spdlog/spdlog.h>
-
 #include <atomic>
+#include <cstdio>
 
 #include "base/clock.h"
 
@@ -11,16 +9,6 @@ namespace weft::runtime::log {
 namespace {
 
 std::atomic<Level> least = Level::info;
-
-spdlog::logger& sink() {
-  static const auto logger = [] {
-    auto made = spdlog::stderr_logger_mt("weft");
-    made->set_pattern("%v");
-    made->set_level(spdlog::level::trace);
-    return made;
-  }();
-  return *logger;
-}
 
 std::string_view word(Level level) {
   switch (level) {
@@ -45,9 +33,10 @@ std::optional<Level> parse_level(std::string_view name) {
 }
 
 void write(Level level, std::string_view room, std::string_view text) {
-  sink().log(spdlog::level::info, "{} {} {}: {}", base::format_rfc3339_micro(base::system_clock().wall()),
-             word(level), room, text);
-  sink().flush();
+  const auto line = fmt::format("{} {} {}: {}\n", base::format_rfc3339_micro(base::system_clock().wall()),
+                                word(level), room, text);
+  // One call, so that the lines of several threads do not mix: stderr has no buffer.
+  std::fwrite(line.data(), 1, line.size(), stderr);
 }
 
 }  // namespace weft::runtime::log

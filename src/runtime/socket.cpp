@@ -179,6 +179,22 @@ IoResult<std::size_t> Socket::try_write(std::span<const iovec> from) {
   }
 }
 
+IoResult<std::size_t> Socket::splice(int from, int to, std::size_t size) {
+  if (failed_.code != 0) return std::unexpected(failed_);
+  while (true) {
+    const auto count = ::splice(from, nullptr, to, nullptr, size, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+    if (count >= 0) return static_cast<std::size_t>(count);
+    if (errno != EINTR) return last_error();
+  }
+}
+
+IoResult<std::size_t> Socket::try_read_into(int pipe, std::size_t size) {
+  return splice(fd_.get(), pipe, size);
+}
+IoResult<std::size_t> Socket::try_write_from(int pipe, std::size_t size) {
+  return splice(pipe, fd_.get(), size);
+}
+
 void Socket::shutdown_write() { ::shutdown(fd_.get(), SHUT_WR); }
 
 void Socket::fail(IoError error) {

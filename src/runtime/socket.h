@@ -25,14 +25,19 @@ class Socket final : public Stream {
   Socket(Reactor& reactor, Fd fd, base::Address peer);
 
   IoResult<std::size_t> try_read(std::span<char> into) override;
+  bool may_read() const override { return failed_.code != 0 || registration_.may_read(); }
   IoResult<std::size_t> try_write(std::span<const iovec> from) override;
+  IoResult<std::size_t> try_read_into(int pipe, std::size_t size) override;
+  IoResult<std::size_t> try_write_from(int pipe, std::size_t size) override;
   void shutdown_write() override;
   void fail(IoError error) override;
   void reset_at_close(bool on) override;
-  base::Address peer() const override { return peer_; }
+  const base::Address& peer() const override { return peer_; }
   int fd() const override { return fd_.get(); }
 
  private:
+  IoResult<std::size_t> splice(int from, int to, std::size_t size);
+
   Fd fd_;
   base::Address peer_;
   IoError failed_;

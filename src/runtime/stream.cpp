@@ -7,6 +7,14 @@
 
 namespace weft::runtime {
 
+const base::Address& Stream::peer() const {
+  static const base::Address none;
+  return none;
+}
+
+IoResult<std::size_t> Stream::try_read_into(int, std::size_t) { return io_error(EOPNOTSUPP); }
+IoResult<std::size_t> Stream::try_write_from(int, std::size_t) { return io_error(EOPNOTSUPP); }
+
 bool Write::attempt() {
   while (!parts_.empty()) {
     if (parts_.front().iov_len == 0) {
@@ -53,7 +61,7 @@ void Deadline::wake() {
     timer_.set(at_);
     return;
   }
-  stream_.fail({ETIMEDOUT});
+  stream_->fail({ETIMEDOUT});
 }
 
 namespace {

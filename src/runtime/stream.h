@@ -25,6 +25,8 @@ class Stream {
   /// Bytes read into `into`; 0 at the peer's end; EAGAIN if nothing is there yet (readable() is notified
   /// later).
   virtual IoResult<std::size_t> try_read(std::span<char> into) = 0;
+  /// False: a read would surely find nothing.
+  virtual bool may_read() const { return true; }
   /// Bytes taken from the front of `from`; EAGAIN if there is no room (writable() is notified later). At most
   /// IOV_MAX parts.
   virtual IoResult<std::size_t> try_write(std::span<const iovec> from) = 0;
@@ -38,9 +40,12 @@ class Stream {
   virtual void reset_at_close(bool on) { resets_at_close_ = on; }
   bool resets_at_close() const { return resets_at_close_; }
   /// The peer's address; none for memory.
-  virtual base::Address peer() const { return {}; }
-  /// The descriptor for splice and such, -1 for memory.
+  virtual const base::Address& peer() const;
+  /// The descriptor, -1 for memory.
   virtual int fd() const { return -1; }
+  /// As try_read and try_write, but to and from a pipe, within the kernel (splice(2)). EOPNOTSUPP for memory.
+  virtual IoResult<std::size_t> try_read_into(int pipe, std::size_t size);
+  virtual IoResult<std::size_t> try_write_from(int pipe, std::size_t size);
 
   Readiness& readable() { return readable_; }
   Readiness& writable() { return writable_; }
@@ -123,7 +128,13 @@ Task<IoResult<void>> write_all(Stream& stream, std::string bytes);
 /// Fails a stream with ETIMEDOUT when its time is over. Moving the time costs next to nothing.
 class Deadline final : public Waiter {
  public:
-  Deadline(Reactor& reactor, Stream& stream) : reactor_(reactor), stream_(stream), timer_(reactor, *this) {}
+  explicit Deadline(Reactor& reactor) : reactor_(reactor), timer_(reactor, *this) {}
+  Deadline(Reactor& reactor, Stream& stream) : Deadline(reactor) { attach(stream); }
+  /// From now on it is for that stream, and has no time.
+  void attach(Stream& stream) {
+    stream_ = &stream;
+    clear();
+  }
   /// From the reactor's coarse time; a zero or negative duration means none.
   void expires_after(base::Duration duration);
   void clear() { at_ = {}; }
@@ -131,7 +142,7 @@ class Deadline final : public Waiter {
 
  private:
   Reactor& reactor_;
-  Stream& stream_;
+  Stream* stream_ = nullptr;
   Timer timer_;
   base::MonoTime at_{};  // the epoch means none
 };

@@ -55,6 +55,7 @@ class ConfigReader {
   Value word(const Node& map, std::string_view field, const Word<Value> (&words)[size]);
   void duration(const Node& map, std::string_view field, std::chrono::milliseconds& into);
   void count(const Node& map, std::string_view field, std::uint32_t& into);
+  void flag(const Node& map, std::string_view field, bool& into);
 
   void cluster(const Node& node);
   void endpoint(const Node& node, Cluster& into);
@@ -170,6 +171,17 @@ void ConfigReader::count(const Node& map, std::string_view field, std::uint32_t&
   into = static_cast<std::uint32_t>(*number);
 }
 
+void ConfigReader::flag(const Node& map, std::string_view field, bool& into) {
+  const auto* node = map.find(field);
+  if (node == nullptr) return;
+  if (const auto* value = node->boolean()) {
+    into = *value;
+  } else {
+    error(code::wrong_type, node->position, fmt::format("{} must be true or false", field),
+          "write true or false");
+  }
+}
+
 void ConfigReader::endpoint(const Node& node, Cluster& into) {
   Endpoint endpoint;
   if (node.is_map()) {
@@ -199,7 +211,7 @@ void ConfigReader::endpoint(const Node& node, Cluster& into) {
 void ConfigReader::cluster(const Node& node) {
   if (!map_of(node, "a cluster",
               {"name", "protocol", "endpoints", "loadBalancing", "connectTimeout", "maxConnections",
-               "maxPending"})) {
+               "maxPending", "maxRequestsPerConnection", "maxConnectionAge", "idleTimeout"})) {
     return;
   }
   Cluster cluster;
@@ -209,6 +221,9 @@ void ConfigReader::cluster(const Node& node) {
   duration(node, "connectTimeout", cluster.connect_timeout);
   count(node, "maxConnections", cluster.max_connections);
   count(node, "maxPending", cluster.max_pending);
+  count(node, "maxRequestsPerConnection", cluster.max_requests_per_connection);
+  duration(node, "maxConnectionAge", cluster.max_connection_age);
+  duration(node, "idleTimeout", cluster.idle_timeout);
   if (const auto* list = list_of(node, "endpoints", true)) {
     for (const auto& item : *list) endpoint(item, cluster);
   }
@@ -309,7 +324,9 @@ void ConfigReader::routes(const Node& node, Listener& listener) {
 }
 
 void ConfigReader::listener(const Node& node) {
-  if (!map_of(node, "a listener", {"name", "address", "protocol", "cluster", "routes", "timeout"})) return;
+  if (!map_of(node, "a listener",
+              {"name", "address", "protocol", "cluster", "routes", "timeout", "connect", "idleTimeout"}))
+    return;
   Listener listener;
   listener.direction = Direction::edge;
   listener.protocol = word(node, "protocol", listener_protocols);
@@ -326,8 +343,10 @@ void ConfigReader::listener(const Node& node) {
     error(code::duplicate, node.position, "another listener has this name or address", "change one of them");
     return;
   }
+  duration(node, "idleTimeout", listener.idle_timeout);
+  flag(node, "connect", listener.allow_connect);
   if (listener.protocol == Protocol::tcp) {
-    for (const auto* field : {"routes", "timeout"}) {
+    for (const auto* field : {"routes", "timeout", "connect"}) {
       if (const auto* http_only = node.find(field)) {
         error(code::bad_value, http_only->position, fmt::format("a tcp listener has no {}", field),
               "name a cluster");

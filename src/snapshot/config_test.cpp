@@ -39,6 +39,8 @@ TEST(Config, EveryField) {
 listeners:
 - name: web
   address: "[::1]:80"
+  connect: true
+  idleTimeout: 30s
   routes:
   - {hosts: [Shop.example], path: /health, cluster: b, timeout: 2s}
   - {hosts: [Shop.example], cluster: a}
@@ -46,7 +48,8 @@ listeners:
 - {address: "unix:/run/db", protocol: tcp, cluster: db}
 clusters:
 - {name: b, endpoints: ["127.0.0.1:1", {address: "127.0.0.1:2", weight: 3}], loadBalancing: round_robin,
-   connectTimeout: 250ms, maxConnections: 10, maxPending: 20}
+   connectTimeout: 250ms, maxConnections: 10, maxPending: 20, maxRequestsPerConnection: 1000,
+   maxConnectionAge: 10m, idleTimeout: 20s}
 - {name: a, endpoints: []}
 - {name: db, protocol: tcp, endpoints: ["unix:/run/other"]}
 )",
@@ -59,6 +62,9 @@ clusters:
   EXPECT_EQ(b.connect_timeout, 250ms);
   EXPECT_EQ(b.max_connections, 10U);
   EXPECT_EQ(b.max_pending, 20U);
+  EXPECT_EQ(b.max_requests_per_connection, 1000U);
+  EXPECT_EQ(b.max_connection_age, 10min);
+  EXPECT_EQ(b.idle_timeout, 20s);
   EXPECT_EQ(b.endpoints[1].weight, 3U);
   ASSERT_EQ(parsed->routes.size(), 1U);
   ASSERT_EQ(parsed->routes[0].virtual_hosts.size(), 2U);
@@ -67,6 +73,9 @@ clusters:
   ASSERT_EQ(shop.routes.size(), 2U);
   EXPECT_EQ(shop.routes[0].match, (Match{Match::Path::exact, "/health"}));
   EXPECT_EQ(shop.routes[0].timeout, 2s);
+  EXPECT_TRUE(parsed->listeners[1].allow_connect);
+  EXPECT_EQ(parsed->listeners[1].idle_timeout, 30s);
+  EXPECT_FALSE(parsed->listeners[0].allow_connect);
   EXPECT_EQ(parsed->listeners[0].protocol, Protocol::tcp);
   EXPECT_EQ(parsed->listeners[0].cluster, "db");
 }

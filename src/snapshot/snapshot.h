@@ -40,6 +40,11 @@ struct Listener {
   std::string routes;
   /// tcp: name of a Cluster of the same Snapshot.
   std::string cluster;
+  /// http: CONNECT is routed like any request and opens a tunnel if the service agrees.
+  bool allow_connect = false;
+  /// How long a client's connection may rest: between requests (http), or without a byte either way (tcp).
+  /// Zero: the proxy's own limit.
+  std::chrono::milliseconds idle_timeout{};
   /// The service that this listener speaks for, for metrics and logs: "web" and "default".
   std::string service;
   std::string service_ns;
@@ -107,6 +112,11 @@ struct Cluster {
   /// Most connections of one worker to one endpoint, and most requests of one worker that wait for one.
   std::uint32_t max_connections = 1024;
   std::uint32_t max_pending = 1024;
+  /// Requests that one connection carries, and its age, after which it takes no new one. Zero: no limit.
+  std::uint32_t max_requests_per_connection = 0;
+  std::chrono::milliseconds max_connection_age{};
+  /// How long a pooled connection may rest. Zero: the proxy's own limit.
+  std::chrono::milliseconds idle_timeout{};
   /// The destination service, for metrics and logs.
   std::string service;
   std::string service_ns;

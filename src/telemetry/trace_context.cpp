@@ -16,10 +16,15 @@ constexpr std::size_t parent_id_size = 16;
 constexpr std::size_t flags_at = 53;
 constexpr std::size_t size = 55;
 
-bool is_hex(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); }
+constexpr auto hex_chars = [] {
+  std::array<bool, 256> table{};
+  for (const char c : std::string_view("0123456789abcdef")) table[static_cast<unsigned char>(c)] = true;
+  return table;
+}();
+bool is_hex(char c) { return hex_chars[static_cast<unsigned char>(c)]; }
 
 bool is_id(std::string_view id) {
-  return std::ranges::all_of(id, is_hex) && !std::ranges::all_of(id, [](char c) { return c == '0'; });
+  return std::ranges::all_of(id, is_hex) && id.find_first_not_of('0') != std::string_view::npos;
 }
 
 }  // namespace

@@ -18,8 +18,12 @@ class TraceParent {
   /// A new trace that is not sampled.
   static TraceParent started(base::Random& random);
 
+  /// The trace id of a valid value; empty for a value that is too short.
+  static std::string_view trace_id(std::string_view value) {
+    return value.size() < 35 ? std::string_view() : value.substr(3, 32);
+  }
+
   std::string_view text() const { return {text_.data(), text_.size()}; }
-  std::string_view trace_id() const { return text().substr(3, 32); }
 
  private:
   std::array<char, 55> text_{};

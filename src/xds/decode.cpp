@@ -149,6 +149,15 @@ void read_connection_manager(const hcm::HttpConnectionManager& manager, snapshot
   if (listener.routes.empty()) reading.refuse("it names no route table");
   require_ads(manager.rds().config_source(), "its routes", reading);
   read_http_filters(manager, reading);
+  const auto& limits = manager.common_http_protocol_options();
+  reading.scan(limits, policies::http_protocol_options);
+  if (limits.has_idle_timeout())
+    listener.idle_timeout = duration(limits.idle_timeout(), "idle_timeout", reading);
+  for (const auto& upgrade : manager.upgrade_configs()) {
+    reading.scan(upgrade, policies::upgrade_config);
+    if (upgrade.has_enabled() && !upgrade.enabled().value()) continue;
+    if (upgrade.upgrade_type() == upgrade_connect) listener.allow_connect = true;
+  }
 }
 
 void read_tcp_proxy(const tcp::TcpProxy& proxy, snapshot::Listener& listener, Reading& reading) {
@@ -156,6 +165,8 @@ void read_tcp_proxy(const tcp::TcpProxy& proxy, snapshot::Listener& listener, Re
   listener.protocol = snapshot::Protocol::tcp;
   listener.cluster = proxy.cluster();
   if (listener.cluster.empty()) reading.refuse("it names no cluster");
+  if (proxy.has_idle_timeout())
+    listener.idle_timeout = duration(proxy.idle_timeout(), "idle_timeout", reading);
 }
 
 void read_filter_chain(const listener_v3::FilterChain& chain, snapshot::Listener& listener,
@@ -301,6 +312,20 @@ void read_circuit_breakers(const cluster_v3::CircuitBreakers& message, snapshot:
   }
 }
 
+void read_connection_limits(const core::HttpProtocolOptions& limits, snapshot::Cluster& cluster,
+                            Reading& reading) {
+  reading.scan(limits, policies::http_protocol_options);
+  if (limits.has_idle_timeout())
+    cluster.idle_timeout = duration(limits.idle_timeout(), "idle_timeout", reading);
+  if (limits.has_max_connection_duration()) {
+    cluster.max_connection_age =
+        duration(limits.max_connection_duration(), "max_connection_duration", reading);
+  }
+  if (limits.has_max_requests_per_connection()) {
+    cluster.max_requests_per_connection = limits.max_requests_per_connection().value();
+  }
+}
+
 }  // namespace
 
 std::expected<DecodedContext, XdsError> decode_context(std::string_view body, Ignored& ignored) {
@@ -342,6 +367,7 @@ std::expected<DecodedCluster, XdsError> decode_cluster(std::string_view body, Ig
   }
   read_load_balancing(message, cluster, reading);
   read_circuit_breakers(message.circuit_breakers(), cluster, reading);
+  read_connection_limits(message.common_http_protocol_options(), cluster, reading);
   cluster.service = weft.text(key_service);
   cluster.service_ns = weft.text(key_service_namespace);
   if (weft.text(key_protocol) == protocol_tcp) cluster.protocol = snapshot::Protocol::tcp;

@@ -89,6 +89,11 @@ hcm::HttpConnectionManager connection_manager(const snapshot::Listener& listener
   auto& router = *manager.add_http_filters();
   router.set_name("envoy.filters.http.router");
   pack(*router.mutable_typed_config(), envoy::extensions::filters::http::router::v3::Router());
+  if (listener.allow_connect) manager.add_upgrade_configs()->set_upgrade_type(std::string(upgrade_connect));
+  if (listener.idle_timeout.count() > 0) {
+    set_duration(*manager.mutable_common_http_protocol_options()->mutable_idle_timeout(),
+                 listener.idle_timeout);
+  }
   return manager;
 }
 
@@ -96,7 +101,22 @@ envoy::extensions::filters::network::tcp_proxy::v3::TcpProxy tcp_proxy(const sna
   envoy::extensions::filters::network::tcp_proxy::v3::TcpProxy proxy;
   proxy.set_stat_prefix(listener.name);
   proxy.set_cluster(listener.cluster);
+  if (listener.idle_timeout.count() > 0) set_duration(*proxy.mutable_idle_timeout(), listener.idle_timeout);
   return proxy;
+}
+
+void set_connection_limits(envoy::config::cluster::v3::Cluster& into, const snapshot::Cluster& cluster) {
+  if (cluster.idle_timeout.count() > 0) {
+    set_duration(*into.mutable_common_http_protocol_options()->mutable_idle_timeout(), cluster.idle_timeout);
+  }
+  if (cluster.max_connection_age.count() > 0) {
+    set_duration(*into.mutable_common_http_protocol_options()->mutable_max_connection_duration(),
+                 cluster.max_connection_age);
+  }
+  if (cluster.max_requests_per_connection > 0) {
+    into.mutable_common_http_protocol_options()->mutable_max_requests_per_connection()->set_value(
+        cluster.max_requests_per_connection);
+  }
 }
 
 void set_route(envoy::config::route::v3::Route& into, const snapshot::Route& route) {
@@ -141,6 +161,7 @@ Resource encode_cluster(const snapshot::Cluster& cluster) {
   auto& thresholds = *message.mutable_circuit_breakers()->add_thresholds();
   thresholds.mutable_max_connections()->set_value(cluster.max_connections);
   thresholds.mutable_max_pending_requests()->set_value(cluster.max_pending);
+  set_connection_limits(message, cluster);
   auto& weft = weft_struct(*message.mutable_metadata());
   put_origin(weft, cluster.origin);
   put(weft, key_service, cluster.service);

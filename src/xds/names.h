@@ -14,6 +14,8 @@ inline constexpr std::string_view key_service = "service";
 inline constexpr std::string_view key_service_namespace = "service_namespace";
 inline constexpr std::string_view key_instance = "instance";
 inline constexpr std::string_view key_protocol = "protocol";
+/// Envoy's name for CONNECT among the upgrades of a connection manager.
+inline constexpr std::string_view upgrade_connect = "CONNECT";
 inline constexpr std::string_view protocol_tcp = "tcp";
 
 }  // namespace weft::xds

@@ -43,6 +43,12 @@ inline constexpr UnknownPolicy connection_manager{"HttpConnectionManager", conne
 
 inline constexpr std::array router_critical{Critical{5, "strict_check_headers"},
                                             Critical{8, "upstream_http_filters"}};
+inline constexpr std::array upgrade_config_critical{Critical{2, "filters"}};
+inline constexpr UnknownPolicy upgrade_config{"UpgradeConfig", upgrade_config_critical};
+
+/// Limits only: what is unknown there changes neither security nor routing.
+inline constexpr UnknownPolicy http_protocol_options{"HttpProtocolOptions", {}};
+
 inline constexpr UnknownPolicy router{"Router", router_critical};
 
 inline constexpr std::array tcp_proxy_critical{

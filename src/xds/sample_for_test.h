@@ -86,6 +86,9 @@ inline snapshot::Cluster random_cluster(base::Random& random, std::string name) 
   cluster.connect_timeout = std::chrono::milliseconds(random.below(100'000));
   cluster.max_connections = static_cast<std::uint32_t>(random.next());
   cluster.max_pending = static_cast<std::uint32_t>(random.below(3));
+  cluster.max_requests_per_connection = static_cast<std::uint32_t>(random.below(3));
+  cluster.max_connection_age = std::chrono::milliseconds(random.below(3) * 1500);
+  cluster.idle_timeout = std::chrono::milliseconds(random.below(3) * 1500);
   cluster.service = random_text(random);
   cluster.service_ns = random_text(random);
   cluster.origin = random_origin(random);
@@ -136,7 +139,9 @@ inline snapshot::Snapshot random_snapshot(base::Random& random) {
     listener.service = random_text(random);
     listener.service_ns = random_text(random);
     listener.origin = random_origin(random);
+    listener.idle_timeout = std::chrono::milliseconds(random.below(3) * 1500);
     if (random.below(2)) {
+      listener.allow_connect = random.below(2) != 0;
       listener.protocol = snapshot::Protocol::http1;
       listener.routes = "r" + std::to_string(random.below(tables));
     } else {

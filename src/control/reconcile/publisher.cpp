@@ -172,14 +172,25 @@ Publisher::Services Publisher::publish(compile::Output output) {
 Publisher::Services Publisher::note_ready_services(const snapshot::Snapshot& edge) {
   Services changed;
   for (auto& [ref, entry] : world_.services()) {
-    const bool is_ready = std::ranges::any_of(entry.service->spec.ports, [&](const model::ServicePort& port) {
+    std::ptrdiff_t most = 0;
+    for (const auto& port : entry.service->spec.ports) {
       const auto* cluster = snapshot::find_cluster(edge, compile::cluster_name(ref.ns, ref.name, port.port));
-      return cluster && std::ranges::any_of(cluster->endpoints, [](const snapshot::Endpoint& endpoint) {
-               return endpoint.health == snapshot::Health::healthy;
-             });
-    });
-    if (is_ready == entry.ready_in.has_value()) continue;
-    entry.ready_in = is_ready ? std::optional(passes_) : std::nullopt;
+      if (cluster == nullptr) continue;
+      most = std::max(most, std::ranges::count(cluster->endpoints, snapshot::Health::healthy,
+                                               &snapshot::Endpoint::health));
+    }
+    const int routed = static_cast<int>(most);
+    if (routed == entry.routed) continue;
+    if (routed > entry.routed) {
+      if (is_acknowledged(entry.grown_in)) entry.routed_before = entry.routed;
+      entry.grown_in = passes_;
+    }
+    entry.routed = routed;
+    entry.routed_before = std::min(entry.routed_before, routed);
+    const bool is_ready = routed > 0;
+    if (is_ready != entry.ready_in.has_value()) {
+      entry.ready_in = is_ready ? std::optional(passes_) : std::nullopt;
+    }
     changed.push_back(ref);
   }
   return changed;
@@ -194,7 +205,7 @@ Publisher::Services Publisher::all_services() const {
 Publisher::Services Publisher::ready_since(std::uint64_t pass) const {
   Services since;
   for (const auto& [ref, entry] : world_.services()) {
-    if (entry.ready_in && *entry.ready_in > pass) since.push_back(ref);
+    if (entry.grown_in > pass) since.push_back(ref);
   }
   return since;
 }

@@ -55,7 +55,8 @@ class Publisher {
   bool has_all_addresses(const Addresses::Keys& keys) const;
   compile::Output compile() const;
   Services publish(compile::Output output);
-  /// Notes in which pass each Service got its first ready endpoint; gives those for which that changed.
+  /// Notes how many ready endpoints each Service has, and since which pass; gives those for which that
+  /// changed.
   Services note_ready_services(const snapshot::Snapshot& edge);
   Services all_services() const;
   /// Those whose endpoints came in a pass after this one.

@@ -60,12 +60,17 @@ runtime::Task<bool> Engine::report(store::Key key) {
     if (entry == world_.services().end()) co_return true;
     // Before the first publication nothing can be said about it.
     if (publisher_.passes() == 0) co_return true;
-    const auto& ready_in = entry->second.ready_in;
+    const auto& known = entry->second;
+    const auto& ready_in = known.ready_in;
     // What was acknowledged to the control plane before this one still is, if it runs since: a proxy keeps
     // what it has.
     const auto* before = find_condition(*object, "Ready");
     const bool was_ready = ready_in == 1U && before && before->value("status", "") == "True";
-    const Programmed programmed{ready_in && (was_ready || publisher_.is_acknowledged(*ready_in)),
+    const auto is_known = [&](std::uint64_t pass) {
+      return (was_ready && pass == 1U) || publisher_.is_acknowledged(pass);
+    };
+    const Programmed programmed{ready_in && is_known(*ready_in),
+                                is_known(known.grown_in) ? known.routed : known.routed_before,
                                 publisher_.trouble()};
     auto status = service_status(world_, *ref, addresses_, programmed, *object, now);
     const bool written = co_await write_status(key, std::move(status));

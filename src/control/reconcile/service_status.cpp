@@ -189,11 +189,12 @@ Json service_status(const World& world, const model::Ref& ref, const Addresses& 
                                 ready(service, backing, dependencies, addresses, programmed)}) {
     add_condition(conditions, conditions_of(object), condition, generation, now);
   }
-  return {{"loadBalancer", Json::object()},
-          {"addresses", addresses_of(service, addresses)},
-          {"endpoints", {{"ready", backing.ready}, {"total", backing.wanted}}},
-          {"observedGeneration", generation},
-          {"conditions", std::move(conditions)}};
+  return {
+      {"loadBalancer", Json::object()},
+      {"addresses", addresses_of(service, addresses)},
+      {"endpoints", {{"ready", std::min(backing.ready, programmed.endpoints)}, {"total", backing.wanted}}},
+      {"observedGeneration", generation},
+      {"conditions", std::move(conditions)}};
 }
 
 std::vector<Json> endpoint_slices(const World& world, const model::Ref& ref, const Addresses& addresses) {

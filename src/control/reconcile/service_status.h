@@ -15,6 +15,8 @@ namespace weft::control::reconcile {
 struct Programmed {
   /// The proxies run the configuration in which its endpoints are.
   bool is_acknowledged = false;
+  /// Ready endpoints that the proxies surely know.
+  int endpoints = 0;
   /// Why not: "no proxy is connected".
   std::string trouble;
 };

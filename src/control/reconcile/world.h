@@ -70,6 +70,11 @@ struct ServiceEntry {
   std::shared_ptr<const model::Service> service;
   /// The publication in which it first had a ready endpoint; nothing while it has none.
   std::optional<std::uint64_t> ready_in;
+  /// Its ready endpoints in the last publication, the publication in which they last became more, and how
+  /// many the proxies surely had before that.
+  int routed = 0;
+  std::uint64_t grown_in = 0;
+  int routed_before = 0;
 };
 
 class World {

@@ -25,6 +25,8 @@ class Buffer {
   /// bulk_buffer_bytes are full. Read into it, then commit() what came.
   std::span<char> room();
   void commit(std::size_t size);
+  /// Drops what is there.
+  void clear() { begin_ = end_; }
   /// Gives the memory back if no data is left.
   void release_if_empty() {
     if (empty()) release();

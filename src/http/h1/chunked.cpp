@@ -40,6 +40,7 @@ bool skip_quoted(std::string_view& text) {
 
 /// RFC 9112, 7.1.1: any number of ";name" and ";name=value". Space between size and ";" is not taken.
 bool are_extensions(std::string_view text) {
+  if (message::trim(text).size() != text.size()) return false;  // space at the line's end
   while (!text.empty()) {
     if (text.front() != ';') return false;
     text.remove_prefix(1);
@@ -87,6 +88,7 @@ std::expected<ChunkDecoder::Step, Refusal> ChunkDecoder::decode(std::string_view
   if (!result) {
     state_ = State::refused;
     refusal_ = result.error();
+    trailers_.clear();  // their text is nowhere
   }
   return result;
 }

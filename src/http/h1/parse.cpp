@@ -5,9 +5,9 @@
 #include <charconv>
 
 #include "http/h1/limits.h"
-#include "http/h1/scan.h"
 #include "http/h1/target.h"
 #include "message/authority.h"
+#include "message/scan.h"
 #include "message/syntax.h"
 
 namespace weft::http::h1 {
@@ -30,21 +30,20 @@ std::expected<Version, Refusal> parse_version(std::string_view text) {
   return text[7] == '0' ? Version::http_1_0 : Version::http_1_1;
 }
 
-std::expected<std::string_view, Refusal> field_name(std::string_view line) {
-  if (is_space(line.front())) return std::unexpected(Refusal::folded_field);
-  const auto* const end = std::ranges::find_if_not(line, message::is_token_char);
-  const auto size = static_cast<std::size_t>(end - line.begin());
-  const auto name = line.substr(0, size);
-  if (size == line.size()) return std::unexpected(Refusal::missing_colon);
-  if (line[size] == ':') {
-    if (name.empty()) return std::unexpected(Refusal::bad_field_name);
-    return name;
-  }
-  const auto behind = message::trim(line.substr(size));
-  if (!name.empty() && is_space(line[size]) && behind.starts_with(':')) {
-    return std::unexpected(Refusal::space_before_colon);
-  }
-  return std::unexpected(Refusal::bad_field_name);
+/// Why a line does not begin with a field name and a colon.
+Refusal refusal_of_name(std::string_view line) {
+  if (is_space(line.front())) return Refusal::folded_field;
+  std::size_t size = 0;
+  while (size < line.size() && message::is_token_char(line[size])) ++size;
+  if (size == line.size()) return Refusal::missing_colon;
+  const bool space_and_colon = is_space(line[size]) && message::trim(line.substr(size)).starts_with(':');
+  return size > 0 && space_and_colon ? Refusal::space_before_colon : Refusal::bad_field_name;
+}
+
+/// Fields that must mean one thing to every reader. Tabs around a value are allowed (RFC 9112, 5.1), but not
+/// all take them off: llhttp 9 reads a response with "chunked\t" until its end.
+bool knows_no_tab(FieldId id) {
+  return id == FieldId::host || id == FieldId::content_length || id == FieldId::transfer_encoding;
 }
 
 /// The fields that decide where a message ends and whom it is for, gathered in one pass.
@@ -182,7 +181,7 @@ std::expected<void, Refusal> parse_status_line(std::string_view line, message::R
 }  // namespace
 
 std::expected<std::optional<std::string_view>, Refusal> LineScanner::next(std::string_view bytes) {
-  const auto end = find_control(bytes, scanned_);
+  const auto end = message::find_control(bytes, scanned_);
   if (end == bytes.size() || (bytes[end] == '\r' && end + 1 == bytes.size())) {
     scanned_ = end;
     return std::nullopt;
@@ -202,15 +201,24 @@ std::expected<bool, Refusal> parse_fields(LineScanner& lines, std::string_view b
     if (!line) return std::unexpected(line.error());
     if (!*line) return false;
     if ((*line)->empty()) return true;
-    const auto name = field_name(**line);
-    if (!name) return std::unexpected(name.error());
+    const auto text = **line;
+    const auto name = std::min(text.find(':'), text.size());
+    const auto id = message::identify_field(text.substr(0, name));
+    // The name of a known field needs no further look.
+    if (name == text.size() || (id == FieldId::other && !message::is_token(text.substr(0, name))))
+      return std::unexpected(refusal_of_name(text));
     if (into.size() == max_fields) return std::unexpected(Refusal::too_many_fields);
-    const auto value = message::trim((*line)->substr(name->size() + 1));
-    const auto offset = [&](std::string_view part) {
-      return static_cast<std::uint32_t>(part.data() - bytes.data());
-    };
-    into.add_slice(message::identify_field(*name), {offset(*name), static_cast<std::uint32_t>(name->size())},
-                   {offset(value), static_cast<std::uint32_t>(value.size())});
+    if (knows_no_tab(id) && text.find('\t') != std::string_view::npos)
+      return std::unexpected(Refusal::tab_in_framing);
+    std::size_t begin = name + 1;
+    std::size_t end = text.size();
+    while (begin < end && is_space(text[begin])) ++begin;
+    while (end > begin && is_space(text[end - 1])) --end;
+    const bool is_line = begin == name + 2 && text[name + 1] == ' ' && end == text.size();
+    const auto offset = static_cast<std::uint32_t>(text.data() - bytes.data());
+    into.add_slice(id, {offset, static_cast<std::uint32_t>(name)},
+                   {offset + static_cast<std::uint32_t>(begin), static_cast<std::uint32_t>(end - begin)},
+                   is_line);
   }
 }
 
@@ -244,6 +252,13 @@ std::expected<bool, Refusal> RequestParser::parse_first_line(std::string_view by
 
 std::expected<std::optional<std::size_t>, Refusal> RequestParser::parse(std::string_view bytes,
                                                                         message::RequestHead& into) {
+  auto size = parse_head(bytes, into);
+  if (!size) into.headers.clear();
+  return size;
+}
+
+std::expected<std::optional<std::size_t>, Refusal> RequestParser::parse_head(std::string_view bytes,
+                                                                             message::RequestHead& into) {
   if (!have_first_line_) {
     const auto complete = parse_first_line(bytes, into);
     if (!complete) return std::unexpected(complete.error());
@@ -262,6 +277,9 @@ std::expected<std::optional<std::size_t>, Refusal> RequestParser::parse(std::str
   if (auto host = check_host(facts, into.version); !host) return std::unexpected(host.error());
   const auto framing = declared_framing(facts, into.version);
   if (!framing) return std::unexpected(framing.error());
+  // RFC 9110, 9.3.6: what follows the head is the tunnel's; llhttp takes it so whatever the fields say.
+  if (into.method == Method::connect && !framing->is_empty())
+    return std::unexpected(Refusal::content_in_connect);
   framing_ = *framing;
   // RFC 9112, 3.2.2: the target's authority counts, Host is replaced.
   if (!authority_.empty()) into.headers.set(FieldId::host, authority_);
@@ -277,6 +295,14 @@ void ResponseParser::reset() {
 std::expected<std::optional<std::size_t>, Refusal> ResponseParser::parse(std::string_view bytes,
                                                                          message::ResponseHead& into,
                                                                          Method request) {
+  auto size = parse_head(bytes, into, request);
+  if (!size) into.headers.clear();
+  return size;
+}
+
+std::expected<std::optional<std::size_t>, Refusal> ResponseParser::parse_head(std::string_view bytes,
+                                                                              message::ResponseHead& into,
+                                                                              Method request) {
   if (!have_first_line_) {
     const auto line = lines_.next(bytes);
     if (!line) return std::unexpected(line.error());

@@ -62,14 +62,16 @@ class RequestParser {
  public:
   /// `bytes`: all that arrived from the head's first byte on (they may move between calls). The size of the
   /// head once it is complete, with `into` and framing() filled; nothing if more bytes are needed. After an
-  /// error or a whole head call reset(). Errors are found as early as their line is complete. One empty line
-  /// before the head is passed over.
+  /// error, which leaves `into` without fields, or a whole head call reset(). Errors are found as early as
+  /// their line is complete. One empty line before the head is passed over.
   std::expected<std::optional<std::size_t>, Refusal> parse(std::string_view bytes,
                                                            message::RequestHead& into);
   const Framing& framing() const { return framing_; }
   void reset();
 
  private:
+  std::expected<std::optional<std::size_t>, Refusal> parse_head(std::string_view bytes,
+                                                                message::RequestHead& into);
   std::expected<bool, Refusal> parse_first_line(std::string_view bytes, message::RequestHead& into);
 
   LineScanner lines_;
@@ -88,6 +90,10 @@ class ResponseParser {
   void reset();
 
  private:
+  std::expected<std::optional<std::size_t>, Refusal> parse_head(std::string_view bytes,
+                                                                message::ResponseHead& into,
+                                                                message::Method request);
+
   LineScanner lines_;
   bool have_first_line_ = false;
   Framing framing_;

@@ -8,7 +8,7 @@
 #include <string>
 
 #include "http/h1/limits.h"
-#include "http/h1/scan.h"
+#include "message/scan.h"
 
 namespace weft::http::h1 {
 namespace {
@@ -81,6 +81,15 @@ std::vector<RefusedCase> framing_cases() {
       {"length_twice_equal", request("Content-Length: 5\r\ncontent-length: 5"),
        Refusal::repeated_content_length},
       {"length_list", request("Content-Length: 5, 5"), Refusal::bad_content_length},
+      {"length_list_differs", request("Content-Length: 5,6"), Refusal::bad_content_length},
+      {"length_letters", request("Content-Length: five"), Refusal::bad_content_length},
+      {"length_exponent", request("Content-Length: 5e0"), Refusal::bad_content_length},
+      {"length_underscore", request("Content-Length: 1_0"), Refusal::bad_content_length},
+      {"length_quoted", request("Content-Length: \"5\""), Refusal::bad_content_length},
+      {"length_parameter", request("Content-Length: 5;a"), Refusal::bad_content_length},
+      {"length_no_break_space", request("Content-Length: 5\xa0"), Refusal::bad_content_length},
+      {"length_tab_before", request("Content-Length:\t5"), Refusal::tab_in_framing},
+      {"length_tab_after", request("Content-Length: 5 \t"), Refusal::tab_in_framing},
       {"length_plus", request("Content-Length: +5"), Refusal::bad_content_length},
       {"length_minus", request("Content-Length: -5"), Refusal::bad_content_length},
       {"length_hex", request("Content-Length: 0x5"), Refusal::bad_content_length},
@@ -89,6 +98,11 @@ std::vector<RefusedCase> framing_cases() {
       {"length_point", request("Content-Length: 5.0"), Refusal::bad_content_length},
       {"length_overflow", request("Content-Length: 18446744073709551616"), Refusal::bad_content_length},
       {"length_above_signed", request("Content-Length: 9223372036854775808"), Refusal::bad_content_length},
+  };
+}
+
+std::vector<RefusedCase> coding_cases() {
+  return {
       {"coding_gzip", request("Transfer-Encoding: gzip"), Refusal::unsupported_transfer_encoding, 501},
       {"coding_gzip_chunked", request("Transfer-Encoding: gzip, chunked"),
        Refusal::unsupported_transfer_encoding, 501},
@@ -108,8 +122,27 @@ std::vector<RefusedCase> framing_cases() {
       {"coding_quoted", request("Transfer-Encoding: \"chunked\""), Refusal::unsupported_transfer_encoding,
        501},
       {"coding_comma", request("Transfer-Encoding: chunked,"), Refusal::unsupported_transfer_encoding, 501},
+      {"coding_comma_before", request("Transfer-Encoding: ,chunked"), Refusal::unsupported_transfer_encoding,
+       501},
+      {"coding_chunked_gzip", request("Transfer-Encoding: chunked, gzip"),
+       Refusal::unsupported_transfer_encoding, 501},
+      {"coding_two_fields_differ", request("Transfer-Encoding: chunked\r\nTransfer-Encoding: identity"),
+       Refusal::unsupported_transfer_encoding, 501},
+      {"coding_inner_space", request("Transfer-Encoding: chu nked"), Refusal::unsupported_transfer_encoding,
+       501},
+      {"coding_no_break_space",
+       request("Transfer-Encoding: \xa0"
+               "chunked"),
+       Refusal::unsupported_transfer_encoding, 501},
+      {"coding_tab_before", request("Transfer-Encoding: \tchunked"), Refusal::tab_in_framing},
+      {"coding_tab_after", request("Transfer-Encoding: chunked\t"), Refusal::tab_in_framing},
+      {"coding_form_feed", request("Transfer-Encoding: chunked\x0c"), Refusal::control_byte},
       {"coding_in_1_0", "POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n",
        Refusal::transfer_encoding_in_http_1_0},
+      {"connect_with_length", "CONNECT b:80 HTTP/1.1\r\nHost: b\r\nContent-Length: 5\r\n\r\n",
+       Refusal::content_in_connect},
+      {"connect_with_coding", "CONNECT b:80 HTTP/1.1\r\nHost: b\r\nTransfer-Encoding: chunked\r\n\r\n",
+       Refusal::content_in_connect},
       {"connection_names_length", request("Connection: close, Content-Length"),
        Refusal::connection_names_framing},
       {"connection_names_coding", request("Connection: transfer-encoding"),
@@ -125,6 +158,8 @@ std::vector<RefusedCase> line_cases() {
       {"bare_lf_request_line", "GET / HTTP/1.1\nHost: a\r\n\r\n", Refusal::bare_lf},
       {"bare_lf_field", "GET / HTTP/1.1\r\nHost: a\n\r\n", Refusal::bare_lf},
       {"bare_lf_end", "GET / HTTP/1.1\r\nHost: a\r\n\n", Refusal::bare_lf},
+      {"bare_lf_before", "\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", Refusal::bare_lf},
+      {"bare_cr_in_value", request("X: a\rb"), Refusal::bare_cr},
       {"bare_cr_request_line", "GET / HTTP/1.1\rHost: a\r\n\r\n", Refusal::bare_cr},
       {"bare_cr_field", "GET / HTTP/1.1\r\nHost: a\rX: b\r\n\r\n", Refusal::bare_cr},
       {"two_cr", "GET / HTTP/1.1\r\nHost: a\r\r\n\r\n", Refusal::bare_cr},
@@ -132,14 +167,18 @@ std::vector<RefusedCase> line_cases() {
       {"folded", request("X: a\r\n b"), Refusal::folded_field},
       {"folded_tab", request("X: a\r\n\tb"), Refusal::folded_field},
       {"folded_first", "GET / HTTP/1.1\r\n Host: a\r\n\r\n", Refusal::folded_field},
+      {"folded_coding", request("Transfer-Encoding:\r\n chunked"), Refusal::folded_field},
       {"blank_line_of_space", request("X: a\r\n "), Refusal::folded_field},
       {"space_before_colon", request("X : a"), Refusal::space_before_colon},
       {"tab_before_colon", request("X\t: a"), Refusal::space_before_colon},
       {"space_before_colon_of_length", request("Content-Length : 5"), Refusal::space_before_colon},
+      {"space_before_colon_of_coding", request("Transfer-Encoding : chunked"), Refusal::space_before_colon},
       {"empty_name", request(": a"), Refusal::bad_field_name},
       {"no_colon", request("X"), Refusal::missing_colon},
       {"space_in_name", request("X Y: a"), Refusal::bad_field_name},
       {"bracket_in_name", request("X[0]: a"), Refusal::bad_field_name},
+      {"slash_in_name", request("X/Y: a"), Refusal::bad_field_name},
+      {"at_in_name", request("X@Y: a"), Refusal::bad_field_name},
       {"latin1_in_name", request("X\xe9: a"), Refusal::bad_field_name},
       {"quote_in_name", request("\"X\": a"), Refusal::bad_field_name},
       {"nul_in_name", request(std::string_view("X\0: a", 5)), Refusal::control_byte},
@@ -154,11 +193,17 @@ std::vector<RefusedCase> request_line_cases() {
   return {
       {"empty_method", line(" / HTTP/1.1"), Refusal::bad_method},
       {"bad_method", line("G(T / HTTP/1.1"), Refusal::bad_method},
+      {"method_colon", line("GET: / HTTP/1.1"), Refusal::bad_method},
+      {"method_latin1", line("G\xc9T / HTTP/1.1"), Refusal::bad_method},
+      {"space_before_method", line(" GET / HTTP/1.1"), Refusal::bad_method},
       {"tab_after_method", line("GET\t/ HTTP/1.1"), Refusal::bad_method},
+      {"tab_before_version", line("GET /\tHTTP/1.1"), Refusal::unsupported_version, 505},
       {"long_method", line(std::string(max_method_bytes + 1, 'A') + " / HTTP/1.1"), Refusal::bad_method},
       {"two_spaces", line("GET  / HTTP/1.1"), Refusal::bad_target_byte},
       {"space_in_target", line("GET /a b HTTP/1.1"), Refusal::bad_target_byte},
       {"space_at_end", line("GET / HTTP/1.1 "), Refusal::bad_version},
+      {"two_spaces_before_version", line("GET /  HTTP/1.1"), Refusal::bad_target_byte},
+      {"two_targets", line("GET / HTTP/1.1 / HTTP/1.1"), Refusal::bad_target_byte},
       {"no_target", line("GET HTTP/1.1"), Refusal::unsupported_version, 505},
       {"empty_target", line("GET  HTTP/1.1"), Refusal::bad_request_line},
       {"method_alone", line("GET"), Refusal::bad_request_line},
@@ -183,6 +228,9 @@ std::vector<RefusedCase> request_line_cases() {
       {"absolute_port_only", target("http://:80/"), Refusal::bad_target},
       {"absolute_bad_port", target("http://b:99999/"), Refusal::bad_target},
       {"absolute_backslash", target("http://b\\c/"), Refusal::bad_target},
+      {"absolute_escape_in_host", target("http://b%2ec/"), Refusal::bad_target},
+      {"absolute_empty_label", target("http://b..c/"), Refusal::bad_target},
+      {"absolute_one_slash", target("http:/b/"), Refusal::bad_target},
       {"connect_path", line("CONNECT / HTTP/1.1"), Refusal::bad_target},
       {"connect_no_port", line("CONNECT b HTTP/1.1"), Refusal::bad_target},
       {"connect_userinfo", line("CONNECT u@b:80 HTTP/1.1"), Refusal::target_userinfo},
@@ -197,6 +245,8 @@ std::vector<RefusedCase> request_line_cases() {
       {"version_11", line("GET / HTTP/1.11"), Refusal::bad_version},
       {"version_01", line("GET / HTTP/01.1"), Refusal::bad_version},
       {"version_lower", line("GET / http/1.1"), Refusal::bad_version},
+      {"version_sign", line("GET / HTTP/+1.1"), Refusal::bad_version},
+      {"version_rtsp", line("DESCRIBE / RTSP/1.0"), Refusal::bad_version},
       {"version_comma", line("GET / HTTP/1,1"), Refusal::bad_version},
       {"version_other", line("GET / HTPP/1.1"), Refusal::bad_version},
       {"http2_preface", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", Refusal::unsupported_version, 505},
@@ -212,13 +262,24 @@ std::vector<RefusedCase> host_and_limit_cases() {
       {"host_repeated", "GET / HTTP/1.1\r\nHost: a\r\nhost: a\r\n\r\n", Refusal::repeated_host},
       {"host_repeated_1_0", "GET / HTTP/1.0\r\nHost: a\r\nhost: a\r\n\r\n", Refusal::repeated_host},
       {"host_empty", host(""), Refusal::bad_host},
-      {"host_blank", host(" \t "), Refusal::bad_host},
+      {"host_blank", host("   "), Refusal::bad_host},
+      {"host_tab_before", host("\ta"), Refusal::tab_in_framing},
+      {"host_tab_after", host("a\t"), Refusal::tab_in_framing},
+      {"host_empty_label", host("a..b"), Refusal::bad_host},
       {"host_list", host("a,b"), Refusal::bad_host},
+      {"host_list_spaced", host("a, b"), Refusal::bad_host},
       {"host_space", host("a b"), Refusal::bad_host},
       {"host_userinfo", host("u@a"), Refusal::bad_host},
       {"host_path", host("a/b"), Refusal::bad_host},
+      {"host_query", host("a?b"), Refusal::bad_host},
+      {"host_fragment", host("a#b"), Refusal::bad_host},
+      {"host_backslash", host("a\\b"), Refusal::bad_host},
+      {"host_escape", host("a%20b"), Refusal::bad_host},
       {"host_url", host("http://a"), Refusal::bad_host},
       {"host_port", host("a:b"), Refusal::bad_host},
+      {"host_port_empty", host("a:"), Refusal::bad_host},
+      {"host_port_sign", host("a:+80"), Refusal::bad_host},
+      {"host_two_ports", host("a:80:80"), Refusal::bad_host},
       {"host_port_range", host("a:65536"), Refusal::bad_host},
       {"host_bracket", host("[::1"), Refusal::bad_host},
       {"host_bare_ipv6", host("::1"), Refusal::bad_host},
@@ -236,10 +297,12 @@ std::vector<RefusedCase> host_and_limit_cases() {
 void expect_refused(const std::vector<RefusedCase>& cases) {
   for (const auto& test : cases) {
     SCOPED_TRACE(test.name);
-    const auto whole = parse(test.bytes).result;
+    const auto parsed = parse(test.bytes);
+    const auto& whole = parsed.result;
     ASSERT_FALSE(whole.has_value());
     EXPECT_EQ(to_string(whole.error()), to_string(test.refusal));
     EXPECT_EQ(status_of(whole.error()), test.status);
+    EXPECT_TRUE(parsed.head.headers.empty()) << "fields whose text nobody keeps";
     EXPECT_FALSE(describe(whole.error()).empty());
     const auto slow = parse_slowly(test.bytes).result;
     ASSERT_FALSE(slow.has_value());
@@ -248,6 +311,7 @@ void expect_refused(const std::vector<RefusedCase>& cases) {
 }
 
 TEST(RequestRefused, Framing) { expect_refused(framing_cases()); }
+TEST(RequestRefused, TransferEncoding) { expect_refused(coding_cases()); }
 TEST(RequestRefused, Lines) { expect_refused(line_cases()); }
 TEST(RequestRefused, RequestLine) { expect_refused(request_line_cases()); }
 TEST(RequestRefused, HostAndLimits) { expect_refused(host_and_limit_cases()); }
@@ -287,6 +351,8 @@ std::vector<AcceptedCase> accepted_cases() {
       {"options_star", line("OPTIONS * HTTP/1.1"), "OPTIONS", "*"},
       {"options_absolute", line("OPTIONS http://b:1 HTTP/1.1"), "OPTIONS", "*", "b:1"},
       {"connect", line("CONNECT b:443 HTTP/1.1"), "CONNECT", "", "b:443"},
+      {"connect_without_content", line("CONNECT b:443 HTTP/1.1\r\nContent-Length: 0"), "CONNECT", "", "b:443",
+       Framing::of_length(0)},
       {"other_method", line("M-SEARCH / HTTP/1.1"), "M-SEARCH"},
       {"lower_method_is_another", line("get / HTTP/1.1"), "get"},
       {"minor_version", line("GET / HTTP/1.9")},
@@ -296,7 +362,7 @@ std::vector<AcceptedCase> accepted_cases() {
       {"length_leading_zero", request("Content-Length: 007"), "GET", "/", "a", Framing::of_length(7)},
       {"length_largest", request("Content-Length: 9223372036854775807"), "GET", "/", "a",
        Framing::of_length(max_body_length)},
-      {"length_space_around", request("Content-Length:  5\t "), "GET", "/", "a", Framing::of_length(5)},
+      {"length_space_around", request("Content-Length:  5  "), "GET", "/", "a", Framing::of_length(5)},
       {"chunked", request("Transfer-Encoding: chunked"), "GET", "/", "a", Framing::chunked()},
       {"chunked_any_case", request("transfer-encoding:CHUNKED"), "GET", "/", "a", Framing::chunked()},
       {"longest_target", target(longest), "GET", longest},
@@ -432,9 +498,21 @@ TEST(Response, Refused) {
            Case{"coding_1_0", "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
                 Refusal::transfer_encoding_in_http_1_0},
            Case{"bare_lf", "HTTP/1.1 200 OK\n\n", Refusal::bare_lf},
+           Case{"bare_cr", "HTTP/1.1 200 OK\r\nA: b\rC: d\r\n\r\n", Refusal::bare_cr},
+           Case{"space_before_colon", "HTTP/1.1 200 OK\r\nA : b\r\n\r\n", Refusal::space_before_colon},
+           Case{"empty_name", "HTTP/1.1 200 OK\r\n: b\r\n\r\n", Refusal::bad_field_name},
+           Case{"no_colon", "HTTP/1.1 200 OK\r\nA\r\n\r\n", Refusal::missing_colon},
+           Case{"coding_tab_after", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\t\r\n\r\n",
+                Refusal::tab_in_framing},
+           Case{"length_list", "HTTP/1.1 200 OK\r\nContent-Length: 5, 5\r\n\r\n",
+                Refusal::bad_content_length},
+           Case{"coding_two_fields",
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
+                Refusal::unsupported_transfer_encoding},
            Case{"folded", "HTTP/1.1 200 OK\r\nA: b\r\n c\r\n\r\n", Refusal::folded_field},
            Case{"version", "HTTP/2.0 200 OK\r\n\r\n", Refusal::unsupported_version},
            Case{"no_version", "ICY 200 OK\r\n\r\n", Refusal::bad_version},
+           Case{"status_sign", "HTTP/1.1 +20 OK\r\n\r\n", Refusal::bad_status_line},
            Case{"short_status", "HTTP/1.1 20\r\n\r\n", Refusal::bad_status_line},
            Case{"long_status", "HTTP/1.1 2000 OK\r\n\r\n", Refusal::bad_status_line},
            Case{"status_below_100", "HTTP/1.1 099 OK\r\n\r\n", Refusal::bad_status_line},
@@ -451,6 +529,7 @@ TEST(Response, Refused) {
     const auto result = parse_response(test.bytes, head, framing);
     ASSERT_FALSE(result.has_value());
     EXPECT_EQ(to_string(result.error()), to_string(test.refusal));
+    EXPECT_TRUE(head.headers.empty());
   }
 }
 
@@ -458,11 +537,11 @@ TEST(Scan, FindsEachControlByteAtEachPlace) {
   for (int c = 0; c < 256; ++c) {
     const auto byte = static_cast<char>(c);
     const bool control = (c < 0x20 && c != '\t') || c == 0x7f;
-    EXPECT_EQ(is_control(byte), control) << c;
+    EXPECT_EQ(message::is_control(byte), control) << c;
     for (std::size_t at = 0; at < 40; ++at) {
       std::string text(40, 'a');
       text[at] = byte;
-      EXPECT_EQ(find_control(text, 0), control ? at : text.size()) << c << " at " << at;
+      EXPECT_EQ(message::find_control(text, 0), control ? at : text.size()) << c << " at " << at;
     }
   }
 }

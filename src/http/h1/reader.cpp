@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "runtime/combine.h"
 
@@ -27,9 +28,13 @@ std::string ReadError::to_string() const {
 }
 
 ReadResult<bool> Reader::try_fill() {
+  if (!stream_->may_read()) {
+    buffer_.release_if_empty();
+    return false;
+  }
   const auto room = buffer_.room();
   if (room.empty()) return std::unexpected(ReadError{ReadError::Kind::io, {}, {ENOBUFS}});
-  const auto size = stream_.try_read(room);
+  const auto size = stream_->try_read(room);
   if (!size) {
     buffer_.release_if_empty();
     if (size.error().would_block()) return false;
@@ -45,11 +50,11 @@ runtime::Task<runtime::IoResult<std::size_t>> Reader::read_ahead() {
   while (true) {
     const auto room = buffer_.room();
     if (room.empty()) co_return runtime::io_error(ENOBUFS);
-    const auto size = stream_.try_read(room);
+    const auto size = stream_->try_read(room);
     if (size) buffer_.commit(*size);
     if (size || !size.error().would_block()) co_return size;
     buffer_.release_if_empty();
-    co_await runtime::Wait(stream_.readable());
+    co_await runtime::Wait(stream_->readable());
   }
 }
 
@@ -57,35 +62,42 @@ bool Reader::is_quiet() {
   if (!buffer_.empty()) return false;
   buffer_.release_if_empty();  // a connection at rest holds no memory
   char byte = 0;
-  const auto size = stream_.try_read({&byte, 1});
+  const auto size = stream_->try_read({&byte, 1});
   return !size && size.error().would_block();
 }
 
 void Reader::begin_body(const Framing& framing) {
+  if (framing_.kind == Framing::Kind::chunked) chunks_.reset();
   framing_ = framing;
   remaining_ = framing.length;
   body_done_ = framing.is_empty();
-  chunks_.reset();
 }
 
-runtime::Task<ReadResult<std::string_view>> Reader::read_body() {
+std::optional<ReadResult<std::string_view>> Reader::try_body() {
   while (!body_done_) {
     if (!buffer_.empty()) {
       auto piece = take_body();
-      if (!piece || !piece->empty()) co_return piece;
+      if (!piece || !piece->empty()) return piece;
       if (body_done_) break;
     }
     const auto filled = try_fill();
     if (!filled) {
       if (filled.error().kind != ReadError::Kind::truncated || framing_.kind != Framing::Kind::until_close) {
-        co_return std::unexpected(filled.error());
+        return std::unexpected(filled.error());
       }
       body_done_ = true;
     } else if (!*filled) {
-      co_await runtime::Wait(stream_.readable());
+      return std::nullopt;
     }
   }
-  co_return std::string_view{};
+  return std::string_view{};
+}
+
+runtime::Task<ReadResult<std::string_view>> Reader::read_body() {
+  while (true) {
+    if (auto piece = try_body()) co_return std::move(*piece);
+    co_await runtime::Wait(stream_->readable());
+  }
 }
 
 ReadResult<std::string_view> Reader::take_body() {
@@ -121,44 +133,70 @@ ReadResult<std::string_view> Reader::take_chunks() {
   return std::string_view(joined, size);
 }
 
-runtime::Task<ReadResult<void>> RequestReader::read_head() {
-  parser_.reset();
-  head_.clear();
-  begun_ = !buffer_.empty();
+void Reader::attach_to(runtime::Stream& stream) {
+  stream_ = &stream;
+  buffer_.clear();
+  begin_body({});
+  begun_ = in_head_ = false;
+}
+
+template <class Parse>
+std::optional<ReadResult<void>> Reader::try_parse(Parse parse) {
   while (true) {
     if (begun_) {
-      const auto size = parser_.parse(buffer_.data(), head_);
-      if (!size) co_return refused(size.error());
+      const auto size = parse(buffer_.data());
+      if (!size || *size) in_head_ = false;
+      if (!size) return refused(size.error());
       if (*size) {
         buffer_.consume(**size);
-        begin_body(parser_.framing());
-        co_return ReadResult<void>{};
+        return ReadResult<void>{};
       }
     }
     const auto filled = try_fill();
-    if (!filled) co_return std::unexpected(filled.error());
-    if (!*filled) co_await runtime::Wait(stream_.readable());
+    if (!filled) {
+      in_head_ = false;
+      return std::unexpected(filled.error());
+    }
+    if (!*filled) return std::nullopt;
   }
 }
 
-runtime::Task<ReadResult<void>> ResponseReader::read_head(message::Method method) {
-  parser_.reset();
-  head_.clear();
-  begun_ = !buffer_.empty();
+std::optional<ReadResult<void>> RequestReader::try_head() {
+  if (!std::exchange(in_head_, true)) {
+    parser_.reset();
+    head_.clear();
+    begun_ = !buffer_.empty();
+  }
+  auto read = try_parse([this](std::string_view bytes) { return parser_.parse(bytes, head_); });
+  if (read && *read) begin_body(parser_.framing());
+  return read;
+}
+
+runtime::Task<ReadResult<void>> RequestReader::read_head() {
   while (true) {
-    if (begun_) {
-      const auto size = parser_.parse(buffer_.data(), head_, method);
-      if (!size) co_return refused(size.error());
-      if (*size) {
-        buffer_.consume(**size);
-        begin_body(parser_.framing());
-        keeps_alive_ = keeps_alive(head_.version, head_.headers);
-        co_return ReadResult<void>{};
-      }
-    }
-    const auto filled = try_fill();
-    if (!filled) co_return std::unexpected(filled.error());
-    if (!*filled) co_await runtime::Wait(stream_.readable());
+    if (auto read = try_head()) co_return *read;
+    co_await runtime::Wait(stream_->readable());
+  }
+}
+
+std::optional<ReadResult<void>> ResponseReader::try_head(message::Method method) {
+  if (!std::exchange(in_head_, true)) {
+    parser_.reset();
+    head_.clear();
+    begun_ = !buffer_.empty();
+  }
+  auto read = try_parse([&](std::string_view bytes) { return parser_.parse(bytes, head_, method); });
+  if (read && *read) {
+    begin_body(parser_.framing());
+    keeps_alive_ = keeps_alive(head_.version, head_.headers);
+  }
+  return read;
+}
+
+runtime::Task<ReadResult<void>> ResponseReader::read_head(message::Method method) {
+  while (true) {
+    if (auto read = try_head(method)) co_return *read;
+    co_await runtime::Wait(stream_->readable());
   }
 }
 

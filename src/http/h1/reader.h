@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <expected>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -45,10 +46,15 @@ using ReadResult = std::expected<T, ReadError>;
 /// What requests and responses share: the buffer and the body. One read at a time.
 class Reader {
  public:
-  explicit Reader(runtime::Stream& stream) : stream_(stream) {}
+  Reader() = default;
+  explicit Reader(runtime::Stream& stream) : stream_(&stream) {}
   Reader(const Reader&) = delete;
   Reader& operator=(const Reader&) = delete;
 
+  /// What can be had of the body now: its next piece; empty once it has ended (and from then on). Nothing if
+  /// more must arrive first: wait for the stream to become readable. The view is valid until the next read on
+  /// this reader.
+  std::optional<ReadResult<std::string_view>> try_body();
   /// The next piece of the body as soon as any of it is there; empty once the body has ended (and from then
   /// on). The view is valid until the next read on this reader.
   runtime::Task<ReadResult<std::string_view>> read_body();
@@ -72,18 +78,29 @@ class Reader {
   /// used again.
   bool is_quiet();
 
+  /// Drops what has arrived and gives its memory back.
+  void release() {
+    buffer_.clear();
+    buffer_.release_if_empty();
+  }
+
   /// Any byte of the head that is awaited, or was read last, has arrived.
   bool has_begun() const { return begun_; }
 
  protected:
-  /// Reads what is there: false if nothing is, and stream_.readable() will tell when. The peer's end is an
+  /// Reads what is there: false if nothing is, and stream_->readable() will tell when. The peer's end is an
   /// error.
   ReadResult<bool> try_fill();
+  /// Fills the buffer until `parse` gives the size of a whole head, which is consumed then.
+  template <class Parse>
+  std::optional<ReadResult<void>> try_parse(Parse parse);
   void begin_body(const Framing& framing);
+  void attach_to(runtime::Stream& stream);
 
-  runtime::Stream& stream_;
+  runtime::Stream* stream_ = nullptr;
   Buffer buffer_;
   bool begun_ = false;
+  bool in_head_ = false;
 
  private:
   ReadResult<std::string_view> take_body();
@@ -98,8 +115,13 @@ class Reader {
 class RequestReader : public Reader {
  public:
   using Reader::Reader;
-  /// The next request's head. The body of the one before must have been read to its end. While it waits for a
-  /// first byte the connection holds no buffer.
+  /// Reads from that stream from now on, forgets all else and keeps its memory.
+  void attach(runtime::Stream& stream) { attach_to(stream); }
+  /// The next request's head, if it is there; nothing if more must arrive first: wait for the stream to
+  /// become readable. The body of the request before must have been read to its end. While nothing has begun
+  /// no buffer is held.
+  std::optional<ReadResult<void>> try_head();
+  /// The same, waiting for it.
   runtime::Task<ReadResult<void>> read_head();
   /// Valid until the next read_head(); may be changed in place.
   message::RequestHead& head() { return head_; }
@@ -113,7 +135,10 @@ class RequestReader : public Reader {
 class ResponseReader : public Reader {
  public:
   using Reader::Reader;
-  /// The next head that answers a request of `method`; interim ones (1xx) come out too, each by its own call.
+  /// The next head that answers a request of `method`, as RequestReader::try_head; interim ones (1xx) come
+  /// out too, each by its own call.
+  std::optional<ReadResult<void>> try_head(message::Method method);
+  /// The same, waiting for it.
   runtime::Task<ReadResult<void>> read_head(message::Method method);
   message::ResponseHead& head() { return head_; }
   const message::ResponseHead& head() const { return head_; }

@@ -41,6 +41,7 @@ Row row(Refusal refusal) {
     case Refusal::bad_host: return {400, "bad_host", "Host is empty or not a host"};
     case Refusal::connection_names_framing:
       return {400, "connection_names_framing", "Connection names Host or a framing field"};
+    case Refusal::tab_in_framing: return {400, "tab_in_framing", "a tab in Host or a framing field"};
     case Refusal::repeated_content_length:
       return {400, "repeated_content_length", "Content-Length is repeated"};
     case Refusal::bad_content_length:
@@ -51,6 +52,7 @@ Row row(Refusal refusal) {
       return {501, "unsupported_transfer_encoding", "a Transfer-Encoding other than exactly chunked"};
     case Refusal::transfer_encoding_in_http_1_0:
       return {400, "transfer_encoding_in_http_1_0", "Transfer-Encoding in HTTP/1.0"};
+    case Refusal::content_in_connect: return {400, "content_in_connect", "CONNECT with content"};
     case Refusal::bad_chunk_size: return {400, "bad_chunk_size", "a chunk size is not plain hexadecimal"};
     case Refusal::chunk_size_overflow: return {413, "chunk_size_overflow", "a chunk size is out of range"};
     case Refusal::bad_chunk_extension: return {400, "bad_chunk_extension", "a chunk extension is malformed"};

@@ -36,12 +36,14 @@ enum class Refusal : std::uint8_t {
   repeated_host,
   bad_host,
   connection_names_framing,
+  tab_in_framing,
   // framing
   repeated_content_length,
   bad_content_length,
   length_and_transfer_encoding,
   unsupported_transfer_encoding,
   transfer_encoding_in_http_1_0,
+  content_in_connect,
   // chunked
   bad_chunk_size,
   chunk_size_overflow,

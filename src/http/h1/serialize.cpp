@@ -9,26 +9,14 @@ namespace {
 
 using message::FieldId;
 
-bool is_framing(FieldId id) { return id == FieldId::content_length || id == FieldId::transfer_encoding; }
-
-/// Puts text behind text into room that was measured before.
-class Cursor {
- public:
-  explicit Cursor(char* to) : to_(to) {}
-  void put(std::string_view text) {
-    std::memcpy(to_, text.data(), text.size());
-    to_ += text.size();
-  }
-  void put_field(std::string_view name, std::string_view value) {
-    put(name);
-    put(": ");
-    put(value);
-    put("\r\n");
-  }
-
- private:
-  char* to_;
+constexpr auto is_framing = [](FieldId id) {
+  return id == FieldId::content_length || id == FieldId::transfer_encoding;
 };
+
+char* put(char* to, std::string_view text) {
+  std::memcpy(to, text.data(), text.size());
+  return to + text.size();
+}
 
 /// The line for a framing, with its CRLF; empty for none.
 class FramingField {
@@ -59,49 +47,36 @@ class FramingField {
   std::size_t size_ = 0;
 };
 
-std::size_t fields_size(const message::Headers& headers) {
-  std::size_t size = 0;
-  for (const auto field : headers) {
-    if (!is_framing(field.id)) size += field.name.size() + field.value.size() + 4;
-  }
-  return size;
-}
-
-void put_fields(Cursor& cursor, const message::Headers& headers, FieldId but) {
-  for (const auto field : headers) {
-    if (!is_framing(field.id) && (field.id != but || but == FieldId::other))
-      cursor.put_field(field.name, field.value);
-  }
-}
-
-/// Room for `size` more bytes.
-Cursor extend(std::string& out, std::size_t size) {
+/// Appends at most `most` bytes: those that `write` puts from the given place on, of which it gives the end.
+template <class Write>
+void append(std::string& out, std::size_t most, Write write) {
   const auto start = out.size();
-  // Not the size that is passed in: libstdc++ 12 passes the capacity that it grew to.
-  out.resize_and_overwrite(start + size, [all = start + size](char*, std::size_t) { return all; });
-  return Cursor(out.data() + start);
+  out.resize_and_overwrite(start + most, [&](char* bytes, std::size_t) {
+    return static_cast<std::size_t>(write(bytes + start) - bytes);
+  });
 }
 
 }  // namespace
 
 void append_head(std::string& out, const message::RequestHead& head, const Framing& framing) {
   constexpr std::string_view version = " HTTP/1.1\r\n";
+  const auto& headers = head.headers;
   const auto method = head.method_text();
   const auto target =
       head.method == message::Method::connect ? head.authority() : std::string_view(head.target);
   const FramingField framing_field(framing);
-  auto cursor = extend(out, method.size() + 1 + target.size() + version.size() + fields_size(head.headers) +
-                                framing_field.text().size() + 2);
-  cursor.put(method);
-  cursor.put(" ");
-  cursor.put(target);
-  cursor.put(version);
-  for (const auto field : head.headers) {
-    if (field.id == FieldId::host) cursor.put_field(field.name, field.value);
-  }
-  put_fields(cursor, head.headers, FieldId::host);
-  cursor.put(framing_field.text());
-  cursor.put("\r\n");
+  const auto most = method.size() + 1 + target.size() + version.size() + headers.max_lines_size() +
+                    framing_field.text().size() + 2;
+  append(out, most, [&](char* to) {
+    to = put(put(put(put(to, method), " "), target), version);
+    if (!headers.empty() && headers[0].id == FieldId::host) {
+      to = headers.put_lines(to, is_framing);
+    } else {
+      to = headers.put_lines(to, [](FieldId id) { return id != FieldId::host; });
+      to = headers.put_lines(to, [](FieldId id) { return id == FieldId::host || is_framing(id); });
+    }
+    return put(put(to, framing_field.text()), "\r\n");
+  });
 }
 
 void append_head(std::string& out, const message::ResponseHead& head, const Framing& framing) {
@@ -112,15 +87,13 @@ void append_head(std::string& out, const message::ResponseHead& head, const Fram
                          static_cast<char>('0' + head.status / 10 % 10),
                          static_cast<char>('0' + head.status % 10), ' '};
   const FramingField framing_field(framing);
-  auto cursor = extend(out, version.size() + sizeof status + reason.size() + 2 + fields_size(head.headers) +
-                                framing_field.text().size() + 2);
-  cursor.put(version);
-  cursor.put({status, sizeof status});
-  cursor.put(reason);
-  cursor.put("\r\n");
-  put_fields(cursor, head.headers, FieldId::other);
-  cursor.put(framing_field.text());
-  cursor.put("\r\n");
+  const auto most = version.size() + sizeof status + reason.size() + 2 + head.headers.max_lines_size() +
+                    framing_field.text().size() + 2;
+  append(out, most, [&](char* to) {
+    to = put(put(put(put(to, version), {status, sizeof status}), reason), "\r\n");
+    to = head.headers.put_lines(to, is_framing);
+    return put(put(to, framing_field.text()), "\r\n");
+  });
 }
 
 void append_chunk_size(std::string& out, std::uint64_t size) {
@@ -130,10 +103,8 @@ void append_chunk_size(std::string& out, std::uint64_t size) {
 }
 
 void append_last_chunk(std::string& out, const message::Headers& trailers) {
-  out.append("0\r\n");
-  auto cursor = extend(out, fields_size(trailers));
-  put_fields(cursor, trailers, FieldId::other);
-  out.append("\r\n");
+  append(out, trailers.max_lines_size() + 5,
+         [&](char* to) { return put(trailers.put_lines(put(to, "0\r\n"), is_framing), "\r\n"); });
 }
 
 }  // namespace weft::http::h1

@@ -1,7 +1,5 @@
 #include "http/h1/writer.h"
 
-#include <array>
-
 namespace weft::http::h1 {
 
 void Writer::put_head(const message::RequestHead& head, const Framing& framing) {
@@ -20,52 +18,56 @@ void Writer::begin(const Framing& framing) {
   done_ = framing.is_empty();
 }
 
-runtime::Task<runtime::IoResult<void>> Writer::write(std::string_view piece, bool last) {
+void Writer::attach(runtime::Stream& stream) {
+  stream_ = &stream;
+  queued_.clear();
+  begin({});
+  bytes_sent_ = 0;
+}
+
+Writer::Sending Writer::write(std::string_view piece, bool last, const message::Headers* trailers) {
   switch (framing_.kind) {
     case Framing::Kind::none:
-      if (!piece.empty()) co_return runtime::io_error(EMSGSIZE);
+      if (!piece.empty()) return refuse();
       break;
     case Framing::Kind::length:
-      if (piece.size() > remaining_ || (last && piece.size() < remaining_))
-        co_return runtime::io_error(EMSGSIZE);
+      if (piece.size() > remaining_ || (last && piece.size() < remaining_)) return refuse();
       remaining_ -= piece.size();
       done_ = remaining_ == 0;
       break;
     case Framing::Kind::until_close: done_ = last; break;
-    case Framing::Kind::chunked:
-      if (last) {
-        if (piece.empty()) co_return co_await finish();
-        done_ = true;
-      }
-      if (piece.empty()) break;  // an empty chunk would end the body
-      append_chunk_size(queued_, piece.size());
-      co_return co_await send(piece, last ? "\r\n0\r\n\r\n" : "\r\n");
+    case Framing::Kind::chunked: {
+      // An empty chunk would end the body.
+      if (!piece.empty()) append_chunk_size(queued_, piece.size());
+      const std::string_view chunk_end = piece.empty() ? "" : "\r\n";
+      if (!last || done_) return send(piece, chunk_end);
+      static const message::Headers none;
+      end_ = chunk_end;
+      append_last_chunk(end_, trailers != nullptr ? *trailers : none);
+      done_ = true;
+      return send(piece, end_);
+    }
   }
-  co_return co_await send(piece, {});
+  return send(piece, {});
 }
 
-runtime::Task<runtime::IoResult<void>> Writer::finish(const message::Headers* trailers) {
-  if (framing_.kind == Framing::Kind::length && remaining_ > 0) co_return runtime::io_error(EMSGSIZE);
-  if (framing_.kind == Framing::Kind::chunked && !done_) {
-    static const message::Headers none;
-    append_last_chunk(queued_, trailers != nullptr ? *trailers : none);
-  }
-  done_ = true;
-  co_return co_await send({}, {});
-}
-
-runtime::Task<runtime::IoResult<void>> Writer::send(std::string_view piece, std::string_view tail) {
+Writer::Sending Writer::send(std::string_view piece, std::string_view tail) {
   // Write does not change what it points to.
-  std::array<iovec, 3> parts{{{queued_.data(), queued_.size()},
-                              {const_cast<char*>(piece.data()), piece.size()},
-                              {const_cast<char*>(tail.data()), tail.size()}}};
-  const auto size = queued_.size() + piece.size() + tail.size();
-  const auto result = co_await runtime::write(stream_, parts);
-  queued_.clear();
+  parts_ = {{{queued_.data(), queued_.size()},
+             {const_cast<char*>(piece.data()), piece.size()},
+             {const_cast<char*>(tail.data()), tail.size()}}};
+  sending_ = queued_.size() + piece.size() + tail.size();
+  return {*this, {}};
+}
+
+runtime::IoResult<void> Writer::Sending::await_resume() {
+  if (refused_.code != 0) return std::unexpected(refused_);
+  if (has_waited_ && writer_.deadline_ != nullptr) writer_.deadline_->clear();
+  writer_.queued_.clear();
   // The parts were consumed in place: after an error they hold what did not leave.
-  bytes_sent_ += size;
-  for (const auto& part : parts) bytes_sent_ -= part.iov_len;
-  co_return result;
+  for (const auto& part : writer_.parts_) writer_.sending_ -= part.iov_len;
+  writer_.bytes_sent_ += writer_.sending_;
+  return write_.await_resume();
 }
 
 }  // namespace weft::http::h1

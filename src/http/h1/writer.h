@@ -2,6 +2,9 @@
 // writev.
 #pragma once
 
+#include <array>
+#include <cerrno>
+#include <coroutine>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -10,29 +13,56 @@
 #include "http/h1/serialize.h"
 #include "message/head.h"
 #include "runtime/stream.h"
-#include "runtime/task.h"
 
 namespace weft::http::h1 {
 
 /// One write at a time. A string_view given to a write must live until that has ended.
 class Writer {
  public:
-  explicit Writer(runtime::Stream& stream) : stream_(stream) {}
+  /// `co_await` it: a write on its way. Allocates nothing.
+  class Sending {
+   public:
+    Sending(Writer& writer, runtime::IoError refused) : writer_(writer), refused_(refused) {}
+    bool await_ready() { return refused_.code != 0 || write_.await_ready(); }
+    void await_suspend(std::coroutine_handle<> handle) {
+      has_waited_ = true;
+      if (writer_.deadline_ != nullptr) writer_.deadline_->expires_after(writer_.pause_limit_);
+      write_.await_suspend(handle);
+    }
+    runtime::IoResult<void> await_resume();
+
+   private:
+    Writer& writer_;
+    runtime::IoError refused_;
+    runtime::Write write_{*writer_.stream_, writer_.parts_};
+    bool has_waited_ = false;
+  };
+
+  Writer() = default;
+  explicit Writer(runtime::Stream& stream) : stream_(&stream) {}
   Writer(const Writer&) = delete;
   Writer& operator=(const Writer&) = delete;
+  /// Writes to that stream from now on, forgets all else and keeps its memory.
+  void attach(runtime::Stream& stream);
+
+  /// A write that must wait for the peer waits at most for `limit`, by `deadline`, which belongs to the
+  /// stream.
+  void limit_pauses(runtime::Deadline& deadline, base::Duration limit) {
+    deadline_ = &deadline;
+    pause_limit_ = limit;
+  }
 
   /// Queues a head (nothing is sent yet). The body that follows is framed as `framing` says; a message
   /// without a body needs only flush(). An interim response is queued before the final one.
   void put_head(const message::RequestHead& head, const Framing& framing);
   void put_head(const message::ResponseHead& head, const Framing& framing);
 
-  /// Sends what is queued and `piece`, framed, in one writev; with `last` also the end of the body. EMSGSIZE,
-  /// and nothing is sent, if a body by length would become longer than that, or would end shorter.
-  runtime::Task<runtime::IoResult<void>> write(std::string_view piece, bool last = false);
-  /// Ends the body, with trailers if it is chunked, and sends what is queued.
-  runtime::Task<runtime::IoResult<void>> finish(const message::Headers* trailers = nullptr);
+  /// Sends what is queued and `piece`, framed, in one writev; with `last` also the end of the body, with
+  /// `trailers` if it is chunked. EMSGSIZE, and nothing is sent, if a body by length would become longer than
+  /// that, or would end shorter.
+  Sending write(std::string_view piece, bool last = false, const message::Headers* trailers = nullptr);
   /// Sends what is queued.
-  runtime::Task<runtime::IoResult<void>> flush() { return send({}, {}); }
+  Sending flush() { return send({}, {}); }
 
   /// The message whose head was put last has been written to its end.
   bool is_done() const { return done_; }
@@ -40,17 +70,27 @@ class Writer {
   void drop_queued() { queued_.clear(); }
   /// Bytes that the stream has taken so far, those of writes that failed midway included.
   std::uint64_t bytes_sent() const { return bytes_sent_; }
+  /// Bytes of memory that it keeps.
+  std::size_t capacity() const { return queued_.capacity(); }
 
  private:
   void begin(const Framing& framing);
-  runtime::Task<runtime::IoResult<void>> send(std::string_view piece, std::string_view tail);
+  Sending send(std::string_view piece, std::string_view tail);
+  Sending refuse() { return {*this, {EMSGSIZE}}; }
 
-  runtime::Stream& stream_;
+  runtime::Stream* stream_ = nullptr;
+  runtime::Deadline* deadline_ = nullptr;
+  base::Duration pause_limit_{};
+  /// Heads and chunk sizes that wait for what follows them.
   std::string queued_;
+  /// The end of a chunked body with trailers.
+  std::string end_;
+  std::array<iovec, 3> parts_{};
   Framing framing_;
   std::uint64_t remaining_ = 0;  // of a body by length
-  bool done_ = true;
+  std::uint64_t sending_ = 0;    // bytes of the write that is under way
   std::uint64_t bytes_sent_ = 0;
+  bool done_ = true;
 };
 
 }  // namespace weft::http::h1
