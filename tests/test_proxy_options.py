@@ -1,0 +1,114 @@
+"""What the config file's and the command's options do, one by one."""
+
+import unittest
+
+import proxies
+from proxies import answers, config, reply, until
+
+
+class Options(proxies.ProxyTest):
+    def start_with(self, serve, listener=(), cluster=(), protocol="http", flags=()):
+        """A proxy with these further fields in its one listener and its one cluster."""
+        self.app = self.backend(serve)
+        self.port = proxies.free_port()
+        file = config(self.port, [self.app.address], protocol)
+        file["listeners"][0].update(listener)
+        file["clusters"][0].update(cluster)
+        self.weft = self.proxy(file, flags=flags)
+
+    def ask_in_turn(self, count):
+        with self.connect() as client:
+            for _ in range(count):
+                self.assertEqual(client.ask().status, 200)
+
+    def test_connect_opens_a_tunnel(self):
+        heads = []
+
+        def serve(peer):
+            head = peer.request_head()
+            heads.append((head.method, head.target, head.get("host")))
+            peer.send(b"HTTP/1.1 200 Connected\r\nContent-Length: 7\r\n\r\nhello ")
+            peer.send(peer.receive(5))
+            peer.end()
+        self.start_with(serve, {"connect": True})
+        client = self.connect()
+        client.send(b"CONNECT db.example:5432 HTTP/1.1\r\nHost: db.example:5432\r\n\r\nwo")
+        head = client.response_head()
+        self.assertEqual((head.status, head.get("content-length"), head.get("connection")), (200, None, None))
+        client.send(b"rld")
+        self.assertEqual(client.rest(), b"hello world")
+        self.assertEqual(heads, [("CONNECT", "db.example:5432", "db.example:5432")])
+
+    def test_connect_that_the_service_refuses(self):
+        self.start_with(answers(lambda request: reply(b"no", "403 Forbidden")), {"connect": True})
+        client = self.connect()
+        client.send(b"CONNECT db.example:5432 HTTP/1.1\r\nHost: db.example:5432\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        response = client.response()
+        self.assertEqual((response.status, response.body, response.get("connection")), (403, b"no", "close"))
+        self.assertTrue(client.is_at_end())
+
+    def test_connect_is_refused_by_default(self):
+        self.start_with(answers(lambda request: reply()))
+        client = self.connect()
+        client.send(b"CONNECT db.example:5432 HTTP/1.1\r\nHost: db.example:5432\r\n\r\n")
+        self.assertEqual(client.response().status, 405)
+        self.assertEqual(self.app.accepted, 0)
+
+    def test_requests_of_one_connection(self):
+        self.start_with(answers(lambda request: reply()), cluster={"maxRequestsPerConnection": 2})
+        self.ask_in_turn(5)
+        self.assertEqual(self.app.accepted, 3)
+
+    def test_age_of_a_connection(self):
+        self.start_with(answers(lambda request: reply()), cluster={"maxConnectionAge": "1ms"})
+        self.ask_in_turn(2)
+
+        def is_replaced():
+            self.ask_in_turn(2)
+            return self.app.accepted > 2
+        until(is_replaced, "an old connection is replaced")
+
+    def test_rest_of_a_pooled_connection(self):
+        self.start_with(answers(lambda request: reply()), cluster={"idleTimeout": "1s"})
+        self.ask_in_turn(1)
+        self.assertEqual(len(self.app.open), 1)
+        until(lambda: not self.app.open, "it is closed")
+
+    def test_rest_of_a_client(self):
+        self.start_with(answers(lambda request: reply()), {"idleTimeout": "200ms"})
+        client = self.connect()
+        self.assertEqual(client.ask().status, 200)
+        self.assertTrue(client.is_at_end())
+
+    def test_rest_of_an_opaque_connection(self):
+        def serve(peer):
+            peer.send(peer.receive(4))
+            peer.rest()
+        self.start_with(serve, {"idleTimeout": "200ms"}, protocol="tcp")
+        client = self.connect()
+        client.send(b"ping")
+        self.assertEqual(client.receive(4), b"ping")
+        self.assertTrue(client.is_at_end())
+        until(lambda: not self.app.open, "the other side ends too")
+
+    def test_sample_of_the_access_log(self):
+        log = self.file("access.log")
+        self.start_with(answers(lambda request: None if request.target == "/bad" else reply()),
+                        flags=[f"--access-log={log}", "--access-log-sample=0"])
+        self.ask_in_turn(3)
+        with self.connect() as client:
+            self.assertEqual(client.ask("/bad").status, 503)
+        self.weft.stop()
+        with open(log, encoding="utf-8") as lines:
+            self.assertEqual(["path=/bad" in line for line in lines], [True])
+
+    def test_stats_by_name(self):
+        self.start_with(answers(lambda request: reply()))
+        self.ask_in_turn(2)
+        lines = self.weft.page("/stats?filter=weft_downstream").body.decode().splitlines()
+        self.assertIn("weft_downstream_connections_total 1", lines)
+        self.assertEqual([line for line in lines if not line.startswith("weft_downstream")], [])
+
+
+if __name__ == "__main__":
+    unittest.main()
