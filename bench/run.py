@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Runs the benchmarks and keeps what they measured in bench/results/NAME.md. Benchmarks report; they never fail on time."""
+"""Runs the benchmarks and keeps what they measured in bench/results/NAME.md; with arguments of a benchmark's own it is
+printed and not kept. Benchmarks report; they never fail on time."""
 import datetime
 import importlib
 import pathlib
@@ -26,9 +27,10 @@ def main(arguments):
         text = importlib.import_module(f"bench_{name}").run(arguments[1:])
         report = f"# {name}\n\n{datetime.date.today()}, {machine()}\n\n{text}\n"
         print(report)
-        results = HERE / "results"
-        results.mkdir(exist_ok=True)
-        (results / f"{name}.md").write_text(report)
+        if not arguments[1:]:
+            results = HERE / "results"
+            results.mkdir(exist_ok=True)
+            (results / f"{name}.md").write_text(report)
 
 
 if __name__ == "__main__":

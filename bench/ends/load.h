@@ -1,0 +1,46 @@
+// The clients of the benchmarks: closed loops, an open loop, bulk, and connections that rest.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "base/address.h"
+#include "runtime/reactor.h"
+#include "runtime/stream.h"
+#include "runtime/task.h"
+
+namespace weft::bench {
+
+/// What one measurement saw.
+struct Result {
+  std::uint64_t exchanges = 0;
+  std::uint64_t bytes = 0;
+  std::uint64_t errors = 0;
+  std::vector<std::uint32_t> latencies_ns;
+};
+
+struct Load {
+  base::Address to;
+  int connections = 1;
+  base::Duration duration{};
+  /// Of each response or exchange.
+  std::size_t body_bytes = 0;
+  /// Of the open loop.
+  double requests_per_second = 0;
+};
+
+/// Keep-alive connections that each send the next GET when a response has come whole.
+runtime::Task<void> closed_loop(runtime::Reactor& reactor, Load load, Result& result);
+/// Connections that each send bytes and wait for as many to come back.
+runtime::Task<void> exchanges(runtime::Reactor& reactor, Load load, Result& result);
+/// Connections that take what comes.
+runtime::Task<void> bulk(runtime::Reactor& reactor, Load load, Result& result);
+/// GETs at a constant rate, whatever the responses do; latencies count from the time that each was due.
+runtime::Task<void> open_loop(runtime::Reactor& reactor, Load load, Result& result);
+/// Opens connections that stay; with `asks` each does one GET first.
+runtime::Task<void> rest(runtime::Reactor& reactor, Load load, bool asks, Result& result,
+                         std::vector<std::unique_ptr<runtime::Stream>>& kept);
+
+}  // namespace weft::bench

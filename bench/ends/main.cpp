@@ -1,0 +1,165 @@
+// Both ends of what the proxies carry, clients and backends, in one process on one core, told on standard
+// input what to do. While it measures it polls and never sleeps: no proxy pays for waking it.
+//   bench_ends
+// First it prints its backends' ports, then for each line of input one line of what it saw, all as JSON:
+//   http PORT CONNECTIONS SECONDS BYTES         GETs, the next one when a response has come
+//   exchange PORT CONNECTIONS SECONDS BYTES     so many bytes there and back
+//   bulk PORT CONNECTIONS SECONDS               bytes from the backend without an end
+//   open PORT CONNECTIONS SECONDS BYTES RATE    GETs at a constant rate
+//   rest PORT CONNECTIONS asking|silent         connections that stay until the next command
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstdio>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "ends/backend.h"
+#include "ends/load.h"
+#include "runtime/process.h"
+#include "runtime/socket.h"
+
+namespace weft::bench {
+namespace {
+
+using runtime::Reactor;
+using runtime::Task;
+
+constexpr std::size_t most_latencies = 1'000'000;
+constexpr std::size_t resting_body_bytes = 1024;
+
+/// Keeps the loop from sleeping as long as it lives.
+class Spin final : public runtime::Waiter {
+ public:
+  explicit Spin(Reactor& reactor) : soon_(reactor, *this) { soon_.set(); }
+  void wake() override { soon_.set(); }
+
+ private:
+  runtime::Soon soon_;
+};
+
+class Lines {
+ public:
+  explicit Lines(Reactor& reactor) : reactor_(reactor) {
+    ::fcntl(STDIN_FILENO, F_SETFL, ::fcntl(STDIN_FILENO, F_GETFL) | O_NONBLOCK);
+  }
+  /// Empty at the end.
+  Task<std::string> next() {
+    while (true) {
+      if (const auto end = text_.find('\n'); end != std::string::npos) {
+        auto line = text_.substr(0, end);
+        text_.erase(0, end + 1);
+        co_return line;
+      }
+      char buffer[256];
+      const auto got = ::read(STDIN_FILENO, buffer, sizeof buffer);
+      if (got < 0 && errno == EAGAIN) {
+        co_await runtime::until_readable(reactor_, STDIN_FILENO);
+      } else if (got <= 0) {
+        co_return "";
+      } else {
+        text_.append(buffer, static_cast<std::size_t>(got));
+      }
+    }
+  }
+
+ private:
+  Reactor& reactor_;
+  std::string text_;
+};
+
+double quantile_us(const std::vector<std::uint32_t>& sorted, double share) {
+  if (sorted.empty()) return 0;
+  const auto at = static_cast<std::size_t>(share * static_cast<double>(sorted.size()));
+  return sorted[std::min(sorted.size() - 1, at)] / 1e3;
+}
+
+void print(Result& result, base::Duration took) {
+  std::ranges::sort(result.latencies_ns);
+  fmt::print(
+      "{{\"exchanges\": {}, \"bytes\": {}, \"errors\": {}, \"seconds\": {:.6f}, \"p50_us\": {:.3f}, "
+      "\"p99_us\": {:.3f}}}\n",
+      result.exchanges, result.bytes, result.errors, std::chrono::duration<double>(took).count(),
+      quantile_us(result.latencies_ns, 0.5), quantile_us(result.latencies_ns, 0.99));
+  std::fflush(stdout);
+}
+
+class Ends {
+ public:
+  explicit Ends(Reactor& reactor) : reactor_(reactor) { result_.latencies_ns.reserve(most_latencies); }
+
+  Task<int> run() {
+    const auto http = serve(reactor_, backends_, Backend::http);
+    const auto echo = serve(reactor_, backends_, Backend::echo);
+    const auto bulk = serve(reactor_, backends_, Backend::bulk);
+    if (!http || !echo || !bulk) co_return 1;
+    fmt::print("{{\"http\": {}, \"echo\": {}, \"bulk\": {}}}\n", *http, *echo, *bulk);
+    std::fflush(stdout);
+    Lines lines(reactor_);
+    while (true) {
+      const auto line = co_await lines.next();
+      if (line.empty()) co_return 0;
+      kept_.clear();
+      result_.exchanges = result_.bytes = result_.errors = 0;
+      result_.latencies_ns.clear();
+      const auto start = reactor_.clock().now();
+      if (!co_await obey(line)) co_return 2;
+      print(result_, reactor_.clock().now() - start);
+    }
+  }
+
+ private:
+  Task<bool> obey(const std::string& line) {
+    std::istringstream words(line);
+    std::string verb;
+    std::uint16_t port = 0;
+    Load load;
+    words >> verb >> port >> load.connections;
+    load.to = base::Address::loopback(port);
+    if (verb == "rest") {
+      std::string how;
+      words >> how;
+      load.body_bytes = resting_body_bytes;
+      co_await rest(reactor_, load, how == "asking", result_, kept_);
+      co_return true;
+    }
+    double seconds = 0;
+    words >> seconds >> load.body_bytes >> load.requests_per_second;
+    load.duration = std::chrono::duration_cast<base::Duration>(std::chrono::duration<double>(seconds));
+    const Spin spin(reactor_);
+    if (verb == "http") {
+      co_await closed_loop(reactor_, load, result_);
+    } else if (verb == "exchange") {
+      co_await exchanges(reactor_, load, result_);
+    } else if (verb == "bulk") {
+      co_await bulk(reactor_, load, result_);
+    } else if (verb == "open") {
+      co_await open_loop(reactor_, load, result_);
+    } else {
+      fmt::print(stderr, "bench_ends: no such command: {}\n", line);
+      co_return false;
+    }
+    co_return true;
+  }
+
+  Reactor& reactor_;
+  runtime::Scope backends_;
+  Result result_;
+  std::vector<std::unique_ptr<runtime::Stream>> kept_;
+};
+
+}  // namespace
+}  // namespace weft::bench
+
+int main() {
+  // sendfile(2) knows no MSG_NOSIGNAL.
+  std::signal(SIGPIPE, SIG_IGN);
+  weft::runtime::raise_file_limit();
+  weft::runtime::Reactor reactor;
+  weft::bench::Ends ends(reactor);
+  return reactor.block_on(ends.run());
+}
