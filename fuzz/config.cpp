@@ -1,0 +1,54 @@
+// The file of `weft proxy --config`: never a crash, what is wrong with it can be shown, and a Snapshot that
+// comes out keeps what snapshot.h promises.
+#include <algorithm>
+#include <cstdint>
+#include <cstdlib>
+#include <string_view>
+
+#include "snapshot/config.h"
+
+namespace {
+
+using namespace weft;
+
+void require(bool holds) {
+  if (!holds) std::abort();
+}
+
+template <class List>
+bool is_sorted_and_unique(const List& list) {
+  return std::ranges::adjacent_find(list, [](const auto& a, const auto& b) { return a.name >= b.name; }) ==
+         list.end();
+}
+
+void check(const snapshot::Snapshot& config) {
+  require(is_sorted_and_unique(config.listeners) && is_sorted_and_unique(config.routes) &&
+          is_sorted_and_unique(config.clusters));
+  for (const auto& listener : config.listeners) {
+    if (listener.protocol == snapshot::Protocol::tcp) {
+      require(snapshot::find_cluster(config, listener.cluster) != nullptr);
+    } else {
+      require(snapshot::find_routes(config, listener.routes) != nullptr);
+    }
+  }
+  for (const auto& table : config.routes) {
+    for (const auto& host : table.virtual_hosts) {
+      for (const auto& route : host.routes) {
+        require(snapshot::find_cluster(config, route.cluster) != nullptr &&
+                route.match.path.starts_with('/'));
+      }
+    }
+  }
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const auto parsed = snapshot::parse_config({reinterpret_cast<const char*>(data), size}, "fuzz");
+  if (parsed) {
+    check(*parsed);
+  } else {
+    require(!base::render(parsed.error()).empty());
+  }
+  return 0;
+}
