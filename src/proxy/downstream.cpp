@@ -26,6 +26,12 @@ void Codec::attach(runtime::Stream& stream, base::Duration pause_limit) {
   writer.limit_pauses(write_deadline, pause_limit);
 }
 
+void Codec::detach() {
+  reader.release();
+  read_deadline.clear();
+  write_deadline.clear();
+}
+
 bool Codec::is_bloated() const {
   return reader.head().headers.capacity() + writer.capacity() > http::h1::receive_buffer_bytes;
 }

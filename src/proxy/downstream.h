@@ -23,6 +23,8 @@ class Worker;
 struct Codec {
   explicit Codec(runtime::Reactor& reactor) : read_deadline(reactor), write_deadline(reactor) {}
   void attach(runtime::Stream& stream, base::Duration pause_limit);
+  /// The stream may go.
+  void detach();
   /// It has served a head so large that its memory is better given back.
   bool is_bloated() const;
 

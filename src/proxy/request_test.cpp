@@ -210,6 +210,19 @@ TEST_F(RequestFlow, ResponseBeforeTheRequestIsFinished) {
   EXPECT_EQ(total("istio_requests_total", {{"response_code", "413"}}), 1U);
 }
 
+TEST_F(RequestFlow, LimitsOfWhatIsOverReachNobody) {
+  apply(simple({1}));
+  backend(1).mode = Backend::Mode::by_hand;
+  auto wire = connect();
+  wire.send("POST / HTTP/1.1\r\nhost: web\r\ncontent-length: 1000\r\n\r\nsome");
+  backend(1).wires.front()->send("HTTP/1.1 413 Too Large\r\ncontent-length: 0\r\n\r\n");
+  EXPECT_EQ(status_of_response(wire.receive()), 413);
+  wire.close();
+  advance(1h);  // the rest of the body was waited for within a limit, of a stream that is gone
+  backend(1).mode = Backend::Mode::answer;
+  EXPECT_EQ(status_of_response(get()), 200);
+}
+
 TEST_F(RequestFlow, LargeBodiesStreamWithBackpressure) {
   backend(1).mode = Backend::Mode::by_hand;
   apply(simple({1}));

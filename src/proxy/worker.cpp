@@ -189,7 +189,7 @@ std::unique_ptr<Codec> Worker::take_codec(runtime::Stream& stream) {
 }
 
 void Worker::give_codec(std::unique_ptr<Codec> codec) {
-  codec->reader.release();
+  codec->detach();
   if (codecs_.size() < max_spare_codecs && !codec->is_bloated()) codecs_.push_back(std::move(codec));
 }
 
