@@ -1,6 +1,10 @@
 #include "base/hash.h"
 
 #include <fmt/format.h>
+
+// Compiled in, not linked: libfyaml's archive holds an xxHash of its own, and a static link takes no symbol
+// twice.
+#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 namespace weft::base {

@@ -257,6 +257,10 @@ std::string ConfigReader::cluster_name(const Node& map, Protocol protocol) {
 std::vector<std::string> ConfigReader::hosts(const Node& node) {
   const auto* list = list_of(node, "hosts", false);
   if (list == nullptr) return {"*"};
+  if (list->empty()) {
+    error(code::bad_value, node.find("hosts")->position, "no host can reach a route with no hosts",
+          "name some, or leave hosts out for all");
+  }
   std::vector<std::string> hosts;
   for (const auto& item : *list) {
     const auto* host = item.string();

@@ -90,6 +90,11 @@ TEST(Config, WhatIsWrongIsSaidWithItsPlace) {
            {"empty", "", "config/documents", 1, 1},
            {"two documents", "version: 1\n---\nversion: 1\n", "config/documents", 1, 1},
            {"not a map", "- a\n", "config/wrong-type", 1, 1},
+           {"no hosts",
+            "version: 1\nlisteners:\n- address: \"127.0.0.1:1\"\n  routes: [{hosts: [], cluster: "
+            "a}]\nclusters:\n"
+            "- {name: a, endpoints: []}\n",
+            "config/bad-value", 4, 20},
            {"version", "version: 2\nlisteners: []\nclusters: []\n", "config/bad-value", 1, 10},
            {"no version", "listeners: []\nclusters: []\n", "config/missing-field", 1, 1},
            {"unknown field", "version: 1\nlistener: []\nlisteners: []\nclusters: []\n",
