@@ -3,8 +3,6 @@
 #include <fmt/format.h>
 #include <sys/random.h>
 
-#include <bit>
-
 namespace weft::base {
 namespace {
 
@@ -29,18 +27,6 @@ Random Random::from_entropy() {
   while (getrandom(&seed, sizeof seed, 0) != static_cast<ssize_t>(sizeof seed)) {
   }
   return Random(seed);
-}
-
-std::uint64_t Random::next() {
-  const std::uint64_t result = std::rotl(state_[1] * 5, 7) * 9;
-  const std::uint64_t t = state_[1] << 17;
-  state_[2] ^= state_[0];
-  state_[3] ^= state_[1];
-  state_[1] ^= state_[2];
-  state_[0] ^= state_[3];
-  state_[2] ^= t;
-  state_[3] = std::rotl(state_[3], 45);
-  return result;
 }
 
 std::uint64_t Random::below(std::uint64_t bound) {

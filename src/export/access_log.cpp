@@ -10,10 +10,8 @@
 #include <chrono>
 #include <cstring>
 
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
-
+#include "base/put.h"
+#include "message/scan.h"
 #include "runtime/error.h"
 #include "runtime/log.h"
 
@@ -29,10 +27,7 @@ constexpr std::size_t fixed_bytes = 768;
 /// What one byte of text becomes at most: \u00e9.
 constexpr std::size_t most_escaped = 6;
 
-char* put(char* to, std::string_view text) {
-  std::memcpy(to, text.data(), text.size());
-  return to + text.size();
-}
+using base::put;
 
 /// `value` with exactly `width` digits.
 char* put_padded(char* to, std::uint64_t value, int width) {
@@ -61,51 +56,13 @@ char* put_time(char* to, base::WallTime time) {
   return to;
 }
 
-enum class Plain : std::uint8_t { no, in_quotes, bare };
-/// How a byte may stand in a line as it is.
-constexpr auto plain = [] {
-  std::array<Plain, 256> table{};
-  for (std::size_t c = 0x20; c < 0x7f; ++c) table[c] = Plain::bare;
-  table[' '] = Plain::in_quotes;
-  table['"'] = table['\\'] = Plain::no;
-  return table;
-}();
-Plain plain_of(char c) { return plain[static_cast<unsigned char>(c)]; }
-
-/// Whether all of `text` may stand without quotes.
-bool is_bare(std::string_view text) {
-#ifdef __SSE2__
-  const auto is_bare_block = [](__m128i block) {
-    // As signed numbers, bytes above 0x7f are below all others.
-    const __m128i low = _mm_cmpgt_epi8(_mm_set1_epi8('!'), block);
-    const __m128i quote = _mm_cmpeq_epi8(block, _mm_set1_epi8('"'));
-    const __m128i backslash = _mm_cmpeq_epi8(block, _mm_set1_epi8('\\'));
-    const __m128i del = _mm_cmpeq_epi8(block, _mm_set1_epi8(0x7f));
-    return _mm_movemask_epi8(_mm_or_si128(_mm_or_si128(low, quote), _mm_or_si128(backslash, del))) == 0;
-  };
-  const auto size = text.size();
-  if (size >= 16) {
-    const auto block_at = [&](std::size_t at) {
-      return is_bare_block(_mm_loadu_si128(reinterpret_cast<const __m128i*>(text.data() + at)));
-    };
-    for (std::size_t i = 0; i + 16 <= size; i += 16) {
-      if (!block_at(i)) return false;
-    }
-    return block_at(size - 16);
-  }
-  if (size >= 8) {
-    const __m128i first = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(text.data()));
-    const __m128i last = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(text.data() + size - 8));
-    return is_bare_block(_mm_unpacklo_epi64(first, last));
-  }
-#endif
-  return std::ranges::all_of(text, [](char c) { return plain_of(c) == Plain::bare; });
-}
+/// Whether a byte may stand between quotes as it is.
+bool is_plain(char c) { return c == ' ' || message::is_plain_word({&c, 1}); }
 
 /// Text of a peer: what could break the line, the quotes or the encoding is escaped, \u00e9 (JSON) or \xe9.
 char* put_escaped(char* to, std::string_view text, AccessLogFormat format) {
   for (const char c : text) {
-    if (plain_of(c) != Plain::no) {
+    if (is_plain(c)) {
       *to++ = c;
     } else if (c == '"' || c == '\\') {
       *to++ = '\\';
@@ -130,11 +87,20 @@ class LineWriter {
   void text(const char (&key)[size], std::string_view value) {
     if (value.empty()) return;
     begin(key);
-    const bool bare = is_bare(value);
+    const bool bare = message::is_plain_word(value);
     const bool in_quotes = !bare || is_json;
     if (in_quotes) *to_++ = '"';
     to_ = bare ? put(to_, value) : put_escaped(to_, value, format);
     if (in_quotes) *to_++ = '"';
+  }
+  /// Text of weft's own without spaces and quotes.
+  template <std::size_t size>
+  void word(const char (&key)[size], std::string_view value) {
+    if (value.empty()) return;
+    begin(key);
+    if (is_json) *to_++ = '"';
+    to_ = put(to_, value);
+    if (is_json) *to_++ = '"';
   }
   template <std::size_t size>
   void number(const char (&key)[size], std::uint64_t value) {
@@ -149,7 +115,7 @@ class LineWriter {
       return;
     }
     std::array<char, base::Address::max_ip_and_port_text> buffer;
-    text(key, address->ip_and_port(buffer));
+    word(key, address->ip_and_port(buffer));
   }
   template <std::size_t size>
   void time(const char (&key)[size], base::WallTime time) {
@@ -211,7 +177,7 @@ char* put_line(const telemetry::AccessRecord& record, char* to) {
     writer.text("path", record.path);
     writer.number("status", static_cast<std::uint64_t>(record.status));
   }
-  writer.text("flags", telemetry::letters(record.flag));
+  writer.word("flags", telemetry::letters(record.flag));
   writer.text("reason", record.reason);
   writer.number("duration_us",
                 static_cast<std::uint64_t>(std::max<std::int64_t>(record.duration.count() / 1000, 0)));
@@ -226,7 +192,7 @@ char* put_line(const telemetry::AccessRecord& record, char* to) {
   writer.address("upstream", record.upstream);
   writer.number("attempts", static_cast<std::uint64_t>(record.attempts));
   writer.text("request_id", record.request_id);
-  writer.text("trace_id", record.trace_id);
+  writer.word("trace_id", record.trace_id);
   return writer.end();
 }
 

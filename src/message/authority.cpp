@@ -1,24 +1,14 @@
 #include "message/authority.h"
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 
 #include "base/address.h"
+#include "message/scan.h"
 #include "message/syntax.h"
 
 namespace weft::message {
 namespace {
-
-/// RFC 3986, 2.3.
-constexpr auto unreserved_chars = [] {
-  std::array<bool, 256> table{};
-  for (std::size_t c = '0'; c <= '9'; ++c) table[c] = true;
-  for (std::size_t c = 'a'; c <= 'z'; ++c) table[c] = table[c - 'a' + 'A'] = true;
-  for (const char c : std::string_view("-._~")) table[static_cast<unsigned char>(c)] = true;
-  return table;
-}();
-bool is_unreserved(char c) { return unreserved_chars[static_cast<unsigned char>(c)]; }
 
 int hex_value(char c) {
   const char lower = ascii_lower(c);
@@ -40,8 +30,9 @@ bool is_host(std::string_view host) {
     const auto address = base::Address::parse_ip(inner, 0);
     return address && address->family() == base::Address::Family::ipv6;
   }
-  if (host.starts_with('.') || host.find("..") != std::string_view::npos) return false;
-  return !host.empty() && std::ranges::all_of(host, is_unreserved);
+  // No label but the last, the root's, is empty.
+  return !host.empty() && host.front() != '.' && is_unreserved(host) &&
+         host.find("..") == std::string_view::npos;
 }
 
 std::string decode_parameter(std::string_view text) {
@@ -97,7 +88,7 @@ std::string percent_encode(std::string_view text, std::string_view keep) {
   std::string out;
   out.reserve(text.size());
   for (const char c : text) {
-    if (is_unreserved(c) || keep.find(c) != std::string_view::npos) {
+    if (is_unreserved({&c, 1}) || keep.find(c) != std::string_view::npos) {
       out += c;
       continue;
     }

@@ -1,5 +1,7 @@
 #include "message/head.h"
 
+#include "message/scan.h"
+
 namespace weft::message {
 
 std::string_view to_string(Version version) {
@@ -20,7 +22,9 @@ void RequestHead::set_method(std::string_view text) {
   }
 }
 
-std::string_view RequestHead::path() const { return std::string_view(target).substr(0, target.find('?')); }
+std::string_view RequestHead::path() const {
+  return std::string_view(target).substr(0, find_byte(target, 0, '?'));
+}
 
 std::string_view RequestHead::query() const {
   const auto mark = target.find('?');
@@ -30,7 +34,7 @@ std::string_view RequestHead::query() const {
 void RequestHead::clear() {
   method = Method::get;
   other_method.clear();
-  target = "/";
+  target.clear();
   version = Version::http_1_1;
   headers.clear();
 }

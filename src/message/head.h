@@ -34,13 +34,13 @@ struct RequestHead {
   std::string_view query() const;
   /// host or host:port; empty if the request has none (HTTP/1.0).
   std::string_view authority() const { return headers.find(FieldId::host).value_or(std::string_view{}); }
-  /// Back to an empty GET /, memory kept.
+  /// Back to a GET without a target and fields, memory kept.
   void clear();
 };
 
 struct ResponseHead {
   int status = 200;
-  /// As sent; a writer puts the standard phrase if it is empty.
+  /// Empty for the status's standard phrase.
   std::string reason;
   Version version = Version::http_1_1;
   Headers headers;

@@ -5,27 +5,39 @@
 #include <cstring>
 #include <span>
 
+#include "message/scan.h"
 #include "message/syntax.h"
 
 namespace weft::message {
 namespace {
 
+using base::put;
+
 /// In the order of FieldId.
-constexpr std::array<std::string_view, 27> names{"",
+constexpr std::array<std::string_view, 37> names{"",
                                                  "accept",
+                                                 "accept-encoding",
+                                                 "accept-language",
                                                  "authorization",
+                                                 "cache-control",
                                                  "connection",
+                                                 "content-encoding",
                                                  "content-length",
                                                  "content-type",
                                                  "cookie",
                                                  "date",
+                                                 "etag",
                                                  "expect",
                                                  "host",
                                                  "http2-settings",
                                                  "keep-alive",
+                                                 "last-modified",
                                                  "location",
+                                                 "origin",
                                                  "proxy-connection",
+                                                 "referer",
                                                  "server",
+                                                 "set-cookie",
                                                  "te",
                                                  "traceparent",
                                                  "tracestate",
@@ -33,6 +45,7 @@ constexpr std::array<std::string_view, 27> names{"",
                                                  "transfer-encoding",
                                                  "upgrade",
                                                  "user-agent",
+                                                 "vary",
                                                  "via",
                                                  "x-forwarded-for",
                                                  "x-forwarded-proto",
@@ -41,60 +54,59 @@ constexpr std::array<std::string_view, 27> names{"",
 static_assert(names.back() == "x-weft-refused" &&
               names[static_cast<std::size_t>(FieldId::x_weft_refused)] == names.back());
 
-static_assert(names.size() <= 32, "Headers::seen_ has a bit for each");
+static_assert(names.size() <= 64, "Headers::seen_ has a bit for each");
 
-constexpr std::size_t longest_name = 17;
+/// A place for each known name, that its size and its outer bytes tell. The number is one with which no two
+/// meet.
+constexpr std::size_t places = 256;
+constexpr std::size_t place_of(std::string_view name) {
+  const auto byte = [](char c) { return static_cast<std::size_t>(static_cast<unsigned char>(c) | 0x20); };
+  return (name.size() * 17 + byte(name.front()) * 5 + byte(name.back())) % places;
+}
 
-/// The fields whose names have the same length: at most a handful each.
-struct Candidates {
-  std::array<FieldId, 6> ids{};
-  std::size_t count = 0;
-};
-
-constexpr auto by_length = [] {
-  std::array<Candidates, longest_name + 1> table{};
+constexpr auto by_place = [] {
+  std::array<FieldId, places> table{};
   for (std::size_t i = 1; i < names.size(); ++i) {
-    auto& entry = table[names[i].size()];
-    entry.ids[entry.count++] = static_cast<FieldId>(i);
+    auto& entry = table[place_of(names[i])];
+    if (entry != FieldId::other) throw "two names have one place";  // an error where it is compiled
+    entry = static_cast<FieldId>(i);
   }
   return table;
 }();
 
-/// Whether `name`, without control bytes, is `known` in any case. Known names are of lower-case letters,
-/// digits and
-/// '-'; |0x20 takes to one of these only itself, its upper case and a control byte.
+/// Whether `name`, without control bytes and as long as `known`, is that in any case. Known names are of
+/// lower-case letters, digits and '-'; |0x20 takes to one of these only itself, its upper case and a control
+/// byte.
 bool matches(std::string_view name, std::string_view known) {
-  constexpr std::uint64_t lower = 0x2020202020202020;
-  const auto load = [](const char* from) {
-    std::uint64_t word;
-    std::memcpy(&word, from, sizeof word);
-    return word;
+  const auto same = [&]<class Word>(Word, std::size_t at) {
+    Word ours;
+    Word theirs;
+    std::memcpy(&ours, known.data() + at, sizeof ours);
+    std::memcpy(&theirs, name.data() + at, sizeof theirs);
+    return (theirs | static_cast<Word>(0x2020202020202020)) == ours;
   };
   const auto size = known.size();
-  if (size < 8) {
-    for (std::size_t i = 0; i < size; ++i) {
-      if ((name[i] | 0x20) != known[i]) return false;
+  if (size >= 8) {
+    for (std::size_t i = 0; i + 8 < size; i += 8) {
+      if (!same(std::uint64_t{}, i)) return false;
     }
-    return true;
+    return same(std::uint64_t{}, size - 8);
   }
-  for (std::size_t i = 0; i + 8 < size; i += 8) {
-    if ((load(name.data() + i) | lower) != load(known.data() + i)) return false;
-  }
-  return (load(name.data() + size - 8) | lower) == load(known.data() + size - 8);
+  if (size >= 4) return same(std::uint32_t{}, 0) && same(std::uint32_t{}, size - 4);
+  return same(std::uint16_t{}, 0) && same(std::uint16_t{}, size - 2);
 }
+static_assert(std::ranges::all_of(names, [](auto name) { return name.size() != 1; }),
+              "matches() takes two bytes");
 
 }  // namespace
 
 std::string_view to_string(FieldId id) { return names[static_cast<std::size_t>(id)]; }
 
 FieldId identify_field(std::string_view name) {
-  if (name.size() > longest_name || name.empty()) return FieldId::other;
-  const auto& candidates = by_length[name.size()];
-  for (std::size_t i = 0; i < candidates.count; ++i) {
-    const auto known = to_string(candidates.ids[i]);
-    if (known.front() == (name.front() | 0x20) && matches(name, known)) return candidates.ids[i];
-  }
-  return FieldId::other;
+  if (name.empty()) return FieldId::other;
+  const auto id = by_place[place_of(name)];
+  const auto known = to_string(id);
+  return known.size() == name.size() && matches(name, known) ? id : FieldId::other;
 }
 
 Headers::Headers(std::initializer_list<std::pair<std::string_view, std::string_view>> fields) {
@@ -120,27 +132,49 @@ Headers::Entry Headers::store(FieldId id, std::string_view name, std::string_vie
   } else {
     bytes_.resize_and_overwrite(size, append_line);
   }
-  if (!is_field_value({bytes_.data() + value_offset, value.size()})) {
-    for (auto& c : std::span(bytes_).subspan(value_offset, value.size())) {
-      if (!is_field_value({&c, 1})) c = ' ';
-    }
-  }
   const auto slice = [](std::size_t at, std::size_t length) {
     return Slice{static_cast<std::uint32_t>(at), static_cast<std::uint32_t>(length)};
   };
   return {id, true, slice(offset, name.size()), slice(value_offset, value.size())};
 }
 
+Headers::Entry Headers::store_checked(FieldId id, std::string_view name, std::string_view value) {
+  const auto entry = store(id, name, trim(value));
+  const auto stored = std::span(bytes_).subspan(entry.value.offset, entry.value.size);
+  if (!is_field_value(text(entry.value))) std::ranges::replace_if(stored, is_control, ' ');
+  return entry;
+}
+
 bool Headers::add(std::string_view name, std::string_view value) {
   if (!is_token(name)) return false;
-  entries_.push_back(store(identify_field(name), name, trim(value)));
+  entries_.push_back(store_checked(identify_field(name), name, value));
   return true;
 }
 
 bool Headers::add(FieldId id, std::string_view value) {
   if (id == FieldId::other) return false;
-  entries_.push_back(store(id, to_string(id), trim(value)));
+  entries_.push_back(store_checked(id, to_string(id), value));
   return true;
+}
+
+void Headers::add_own(std::span<const Own> fields) {
+  const auto start = bytes_.size();
+  auto size = start;
+  for (const auto& field : fields) size += to_string(field.id).size() + field.value.size() + 4;
+  bytes_.resize_and_overwrite(size, [&](char* bytes, std::size_t) {
+    char* to = bytes + start;
+    const auto offset = [&] { return static_cast<std::uint32_t>(to - bytes); };
+    for (const auto& [id, value] : fields) {
+      const auto known = to_string(id);
+      const auto name_at = offset();
+      to = put(put(to, known), ": ");
+      const auto value_at = offset();
+      to = put(put(to, value), "\r\n");
+      add_slice(id, {name_at, static_cast<std::uint32_t>(known.size())},
+                {value_at, static_cast<std::uint32_t>(value.size())}, true);
+    }
+    return size;
+  });
 }
 
 bool Headers::set(std::string_view name, std::string_view value) {
@@ -157,7 +191,7 @@ bool Headers::set(FieldId id, std::string_view value) {
 
 void Headers::replace(FieldId id, std::string_view name, std::string_view value) {
   const bool is_new = !may_have(id);
-  const auto entry = store(id, name, trim(value));
+  const auto entry = store_checked(id, name, value);
   const auto same = [&](const Entry& other) {
     return other.id == entry.id &&
            (entry.id != FieldId::other || equals_ignore_case(text(other.name), text(entry.name)));

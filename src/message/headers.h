@@ -5,32 +5,44 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <initializer_list>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/put.h"
+
 namespace weft::message {
 
-/// Fields that weft itself looks at; found by number instead of by text.
+/// Fields that weft itself looks at, found by number instead of by text; and those that are in most messages,
+/// whose names need no check then.
 enum class FieldId : std::uint8_t {
   other,
   accept,
+  accept_encoding,
+  accept_language,
   authorization,
+  cache_control,
   connection,
+  content_encoding,
   content_length,
   content_type,
   cookie,
   date,
+  etag,
   expect,
   host,
   http2_settings,
   keep_alive,
+  last_modified,
   location,
+  origin,
   proxy_connection,
+  referer,
   server,
+  set_cookie,
   te,
   traceparent,
   tracestate,
@@ -38,6 +50,7 @@ enum class FieldId : std::uint8_t {
   transfer_encoding,
   upgrade,
   user_agent,
+  vary,
   via,
   x_forwarded_for,
   x_forwarded_proto,
@@ -66,6 +79,13 @@ class Headers {
   /// LF, NUL and other controls) become spaces, so that no value can break out of its field.
   bool add(std::string_view name, std::string_view value);
   bool add(FieldId id, std::string_view value);
+  struct Own {
+    FieldId id = FieldId::other;
+    std::string_view value;
+  };
+  /// Appends fields that weft has made, whose bytes are surely valid. No view into these Headers.
+  void add_own(std::span<const Own> fields);
+  void add_own(FieldId id, std::string_view value) { add_own({{Own{id, value}}}); }
   /// Replaces all fields of that name by one, which stands where the first one stood, else at the end.
   bool set(std::string_view name, std::string_view value);
   bool set(FieldId id, std::string_view value);
@@ -139,6 +159,7 @@ class Headers {
   /// that lie together leave together: most of a forwarded head is one copy.
   template <class IsLeftOut>
   char* put_lines(char* to, IsLeftOut is_left_out) const {
+    using base::put;
     Slice together;
     for (const auto& entry : entries_) {
       if (is_left_out(entry.id)) continue;
@@ -164,11 +185,7 @@ class Headers {
     Slice value;
   };
   static std::uint32_t line_end(const Entry& entry) { return entry.value.offset + entry.value.size + 2; }
-  static char* put(char* to, std::string_view text) {
-    std::memcpy(to, text.data(), text.size());
-    return to + text.size();
-  }
-  static constexpr std::uint32_t bit(FieldId id) { return std::uint32_t{1} << static_cast<unsigned>(id); }
+  static constexpr std::uint64_t bit(FieldId id) { return std::uint64_t{1} << static_cast<unsigned>(id); }
   /// False: there is surely none.
   bool may_have(FieldId id) const { return (seen_ & bit(id)) != 0; }
   std::optional<std::string_view> search(FieldId id) const;
@@ -176,12 +193,13 @@ class Headers {
   std::string_view text(Slice slice) const { return {bytes_.data() + slice.offset, slice.size}; }
   Field field(const Entry& entry) const { return {entry.id, text(entry.name), text(entry.value)}; }
   Entry store(FieldId id, std::string_view name, std::string_view value);
+  Entry store_checked(FieldId id, std::string_view name, std::string_view value);
   void replace(FieldId id, std::string_view name, std::string_view value);
 
   std::string bytes_;
   std::vector<Entry> entries_;
   /// A bit for each FieldId that was ever added: most questions are about fields that are not there.
-  std::uint32_t seen_ = 0;
+  std::uint64_t seen_ = 0;
 };
 
 /// Removes what concerns only the connection that a message came on (RFC 9110, 7.6.1): Connection and what it

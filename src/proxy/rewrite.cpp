@@ -1,7 +1,7 @@
 #include "proxy/rewrite.h"
 
-#include <algorithm>
 #include <array>
+#include <cstring>
 
 #include "http/h1/parse.h"
 #include "message/headers.h"
@@ -20,16 +20,16 @@ using message::FieldId;
 std::array<char, 36> new_request_id(base::Random& random) {
   const std::uint64_t high = (random.next() & ~0xf000ULL) | 0x4000ULL;
   const std::uint64_t low = (random.next() & ~(3ULL << 62)) | (2ULL << 62);
-  const auto digits = telemetry::hex_digits(high, low);
+  const auto first = telemetry::hex_digits(high);
+  const auto second = telemetry::hex_digits(low);
   std::array<char, 36> text;
-  std::size_t from = 0;
-  std::size_t to = 0;
-  for (const std::size_t group : {8, 4, 4, 4, 12}) {
-    if (to > 0) text[to++] = '-';
-    std::copy_n(digits.begin() + from, group, text.begin() + to);
-    from += group;
-    to += group;
-  }
+  text.fill('-');
+  // Groups of 8, 4, 4, 4 and 12 digits.
+  std::memcpy(text.data(), first.data(), 8);
+  std::memcpy(text.data() + 9, first.data() + 8, 4);
+  std::memcpy(text.data() + 14, first.data() + 12, 4);
+  std::memcpy(text.data() + 19, second.data(), 4);
+  std::memcpy(text.data() + 24, second.data() + 4, 12);
   return text;
 }
 
@@ -44,34 +44,41 @@ void note_upgrade(Request& request) {
   request.upgrade = *wanted;
 }
 
-void add_forwarding(Request& request) {
+/// Adds what the next hop is told of this one: whom the request came from, if this is the edge, and what it
+/// is to be known by in logs and traces.
+void add_own_fields(Request& request) {
   auto& headers = request.head().headers;
-  std::array<char, base::Address::max_ip_text> text;
-  const auto ip = request.client.stream->peer().ip(text);
-  if (!ip.empty()) {
-    if (const auto before = headers.find(FieldId::x_forwarded_for)) {
+  std::array<message::Headers::Own, 4> own;
+  std::size_t count = 0;
+  std::array<char, base::Address::max_ip_text> ip_text;
+  if (request.direction() == snapshot::Direction::edge) {
+    const auto ip = request.client.stream->peer().ip(ip_text);
+    const auto before = headers.find(FieldId::x_forwarded_for);
+    if (before && !ip.empty()) {
       headers.set(FieldId::x_forwarded_for, std::string(*before).append(", ").append(ip));
-    } else {
-      headers.add(FieldId::x_forwarded_for, ip);
+    } else if (!ip.empty()) {
+      own[count++] = {FieldId::x_forwarded_for, ip};
     }
+    // The edge is where the mesh begins: what a client says of the way to here is not believed.
+    headers.remove(FieldId::x_forwarded_proto);
+    own[count++] = {FieldId::x_forwarded_proto, "http"};
   }
-  // The edge is where the mesh begins: what a client says of the way to here is not believed.
-  headers.set(FieldId::x_forwarded_proto, "http");
-}
-
-void add_identifiers(Request& request) {
-  auto& headers = request.head().headers;
   auto& random = request.worker.random;
+  std::array<char, 36> id;
   if (!headers.has(FieldId::x_request_id)) {
-    const auto id = new_request_id(random);
-    headers.add(FieldId::x_request_id, {id.data(), id.size()});
+    id = new_request_id(random);
+    own[count++] = {FieldId::x_request_id, {id.data(), id.size()}};
   }
   const auto parent = headers.find(FieldId::traceparent);
+  telemetry::TraceParent started;
   if (!parent || headers.count(FieldId::traceparent) != 1 || !telemetry::TraceParent::is_valid(*parent)) {
     // Another's state makes no sense in a new trace (Trace Context, 3.3).
     headers.remove(FieldId::tracestate);
-    headers.set(FieldId::traceparent, telemetry::TraceParent::started(random).text());
+    headers.remove(FieldId::traceparent);
+    started = telemetry::TraceParent::started(random);
+    own[count++] = {FieldId::traceparent, started.text()};
   }
+  headers.add_own(std::span(own).first(count));
 }
 
 }  // namespace
@@ -88,10 +95,9 @@ void rewrite_request(Request& request) {
     head.headers.add(FieldId::host,
                      request.listener().service.empty() ? "localhost" : request.listener().service);
   }
-  if (request.direction() == snapshot::Direction::edge) add_forwarding(request);
-  add_identifiers(request);
+  add_own_fields(request);
   if (!request.upgrade.empty()) {
-    head.headers.add(FieldId::connection, "upgrade");
+    head.headers.add_own(FieldId::connection, "upgrade");
     head.headers.add(FieldId::upgrade, request.upgrade);
   }
 }
@@ -103,13 +109,13 @@ void rewrite_response(const Request& request, message::ResponseHead& head) {
   message::remove_hop_by_hop(head.headers);
   head.headers.remove(FieldId::x_weft_refused);
   if (is_upgrade) {
-    head.headers.add(FieldId::connection, "upgrade");
+    head.headers.add_own(FieldId::connection, "upgrade");
     head.headers.add(FieldId::upgrade, protocol);
   } else if (!head.is_interim() && !(request.is_connect() && head.status / 100 == 2)) {
     if (!request.keep_alive) {
-      head.headers.add(FieldId::connection, "close");
+      head.headers.add_own(FieldId::connection, "close");
     } else if (request.is_http10()) {
-      head.headers.add(FieldId::connection, "keep-alive");
+      head.headers.add_own(FieldId::connection, "keep-alive");
     }
   }
 }

@@ -43,10 +43,12 @@ TraceParent TraceParent::started(base::Random& random) {
   TraceParent parent;
   auto* const text = parent.text_.data();
   // Ids that are all zero are invalid; one bit that is always set keeps them from it.
-  const auto trace_id = hex_digits(random.next(), random.next() | 1);
-  const auto parent_id = hex_digits(random.next() | 1, 0);
+  const auto trace_id_high = hex_digits(random.next());
+  const auto trace_id_low = hex_digits(random.next() | 1);
+  const auto parent_id = hex_digits(random.next() | 1);
   std::memcpy(text, "00-", 3);
-  std::memcpy(text + trace_id_at, trace_id.data(), trace_id_size);
+  std::memcpy(text + trace_id_at, trace_id_high.data(), trace_id_size / 2);
+  std::memcpy(text + trace_id_at + trace_id_size / 2, trace_id_low.data(), trace_id_size / 2);
   text[trace_id_at + trace_id_size] = '-';
   std::memcpy(text + parent_id_at, parent_id.data(), parent_id_size);
   std::memcpy(text + parent_id_at + parent_id_size, "-00", 3);

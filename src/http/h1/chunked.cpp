@@ -138,13 +138,13 @@ std::expected<ChunkDecoder::Step, Refusal> ChunkDecoder::step(std::string_view b
 }
 
 std::expected<bool, Refusal> ChunkDecoder::read_size(std::string_view bytes) {
-  const auto line = lines_.next(bytes);
-  if (!line) return std::unexpected(line.error());
-  if (!*line) {
+  const auto complete = lines_.next(bytes);
+  if (!complete) return complete;
+  if (!*complete) {
     if (bytes.size() <= max_chunk_size_digits + max_chunk_extension_bytes + 1) return false;
     return std::unexpected(Refusal::chunk_extensions_too_large);
   }
-  if (auto parsed = parse_size(**line); !parsed) return std::unexpected(parsed.error());
+  if (auto parsed = parse_size(lines_.line(bytes)); !parsed) return std::unexpected(parsed.error());
   state_ = remaining_ > 0 ? State::data : State::trailer;
   return true;
 }

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 
 #include "http/h1/limits.h"
 #include "http/h1/target.h"
@@ -40,22 +39,16 @@ Refusal refusal_of_name(std::string_view line) {
   return size > 0 && space_and_colon ? Refusal::space_before_colon : Refusal::bad_field_name;
 }
 
+/// What follows the colon is a space and a value without further ones around it.
+bool is_usual_value(std::string_view text) {
+  return text.size() >= 2 && text[0] == ' ' && !is_space(text[1]) && !is_space(text.back());
+}
+
 /// Fields that must mean one thing to every reader. Tabs around a value are allowed (RFC 9112, 5.1), but not
 /// all take them off: llhttp 9 reads a response with "chunked\t" until its end.
 bool knows_no_tab(FieldId id) {
   return id == FieldId::host || id == FieldId::content_length || id == FieldId::transfer_encoding;
 }
-
-/// The fields that decide where a message ends and whom it is for, gathered in one pass.
-struct Facts {
-  std::string_view host;
-  std::string_view content_length;
-  std::string_view transfer_encoding;
-  std::size_t hosts = 0;
-  std::size_t content_lengths = 0;
-  std::size_t transfer_encodings = 0;
-  bool connection_names_framing = false;
-};
 
 bool names_framing(std::string_view options) {
   std::string_view member;
@@ -66,62 +59,54 @@ bool names_framing(std::string_view options) {
   return false;
 }
 
-Facts gather(const message::Headers& headers) {
-  Facts facts;
+bool connection_names_framing(const message::Headers& headers) {
+  if (!headers.has(FieldId::connection)) return false;
   for (const auto field : headers) {
-    if (field.id == FieldId::other) continue;
-    if (field.id == FieldId::host) {
-      facts.host = field.value;
-      ++facts.hosts;
-    } else if (field.id == FieldId::content_length) {
-      facts.content_length = field.value;
-      ++facts.content_lengths;
-    } else if (field.id == FieldId::transfer_encoding) {
-      facts.transfer_encoding = field.value;
-      ++facts.transfer_encodings;
-    } else if (field.id == FieldId::connection) {
-      facts.connection_names_framing = facts.connection_names_framing || names_framing(field.value);
-    }
+    if (field.id == FieldId::connection && names_framing(field.value)) return true;
   }
-  return facts;
+  return false;
 }
 
 /// RFC 9112, 3.2: exactly one valid Host, which only HTTP/1.0 may leave out.
-std::expected<void, Refusal> check_host(const Facts& facts, Version version) {
-  if (facts.hosts > 1) return std::unexpected(Refusal::repeated_host);
-  if (facts.hosts == 0) {
+std::expected<void, Refusal> check_host(const message::Headers& headers, Version version) {
+  const auto host = headers.find(FieldId::host);
+  if (!host) {
     if (version == Version::http_1_0) return {};
     return std::unexpected(Refusal::missing_host);
   }
-  if (!message::split_authority(facts.host)) return std::unexpected(Refusal::bad_host);
+  if (headers.count(FieldId::host) > 1) return std::unexpected(Refusal::repeated_host);
+  if (!message::split_authority(*host)) return std::unexpected(Refusal::bad_host);
   return {};
 }
 
 std::expected<std::uint64_t, Refusal> parse_length(std::string_view text) {
   std::uint64_t length = 0;
-  if (text.empty() || !std::ranges::all_of(text, is_digit))
-    return std::unexpected(Refusal::bad_content_length);
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), length);
-  if (error != std::errc{} || length > max_body_length) return std::unexpected(Refusal::bad_content_length);
+  if (text.empty()) return std::unexpected(Refusal::bad_content_length);
+  for (const char c : text) {
+    if (!is_digit(c) || length > max_body_length / 10) return std::unexpected(Refusal::bad_content_length);
+    length = length * 10 + static_cast<std::uint64_t>(c - '0');
+  }
+  if (length > max_body_length) return std::unexpected(Refusal::bad_content_length);
   return length;
 }
 
 /// What Content-Length and Transfer-Encoding say, where neither may leave any doubt (RFC 9112, 6.1 to 6.3
 /// and 11.2). Kind::none: neither is there.
-std::expected<Framing, Refusal> declared_framing(const Facts& facts, Version version) {
-  if (facts.connection_names_framing) return std::unexpected(Refusal::connection_names_framing);
-  if (facts.content_lengths > 1) return std::unexpected(Refusal::repeated_content_length);
-  if (facts.content_lengths > 0 && facts.transfer_encodings > 0) {
-    return std::unexpected(Refusal::length_and_transfer_encoding);
-  }
-  if (facts.content_lengths > 0) {
-    const auto length = parse_length(facts.content_length);
+std::expected<Framing, Refusal> declared_framing(const message::Headers& headers, Version version) {
+  if (connection_names_framing(headers)) return std::unexpected(Refusal::connection_names_framing);
+  const auto content_length = headers.find(FieldId::content_length);
+  const auto transfer_encoding = headers.find(FieldId::transfer_encoding);
+  if (content_length) {
+    if (headers.count(FieldId::content_length) > 1) return std::unexpected(Refusal::repeated_content_length);
+    if (transfer_encoding) return std::unexpected(Refusal::length_and_transfer_encoding);
+    const auto length = parse_length(*content_length);
     if (!length) return std::unexpected(length.error());
     return Framing::of_length(*length);
   }
-  if (facts.transfer_encodings == 0) return Framing{};
+  if (!transfer_encoding) return Framing{};
   if (version == Version::http_1_0) return std::unexpected(Refusal::transfer_encoding_in_http_1_0);
-  if (facts.transfer_encodings > 1 || !message::equals_ignore_case(facts.transfer_encoding, "chunked")) {
+  if (headers.count(FieldId::transfer_encoding) > 1 ||
+      !message::equals_ignore_case(*transfer_encoding, "chunked")) {
     return std::unexpected(Refusal::unsupported_transfer_encoding);
   }
   return Framing::chunked();
@@ -142,10 +127,11 @@ Framing response_framing(const Framing& declared, int status, Method request) {
 
 std::expected<void, Refusal> parse_request_line(std::string_view line, message::RequestHead& into,
                                                 std::string& authority) {
-  const auto method_end = line.find(' ');
-  if (method_end == std::string_view::npos) return std::unexpected(Refusal::bad_request_line);
+  const auto method_end = message::find_byte(line, 0, ' ');
+  if (method_end == line.size()) return std::unexpected(Refusal::bad_request_line);
   const auto method = line.substr(0, method_end);
-  if (method.size() > max_method_bytes || !message::is_token(method))
+  into.set_method(method);
+  if (into.method == Method::other && (method.size() > max_method_bytes || !message::is_token(method)))
     return std::unexpected(Refusal::bad_method);
   const auto target_end = line.rfind(' ');
   if (target_end == method_end) {
@@ -159,7 +145,6 @@ std::expected<void, Refusal> parse_request_line(std::string_view line, message::
   const auto version = parse_version(line.substr(target_end + 1));
   if (!version) return std::unexpected(version.error());
   into.version = *version;
-  into.set_method(method);
   return parse_target(target, into, authority);
 }
 
@@ -174,35 +159,35 @@ std::expected<void, Refusal> parse_status_line(std::string_view line, message::R
   if (line.size() > 12 && line[12] != ' ') return std::unexpected(Refusal::bad_status_line);
   into.version = *version;
   into.status = (digits[0] - '0') * 100 + (digits[1] - '0') * 10 + (digits[2] - '0');
-  into.reason = line.substr(std::min<std::size_t>(13, line.size()));
+  const auto reason = line.substr(std::min<std::size_t>(13, line.size()));
+  // The usual one is left to the writer.
+  if (reason == message::reason_phrase(into.status)) {
+    into.reason.clear();
+  } else {
+    into.reason = reason;
+  }
   return {};
 }
 
 }  // namespace
 
-std::expected<std::optional<std::string_view>, Refusal> LineScanner::next(std::string_view bytes) {
-  const auto end = message::find_control(bytes, scanned_);
-  if (end == bytes.size() || (bytes[end] == '\r' && end + 1 == bytes.size())) {
-    scanned_ = end;
-    return std::nullopt;
-  }
+/// What there is in the place of a line's end.
+std::expected<bool, Refusal> LineScanner::unusual(std::string_view bytes, std::size_t end) {
+  scanned_ = end;
+  if (end == bytes.size() || (bytes[end] == '\r' && end + 1 == bytes.size())) return false;
   if (bytes[end] == '\n') return std::unexpected(Refusal::bare_lf);
-  if (bytes[end] != '\r') return std::unexpected(Refusal::control_byte);
-  if (bytes[end + 1] != '\n') return std::unexpected(Refusal::bare_cr);
-  const auto line = bytes.substr(position_, end - position_);
-  position_ = scanned_ = end + 2;
-  return line;
+  return std::unexpected(bytes[end] == '\r' ? Refusal::bare_cr : Refusal::control_byte);
 }
 
 std::expected<bool, Refusal> parse_fields(LineScanner& lines, std::string_view bytes,
                                           message::Headers& into) {
   while (true) {
-    const auto line = lines.next(bytes);
-    if (!line) return std::unexpected(line.error());
-    if (!*line) return false;
-    if ((*line)->empty()) return true;
-    const auto text = **line;
-    const auto name = std::min(text.find(':'), text.size());
+    if (const auto complete = lines.next(bytes); !complete || !*complete) return complete;
+    const auto text = lines.line(bytes);
+    if (text.empty()) return true;
+    const auto offset = static_cast<std::uint32_t>(text.data() - bytes.data());
+    // Behind the line, if it has no colon.
+    const auto name = std::min(message::find_byte(bytes, offset, ':') - offset, text.size());
     const auto id = message::identify_field(text.substr(0, name));
     // The name of a known field needs no further look.
     if (name == text.size() || (id == FieldId::other && !message::is_token(text.substr(0, name))))
@@ -210,15 +195,18 @@ std::expected<bool, Refusal> parse_fields(LineScanner& lines, std::string_view b
     if (into.size() == max_fields) return std::unexpected(Refusal::too_many_fields);
     if (knows_no_tab(id) && text.find('\t') != std::string_view::npos)
       return std::unexpected(Refusal::tab_in_framing);
-    std::size_t begin = name + 1;
-    std::size_t end = text.size();
-    while (begin < end && is_space(text[begin])) ++begin;
-    while (end > begin && is_space(text[end - 1])) --end;
-    const bool is_line = begin == name + 2 && text[name + 1] == ' ' && end == text.size();
-    const auto offset = static_cast<std::uint32_t>(text.data() - bytes.data());
-    into.add_slice(id, {offset, static_cast<std::uint32_t>(name)},
-                   {offset + static_cast<std::uint32_t>(begin), static_cast<std::uint32_t>(end - begin)},
-                   is_line);
+    const auto padded = text.substr(name + 1);
+    auto value = padded;
+    const bool is_line = is_usual_value(padded);
+    if (is_line) {
+      value.remove_prefix(1);
+    } else {
+      value = message::trim(padded);
+    }
+    into.add_slice(
+        id, {offset, static_cast<std::uint32_t>(name)},
+        {static_cast<std::uint32_t>(value.data() - bytes.data()), static_cast<std::uint32_t>(value.size())},
+        is_line);
   }
 }
 
@@ -233,9 +221,9 @@ std::expected<bool, Refusal> RequestParser::parse_first_line(std::string_view by
                                                              message::RequestHead& into) {
   while (true) {
     const bool at_start = lines_.position() == 0;
-    const auto line = lines_.next(bytes);
-    if (!line) return std::unexpected(line.error());
-    if (!*line) {
+    const auto complete = lines_.next(bytes);
+    if (!complete) return complete;
+    if (!*complete) {
       // Longer than any line that could be accepted: do not wait for its end.
       if (bytes.size() > max_method_bytes + max_target_bytes + sizeof " HTTP/1.1") {
         return std::unexpected(Refusal::target_too_long);
@@ -243,8 +231,9 @@ std::expected<bool, Refusal> RequestParser::parse_first_line(std::string_view by
       return false;
     }
     // RFC 9112, 2.2: an empty line before the request line is to be ignored.
-    if ((*line)->empty() && at_start) continue;
-    if (auto parsed = parse_request_line(**line, into, authority_); !parsed)
+    const auto line = lines_.line(bytes);
+    if (line.empty() && at_start) continue;
+    if (auto parsed = parse_request_line(line, into, authority_); !parsed)
       return std::unexpected(parsed.error());
     return true;
   }
@@ -273,9 +262,8 @@ std::expected<std::optional<std::size_t>, Refusal> RequestParser::parse_head(std
   if (!*complete) return std::nullopt;
 
   into.headers.hold(bytes.substr(0, size));
-  const auto facts = gather(into.headers);
-  if (auto host = check_host(facts, into.version); !host) return std::unexpected(host.error());
-  const auto framing = declared_framing(facts, into.version);
+  if (auto host = check_host(into.headers, into.version); !host) return std::unexpected(host.error());
+  const auto framing = declared_framing(into.headers, into.version);
   if (!framing) return std::unexpected(framing.error());
   // RFC 9110, 9.3.6: what follows the head is the tunnel's; llhttp takes it so whatever the fields say.
   if (into.method == Method::connect && !framing->is_empty())
@@ -304,13 +292,14 @@ std::expected<std::optional<std::size_t>, Refusal> ResponseParser::parse_head(st
                                                                               message::ResponseHead& into,
                                                                               Method request) {
   if (!have_first_line_) {
-    const auto line = lines_.next(bytes);
-    if (!line) return std::unexpected(line.error());
-    if (!*line) {
+    const auto complete = lines_.next(bytes);
+    if (!complete) return std::unexpected(complete.error());
+    if (!*complete) {
       if (bytes.size() >= max_head_bytes) return std::unexpected(Refusal::head_too_large);
       return std::nullopt;
     }
-    if (auto parsed = parse_status_line(**line, into); !parsed) return std::unexpected(parsed.error());
+    if (auto parsed = parse_status_line(lines_.line(bytes), into); !parsed)
+      return std::unexpected(parsed.error());
     have_first_line_ = true;
   }
   const auto complete = parse_fields(lines_, bytes, into.headers);
@@ -321,7 +310,7 @@ std::expected<std::optional<std::size_t>, Refusal> ResponseParser::parse_head(st
   if (!*complete) return std::nullopt;
 
   into.headers.hold(bytes.substr(0, size));
-  const auto framing = declared_framing(gather(into.headers), into.version);
+  const auto framing = declared_framing(into.headers, into.version);
   if (!framing) return std::unexpected(framing.error());
   framing_ = response_framing(*framing, into.status, request);
   return size;

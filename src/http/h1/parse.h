@@ -11,6 +11,7 @@
 
 #include "http/h1/refusal.h"
 #include "message/head.h"
+#include "message/scan.h"
 
 namespace weft::http::h1 {
 
@@ -34,9 +35,20 @@ struct Framing {
 /// Takes lines off bytes that arrive over time. A line ends with CRLF and has no control byte but tab.
 class LineScanner {
  public:
-  /// The next line without its CRLF; nothing if it is not complete. `bytes` are those of the last call and
-  /// more (they may move between calls).
-  std::expected<std::optional<std::string_view>, Refusal> next(std::string_view bytes);
+  /// Goes to the next line; false if it is not complete. `bytes` are those of the last call and more (they
+  /// may move between calls).
+  std::expected<bool, Refusal> next(std::string_view bytes) {
+    const auto end = message::find_control(bytes, scanned_);
+    // The usual line is taken here, where this is compiled into its caller.
+    if (end + 1 >= bytes.size() || bytes[end] != '\r' || bytes[end + 1] != '\n') return unusual(bytes, end);
+    line_ = position_;
+    position_ = scanned_ = end + 2;
+    return true;
+  }
+  /// That line, without its CRLF.
+  std::string_view line(std::string_view bytes) const {
+    return {bytes.data() + line_, position_ - 2 - line_};
+  }
   /// Where the next line begins.
   std::size_t position() const { return position_; }
   /// Ready for other bytes, whose first line begins at `from`.
@@ -46,6 +58,9 @@ class LineScanner {
   }
 
  private:
+  std::expected<bool, Refusal> unusual(std::string_view bytes, std::size_t end);
+
+  std::size_t line_ = 0;
   std::size_t position_ = 0;
   std::size_t scanned_ = 0;  // no line ends before this
 };

@@ -4,6 +4,8 @@
 #include <cstring>
 #include <string_view>
 
+#include "base/put.h"
+
 namespace weft::http::h1 {
 namespace {
 
@@ -13,10 +15,7 @@ constexpr auto is_framing = [](FieldId id) {
   return id == FieldId::content_length || id == FieldId::transfer_encoding;
 };
 
-char* put(char* to, std::string_view text) {
-  std::memcpy(to, text.data(), text.size());
-  return to + text.size();
-}
+using base::put;
 
 /// The line for a framing, with its CRLF; empty for none.
 class FramingField {

@@ -1,9 +1,9 @@
 #include "http/h1/target.h"
 
 #include <algorithm>
-#include <array>
 
 #include "message/authority.h"
+#include "message/scan.h"
 #include "message/syntax.h"
 
 namespace weft::http::h1 {
@@ -17,24 +17,17 @@ bool is_hex(char c) {
 }
 
 /// Visible ASCII but "#". More than RFC 3986 allows: clients send [ ] { } | and others as they are.
-constexpr auto target_chars = [] {
-  std::array<bool, 256> table{};
-  for (std::size_t c = 0x21; c < 0x7f; ++c) table[c] = c != '#';
-  return table;
-}();
-
 std::expected<void, Refusal> check_bytes(std::string_view target) {
-  for (const char c : target) {
-    if (target_chars[static_cast<unsigned char>(c)]) continue;
-    return std::unexpected(c == '#' ? Refusal::target_fragment : Refusal::bad_target_byte);
-  }
-  return {};
+  const auto bad = message::find_no_target_byte(target);
+  if (bad == target.size()) return {};
+  return std::unexpected(target[bad] == '#' ? Refusal::target_fragment : Refusal::bad_target_byte);
 }
 
 /// Escapes in a path are decoded by whoever acts on it, so they must mean one thing (RFC 3986, 2.1;
 /// NUL: 7.3).
 bool has_good_escapes(std::string_view path) {
-  for (auto at = path.find('%'); at != std::string_view::npos; at = path.find('%', at + 3)) {
+  for (auto at = message::find_byte(path, 0, '%'); at < path.size();
+       at = message::find_byte(path, at + 3, '%')) {
     if (at + 2 >= path.size() || !is_hex(path[at + 1]) || !is_hex(path[at + 2])) return false;
     if (path[at + 1] == '0' && path[at + 2] == '0') return false;
   }
