@@ -40,7 +40,7 @@ struct RequestHead {
 
 struct ResponseHead {
   int status = 200;
-  /// Empty for the status's standard phrase.
+  /// As sent; a writer puts the standard phrase if it is empty.
   std::string reason;
   Version version = Version::http_1_1;
   Headers headers;

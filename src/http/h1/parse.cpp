@@ -159,13 +159,7 @@ std::expected<void, Refusal> parse_status_line(std::string_view line, message::R
   if (line.size() > 12 && line[12] != ' ') return std::unexpected(Refusal::bad_status_line);
   into.version = *version;
   into.status = (digits[0] - '0') * 100 + (digits[1] - '0') * 10 + (digits[2] - '0');
-  const auto reason = line.substr(std::min<std::size_t>(13, line.size()));
-  // The usual one is left to the writer.
-  if (reason == message::reason_phrase(into.status)) {
-    into.reason.clear();
-  } else {
-    into.reason = reason;
-  }
+  into.reason = line.substr(std::min<std::size_t>(13, line.size()));
   return {};
 }
 
