@@ -2,6 +2,7 @@
 # weft_NAME_test from its *_test.cpp files, each of whose cases ctest runs. The tests' own code is not optimised: that
 # takes half of their build, and what they test is optimised.
 include(GoogleTest)
+set(weft_hot_rooms base message decide runtime telemetry http export proxy)
 set(weft_test_options -O0 -U_FORTIFY_SOURCE)
 
 function(weft_room name)
@@ -14,6 +15,9 @@ function(weft_room name)
     add_library(weft_${name} STATIC ${sources})
     target_include_directories(weft_${name} PUBLIC ${PROJECT_SOURCE_DIR}/src)
     target_link_libraries(weft_${name} PUBLIC ${ROOM_DEPS})
+    if(name IN_LIST weft_hot_rooms)
+      target_compile_options(weft_${name} PRIVATE ${weft_lto_compile})
+    endif()
     weft_precompile(weft_${name} weft_pch)
   else()
     add_library(weft_${name} INTERFACE)
