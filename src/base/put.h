@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <string>
 #include <string_view>
 
 namespace weft::base {
@@ -40,6 +41,14 @@ template <class Word>
     to[size - 1] = from[size - 1];
   }
   return to + size;
+}
+
+/// As std::string::assign, where `text` is no part of `to` and mostly fits into its memory.
+[[gnu::always_inline]] inline void assign(std::string& to, std::string_view text) {
+  to.resize_and_overwrite(text.size(), [&](char* bytes, std::size_t size) {
+    put(bytes, text);
+    return size;
+  });
 }
 
 }  // namespace weft::base

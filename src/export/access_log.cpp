@@ -105,7 +105,11 @@ class LineWriter {
   template <std::size_t size>
   void number(const char (&key)[size], std::uint64_t value) {
     begin(key);
-    to_ = std::to_chars(to_, to_ + most_digits, value).ptr;
+    if (value < 10) {
+      *to_++ = static_cast<char>('0' + value);
+    } else {
+      to_ = std::to_chars(to_, to_ + most_digits, value).ptr;
+    }
   }
   template <std::size_t size>
   void address(const char (&key)[size], const base::Address* address) {
@@ -123,6 +127,17 @@ class LineWriter {
     if (is_json) *to_++ = '"';
     to_ = put_time(to_, time);
     if (is_json) *to_++ = '"';
+  }
+  /// The fields that `write` puts, from `kept` if they lie there.
+  template <class Write>
+  void keeping(std::string* kept, Write write) {
+    if (kept != nullptr && !kept->empty()) {
+      to_ = put(to_, *kept);
+      return;
+    }
+    const char* const start = to_;
+    write();
+    if (kept != nullptr) kept->assign(start, static_cast<std::size_t>(to_ - start));
   }
   char* end() {
     if (is_json) *to_++ = '}';
@@ -170,7 +185,7 @@ template <AccessLogFormat format>
 char* put_line(const telemetry::AccessRecord& record, char* to) {
   LineWriter<format> writer(to);
   writer.time("time", record.start);
-  writer.text("listener", record.listener);
+  writer.keeping(record.kept.listener, [&] { writer.text("listener", record.listener); });
   if (!record.method.empty()) {
     writer.text("method", record.method);
     writer.text("host", record.host);
@@ -183,13 +198,15 @@ char* put_line(const telemetry::AccessRecord& record, char* to) {
                 static_cast<std::uint64_t>(std::max<std::int64_t>(record.duration.count() / 1000, 0)));
   writer.number("bytes_received", record.bytes_received);
   writer.number("bytes_sent", record.bytes_sent);
-  writer.address("client", record.client);
+  writer.keeping(record.kept.client, [&] { writer.address("client", record.client); });
   writer.text("source_workload", record.source_workload);
   writer.text("source_namespace", record.source_namespace);
   writer.text("route", record.route);
-  writer.text("cluster", record.cluster);
-  writer.text("endpoint", record.endpoint);
-  writer.address("upstream", record.upstream);
+  writer.keeping(record.kept.target, [&] {
+    writer.text("cluster", record.cluster);
+    writer.text("endpoint", record.endpoint);
+    writer.address("upstream", record.upstream);
+  });
   writer.number("attempts", static_cast<std::uint64_t>(record.attempts));
   writer.text("request_id", record.request_id);
   writer.word("trace_id", record.trace_id);

@@ -151,7 +151,7 @@ class Headers {
     seen_ |= bit(id);
     entries_.push_back({id, is_line, name, value});
   }
-  void hold(std::string_view bytes) { bytes_.assign(bytes); }
+  void hold(std::string_view bytes) { base::assign(bytes_, bytes); }
 
   /// put_lines() writes no more.
   std::size_t max_lines_size() const { return bytes_.size() + entries_.size(); }

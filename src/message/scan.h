@@ -25,6 +25,15 @@ inline bool is_no_visible(char c) {
 }
 
 namespace detail {
+#ifdef __SSE2__
+/// The first and the last eight bytes of 8 to 15.
+inline __m128i ends_of(std::string_view bytes) {
+  const __m128i first = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(bytes.data()));
+  const __m128i last = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(bytes.data() + bytes.size() - 8));
+  return _mm_unpacklo_epi64(first, last);
+}
+#endif
+
 /// The offset of the first byte at or behind `from` that `is_one` finds, bytes.size() if there is none. The
 /// same of sixteen bytes at once: a set bit in `mask(block)` for each.
 template <class Mask, class IsOne>
@@ -43,6 +52,11 @@ std::size_t find_first(std::string_view bytes, std::size_t from, [[maybe_unused]
     const auto at = bytes.size() - 16;
     const auto found = mask_at(at) >> (i - at) << (i - at);
     return found != 0 ? at + static_cast<std::size_t>(__builtin_ctz(found)) : bytes.size();
+  }
+  if (const auto size = bytes.size(); size >= 8) {
+    const auto both = static_cast<std::uint32_t>(_mm_movemask_epi8(mask(ends_of(bytes))));
+    const auto found = ((both & 0xff) | both >> 8 << (size - 8)) >> i << i;
+    return found != 0 ? static_cast<std::size_t>(__builtin_ctz(found)) : size;
   }
 #endif
   while (i < bytes.size() && !is_one(bytes[i])) ++i;
@@ -65,9 +79,7 @@ bool has_none(std::string_view bytes, [[maybe_unused]] Mask mask, IsOne is_one) 
     return is_clean(size - 16);
   }
   if (size >= 8) {
-    const __m128i first = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(data));
-    const __m128i last = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(data + size - 8));
-    return _mm_movemask_epi8(mask(_mm_unpacklo_epi64(first, last))) == 0;
+    return _mm_movemask_epi8(mask(ends_of(bytes))) == 0;
   }
 #endif
   return std::ranges::none_of(bytes, is_one);

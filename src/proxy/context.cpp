@@ -54,6 +54,7 @@ std::vector<LocalPtr<ListenerState>> put_in_force(LocalPtr<Context> context, Pla
     } else {
       state = LocalPtr(new ListenerState(context));
     }
+    if (state->config != nullptr && state->config->name != listener.name) state->log_fields.clear();
     state->config = &listener;
     context->listeners.emplace(listener.name, std::move(state));
   }

@@ -76,6 +76,8 @@ class ListenerState final : public LocalCounted {
   /// Keeps a removed listener's configuration alive.
   LocalPtr<Config> last;
   bool is_removed = false;
+  /// Of the access log: AccessRecord::Kept::listener.
+  std::string log_fields;
 };
 
 class Context final : public LocalCounted {

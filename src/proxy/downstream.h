@@ -62,6 +62,8 @@ class Downstream final : private runtime::Waiter {
   const std::unique_ptr<runtime::Stream> stream;
   /// The series of an inbound listener's requests; null until the first.
   telemetry::EndsSeries* inbound_series = nullptr;
+  /// Of the access log: AccessRecord::Kept::client.
+  std::string log_fields;
 
  private:
   /// The next head, or what was found in its place; nothing if more must arrive.

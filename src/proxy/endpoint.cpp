@@ -95,6 +95,7 @@ EndpointState::~EndpointState() = default;
 
 void EndpointState::update(const snapshot::Endpoint& config, const PoolLimits& pool) {
   pool_ = pool;
+  if (instance_ != config.instance) log_fields.clear();
   instance_ = config.instance;
   weight_ = config.weight;
   health_ = config.health;

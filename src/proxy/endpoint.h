@@ -170,6 +170,8 @@ class EndpointState final : public LocalCounted {
   telemetry::EndsSeries* series = nullptr;
   /// The workload behind it, known once a connection found its inbound listener in this process.
   std::string workload;
+  /// Of the access log: AccessRecord::Kept::target.
+  std::string log_fields;
 
  private:
   friend class ConnectionPlace;

@@ -140,7 +140,7 @@ Request::Request(Downstream& from)
       direction_(listener_->direction),
       is_http10_(from.reader().head().version == message::Version::http_1_0),
       start_(worker.reactor.coarse_now()),
-      wall_(worker.logs_access() ? worker.reactor.clock().wall() : base::WallTime{}) {
+      wall_(worker.logs_access() ? worker.reactor.coarse_wall() : base::WallTime{}) {
   ++worker.shard.proxy.requests_active;
 }
 
@@ -255,6 +255,7 @@ void Request::log() {
   record.bytes_received = bytes_received;
   record.bytes_sent = bytes_sent;
   record.client = &client.stream->peer();
+  record.kept.client = &client.log_fields;
   record.attempts = static_cast<int>(attempts_);
   if (names_) {
     record.listener = names_->listener;
@@ -262,12 +263,15 @@ void Request::log() {
     record.cluster = names_->cluster;
   } else {
     record.listener = listener_->name;
+    // One of a Snapshot that is not in force any more may have had another name.
+    if (listener_ == client.listener->config) record.kept.listener = &client.listener->log_fields;
     if (decision.route != nullptr) record.route = decision.route->name;
     if (decision.cluster != nullptr) record.cluster = decision.cluster->name;
   }
   if (attempts_ > 0) {
     record.endpoint = endpoint().instance();
     record.upstream = &endpoint().address();
+    record.kept.target = &endpoint().log_fields;
   }
   worker.log_access(record);
 }

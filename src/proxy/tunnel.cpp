@@ -166,7 +166,7 @@ class Connection {
         idle_timeout_(listener_->config->idle_timeout.count() > 0 ? listener_->config->idle_timeout
                                                                   : worker_.limits().tunnel_idle_timeout),
         start_(worker_.reactor.coarse_now()),
-        wall_(worker_.reactor.clock().wall()) {
+        wall_(worker_.reactor.coarse_wall()) {
     ++worker_.shard.proxy.downstream_connections;
     ++worker_.shard.proxy.downstream_connections_active;
   }

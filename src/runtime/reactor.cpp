@@ -2,6 +2,7 @@
 
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -9,6 +10,7 @@
 #include <atomic>
 #include <cstdlib>
 #include <mutex>
+#include <span>
 #include <vector>
 
 #include "runtime/fd.h"
@@ -24,6 +26,12 @@ void require(bool ok, std::string_view what) {
   if (ok) return;
   log::error("runtime", "{}: {}", what, IoError{errno}.message());
   std::abort();
+}
+
+/// epoll_wait(2), without what glibc does around it to make it a point where a thread can be cancelled.
+int wait_for_events(int epoll, std::span<epoll_event> into, int timeout_ms) {
+  return static_cast<int>(
+      ::syscall(SYS_epoll_pwait, epoll, into.data(), into.size(), timeout_ms, nullptr, std::size_t{0}));
 }
 
 }  // namespace
@@ -188,9 +196,10 @@ bool Reactor::turn(bool wait) {
     const auto ms = std::chrono::ceil<std::chrono::milliseconds>(left).count();
     timeout_ms = static_cast<int>(std::clamp<std::int64_t>(ms, 0, 3'600'000));
   }
-  const int count = epoll_wait(impl.epoll.get(), impl.events.data(), events_per_turn, timeout_ms);
+  const int count = wait_for_events(impl.epoll.get(), impl.events, timeout_ms);
   require(count >= 0 || errno == EINTR, "epoll_wait");
   coarse_now_ = clock_.now();
+  coarse_wall_.reset();
   const bool events = dispatch_events(std::max(count, 0));
   const bool timers = run_timers();
   const bool soon = run_soon();

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "base/clock.h"
@@ -163,6 +164,11 @@ class Reactor {
   base::Clock& clock() const { return clock_; }
   /// The time at the start of this turn: cheap, good to the length of one turn.
   base::MonoTime coarse_now() const { return coarse_now_; }
+  /// The wall clock, read at most once in this turn.
+  base::WallTime coarse_wall() {
+    if (!coarse_wall_) coarse_wall_ = clock_.wall();
+    return *coarse_wall_;
+  }
 
  private:
   friend class Timer;
@@ -178,6 +184,7 @@ class Reactor {
 
   base::Clock& clock_;
   base::MonoTime coarse_now_;
+  std::optional<base::WallTime> coarse_wall_;
   std::unique_ptr<Impl> impl_;
 };
 

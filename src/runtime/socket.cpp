@@ -137,12 +137,22 @@ Task<void> until_connected(Reactor& reactor, int fd, int* error) {
   *error = pending_error(fd);
 }
 
-// recv(2) and sendmsg(2). glibc makes them points where a thread can be cancelled, which costs a process with
+// recv(2), send(2) and sendmsg(2). glibc makes them points where a thread can be cancelled, which costs a process with
 // threads more instructions than all else on the way to the kernel; nobody cancels a thread here.
 ssize_t receive(int fd, std::span<char> into) {
   return ::syscall(SYS_recvfrom, fd, into.data(), into.size(), 0, nullptr, nullptr);
 }
-ssize_t send(int fd, const msghdr& message) { return ::syscall(SYS_sendmsg, fd, &message, MSG_NOSIGNAL); }
+ssize_t send(int fd, std::span<const iovec> parts) {
+  // By send(2) the kernel is spared the copy of what describes the parts.
+  if (parts.size() == 1) {
+    const auto [bytes, size] = parts.front();
+    return ::syscall(SYS_sendto, fd, bytes, size, MSG_NOSIGNAL, nullptr, std::size_t{0});
+  }
+  msghdr message{};
+  message.msg_iov = const_cast<iovec*>(parts.data());
+  message.msg_iovlen = parts.size();
+  return ::syscall(SYS_sendmsg, fd, &message, MSG_NOSIGNAL);
+}
 
 bool is_out_of_resources(int code) {
   return code == EMFILE || code == ENFILE || code == ENOBUFS || code == ENOMEM;
@@ -177,11 +187,8 @@ IoResult<std::size_t> Socket::try_read(std::span<char> into) {
 
 IoResult<std::size_t> Socket::try_write(std::span<const iovec> from) {
   if (failed_.code != 0) return std::unexpected(failed_);
-  msghdr message{};
-  message.msg_iov = const_cast<iovec*>(from.data());
-  message.msg_iovlen = from.size();
   while (true) {
-    const auto count = send(fd_.get(), message);
+    const auto count = send(fd_.get(), from);
     if (count >= 0) return static_cast<std::size_t>(count);
     if (errno != EINTR) return last_error();
   }

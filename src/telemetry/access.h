@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "base/address.h"
@@ -40,6 +41,15 @@ struct AccessRecord {
   const base::Address* upstream = nullptr;
   /// How often it was sent upstream.
   int attempts = 0;
+
+  /// Where fields are kept as they stand in a line, by what they are of: they are made once and copied from then on.
+  /// Empty: not made yet; null: not kept.
+  struct Kept {
+    std::string* listener = nullptr;
+    std::string* client = nullptr;
+    /// Cluster, endpoint and upstream.
+    std::string* target = nullptr;
+  } kept;
 };
 
 }  // namespace weft::telemetry

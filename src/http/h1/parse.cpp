@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/put.h"
 #include "http/h1/limits.h"
 #include "http/h1/target.h"
 #include "message/authority.h"
@@ -19,9 +20,11 @@ using message::Version;
 bool is_space(char c) { return c == ' ' || c == '\t'; }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
+constexpr std::size_t version_bytes = 8;
+
 /// RFC 9112, 2.3: "HTTP/" DIGIT "." DIGIT. A higher minor version is taken as 1.1 (RFC 9110, 2.5).
 std::expected<Version, Refusal> parse_version(std::string_view text) {
-  if (text.size() != 8 || !text.starts_with("HTTP/") || !is_digit(text[5]) || text[6] != '.' ||
+  if (text.size() != version_bytes || !text.starts_with("HTTP/") || !is_digit(text[5]) || text[6] != '.' ||
       !is_digit(text[7])) {
     return std::unexpected(Refusal::bad_version);
   }
@@ -39,13 +42,15 @@ Refusal refusal_of_name(std::string_view line) {
   return size > 0 && space_and_colon ? Refusal::space_before_colon : Refusal::bad_field_name;
 }
 
-/// What follows the colon is a space and a value without further ones around it.
+/// What follows the colon is a space and a value without further ones around it. Of a line, so that a tab is the only
+/// control byte.
 bool is_usual_value(std::string_view text) {
-  return text.size() >= 2 && text[0] == ' ' && !is_space(text[1]) && !is_space(text.back());
+  const auto is_above_space = [](char c) { return static_cast<unsigned char>(c) > ' '; };
+  return text.size() >= 2 && text[0] == ' ' && is_above_space(text[1]) && is_above_space(text.back());
 }
 
 /// Fields that must mean one thing to every reader. Tabs around a value are allowed (RFC 9112, 5.1), but not
-/// all take them off: llhttp 9 reads a response with "chunked\t" until its end.
+/// all take them off: llhttp 9 reads a response with "chunked\t" until its end. No value of theirs has one within.
 bool knows_no_tab(FieldId id) {
   return id == FieldId::host || id == FieldId::content_length || id == FieldId::transfer_encoding;
 }
@@ -133,7 +138,9 @@ std::expected<void, Refusal> parse_request_line(std::string_view line, message::
   into.set_method(method);
   if (into.method == Method::other && (method.size() > max_method_bytes || !message::is_token(method)))
     return std::unexpected(Refusal::bad_method);
-  const auto target_end = line.rfind(' ');
+  // Where it is if the version is as long as one must be.
+  const auto usual_end = line.size() - std::min<std::size_t>(line.size(), version_bytes + 1);
+  const auto target_end = line[usual_end] == ' ' ? usual_end : line.rfind(' ');
   if (target_end == method_end) {
     // "GET /": HTTP/0.9 knows no version.
     return std::unexpected(line.size() > method_end + 1 ? Refusal::unsupported_version
@@ -150,7 +157,8 @@ std::expected<void, Refusal> parse_request_line(std::string_view line, message::
 
 /// RFC 9112, 4. The reason may be empty; that its space is left out as well is common enough to be taken.
 std::expected<void, Refusal> parse_status_line(std::string_view line, message::ResponseHead& into) {
-  const auto version = parse_version(line.substr(0, line.find(' ')));
+  const bool is_usual = line.size() > version_bytes && line[version_bytes] == ' ';
+  const auto version = parse_version(line.substr(0, is_usual ? version_bytes : line.find(' ')));
   if (!version) return std::unexpected(version.error());
   if (line.size() < 12) return std::unexpected(Refusal::bad_status_line);
   const auto digits = line.substr(9, 3);
@@ -159,7 +167,7 @@ std::expected<void, Refusal> parse_status_line(std::string_view line, message::R
   if (line.size() > 12 && line[12] != ' ') return std::unexpected(Refusal::bad_status_line);
   into.version = *version;
   into.status = (digits[0] - '0') * 100 + (digits[1] - '0') * 10 + (digits[2] - '0');
-  into.reason = line.substr(std::min<std::size_t>(13, line.size()));
+  base::assign(into.reason, line.substr(std::min<std::size_t>(13, line.size())));
   return {};
 }
 
@@ -187,14 +195,14 @@ std::expected<bool, Refusal> parse_fields(LineScanner& lines, std::string_view b
     if (name == text.size() || (id == FieldId::other && !message::is_token(text.substr(0, name))))
       return std::unexpected(refusal_of_name(text));
     if (into.size() == max_fields) return std::unexpected(Refusal::too_many_fields);
-    if (knows_no_tab(id) && text.find('\t') != std::string_view::npos)
-      return std::unexpected(Refusal::tab_in_framing);
     const auto padded = text.substr(name + 1);
     auto value = padded;
     const bool is_line = is_usual_value(padded);
     if (is_line) {
       value.remove_prefix(1);
     } else {
+      if (knows_no_tab(id) && padded.find('\t') != std::string_view::npos)
+        return std::unexpected(Refusal::tab_in_framing);
       value = message::trim(padded);
     }
     into.add_slice(

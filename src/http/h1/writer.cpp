@@ -56,6 +56,7 @@ Writer::Sending Writer::send(std::string_view piece, std::string_view tail) {
   parts_ = {{{queued_.data(), queued_.size()},
              {const_cast<char*>(piece.data()), piece.size()},
              {const_cast<char*>(tail.data()), tail.size()}}};
+  part_count_ = !tail.empty() ? 3 : !piece.empty() ? 2 : 1;
   sending_ = queued_.size() + piece.size() + tail.size();
   return {*this, {}};
 }
@@ -65,7 +66,7 @@ runtime::IoResult<void> Writer::Sending::await_resume() {
   if (has_waited_ && writer_.deadline_ != nullptr) writer_.deadline_->clear();
   writer_.queued_.clear();
   // The parts were consumed in place: after an error they hold what did not leave.
-  for (const auto& part : writer_.parts_) writer_.sending_ -= part.iov_len;
+  for (const auto& part : std::span(writer_.parts_).first(writer_.part_count_)) writer_.sending_ -= part.iov_len;
   writer_.bytes_sent_ += writer_.sending_;
   return write_.await_resume();
 }

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <coroutine>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -34,7 +35,7 @@ class Writer {
    private:
     Writer& writer_;
     runtime::IoError refused_;
-    runtime::Write write_{*writer_.stream_, writer_.parts_};
+    runtime::Write write_{*writer_.stream_, std::span(writer_.parts_).first(writer_.part_count_)};
     bool has_waited_ = false;
   };
 
@@ -86,6 +87,7 @@ class Writer {
   /// The end of a chunked body with trailers.
   std::string end_;
   std::array<iovec, 3> parts_{};
+  std::size_t part_count_ = 0;  // the last of them is not empty, or the only one
   Framing framing_;
   std::uint64_t remaining_ = 0;  // of a body by length
   std::uint64_t sending_ = 0;    // bytes of the write that is under way
