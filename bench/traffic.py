@@ -28,6 +28,7 @@ class Work:
     musts: tuple
     figure: str     # the Series' list that the musts are about
     at_least: bool = False
+    fine: int = 1   # how many times the rounds: the closer the contenders, the more it takes to tell them apart
 
 
 WORKS = {
@@ -36,7 +37,8 @@ WORKS = {
     "http64k": Work("HTTP/1.1, 64 KB bodies, 32 connections: CPU per request", "http", "http", ("http", 32, 65536),
                     ("haproxy", "nginx"), (Must(("haproxy",), 1.0),), "cpu_us"),
     "tcp1k": Work("opaque TCP, 1 KB there and back, 32 connections: CPU per exchange", "tcp", "echo",
-                  ("exchange", 32, 1024), ("nginx", "haproxy"), (Must(("nginx", "haproxy"), 1.0),), "cpu_us"),
+                  ("exchange", 32, 1024), ("nginx", "haproxy"), (Must(("nginx", "haproxy"), 1.0),), "cpu_us",
+                  fine=3),
     "bulk": Work("opaque TCP, bulk, 4 connections: GB per CPU second", "tcp", "bulk", ("bulk", 4), ("haproxy splice",),
                  (Must(("haproxy splice",), 1.0),), "gb_per_cpu_second", at_least=True),
     "latency": Work("added p50 at 2,000 requests/s, open loop, 32 connections", "http", "http",
@@ -142,7 +144,7 @@ def run(machine, ends, folder, work, rounds):
         for name in (*work.peers, *EQUALS):
             setting = proxies.Setting(machine, folder, name, work.protocol, ends.backends[work.backend])
             running.append(setting.start())
-        result = all_rounds(ends, work, running, rounds)
+        result = all_rounds(ends, work, running, rounds * work.fine)
     finally:
         for one in running:
             one.stop()

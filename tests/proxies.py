@@ -436,11 +436,14 @@ class ProxyTest(unittest.TestCase):
         self.proxies.append(Proxy(config, **options))
         return self.proxies[-1].wait()
 
-    def start(self, serve, protocol="http", **options):
+    def start(self, serve, protocol="http", idle_timeout=None, **options):
         """A proxy with one listener, `self.port`, in front of one backend, `self.app`."""
         self.app = self.backend(serve)
         self.port = free_port()
-        self.weft = self.proxy(config(self.port, [self.app.address], protocol), **options)
+        settings = config(self.port, [self.app.address], protocol)
+        if idle_timeout:
+            settings["clusters"][0]["idleTimeout"] = idle_timeout
+        self.weft = self.proxy(settings, **options)
         return self.weft
 
     def connect(self, port=None, receive_buffer=None):

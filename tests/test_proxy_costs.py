@@ -10,8 +10,8 @@ import proxies
 from proxies import answers, config, reply
 
 CONNECTIONS = 32
-# What was measured and a little more; it may only shrink, to 8,000.
-MOST_INSTRUCTIONS = 10_300
+# 7,600 were measured; what is added must stay below this.
+MOST_INSTRUCTIONS = 8_000
 REQUEST = (b"GET /some/path?with=query HTTP/1.1\r\nHost: service.example\r\nUser-Agent: costs/1.0\r\nAccept: */*\r\n"
            b"Accept-Encoding: gzip\r\n\r\n")
 BODY = bytes(1024)

@@ -149,8 +149,8 @@ class Descriptors(proxies.ProxyTest):
         self.assertGreater(self.backoffs(), 0)
 
     def test_no_request_is_lost(self):
-        """Connections of clients leave room for those to the backend."""
-        self.start(answers(lambda request: reply()), descriptors=self.LIMIT)
+        """Connections of clients leave room for those to the backend, and the ones that rest there give way."""
+        self.start(answers(lambda request: reply()), descriptors=self.LIMIT, idle_timeout="1h")
         clients = [self.connect() for _ in range(3 * self.LIMIT)]
         for client in clients:
             client.send(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")

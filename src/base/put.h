@@ -45,9 +45,10 @@ template <class Word>
 
 /// As std::string::assign, where `text` is no part of `to` and mostly fits into its memory.
 [[gnu::always_inline]] inline void assign(std::string& to, std::string_view text) {
-  to.resize_and_overwrite(text.size(), [&](char* bytes, std::size_t size) {
+  // The size that libstdc++ 12 hands on is what it grew to.
+  to.resize_and_overwrite(text.size(), [&](char* bytes, std::size_t) {
     put(bytes, text);
-    return size;
+    return text.size();
   });
 }
 

@@ -157,6 +157,8 @@ class EndpointState final : public LocalCounted {
   std::size_t pending() const { return pending_.size(); }
   /// Closes connections that have rested too long.
   void close_stale();
+  /// Closes all that rest.
+  void close_idle();
 
   std::uint64_t connections() const { return connections_; }
   std::uint64_t idle_connections() const { return idle_.size(); }
@@ -182,7 +184,6 @@ class EndpointState final : public LocalCounted {
   bool is_worn_out(const UpstreamConnection& connection) const;
   void keep(std::unique_ptr<UpstreamConnection> connection);
   void drop_idle(UpstreamConnection& connection);
-  void close_idle();
   void call_next(Lease lease);
 
   runtime::Reactor& reactor_;

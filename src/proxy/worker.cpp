@@ -110,9 +110,26 @@ ListenerState* Worker::inbound_at(const base::Address& address) const {
   return found == inbound_.end() ? nullptr : found->second;
 }
 
-bool Worker::may_accept() const {
+bool Worker::may_accept() {
   return shard.proxy.downstream_connections_active < limits().max_connections &&
-         sockets() < limits().max_sockets / 4 * 3;
+         make_room(limits().max_sockets / 4 * 3);
+}
+
+bool Worker::make_room(std::size_t most) {
+  if (sockets() < most) return true;
+  each_endpoint([](auto&, auto&, EndpointState& endpoint) { endpoint.close_idle(); });
+  return sockets() < most;
+}
+
+/// Does `work(context id, cluster, endpoint)` for each endpoint in force.
+template <class Do>
+void Worker::each_endpoint(Do work) const {
+  for (const auto& [id, context] : contexts_) {
+    const auto& config = *context->config;
+    for (const auto& cluster : config.snapshot().clusters) {
+      for (const auto& endpoint : config.state_of(cluster).endpoints()) work(id, cluster, *endpoint);
+    }
+  }
 }
 
 std::size_t Worker::sockets() const {
@@ -202,16 +219,10 @@ void Worker::begin_drain() {
 void Worker::cut() { scope_.cancel(); }
 
 void Worker::add_endpoints(std::vector<EndpointStatus>& into) const {
-  for (const auto& [id, context] : contexts_) {
-    const auto& snapshot = context->config->snapshot();
-    for (const auto& cluster : snapshot.clusters) {
-      for (const auto& endpoint : context->config->state_of(cluster).endpoints()) {
-        into.push_back({id, cluster.name, endpoint->address(), endpoint->instance(), endpoint->health(),
-                        endpoint->connections(), endpoint->idle_connections(), endpoint->active,
-                        endpoint->requests});
-      }
-    }
-  }
+  each_endpoint([&](const auto& id, const auto& cluster, const EndpointState& endpoint) {
+    into.push_back({id, cluster.name, endpoint.address(), endpoint.instance(), endpoint.health(),
+                    endpoint.connections(), endpoint.idle_connections(), endpoint.active, endpoint.requests});
+  });
 }
 
 bool Worker::is_sampled() {
@@ -235,13 +246,7 @@ void Worker::flush_access_log() {
 
 void Worker::Housekeeping::wake() {
   const auto now = worker.reactor.coarse_now();
-  for (const auto& [id, context] : worker.contexts_) {
-    for (const auto& cluster : context->config->clusters) {
-      for (const auto& endpoint : cluster->endpoints()) {
-        endpoint->close_stale();
-      }
-    }
-  }
+  worker.each_endpoint([](auto&, auto&, EndpointState& endpoint) { endpoint.close_stale(); });
   timer.set(now + housekeeping_interval);
 }
 

@@ -79,8 +79,9 @@ class Worker {
   /// Ends all connections now.
   void cut();
 
-  /// Whether another connection to an endpoint may be opened without taking the last descriptors.
-  bool may_connect() const { return sockets() < limits().max_sockets; }
+  /// Whether another connection to an endpoint may be opened without taking the last descriptors. Connections
+  /// to endpoints that rest are closed if it takes that.
+  bool may_connect() { return make_room(limits().max_sockets); }
 
   /// The means to serve requests on `stream`, and where they go when it has none to serve.
   std::unique_ptr<Codec> take_codec(runtime::Stream& stream);
@@ -119,7 +120,11 @@ class Worker {
   };
 
   runtime::Task<void> accept_loop(LocalPtr<ListenerState> listener, runtime::Fd listening);
-  bool may_accept() const;
+  bool may_accept();
+  /// Whether there are fewer sockets than `most`, once those that rest are closed.
+  bool make_room(std::size_t most);
+  template <class Do>
+  void each_endpoint(Do work) const;
   std::size_t sockets() const;
   void accepted(LocalPtr<ListenerState> listener, runtime::Fd fd);
   void serve_socket(LocalPtr<ListenerState> listener, runtime::Fd fd);

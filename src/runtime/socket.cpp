@@ -137,8 +137,9 @@ Task<void> until_connected(Reactor& reactor, int fd, int* error) {
   *error = pending_error(fd);
 }
 
-// recv(2), send(2) and sendmsg(2). glibc makes them points where a thread can be cancelled, which costs a process with
-// threads more instructions than all else on the way to the kernel; nobody cancels a thread here.
+// recv(2), send(2) and sendmsg(2). glibc makes them points where a thread can be cancelled, which costs a
+// process with threads more instructions than all else on the way to the kernel; nobody cancels a thread
+// here.
 ssize_t receive(int fd, std::span<char> into) {
   return ::syscall(SYS_recvfrom, fd, into.data(), into.size(), 0, nullptr, nullptr);
 }

@@ -42,8 +42,8 @@ struct AccessRecord {
   /// How often it was sent upstream.
   int attempts = 0;
 
-  /// Where fields are kept as they stand in a line, by what they are of: they are made once and copied from then on.
-  /// Empty: not made yet; null: not kept.
+  /// Where fields are kept as they stand in a line, by what they are of: they are made once and copied from
+  /// then on. Empty: not made yet; null: not kept.
   struct Kept {
     std::string* listener = nullptr;
     std::string* client = nullptr;

@@ -42,15 +42,16 @@ Refusal refusal_of_name(std::string_view line) {
   return size > 0 && space_and_colon ? Refusal::space_before_colon : Refusal::bad_field_name;
 }
 
-/// What follows the colon is a space and a value without further ones around it. Of a line, so that a tab is the only
-/// control byte.
+/// What follows the colon is a space and a value without further ones around it. Of a line, so that a tab is
+/// the only control byte.
 bool is_usual_value(std::string_view text) {
   const auto is_above_space = [](char c) { return static_cast<unsigned char>(c) > ' '; };
   return text.size() >= 2 && text[0] == ' ' && is_above_space(text[1]) && is_above_space(text.back());
 }
 
 /// Fields that must mean one thing to every reader. Tabs around a value are allowed (RFC 9112, 5.1), but not
-/// all take them off: llhttp 9 reads a response with "chunked\t" until its end. No value of theirs has one within.
+/// all take them off: llhttp 9 reads a response with "chunked\t" until its end. No value of theirs has one
+/// within.
 bool knows_no_tab(FieldId id) {
   return id == FieldId::host || id == FieldId::content_length || id == FieldId::transfer_encoding;
 }
@@ -140,7 +141,7 @@ std::expected<void, Refusal> parse_request_line(std::string_view line, message::
     return std::unexpected(Refusal::bad_method);
   // Where it is if the version is as long as one must be.
   const auto usual_end = line.size() - std::min<std::size_t>(line.size(), version_bytes + 1);
-  const auto target_end = line[usual_end] == ' ' ? usual_end : line.rfind(' ');
+  const auto target_end = usual_end > method_end && line[usual_end] == ' ' ? usual_end : line.rfind(' ');
   if (target_end == method_end) {
     // "GET /": HTTP/0.9 knows no version.
     return std::unexpected(line.size() > method_end + 1 ? Refusal::unsupported_version

@@ -66,7 +66,8 @@ runtime::IoResult<void> Writer::Sending::await_resume() {
   if (has_waited_ && writer_.deadline_ != nullptr) writer_.deadline_->clear();
   writer_.queued_.clear();
   // The parts were consumed in place: after an error they hold what did not leave.
-  for (const auto& part : std::span(writer_.parts_).first(writer_.part_count_)) writer_.sending_ -= part.iov_len;
+  for (const auto& part : std::span(writer_.parts_).first(writer_.part_count_))
+    writer_.sending_ -= part.iov_len;
   writer_.bytes_sent_ += writer_.sending_;
   return write_.await_resume();
 }
