@@ -15,9 +15,8 @@ SIZES = {"memory": sizes.memory, "start": sizes.start}
 NAMES = (*traffic.WORKS, *SIZES)
 METHOD = """\
 Each contender has one worker, pinned to one core; client and backend are one process on the other core, which polls.
-The contenders run in turn within {rounds} rounds of {seconds:g} s (opaque exchanges: three times as many, for the
-contenders are close there). Numbers are medians over the rounds; ratios are
-taken within each round and have the 95 % interval of their median. CPU is the process CPU clock of all of a contender's
+The contenders run in turn within {rounds} rounds of {seconds:g} s (three times as many for opaque exchanges, where they
+are close to each other). Numbers are medians over the rounds; ratios are taken within each round and have the 95 % interval of their median. CPU is the process CPU clock of all of a contender's
 processes and threads over the requests; user and system time are its parts by the kernel's ticks. Where "of the core"
 is well below 100 % in a closed loop, something else ran on the machine. `weft again` is a second weft with the same
 configuration: the noise is the farther end of the interval of the ratio of these two, and a must is held, or not held,

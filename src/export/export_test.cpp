@@ -42,6 +42,30 @@ TEST(AccessLog, TextLine) {
       "flags=UH reason=\"no healthy endpoint\" duration_us=1500 bytes_received=0 bytes_sent=20 attempts=1\n");
 }
 
+TEST(AccessLog, KeptFieldsMakeTheSameLine) {
+  auto record = sample();
+  record.cluster = "web";
+  record.endpoint = "a \"quoted\" one";
+  const auto client = base::Address::parse("10.0.0.1:80");
+  const auto upstream = base::Address::parse("[::1]:8080");
+  record.client = &*client;
+  record.upstream = &*upstream;
+  for (const auto format : {AccessLogFormat::text, AccessLogFormat::json}) {
+    std::string plain;
+    write_line(record, format, plain);
+    std::array<std::string, 3> kept;
+    auto keeping = record;
+    keeping.kept = {&kept[0], &kept[1], &kept[2]};
+    for (int i = 0; i < 2; ++i) {
+      std::string line;
+      write_line(keeping, format, line);
+      EXPECT_EQ(line, plain);
+    }
+    for (const auto& fields : kept) EXPECT_THAT(plain, testing::HasSubstr(fields));
+    EXPECT_THAT(kept[2], testing::HasSubstr("8080"));
+  }
+}
+
 TEST(AccessLog, JsonLineIsJsonWhateverThePeerSent) {
   auto record = sample();
   record.path = "/\"\\\x01\n\xe9";

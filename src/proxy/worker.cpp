@@ -117,11 +117,12 @@ bool Worker::may_accept() {
 
 bool Worker::make_room(std::size_t most) {
   if (sockets() < most) return true;
+  if (reactor.coarse_now() < next_sweep_) return false;
+  next_sweep_ = reactor.coarse_now() + accept_pause;
   each_endpoint([](auto&, auto&, EndpointState& endpoint) { endpoint.close_idle(); });
   return sockets() < most;
 }
 
-/// Does `work(context id, cluster, endpoint)` for each endpoint in force.
 template <class Do>
 void Worker::each_endpoint(Do work) const {
   for (const auto& [id, context] : contexts_) {

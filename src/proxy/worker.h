@@ -121,8 +121,10 @@ class Worker {
 
   runtime::Task<void> accept_loop(LocalPtr<ListenerState> listener, runtime::Fd listening);
   bool may_accept();
-  /// Whether there are fewer sockets than `most`, once those that rest are closed.
+  /// Whether there are fewer sockets than `most`, once those that rest are closed. They are looked for at
+  /// most once in a while, however many ask: there may be 10,000 endpoints.
   bool make_room(std::size_t most);
+  /// Does `work(context id, cluster, endpoint)` for each endpoint in force.
   template <class Do>
   void each_endpoint(Do work) const;
   std::size_t sockets() const;
@@ -138,6 +140,7 @@ class Worker {
   std::list<Downstream*> downstreams_;
   std::vector<std::unique_ptr<Codec>> codecs_;
   bool is_draining_ = false;
+  base::MonoTime next_sweep_{};
   std::string log_lines_;
   LogFlush log_flush_;
   Housekeeping housekeeping_;
