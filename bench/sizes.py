@@ -37,7 +37,7 @@ def with_connections(ends, setting, how):
         before = settled_rss(one)
         ends.ask("rest", one.port, CONNECTIONS, how)
         added = (settled_rss(one) - before) / CONNECTIONS
-        ends.ask("rest", one.port, 0, "silent")
+        ends.ask("close")
     finally:
         one.stop()
     return before, added

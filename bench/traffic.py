@@ -1,5 +1,6 @@
 """What carrying traffic costs the contenders: in turn within the same rounds, each pinned to one core, both ends of the
 traffic on the other."""
+import contextlib
 import dataclasses
 import statistics
 
@@ -28,7 +29,7 @@ class Work:
     musts: tuple
     figure: str     # the Series' list that the musts are about
     at_least: bool = False
-    fine: int = 1   # how many times the rounds: the closer the contenders, the more it takes to tell them apart
+    slices: int = 10  # of a round's second: how fast the machine is wanders within a second
 
 
 WORKS = {
@@ -37,10 +38,9 @@ WORKS = {
     "http64k": Work("HTTP/1.1, 64 KB bodies, 32 connections: CPU per request", "http", "http", ("http", 32, 65536),
                     ("haproxy", "nginx"), (Must(("haproxy",), 1.0),), "cpu_us"),
     "tcp1k": Work("opaque TCP, 1 KB there and back, 32 connections: CPU per exchange", "tcp", "echo",
-                  ("exchange", 32, 1024), ("nginx", "haproxy"), (Must(("nginx", "haproxy"), 1.0),), "cpu_us",
-                  fine=3),
+                  ("exchange", 32, 1024), ("nginx", "haproxy"), (Must(("nginx", "haproxy"), 1.0),), "cpu_us"),
     "bulk": Work("opaque TCP, bulk, 4 connections: GB per CPU second", "tcp", "bulk", ("bulk", 4), ("haproxy splice",),
-                 (Must(("haproxy splice",), 1.0),), "gb_per_cpu_second", at_least=True),
+                 (Must(("haproxy splice",), 1.0),), "gb_per_cpu_second", at_least=True, slices=4),
     "latency": Work("added p50 at 2,000 requests/s, open loop, 32 connections", "http", "http",
                     ("open", 32, 1024, 2000), ("nginx", "haproxy"), (Must(("nginx", "haproxy"), 1.0),), "added_p50_us"),
 }
@@ -52,16 +52,22 @@ class Series:
     def __init__(self):
         self.cpu_us, self.gb_per_cpu_second, self.rate, self.gb_per_second = [], [], [], []
         self.core, self.p50_us, self.p99_us, self.added_p50_us = [], [], [], []
-        self.user_share = 0.0
+        self.user_ticks = self.system_ticks = 0
 
-    def add(self, cpu_seconds, seen):
-        self.rate.append(seen["exchanges"] / seen["seconds"])
-        self.gb_per_second.append(seen["bytes"] / 1e9 / seen["seconds"])
-        self.core.append(cpu_seconds / seen["seconds"])
-        self.cpu_us.append(cpu_seconds * 1e6 / max(seen["exchanges"], 1))
-        self.gb_per_cpu_second.append(seen["bytes"] / 1e9 / cpu_seconds if cpu_seconds else 0)
-        self.p50_us.append(seen["p50_us"])
-        self.p99_us.append(seen["p99_us"])
+    def add(self, seen, cpu_seconds):
+        """`seen` in each slice of a round, and what that cost in all."""
+        exchanges, size, seconds = (sum(one[key] for one in seen) for key in ("exchanges", "bytes", "seconds"))
+        self.rate.append(exchanges / seconds)
+        self.gb_per_second.append(size / 1e9 / seconds)
+        self.core.append(cpu_seconds / seconds)
+        self.cpu_us.append(cpu_seconds * 1e6 / max(exchanges, 1))
+        self.gb_per_cpu_second.append(size / 1e9 / cpu_seconds if cpu_seconds else 0)
+        self.p50_us.append(statistics.median(one["p50_us"] for one in seen))
+        self.p99_us.append(statistics.median(one["p99_us"] for one in seen))
+
+    @property
+    def user_share(self):
+        return self.user_ticks / max(self.user_ticks + self.system_ticks, 1)
 
 
 def ask(ends, work, port, seconds):
@@ -69,38 +75,68 @@ def ask(ends, work, port, seconds):
     return ends.ask(verb, port, connections, seconds, *rest)
 
 
-def measure(ends, work, contender, series):
-    before = contender.cpu_seconds()
-    seen = ask(ends, work, contender.port, ROUND_SECONDS)
-    series.add(contender.cpu_seconds() - before, seen)
-    contender.forget_log()
+class Round:
+    """One contender's part of a round, started for it: how fast a process is differs from start to start, too."""
+
+    def __init__(self, ends, work, setting):
+        self.ends, self.work, self.name, self.contender = ends, work, setting.name, setting.start()
+        self.seen, self.cpu_seconds = [], 0
+        ask(ends, work, self.contender.port, WARM_UP_SECONDS)
+        self.ticks = self.contender.user_and_system()
+
+    def measure(self):
+        before = self.contender.cpu_seconds()
+        self.seen.append(ask(self.ends, self.work, self.contender.port, ROUND_SECONDS / self.work.slices))
+        self.cpu_seconds += self.contender.cpu_seconds() - before
+
+    def add_to(self, series):
+        series.add(self.seen, self.cpu_seconds)
+        user, system = (now - before for now, before in zip(self.contender.user_and_system(), self.ticks))
+        series.user_ticks += user
+        series.system_ticks += system
+
+    def close(self):
+        self.contender.stop()
+        self.contender.forget_log()
+
+
+class DirectRound:
+    """The backend's part, asked without a proxy."""
+    name = DIRECT
+
+    def __init__(self, ends, work):
+        self.ends, self.work, self.seen = ends, work, []
+
+    def measure(self):
+        self.seen.append(ask(self.ends, self.work, self.ends.backends[self.work.backend],
+                             ROUND_SECONDS / self.work.slices))
+
+    def add_to(self, series):
+        series.add(self.seen, 0)
 
 
 def in_turn(items, number):
-    """Each round begins with another one, every second goes backwards: no place in the order is always one's own."""
+    """Each turn begins with another one, every second goes backwards: no place in the order is always one's own."""
     at = number % len(items)
     order = items[at:] + items[:at]
     return order[::-1] if number % 2 else order
 
 
-def all_rounds(ends, work, running, rounds):
-    result = {one.name: Series() for one in running}
+def one_round(ends, work, settings, number, result):
     is_latency = work.figure == "added_p50_us"
-    for one in running:
-        ask(ends, work, one.port, WARM_UP_SECONDS)
-    before = {one.name: one.user_and_system() for one in running}
-    for number in range(rounds):
-        for one in in_turn(running, number):
-            measure(ends, work, one, result[one.name])
+    with contextlib.ExitStack() as until_end:
+        parts = [until_end.enter_context(contextlib.closing(Round(ends, work, one))) for one in settings]
         if is_latency:
-            direct = result.setdefault(DIRECT, Series())
-            direct.add(0, ask(ends, work, ends.backends[work.backend], ROUND_SECONDS))
-            for one in running:
-                result[one.name].added_p50_us.append(result[one.name].p50_us[-1] - direct.p50_us[-1])
-    for one in running:
-        user, system = (after - start for after, start in zip(one.user_and_system(), before[one.name]))
-        result[one.name].user_share = user / max(user + system, 1)
-    return result
+            parts.append(DirectRound(ends, work))
+        for step in range(work.slices):
+            for part in in_turn(parts, number + step):
+                part.measure()
+        for part in parts:
+            part.add_to(result.setdefault(part.name, Series()))
+        ends.ask("close")
+    if is_latency:
+        for one in settings:
+            result[one.name].added_p50_us.append(result[one.name].p50_us[-1] - result[DIRECT].p50_us[-1])
 
 
 def row(name, one, to, work):
@@ -139,15 +175,11 @@ def table(work, result, baseline):
 
 def run(machine, ends, folder, work, rounds):
     """(rows of the summary, the table) of one work."""
-    running = []
-    try:
-        for name in (*work.peers, *EQUALS):
-            setting = proxies.Setting(machine, folder, name, work.protocol, ends.backends[work.backend])
-            running.append(setting.start())
-        result = all_rounds(ends, work, running, rounds * work.fine)
-    finally:
-        for one in running:
-            one.stop()
+    settings = [proxies.Setting(machine, folder, name, work.protocol, ends.backends[work.backend])
+                for name in (*work.peers, *EQUALS)]
+    result = {}
+    for number in range(rounds):
+        one_round(ends, work, settings, number, result)
     figures = {name: getattr(one, work.figure) for name, one in result.items()}
     best = max if work.at_least else min
     rows = []

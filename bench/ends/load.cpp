@@ -77,28 +77,39 @@ void record(Reactor& reactor, base::MonoTime since, Result& result) {
   result.latencies_ns.push_back(static_cast<std::uint32_t>((reactor.clock().now() - since) / 1ns));
 }
 
+/// Opens the connection unless it is open. False if that failed.
+Task<bool> open(Reactor& reactor, const base::Address& to, std::unique_ptr<Stream>& connection) {
+  if (connection) co_return true;
+  auto stream = co_await runtime::connect(reactor, to, 5s);
+  if (stream) connection = std::move(*stream);
+  co_return stream.has_value();
+}
+
 /// One connection of a closed loop; `is_http` tells what it exchanges.
-Task<void> loop_on_one(Reactor& reactor, const Load& load, bool is_http, base::MonoTime end, Result& result) {
+Task<void> loop_on_one(Reactor& reactor, const Load& load, bool is_http, base::MonoTime end,
+                       std::unique_ptr<Stream>& connection, Result& result) {
   const auto message = is_http ? get(load.body_bytes) : std::string(load.body_bytes, 'x');
-  auto stream = co_await runtime::connect(reactor, load.to, 5s);
-  bool ok = stream.has_value();
+  bool ok = co_await open(reactor, load.to, connection);
   while (ok && reactor.coarse_now() < end) {
     const auto start = reactor.clock().now();
-    ok = co_await send(**stream, message);
+    ok = co_await send(*connection, message);
     if (ok && is_http) {
-      ok = co_await take_response(**stream, load.body_bytes);
+      ok = co_await take_response(*connection, load.body_bytes);
     } else if (ok) {
-      ok = co_await drop(**stream, load.body_bytes);
+      ok = co_await drop(*connection, load.body_bytes);
     }
     if (ok) record(reactor, start, result);
   }
-  if (!ok) ++result.errors;
+  if (ok) co_return;
+  ++result.errors;
+  connection.reset();
 }
 
-Task<void> loop_on_all(Reactor& reactor, Load load, bool is_http, Result& result) {
+Task<void> loop_on_all(Reactor& reactor, Load load, bool is_http, Connections& kept, Result& result) {
+  kept.resize(static_cast<std::size_t>(load.connections));
   const auto end = reactor.clock().now() + load.duration;
   runtime::Scope scope;
-  for (int i = 0; i < load.connections; ++i) scope.spawn(loop_on_one(reactor, load, is_http, end, result));
+  for (auto& connection : kept) scope.spawn(loop_on_one(reactor, load, is_http, end, connection, result));
   co_await scope.join();
 }
 
@@ -124,9 +135,10 @@ Task<void> take_bulk(Reactor& reactor, base::Address to, base::MonoTime end, Res
 /// Gives requests that are due to connections that are free; looks at the clock in every turn of the loop.
 class Schedule final : public runtime::Waiter {
  public:
-  Schedule(Reactor& reactor, const Load& load, Result& result)
+  Schedule(Reactor& reactor, const Load& load, Connections& kept, Result& result)
       : reactor_(reactor),
         load_(load),
+        kept_(kept),
         result_(result),
         request_(get(load.body_bytes)),
         interval_(std::chrono::duration_cast<base::Duration>(
@@ -137,8 +149,9 @@ class Schedule final : public runtime::Waiter {
   ~Schedule() = default;
 
   Task<void> run() {
+    kept_.resize(static_cast<std::size_t>(load_.connections));
     runtime::Scope scope;
-    for (int i = 0; i < load_.connections; ++i) scope.spawn(serve_one());
+    for (auto& connection : kept_) scope.spawn(serve_one(connection));
     while (ready_ + static_cast<int>(result_.errors) < load_.connections) co_await reactor_.sleep(1ms);
     next_ = reactor_.clock().now();
     end_ = next_ + load_.duration;
@@ -158,11 +171,13 @@ class Schedule final : public runtime::Waiter {
     }
     if (!is_over()) soon_.set();
   }
-  Task<void> serve_one() {
-    auto stream = co_await runtime::connect(reactor_, load_.to, 5s);
-    // One exchange before the time counts, so that the way to the backend is open.
-    bool ok =
-        stream && co_await send(**stream, request_) && co_await take_response(**stream, load_.body_bytes);
+  Task<void> serve_one(std::unique_ptr<Stream>& connection) {
+    bool ok = true;
+    if (!connection) {
+      // One exchange before the time counts, so that the way to the backend is open.
+      ok = co_await open(reactor_, load_.to, connection) && co_await send(*connection, request_) &&
+           co_await take_response(*connection, load_.body_bytes);
+    }
     if (ok) ++ready_;
     runtime::Readiness go;
     while (ok) {
@@ -174,14 +189,16 @@ class Schedule final : public runtime::Waiter {
       }
       const auto since = due_.front();
       due_.pop_front();
-      ok = co_await send(**stream, request_) && co_await take_response(**stream, load_.body_bytes);
+      ok = co_await send(*connection, request_) && co_await take_response(*connection, load_.body_bytes);
       if (ok) record(reactor_, since, result_);
     }
     ++result_.errors;
+    connection.reset();
   }
 
   Reactor& reactor_;
   const Load& load_;
+  Connections& kept_;
   Result& result_;
   std::string request_;
   base::Duration interval_;
@@ -195,12 +212,12 @@ class Schedule final : public runtime::Waiter {
 
 }  // namespace
 
-Task<void> closed_loop(Reactor& reactor, Load load, Result& result) {
-  co_await loop_on_all(reactor, std::move(load), true, result);
+Task<void> closed_loop(Reactor& reactor, Load load, Connections& kept, Result& result) {
+  co_await loop_on_all(reactor, std::move(load), true, kept, result);
 }
 
-Task<void> exchanges(Reactor& reactor, Load load, Result& result) {
-  co_await loop_on_all(reactor, std::move(load), false, result);
+Task<void> exchanges(Reactor& reactor, Load load, Connections& kept, Result& result) {
+  co_await loop_on_all(reactor, std::move(load), false, kept, result);
 }
 
 Task<void> bulk(Reactor& reactor, Load load, Result& result) {
@@ -210,23 +227,22 @@ Task<void> bulk(Reactor& reactor, Load load, Result& result) {
   co_await scope.join();
 }
 
-Task<void> open_loop(Reactor& reactor, Load load, Result& result) {
-  Schedule schedule(reactor, load, result);
+Task<void> open_loop(Reactor& reactor, Load load, Connections& kept, Result& result) {
+  Schedule schedule(reactor, load, kept, result);
   co_await schedule.run();
 }
 
-Task<void> rest(Reactor& reactor, Load load, bool asks, Result& result,
-                std::vector<std::unique_ptr<Stream>>& kept) {
+Task<void> rest(Reactor& reactor, Load load, bool asks, Connections& kept, Result& result) {
   const auto request = get(load.body_bytes);
   int left = load.connections;
-  const auto open = [&]() -> Task<void> {
+  const auto open_some = [&]() -> Task<void> {
     while (left-- > 0) {
-      auto stream = co_await runtime::connect(reactor, load.to, 5s);
-      bool ok = stream.has_value();
+      std::unique_ptr<Stream> stream;
+      bool ok = co_await open(reactor, load.to, stream);
       if (ok && asks)
-        ok = co_await send(**stream, request) && co_await take_response(**stream, load.body_bytes);
+        ok = co_await send(*stream, request) && co_await take_response(*stream, load.body_bytes);
       if (ok) {
-        kept.push_back(std::move(*stream));
+        kept.push_back(std::move(stream));
         ++result.exchanges;
       } else {
         ++result.errors;
@@ -234,7 +250,7 @@ Task<void> rest(Reactor& reactor, Load load, bool asks, Result& result,
     }
   };
   runtime::Scope scope;
-  for (int i = 0; i < openers; ++i) scope.spawn(open());
+  for (int i = 0; i < openers; ++i) scope.spawn(open_some());
   co_await scope.join();
 }
 

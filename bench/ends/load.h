@@ -31,16 +31,18 @@ struct Load {
   double requests_per_second = 0;
 };
 
+/// They stay open from one command to the next; a place that has none is filled.
+using Connections = std::vector<std::unique_ptr<runtime::Stream>>;
+
 /// Keep-alive connections that each send the next GET when a response has come whole.
-runtime::Task<void> closed_loop(runtime::Reactor& reactor, Load load, Result& result);
+runtime::Task<void> closed_loop(runtime::Reactor& reactor, Load load, Connections& kept, Result& result);
 /// Connections that each send bytes and wait for as many to come back.
-runtime::Task<void> exchanges(runtime::Reactor& reactor, Load load, Result& result);
-/// Connections that take what comes.
+runtime::Task<void> exchanges(runtime::Reactor& reactor, Load load, Connections& kept, Result& result);
+/// Connections that take what comes; they are closed at the end, for the proxy would go on filling them.
 runtime::Task<void> bulk(runtime::Reactor& reactor, Load load, Result& result);
 /// GETs at a constant rate, whatever the responses do; latencies count from the time that each was due.
-runtime::Task<void> open_loop(runtime::Reactor& reactor, Load load, Result& result);
-/// Opens connections that stay; with `asks` each does one GET first.
-runtime::Task<void> rest(runtime::Reactor& reactor, Load load, bool asks, Result& result,
-                         std::vector<std::unique_ptr<runtime::Stream>>& kept);
+runtime::Task<void> open_loop(runtime::Reactor& reactor, Load load, Connections& kept, Result& result);
+/// Opens that many more connections; with `asks` each does one GET first.
+runtime::Task<void> rest(runtime::Reactor& reactor, Load load, bool asks, Connections& kept, Result& result);
 
 }  // namespace weft::bench

@@ -6,7 +6,9 @@
 //   exchange PORT CONNECTIONS SECONDS BYTES     so many bytes there and back
 //   bulk PORT CONNECTIONS SECONDS               bytes from the backend without an end
 //   open PORT CONNECTIONS SECONDS BYTES RATE    GETs at a constant rate
-//   rest PORT CONNECTIONS asking|silent         connections that stay until the next command
+//   rest PORT CONNECTIONS asking|silent         connections that do nothing more
+//   close                                       all connections
+// Connections stay, for the commands that name their port, until the next close.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
@@ -14,6 +16,7 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
+#include <map>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -103,7 +106,6 @@ class Ends {
     while (true) {
       const auto line = co_await lines.next();
       if (line.empty()) co_return 0;
-      kept_.clear();
       result_.exchanges = result_.bytes = result_.errors = 0;
       result_.latencies_ns.clear();
       const auto start = reactor_.clock().now();
@@ -119,12 +121,17 @@ class Ends {
     std::uint16_t port = 0;
     Load load;
     words >> verb >> port >> load.connections;
+    if (verb == "close") {
+      kept_.clear();
+      co_return true;
+    }
+    auto& kept = kept_[port];
     load.to = base::Address::loopback(port);
     if (verb == "rest") {
       std::string how;
       words >> how;
       load.body_bytes = resting_body_bytes;
-      co_await rest(reactor_, load, how == "asking", result_, kept_);
+      co_await rest(reactor_, load, how == "asking", kept, result_);
       co_return true;
     }
     double seconds = 0;
@@ -132,13 +139,13 @@ class Ends {
     load.duration = std::chrono::duration_cast<base::Duration>(std::chrono::duration<double>(seconds));
     const Spin spin(reactor_);
     if (verb == "http") {
-      co_await closed_loop(reactor_, load, result_);
+      co_await closed_loop(reactor_, load, kept, result_);
     } else if (verb == "exchange") {
-      co_await exchanges(reactor_, load, result_);
+      co_await exchanges(reactor_, load, kept, result_);
     } else if (verb == "bulk") {
       co_await bulk(reactor_, load, result_);
     } else if (verb == "open") {
-      co_await open_loop(reactor_, load, result_);
+      co_await open_loop(reactor_, load, kept, result_);
     } else {
       fmt::print(stderr, "bench_ends: no such command: {}\n", line);
       co_return false;
@@ -149,7 +156,7 @@ class Ends {
   Reactor& reactor_;
   runtime::Scope backends_;
   Result result_;
-  std::vector<std::unique_ptr<runtime::Stream>> kept_;
+  std::map<std::uint16_t, Connections> kept_;
 };
 
 }  // namespace
