@@ -15,14 +15,15 @@ SIZES = {"memory": sizes.memory, "start": sizes.start}
 NAMES = (*traffic.WORKS, *SIZES)
 METHOD = """\
 Each contender has one worker, pinned to one core; client and backend are one process on the other core, which polls.
-In each of {rounds} rounds the contenders are started anew and measured for {seconds:g} s, in {slices} slices taken in turn ({bulk_slices}
-for bulk): how fast the machine is wanders within a second, and how fast a process is differs from start to start. The
-client's connections stay open from slice to slice (but for bulk). Numbers are medians over the rounds; ratios are taken
-within each round and have the 95 % interval of their median. CPU is the process CPU clock of all of a contender's
-processes and threads over the requests; user and system time are its parts by the kernel's ticks. Where "of the core"
-is well below 100 % in a closed loop, something else ran on the machine. `weft again` is a second weft with the same
-configuration: the noise is the farther end of the interval of the ratio of these two, and a must is held, or not held,
-only by more than that (RSS: by more than the spread of the starts). "weft" in the first table is the mean of both.
+In each of {rounds} rounds ({opaque_rounds} of opaque exchanges, where they are close) the contenders are started anew and measured
+for {seconds:g} s, in {slices} slices taken in turn ({bulk_slices} for bulk): how fast the machine is wanders within a second, and how
+fast a process is differs from start to start. The client's connections stay open from slice to slice (but for bulk).
+Numbers are medians over the rounds; ratios are taken within each round and have the 95 % interval of their median. CPU
+is the process CPU clock of all of a contender's processes and threads over the requests; user and system time are its
+parts by the kernel's ticks. Where "of the core" is well below 100 % in a closed loop, something else ran on the machine.
+`weft again` is a second weft with the same configuration: the noise is the farther end of the interval of the ratio of
+these two, and a must is held, or not held, only by more than that (RSS: by more than the spread of the starts). "weft"
+in the first table is the mean of both.
 
 All have the same on: a request id, x-forwarded-for and -proto, an access log line for each request or opaque connection
 (weft, nginx and Envoy to a file, HAProxy to a ring in memory). The peers' configurations are in bench/peers.
@@ -58,5 +59,6 @@ def run(arguments):
     lines = [["work", "against", "weft", "noise", "must", "verdict"], ["---"] * 6, *rows]
     summary = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     method = METHOD.format(rounds=rounds, seconds=traffic.ROUND_SECONDS, slices=traffic.Work.slices,
+                           opaque_rounds=rounds * traffic.WORKS["tcp1k"].fine,
                            bulk_slices=traffic.WORKS["bulk"].slices, versions=contenders.versions())
     return "\n\n".join([summary, method, *parts])

@@ -437,12 +437,13 @@ class ProxyTest(unittest.TestCase):
         return self.proxies[-1].wait()
 
     def start(self, serve, protocol="http", idle_timeout=None, **options):
-        """A proxy with one listener, `self.port`, in front of one backend, `self.app`."""
+        """A proxy with one listener, `self.port`, in front of one backend, `self.app`. `idle_timeout` is that of opaque
+        connections, or of those that rest in the pool."""
         self.app = self.backend(serve)
         self.port = free_port()
         settings = config(self.port, [self.app.address], protocol)
         if idle_timeout:
-            settings["clusters"][0]["idleTimeout"] = idle_timeout
+            settings["listeners" if protocol == "tcp" else "clusters"][0]["idleTimeout"] = idle_timeout
         self.weft = self.proxy(settings, **options)
         return self.weft
 

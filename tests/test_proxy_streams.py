@@ -157,6 +157,19 @@ class Opaque(proxies.ProxyTest):
         self.app.close()
         self.assertTrue(self.connect().is_at_end())
 
+    def test_one_at_rest_is_closed_in_time(self):
+        def serve(peer):
+            peer.send(b"hello")
+            self.assertTrue(peer.is_at_end())
+        self.start(serve, "tcp", idle_timeout="300ms")
+        both, ended_half = self.connect(), self.connect()
+        ended_half.end()
+        for client in (both, ended_half):
+            self.assertEqual(client.receive(5), b"hello")
+        for client in (both, ended_half):
+            self.assertTrue(client.is_at_end())
+        until(self.weft.rests, "the connections have ended")
+
     def test_large_with_a_slow_taker(self):
         sent = Counter()
         self.start(lambda peer: send_large(peer, sent), "tcp")

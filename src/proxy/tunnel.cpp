@@ -27,23 +27,48 @@ constexpr std::size_t pipe_bytes = 1 << 20;
 /// A read that brings less than this is no bulk transfer: the next is by copy again, which is cheaper then.
 constexpr std::size_t least_splice_bytes = http::h1::receive_buffer_bytes;
 
-/// What both directions of a tunnel share.
-struct Tunnel {
-  runtime::Stream& client;
-  runtime::Stream& upstream;
-  base::Duration idle;
-  // One for each: after an end of one side only the other stream has somebody who waits.
-  runtime::Deadline client_limit;
-  runtime::Deadline upstream_limit;
+/// What both directions of a tunnel share: the two streams, which fail together, and the time since when no
+/// byte has come. As long as bytes come that costs no timer: it looks only once in `idle`.
+class Tunnel final : private runtime::Waiter {
+ public:
+  Tunnel(runtime::Reactor& reactor, runtime::Stream& client, runtime::Stream& upstream, base::Duration idle)
+      : reactor_(reactor), client_(client), upstream_(upstream), idle_(idle), timer_(reactor, *this) {
+    moved();
+    if (idle_ > base::Duration::zero()) timer_.set(rests_since_ + idle_);
+  }
+  Tunnel(const Tunnel&) = delete;
+  Tunnel& operator=(const Tunnel&) = delete;
+  ~Tunnel() {
+    if (destroyed_ != nullptr) *destroyed_ = true;
+  }
 
-  void moved() {
-    client_limit.expires_after(idle);
-    upstream_limit.expires_after(idle);
-  }
+  void moved() { rests_since_ = reactor_.coarse_now(); }
   void fail(runtime::IoError error) {
-    client.fail(error);
-    upstream.fail(error);
+    client_.fail(error);
+    upstream_.fail(error);
   }
+
+ private:
+  void wake() override {
+    if (const base::MonoTime end = rests_since_ + idle_; end > reactor_.coarse_now()) {
+      timer_.set(end);
+      return;
+    }
+    // Not fail(): the first may end the tunnel.
+    bool destroyed = false;
+    destroyed_ = &destroyed;
+    client_.fail({ETIMEDOUT});
+    if (!destroyed) upstream_.fail({ETIMEDOUT});
+    if (!destroyed) destroyed_ = nullptr;
+  }
+
+  runtime::Reactor& reactor_;
+  runtime::Stream& client_;
+  runtime::Stream& upstream_;
+  base::Duration idle_;
+  runtime::Timer timer_;
+  base::MonoTime rests_since_;
+  bool* destroyed_ = nullptr;  // while it fails the streams
 };
 
 /// Counts what one direction carries.
@@ -96,6 +121,10 @@ runtime::Task<bool> Pump::carry() {
       count_ += size;
       shared_.moved();
       buffer_.clear();
+    }
+    if (!from_.may_read()) {
+      buffer_.release_if_empty();
+      co_await runtime::Wait(from_.readable());
     }
     const auto room = buffer_.room();
     const auto size = from_.try_read(room);
@@ -300,8 +329,7 @@ runtime::Task<void> tunnel(runtime::Reactor& reactor, runtime::Stream& client, r
                            std::string_view from_client, std::string_view from_upstream, base::Duration idle,
                            TunnelBytes& bytes, telemetry::EndsSeries* series) {
   using telemetry::EndsSeries;
-  Tunnel shared{client, upstream, idle, {reactor, client}, {reactor, upstream}};
-  shared.moved();
+  Tunnel shared(reactor, client, upstream, idle);
   Pump up(shared, client, upstream, {bytes.to_upstream, series, &EndsSeries::tcp_received});
   Pump down(shared, upstream, client, {bytes.to_client, series, &EndsSeries::tcp_sent});
   runtime::Scope scope;
