@@ -522,17 +522,22 @@ class Ends:
                                         stdout=subprocess.PIPE, text=True)
         self.backend = f"127.0.0.1:{json.loads(self.process.stdout.readline())['http']}"
 
-    def start(self, port, seconds, connections=16):
-        self.process.stdin.write(f"http {port} {connections} {seconds} 1024\n")
+    def tell(self, line):
+        self.process.stdin.write(line + "\n")
         self.process.stdin.flush()
+
+    def start(self, port, seconds, connections=16):
+        self.tell(f"http {port} {connections} {seconds} 1024")
         return self
 
     def is_over(self):
         return bool(select.select([self.process.stdout], [], [], 0)[0])
 
     def result(self):
-        """(how many were answered, how many failed)"""
+        """(how many were answered, how many failed); the connections are closed."""
         seen = json.loads(self.process.stdout.readline())
+        self.tell("close")
+        self.process.stdout.readline()
         return seen["exchanges"], seen["errors"]
 
     def kill(self):
