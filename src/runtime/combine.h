@@ -78,6 +78,10 @@ Task<bool> within(Reactor& reactor, base::Duration limit, Task<void> task);
 /// Runs both until one ends, cancels the other; 0 or 1 says which ended first.
 Task<int> first(Task<void> a, Task<void> b);
 
+/// The result of `task`, or nothing once `end` has ended; the other is cancelled.
+template <class T>
+Task<std::optional<T>> unless(Task<void> end, Task<T> task);
+
 /// Runs all of them beside each other to their ends.
 Task<void> all(std::vector<Task<void>> tasks);
 
@@ -127,6 +131,13 @@ template <class T>
 Task<std::optional<T>> within(Reactor& reactor, base::Duration limit, Task<T> task) {
   std::optional<T> result;
   co_await within(reactor, limit, detail::store(std::move(task), &result));
+  co_return result;
+}
+
+template <class T>
+Task<std::optional<T>> unless(Task<void> end, Task<T> task) {
+  std::optional<T> result;
+  co_await first(detail::store(std::move(task), &result), std::move(end));
   co_return result;
 }
 

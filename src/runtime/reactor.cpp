@@ -1,5 +1,6 @@
 #include "runtime/reactor.h"
 
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
@@ -20,6 +21,8 @@ namespace weft::runtime {
 namespace {
 
 constexpr int events_per_turn = 256;
+/// How often a descriptor is looked at that the kernel does not watch.
+constexpr auto poll_interval = std::chrono::milliseconds(10);
 
 /// A failure here means that the process cannot go on (no descriptors or memory for the loop itself).
 void require(bool ok, std::string_view what) {
@@ -120,12 +123,35 @@ void Soon::cancel() {
   *std::ranges::find(soon, this) = nullptr;
 }
 
+/// Stands in for the kernel's watch.
+class Registration::Polling final : private Waiter {
+ public:
+  explicit Polling(Registration& of) : of_(of), timer_(of.reactor_, *this) { wait(); }
+
+ private:
+  void wait() { timer_.set(of_.reactor_.clock().now() + poll_interval); }
+  void wake() override {
+    auto& of = of_;
+    if (of.add()) {  // the kernel tells of what is there already
+      of.polling_.reset();
+      return;
+    }
+    wait();
+    pollfd look{of.fd_, POLLIN | POLLOUT | POLLRDHUP, 0};
+    if (::poll(&look, 1, 0) > 0) of.told(static_cast<std::uint32_t>(look.revents));
+  }
+
+  Registration& of_;
+  Timer timer_;
+};
+
+// What poll(2) tells reads as what epoll(7) does.
+static_assert(POLLIN == EPOLLIN && POLLOUT == EPOLLOUT && POLLRDHUP == EPOLLRDHUP && POLLHUP == EPOLLHUP &&
+              POLLERR == EPOLLERR);
+
 Registration::Registration(Reactor& reactor, int fd, Readiness& readable, Readiness& writable)
-    : reactor_(reactor), fd_(fd), readable_(readable), writable_(writable) {
-  epoll_event event{};
-  event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
-  event.data.ptr = this;
-  require(epoll_ctl(reactor_.impl_->epoll.get(), EPOLL_CTL_ADD, fd_, &event) == 0, "epoll_ctl");
+    : reactor_(reactor), fd_(fd), readable_(readable), writable_(writable), next_turn_(reactor, *this) {
+  if (!add()) polling_ = std::make_unique<Polling>(*this);
 }
 
 Registration::~Registration() {
@@ -136,6 +162,22 @@ Registration::~Registration() {
     auto& event = impl.events[static_cast<std::size_t>(i)];
     if (event.data.ptr == this) event.data.ptr = nullptr;
   }
+}
+
+bool Registration::add() {
+  epoll_event event{};
+  event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+  event.data.ptr = this;
+  return epoll_ctl(reactor_.impl_->epoll.get(), EPOLL_CTL_ADD, fd_, &event) == 0;
+}
+
+void Registration::told(std::uint32_t events) {
+  const bool ended = (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
+  const bool readable = ended || (events & EPOLLIN) != 0;
+  const bool writable = (events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0;
+  may_read_ = may_read_ || readable;
+  has_ended_ = has_ended_ || ended;
+  dispatch(readable, writable);
 }
 
 void Registration::dispatch(bool readable, bool writable) {
@@ -215,13 +257,7 @@ bool Reactor::dispatch_events(int count) {
     if (event.data.ptr == &impl) {
       posted = true;
     } else if (event.data.ptr != nullptr) {
-      const bool ended = (event.events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
-      const bool readable = ended || (event.events & EPOLLIN) != 0;
-      const bool writable = (event.events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0;
-      auto& registration = *static_cast<Registration*>(event.data.ptr);
-      registration.may_read_ = registration.may_read_ || readable;
-      registration.has_ended_ = registration.has_ended_ || ended;
-      registration.dispatch(readable, writable);
+      static_cast<Registration*>(event.data.ptr)->told(event.events);
     }
   }
   impl.pending = 0;
@@ -243,6 +279,7 @@ bool Reactor::run_timers() {
 
 bool Reactor::run_soon() {
   auto& impl = *impl_;
+  ++turns_;  // who waits here for a new share has it
   // Only what is set by now: what these set again runs in the next turn, after new events.
   const auto count = impl.soon.size();
   for (std::size_t i = 0; i < count; ++i) {

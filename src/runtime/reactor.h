@@ -99,10 +99,35 @@ class Sleep final : public Waiter {
   std::coroutine_handle<> handle_;
 };
 
-/// A descriptor under the reactor's watch, edge-triggered in both directions and registered once.
-class Registration {
+/// `co_await reactor.yield()`: goes on after what else is ready has had its turn.
+class Yield final : public Waiter {
  public:
-  /// Registers `fd`, which must be non-blocking and outlive this.
+  explicit Yield(Reactor& reactor) : soon_(reactor, *this) {}
+  bool await_ready() const { return false; }
+  void await_suspend(std::coroutine_handle<> handle) {
+    handle_ = handle;
+    soon_.set();
+  }
+  void await_resume() const {}
+  void wake() override { handle_.resume(); }
+
+ private:
+  Soon soon_;
+  std::coroutine_handle<> handle_;
+};
+
+/// A descriptor under the reactor's watch, edge-triggered in both directions and registered once.
+class Registration final : private Waiter {
+ public:
+  /// What one descriptor may move in one turn of the loop before the others have theirs: some bulk reads, so
+  /// that a turn's own cost does not show, and a few milliseconds at most, whatever the bytes mean to who
+  /// reads them.
+  static constexpr std::uint32_t share_bytes = 256 * 1024;
+  /// What a call counts for besides its bytes: many small ones end a turn as well.
+  static constexpr std::uint32_t call_bytes = 16 * 1024;
+
+  /// Registers `fd`, which must be non-blocking and outlive this. Where the kernel refuses that
+  /// (epoll_ctl(2): ENOMEM, ENOSPC) it is polled until the kernel agrees.
   Registration(Reactor& reactor, int fd, Readiness& readable, Readiness& writable);
   Registration(const Registration&) = delete;
   Registration& operator=(const Registration&) = delete;
@@ -117,16 +142,32 @@ class Registration {
   bool may_read() const { return may_read_; }
   /// A read has taken all that was there. No effect once the peer's end is known: that is told of only once.
   void found_nothing_more() { may_read_ = has_ended_; }
+  /// The peer has ended its side or the connection is broken; what came before may still be unread.
+  bool has_ended() const { return has_ended_; }
+
+  /// Whether this turn's share is not used up. If it is, both waiters are woken in the next turn: who is told
+  /// "nothing now" and waits goes on then.
+  bool has_share();
+  /// A call has moved so many bytes.
+  void spend(std::size_t bytes) { spent_ += static_cast<std::uint32_t>(bytes) + call_bytes; }
 
  private:
   friend class Reactor;
+  class Polling;
+  void wake() override { notify_both(); }
+  bool add();
+  void told(std::uint32_t events);
   void dispatch(bool readable, bool writable);
 
   Reactor& reactor_;
   int fd_;
+  std::uint32_t turn_ = 0;  // that spent_ is of
+  std::uint32_t spent_ = 0;
   Readiness& readable_;
   Readiness& writable_;
   bool* destroyed_ = nullptr;  // of the innermost dispatch that is under way
+  Soon next_turn_;
+  std::unique_ptr<Polling> polling_;  // null: the kernel watches it
   bool may_read_ = true;
   bool has_ended_ = false;
 };
@@ -160,6 +201,8 @@ class Reactor {
 
   Sleep sleep(base::Duration duration) { return {*this, clock_.now() + duration}; }
   Sleep sleep_until(base::MonoTime at) { return {*this, at}; }
+  /// For a loop that may go on for long with what is there: lets everything else have its turn.
+  Yield yield() { return Yield(*this); }
 
   base::Clock& clock() const { return clock_; }
   /// The time at the start of this turn: cheap, good to the length of one turn.
@@ -185,7 +228,18 @@ class Reactor {
   base::Clock& clock_;
   base::MonoTime coarse_now_;
   std::optional<base::WallTime> coarse_wall_;
+  std::uint32_t turns_ = 1;
   std::unique_ptr<Impl> impl_;
 };
+
+inline bool Registration::has_share() {
+  if (turn_ != reactor_.turns_) {
+    turn_ = reactor_.turns_;
+    spent_ = 0;
+  }
+  if (spent_ < share_bytes) return true;
+  next_turn_.set();
+  return false;
+}
 
 }  // namespace weft::runtime

@@ -19,6 +19,12 @@ namespace {
 // How long accept() pauses when the process is out of descriptors.
 constexpr auto accept_pause = std::chrono::milliseconds(10);
 
+// A peer that says nothing is asked whether its machine is still there, so that a wait without a time limit
+// ends when it is not: after a minute, four times.
+constexpr int keepalive_idle_s = 60;
+constexpr int keepalive_interval_s = 15;
+constexpr int keepalive_probes = 4;
+
 struct SockAddr {
   sockaddr_storage storage{};
   socklen_t size = 0;
@@ -87,9 +93,17 @@ IoResult<Fd> open_socket(const base::Address& address, int type) {
   return fd;
 }
 
-void send_without_delay(int fd) {
-  const int on = 1;
-  ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+void set_option(int fd, int level, int option, int value) {
+  ::setsockopt(fd, level, option, &value, sizeof value);
+}
+
+/// What every TCP connection wants. Of a listening socket what it accepts inherits it (tcp(7)).
+void set_up_tcp(int fd) {
+  set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+  set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+  set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, keepalive_idle_s);
+  set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, keepalive_interval_s);
+  set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, keepalive_probes);
 }
 
 /// Removes a socket file that nobody listens on; one with a listener is left for bind to report.
@@ -107,14 +121,13 @@ IoResult<Fd> listen_typed(const base::Address& address, int type, int backlog) {
   if (!name) return std::unexpected(name.error());
   auto fd = open_socket(address, type);
   if (!fd) return fd;
-  const int on = 1;
-  const bool is_unix = address.family() == base::Address::Family::unix_path;
-  if (is_unix) {
+  if (address.family() == base::Address::Family::unix_path) {
     remove_stale(address, *name, type);
     // The file gets the socket's mode less the umask: nobody else may connect, not even for a moment.
     ::fchmod(fd->get(), 0600);
   } else {
-    ::setsockopt(fd->get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    set_option(fd->get(), SOL_SOCKET, SO_REUSEADDR, 1);
+    set_up_tcp(fd->get());
   }
   if (::bind(fd->get(), name->get(), name->size) != 0) return last_error();
   if (::listen(fd->get(), backlog) != 0) return last_error();
@@ -172,11 +185,12 @@ Socket::Socket(Reactor& reactor, Fd fd, base::Address peer)
 
 IoResult<std::size_t> Socket::try_read(std::span<char> into) {
   if (failed_.code != 0) return std::unexpected(failed_);
-  if (!registration_.may_read()) return io_error(EAGAIN);
+  if (!registration_.may_read() || !registration_.has_share()) return io_error(EAGAIN);
   while (true) {
     const auto count = receive(fd_.get(), into);
     if (count >= 0) {
       const auto size = static_cast<std::size_t>(count);
+      registration_.spend(size);
       if (size > 0 && size < into.size()) registration_.found_nothing_more();
       return size;
     }
@@ -188,18 +202,26 @@ IoResult<std::size_t> Socket::try_read(std::span<char> into) {
 
 IoResult<std::size_t> Socket::try_write(std::span<const iovec> from) {
   if (failed_.code != 0) return std::unexpected(failed_);
+  if (!registration_.has_share()) return io_error(EAGAIN);
   while (true) {
     const auto count = send(fd_.get(), from);
-    if (count >= 0) return static_cast<std::size_t>(count);
+    if (count >= 0) {
+      registration_.spend(static_cast<std::size_t>(count));
+      return static_cast<std::size_t>(count);
+    }
     if (errno != EINTR) return last_error();
   }
 }
 
 IoResult<std::size_t> Socket::splice(int from, int to, std::size_t size) {
   if (failed_.code != 0) return std::unexpected(failed_);
+  if (!registration_.has_share()) return io_error(EAGAIN);
   while (true) {
     const auto count = ::splice(from, nullptr, to, nullptr, size, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
-    if (count >= 0) return static_cast<std::size_t>(count);
+    if (count >= 0) {
+      registration_.spend(static_cast<std::size_t>(count));
+      return static_cast<std::size_t>(count);
+    }
     if (errno != EINTR) return last_error();
   }
 }
@@ -260,7 +282,7 @@ Task<IoResult<std::unique_ptr<Stream>>> Acceptor::accept() {
     Fd fd(::accept4(fd_.get(), name.get(), &name.size, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (fd) {
       auto peer = from_sockaddr(name.storage, name.size);
-      if (name.storage.ss_family != AF_UNIX) send_without_delay(fd.get());
+      if (++accepted_ % accepts_per_turn == 0) co_await reactor_.yield();
       co_return std::make_unique<Socket>(reactor_, std::move(fd), std::move(peer));
     }
     const int code = errno;
@@ -279,7 +301,7 @@ Task<IoResult<std::unique_ptr<Stream>>> connect(Reactor& reactor, base::Address 
   if (!name) co_return std::unexpected(name.error());
   auto fd = open_socket(to, SOCK_STREAM);
   if (!fd) co_return std::unexpected(fd.error());
-  if (to.family() != base::Address::Family::unix_path) send_without_delay(fd->get());
+  if (to.family() != base::Address::Family::unix_path) set_up_tcp(fd->get());
   if (::connect(fd->get(), name->get(), name->size) != 0) {
     // A Unix socket whose backlog is full answers EAGAIN and never becomes writable for it: that is a
     // refusal.
@@ -316,7 +338,10 @@ IoResult<Fd> connect_messages(const std::string& path) {
 Task<IoResult<Fd>> accept_fd(Reactor& reactor, int listening) {
   while (true) {
     Fd fd(::accept4(listening, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
-    if (fd) co_return fd;
+    if (fd) {
+      co_await reactor.yield();
+      co_return fd;
+    }
     const int code = errno;
     if (code == EAGAIN) {
       co_await until_readable(reactor, listening);

@@ -19,13 +19,15 @@
 
 namespace weft::runtime {
 
-/// A connected, non-blocking stream socket.
+/// A connected, non-blocking stream socket. One that moves much pauses after its share of a turn (as if
+/// nothing were there, or no room), so that no loop over what is there keeps others from theirs.
 class Socket final : public Stream {
  public:
   Socket(Reactor& reactor, Fd fd, base::Address peer);
 
   IoResult<std::size_t> try_read(std::span<char> into) override;
   bool may_read() const override { return failed_.code != 0 || registration_.may_read(); }
+  bool has_ended() const override { return failed_.code != 0 || registration_.has_ended(); }
   IoResult<std::size_t> try_write(std::span<const iovec> from) override;
   IoResult<std::size_t> try_read_into(int pipe, std::size_t size) override;
   IoResult<std::size_t> try_write_from(int pipe, std::size_t size) override;
@@ -44,8 +46,12 @@ class Socket final : public Stream {
   Registration registration_;
 };
 
-/// A bound and listening, non-blocking, close-on-exec socket. A Unix path is made with mode 0600 (an existing
-/// socket file that nobody listens on is replaced).
+/// Connections that one listening socket yields before everything else has a turn.
+inline constexpr int accepts_per_turn = 16;
+
+/// A bound and listening, non-blocking, close-on-exec socket. Of TCP: what it accepts sends without delay,
+/// and finds out within two minutes that the peer's machine is gone. A Unix path is made with mode 0600 (an
+/// existing socket file that nobody listens on is replaced).
 IoResult<Fd> listen_on(const base::Address& address, int backlog = 4096);
 /// The address that a socket is bound to (with the port that the kernel picked for port 0).
 base::Address local_address(int fd);
@@ -71,6 +77,7 @@ class Acceptor {
   Readiness readable_;
   Readiness unused_;
   Registration registration_;
+  int accepted_ = 0;
 };
 
 /// Connects within `limit`, else ETIMEDOUT.

@@ -111,6 +111,8 @@ class MemoryStream final : public Stream, private Waiter {
     return count;
   }
 
+  bool has_ended() const override { return failed_.code != 0 || pair_->directions[1 - side_].has_ended; }
+
   IoResult<std::size_t> try_write(std::span<const iovec> from) override {
     if (failed_.code != 0) return std::unexpected(failed_);
     if (out().has_ended || other_end() == nullptr) return io_error(EPIPE);

@@ -27,6 +27,8 @@ class Stream {
   virtual IoResult<std::size_t> try_read(std::span<char> into) = 0;
   /// False: a read would surely find nothing.
   virtual bool may_read() const { return true; }
+  /// The peer has ended its side or the connection is broken: known without reading what came before.
+  virtual bool has_ended() const = 0;
   /// Bytes taken from the front of `from`; EAGAIN if there is no room (writable() is notified later). At most
   /// IOV_MAX parts.
   virtual IoResult<std::size_t> try_write(std::span<const iovec> from) = 0;

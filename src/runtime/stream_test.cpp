@@ -1,11 +1,15 @@
 // Streams over memory and sockets, messages with descriptors.
 #include "runtime/stream.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/random.h"
 #include "runtime/combine.h"
 #include "runtime/pipe.h"
 #include "runtime/socket.h"
@@ -71,6 +75,36 @@ TEST(MemoryPair, FailEndsWhoWaits) {
   EXPECT_EQ(reading.take().error().code, ECANCELED);
 }
 
+TEST(MemoryPair, EndIsKnownWithoutReading) {
+  Reactor reactor;
+  auto [a, b] = memory_pair(reactor);
+  reactor.block_on([](Stream& to) -> Task<void> { co_await write_all(to, "unread"); }(*a));
+  EXPECT_FALSE(b->has_ended());
+  a.reset();
+  EXPECT_TRUE(b->has_ended());
+}
+
+TEST(Pipe, GivesBackWhatItTookAndHoldsNothingWhenEmpty) {
+  Pipe pipe(40'000);
+  base::Random random(1);
+  std::string put;
+  std::string taken;
+  while (put.size() < 10'000'000) {
+    const std::string first(random.below(9000), static_cast<char>('a' + random.below(26)));
+    std::string second(random.below(9000), static_cast<char>('a' + random.below(26)));
+    iovec parts[] = {{const_cast<char*>(first.data()), first.size()}, {second.data(), second.size()}};
+    put += (first + second).substr(0, pipe.put(parts));
+    std::string into(random.below(20'000), '\0');
+    into.resize(pipe.take(into));
+    taken += into;
+    ASSERT_EQ(pipe.memory() == 0, pipe.empty());
+  }
+  std::string rest(40'000, '\0');
+  rest.resize(pipe.take(rest));
+  EXPECT_EQ(taken + rest, put);
+  EXPECT_EQ(pipe.memory(), 0U);
+}
+
 TEST(Pipe, HoldsBoundedMemoryAlsoIfItNeverRunsEmpty) {
   constexpr std::size_t capacity = 4096;
   Pipe pipe(capacity);
@@ -123,6 +157,99 @@ TEST(Socket, CarriesBytesOverEachFamily) {
     reactor.block_on(expect_transfer(*client, *server, large));
     reactor.block_on(expect_transfer(*server, *client, large));
   }
+}
+
+/// Two connected sockets; the second is the raw descriptor.
+std::pair<std::unique_ptr<Socket>, Fd> socket_and_peer(Reactor& reactor) {
+  int ends[2];
+  EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
+  return {std::make_unique<Socket>(reactor, Fd(ends[0]), base::Address()), Fd(ends[1])};
+}
+
+/// How often `call` succeeds before it would block.
+int times_in_a_row(const std::function<IoResult<std::size_t>()>& call) {
+  for (int count = 0;; ++count) {
+    if (const auto moved = call(); !moved) {
+      EXPECT_TRUE(moved.error().would_block());
+      return count;
+    }
+  }
+}
+
+TEST(Socket, LeavesOthersTheirTurnHoweverMuchThereIs) {
+  constexpr int calls = Registration::share_bytes / Registration::call_bytes;
+  Reactor reactor;
+  auto [socket, peer] = socket_and_peer(reactor);
+  const std::string text(200, 'x');
+  ASSERT_EQ(::write(peer.get(), text.data(), text.size()), 200);
+  reactor.poll();
+  char byte = 'y';
+  iovec one{&byte, 1};
+  EXPECT_EQ(times_in_a_row([&] { return socket->try_read({&byte, 1}); }), calls);
+  EXPECT_EQ(times_in_a_row([&] { return socket->try_read({&byte, 1}); }), 0);
+  reactor.block_on([](Stream& stream) -> Task<void> { co_await Wait(stream.readable()); }(*socket));
+  EXPECT_EQ(times_in_a_row([&] { return socket->try_write({&one, 1}); }), calls);
+  reactor.block_on([](Stream& stream) -> Task<void> { co_await Wait(stream.writable()); }(*socket));
+  ::shutdown(peer.get(), SHUT_WR);
+  EXPECT_EQ(reactor.block_on(read_all(*socket)).value_or("").size(), 200U - calls);
+}
+
+TEST(Socket, EndIsKnownWithoutReading) {
+  Reactor reactor;
+  auto [socket, peer] = socket_and_peer(reactor);
+  ASSERT_EQ(::write(peer.get(), "unread", 6), 6);
+  reactor.poll();
+  EXPECT_FALSE(socket->has_ended());
+  peer.reset();
+  reactor.poll();
+  EXPECT_TRUE(socket->has_ended());
+}
+
+TEST(Socket, PeersThatAreGoneAreFoundOut) {
+  Reactor reactor;
+  Acceptor acceptor(reactor, std::move(*listen_on(base::Address::loopback(0))));
+  auto [client, server] = reactor.block_on(connected_pair(reactor, acceptor));
+  for (const int fd : {client->fd(), server->fd()}) {
+    for (const auto& [level, option, wanted] : {std::tuple<int, int, int>(SOL_SOCKET, SO_KEEPALIVE, 1),
+                                                std::tuple<int, int, int>(IPPROTO_TCP, TCP_KEEPIDLE, 60),
+                                                std::tuple<int, int, int>(IPPROTO_TCP, TCP_KEEPINTVL, 15),
+                                                std::tuple<int, int, int>(IPPROTO_TCP, TCP_KEEPCNT, 4),
+                                                std::tuple<int, int, int>(IPPROTO_TCP, TCP_NODELAY, 1)}) {
+      int value = 0;
+      socklen_t size = sizeof value;
+      ASSERT_EQ(::getsockopt(fd, level, option, &value, &size), 0);
+      EXPECT_EQ(value, wanted) << option;
+    }
+  }
+}
+
+TEST(Acceptor, LeavesOthersTheirTurnHoweverManyCome) {
+  Reactor reactor;
+  Acceptor acceptor(reactor, std::move(*listen_on(base::Address::loopback(0))));
+  std::vector<std::unique_ptr<Stream>> clients;
+  for (int i = 0; i < 2 * accepts_per_turn; ++i) {
+    clients.push_back(*reactor.block_on(connect(reactor, acceptor.address(), 5s)));
+  }
+  int accepted = 0;
+  Scope scope;
+  scope.spawn([](Acceptor& from, int& count) -> Task<void> {
+    while (count < 2 * accepts_per_turn) {
+      const auto stream = co_await from.accept();
+      if (!stream) co_return;
+      ++count;
+    }
+  }(acceptor, accepted));
+  EXPECT_LE(accepted, accepts_per_turn);
+  reactor.block_on(scope.join());
+  EXPECT_EQ(accepted, 2 * accepts_per_turn);
+}
+
+TEST(Registration, WhatTheKernelDoesNotWatchIsPolled) {
+  const TemporaryFolder folder;
+  const Fd fd(::open(folder.file("s").c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600));  // epoll_ctl(2): EPERM
+  ASSERT_TRUE(fd);
+  Reactor reactor;
+  EXPECT_TRUE(reactor.block_on(within(reactor, 10s, until_readable(reactor, fd.get()))));
 }
 
 TEST(Socket, DeadlineFailsWhoWaits) {

@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "runtime/block.h"
+
 namespace weft::http::h1 {
 
 /// A whole head with its last empty line. Envoy takes 60 KiB, nginx 32 KiB, HAProxy 16 KiB.
@@ -23,9 +25,12 @@ inline constexpr std::size_t max_chunk_size_digits = 16;
 /// Content-Length and chunk sizes stay below what a signed offset can hold.
 inline constexpr std::uint64_t max_body_length = INT64_MAX;
 
+/// Interim responses (1xx) to one request. Servers send one or two.
+inline constexpr int max_interim_responses = 32;
+
 /// The receive buffer of a connection: what one read can bring. A head that is larger makes it grow.
-inline constexpr std::size_t receive_buffer_bytes = 16 * 1024;
+inline constexpr std::size_t receive_buffer_bytes = runtime::small_block_bytes;
 /// It grows to this for bodies of at least that length, to save system calls.
-inline constexpr std::size_t bulk_buffer_bytes = 64 * 1024;
+inline constexpr std::size_t bulk_buffer_bytes = runtime::bulk_block_bytes;
 
 }  // namespace weft::http::h1
