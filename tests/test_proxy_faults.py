@@ -302,10 +302,10 @@ class HalfOpen(proxies.ProxyTest):
 
 
 class SlowUpstreams(proxies.ProxyTest):
-    def start_limited(self, serve, timeout):
+    def start_limited(self, serve, timeout, **route):
         self.app = self.backend(serve)
         self.port = proxies.free_port()
-        self.weft = self.proxy(proxies.config(self.port, [self.app.address], timeout=timeout))
+        self.weft = self.proxy(proxies.config(self.port, [self.app.address], timeout=timeout, **route))
 
     def test_no_answer(self):
         self.start_limited(lambda peer: peer.rest(), "200ms")
@@ -322,7 +322,7 @@ class SlowUpstreams(proxies.ProxyTest):
                 peer.request()
                 peer.send(f"HTTP/1.1 200 OK\r\n{fields}\r\n\r\n".encode(), begun)
                 peer.rest()
-            self.start_limited(serve, "200ms")
+            self.start_limited(serve, "5s", idleTimeout="200ms")
             with self.assertRaises((proxies.Cut, ConnectionError)):
                 self.connect().ask()
 

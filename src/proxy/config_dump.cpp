@@ -38,6 +38,7 @@ Json route_json(const snapshot::Route& route) {
           {"match", {{is_exact ? "exact" : "prefix", route.match.path}}},
           {"cluster", route.cluster},
           {"timeout", base::format_duration(route.timeout)},
+          {"idleTimeout", base::format_duration(route.idle_timeout)},
           {"origin", origin_json(route.origin)}};
 }
 

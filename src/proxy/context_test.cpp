@@ -361,6 +361,57 @@ TEST_F(ContextFlow, ListenerUnderAnotherNameIsTheSame) {
   EXPECT_EQ(body_of(wire.exchange(get_text)), "b1");
 }
 
+TEST_F(ContextFlow, ListenerThatBecomesOpaqueEndsItsHttpConnections) {
+  backend(1).mode = Backend::Mode::by_hand;
+  auto snapshot = simple({1});
+  apply(snapshot);
+  auto busy = connect();
+  busy.send(get_text);
+  backend(1).mode = Backend::Mode::answer;
+  auto idle = connect();
+  EXPECT_EQ(body_of(idle.exchange(get_text)), "b1");
+  snapshot.listeners[0].protocol = snapshot::Protocol::tcp;
+  snapshot.listeners[0].cluster = "app";
+  apply(snapshot);
+  EXPECT_TRUE(idle.is_closed());
+  EXPECT_FALSE(busy.is_closed());
+  backend(1).wires.at(0)->send("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+  EXPECT_EQ(status_of_response(busy.receive()), 200);
+  EXPECT_TRUE(busy.is_closed());
+}
+
+TEST_F(ContextFlow, ConnectionsWithinTheProcessAreNoClientsAndNoSockets) {
+  backend(1);
+  apply(web_context({1}));
+  apply(shop_context({1}));
+  auto wire = connect();
+  EXPECT_EQ(body_of(wire.exchange(get_text)), "b1");
+  for (const auto* name : {"weft_downstream_connections_active", "weft_upstream_connections_active",
+                           "weft_local_connections_active"}) {
+    EXPECT_EQ(total(name), 1U) << name;
+  }
+  apply(web_context({}));
+  EXPECT_EQ(total("weft_local_connections_active"), 0U);
+  EXPECT_EQ(total("weft_local_connections_total"), 1U);
+}
+
+TEST_F(ContextFlow, ConnectionsAtRestDoNotWakeTheWorker) {
+  backend(1);
+  apply(simple({1}));
+  std::vector<std::unique_ptr<Wire>> wires;
+  for (int i = 0; i < 50; ++i) {
+    wires.emplace_back(new Wire(connect()));
+    advance(100ms);
+  }
+  int turns = 0;
+  for (int i = 0; i < 600; ++i) {
+    clock_.advance(100ms);
+    while (reactor_.poll()) ++turns;
+  }
+  EXPECT_LE(turns, 60 / 5 + 1);  // housekeeping
+  EXPECT_EQ(worker_->connections(), 50U);
+}
+
 TEST_F(ContextFlow, IdleOpaqueConnectionIsClosedInTime) {
   backend(1).mode = Backend::Mode::by_hand;
   apply(tcp_context({1}));

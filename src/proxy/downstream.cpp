@@ -36,55 +36,50 @@ bool Codec::is_bloated() const {
   return reader.head().headers.capacity() + writer.capacity() > http::h1::receive_buffer_bytes;
 }
 
+ClientCount::ClientCount(telemetry::ProxyCounters& counters, const Peer& peer)
+    : active_(peer.context ? nullptr : &counters.downstream_connections_active) {
+  if (active_ == nullptr) return;
+  ++counters.downstream_connections;
+  ++*active_;
+}
+
+ClientCount::~ClientCount() {
+  if (active_ != nullptr) --*active_;
+}
+
 Downstream::Downstream(Worker& owner, LocalPtr<ListenerState> from,
                        std::unique_ptr<runtime::Stream> connection, Peer caller)
     : worker(owner),
       listener(std::move(from)),
       peer(std::move(caller)),
       stream(std::move(connection)),
-      timer_(owner.reactor, *this),
-      place_(owner.downstreams_.insert(owner.downstreams_.end(), this)) {
-  ++worker.shard.proxy.downstream_connections;
-  ++worker.shard.proxy.downstream_connections_active;
-}
+      count_(worker.shard.proxy, peer),
+      place_(owner.downstreams_.insert(owner.downstreams_.end(), this)) {}
 
 Downstream::~Downstream() {
   if (codec_) worker.give_codec(std::move(codec_));
-  --worker.shard.proxy.downstream_connections_active;
   worker.downstreams_.erase(place_);
 }
 
 bool Downstream::is_ending() const {
-  return listener->is_removed || worker.is_draining() ||
-         requests_ >= worker.limits().max_requests_per_connection;
+  return listener->is_removed || listener->config->protocol != snapshot::Protocol::http1 ||
+         worker.is_draining() || requests_ >= worker.limits().max_requests_per_connection;
 }
 
-void Downstream::begin_wait() {
-  const auto& limits = worker.limits();
-  const auto now = worker.reactor.coarse_now();
-  is_waiting_ = true;
-  had_begun_ = false;
-  const auto own = listener->config->idle_timeout;
-  const auto idle = own.count() > 0 ? own : limits.idle_timeout;
-  idle_until_ = now + idle;
-  if (!timer_.is_set()) timer_.set(now + std::min(limits.head_timeout, idle));
+void Downstream::wait_for(base::Duration limit) {
+  wait_until_ = worker.reactor.coarse_now() + limit;
+  worker.sweep_by(wait_until_);
 }
 
-void Downstream::wake() {
-  if (!is_waiting_) return;
-  const auto now = worker.reactor.coarse_now();
-  const bool begun = has_begun();
-  if (begun ? had_begun_ : now >= idle_until_) {
-    stream->fail({ETIMEDOUT});
-    return;
-  }
-  had_begun_ = begun;
-  const base::MonoTime next = now + worker.limits().head_timeout;
-  timer_.set(begun ? next : std::min(next, idle_until_));
+base::MonoTime Downstream::close_if_late() {
+  const auto until = wait_until_;
+  if (until > worker.reactor.coarse_now()) return until;
+  stream->fail({ETIMEDOUT});  // may be the end of this
+  return base::MonoTime::max();
 }
 
 void Downstream::close_if_idle() {
-  if (is_waiting_ && !has_begun()) stream->fail({ECANCELED});
+  if (wait_until_ != base::MonoTime::max() && !has_begun()) stream->fail({ECANCELED});
 }
 
 std::optional<http::h1::ReadResult<void>> Downstream::try_head() {
@@ -97,13 +92,22 @@ std::optional<http::h1::ReadResult<void>> Downstream::try_head() {
 runtime::Task<void> Downstream::run() {
   bool keep_alive = true;
   while (keep_alive) {
-    begin_wait();
+    const auto own_limit = listener->config->idle_timeout;
     auto head = try_head();
+    bool had_begun = has_begun();
+    if (!head)
+      wait_for(had_begun               ? worker.limits().head_timeout
+               : own_limit.count() > 0 ? own_limit
+                                       : worker.limits().idle_timeout);
     while (!head) {
       co_await runtime::Wait(stream->readable());
       head = try_head();
+      if (!head && !had_begun && has_begun()) {
+        had_begun = true;
+        wait_for(worker.limits().head_timeout);
+      }
     }
-    is_waiting_ = false;
+    wait_until_ = base::MonoTime::max();
     if (!*head && head->error().kind != http::h1::ReadError::Kind::refused) co_return;
     ++requests_;
     keep_alive =

@@ -36,7 +36,20 @@ struct Codec {
   runtime::Deadline write_deadline;
 };
 
-class Downstream final : private runtime::Waiter {
+/// A client's connection among those that are counted, from accept to end.
+class ClientCount {
+ public:
+  ClientCount(telemetry::ProxyCounters& counters, const Peer& peer);
+  ClientCount(const ClientCount&) = delete;
+  ClientCount& operator=(const ClientCount&) = delete;
+  ~ClientCount();
+
+ private:
+  /// The gauge that it counts in; null: its other end is a chain of this process, which counts it.
+  std::uint64_t* active_;
+};
+
+class Downstream final {
  public:
   Downstream(Worker& worker, LocalPtr<ListenerState> listener, std::unique_ptr<runtime::Stream> stream,
              Peer peer);
@@ -48,6 +61,9 @@ class Downstream final : private runtime::Waiter {
   runtime::Task<void> run();
   /// Ends it if no request is under way.
   void close_if_idle();
+  /// Ends it if the time for its next request is over. When that will be; MonoTime::max() while one is under
+  /// way.
+  base::MonoTime close_if_late();
   /// No further request shall come on it.
   bool is_ending() const;
 
@@ -68,19 +84,15 @@ class Downstream final : private runtime::Waiter {
  private:
   /// The next head, or what was found in its place; nothing if more must arrive.
   std::optional<http::h1::ReadResult<void>> try_head();
-  void begin_wait();
+  /// The wait for a request ends after that time.
+  void wait_for(base::Duration limit);
   bool has_begun() const { return codec_ != nullptr && codec_->reader.has_begun(); }
-  /// Limits the wait for a request: a connection may rest for the idle limit, and a head that has begun must
-  /// be whole after the head limit, give or take one: the timer looks only that often, so that a request
-  /// costs no timer.
-  void wake() override;
 
   std::unique_ptr<Codec> codec_;
-  runtime::Timer timer_;
-  base::MonoTime idle_until_{};
+  /// Of the wait for a request; MonoTime::max() while one is under way.
+  base::MonoTime wait_until_ = base::MonoTime::max();
   std::uint32_t requests_ = 0;
-  bool is_waiting_ = false;
-  bool had_begun_ = false;
+  const ClientCount count_;
   std::list<Downstream*>::iterator place_;
 };
 

@@ -16,20 +16,19 @@ ConnectionPlace::ConnectionPlace(LocalPtr<EndpointState> endpoint) : endpoint_(s
 
 ConnectionPlace::~ConnectionPlace() {
   if (!endpoint_) return;
-  if (is_connected_) {
-    --endpoint_->counters_.upstream_connections_active;
-  } else {
-    ++endpoint_->counters_.upstream_connect_failures;
-  }
+  if (active_ != nullptr) --*active_;
   --endpoint_->connections_;
   endpoint_->call_next({});
 }
 
-void ConnectionPlace::connected() {
-  is_connected_ = true;
-  ++endpoint_->counters_.upstream_connections;
-  ++endpoint_->counters_.upstream_connections_active;
+void ConnectionPlace::connected(bool is_local) {
+  auto& counters = endpoint_->counters_;
+  ++(is_local ? counters.local_connections : counters.upstream_connections);
+  active_ = is_local ? &counters.local_connections_active : &counters.upstream_connections_active;
+  ++*active_;
 }
+
+void ConnectionPlace::failed() { ++endpoint_->counters_.upstream_connect_failures; }
 
 UpstreamConnection::UpstreamConnection(runtime::Reactor& reactor, ConnectionPlace place,
                                        std::unique_ptr<runtime::Stream> stream, bool is_local)

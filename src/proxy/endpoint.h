@@ -35,15 +35,18 @@ class ConnectionPlace {
   explicit ConnectionPlace(LocalPtr<EndpointState> endpoint);
   ConnectionPlace(ConnectionPlace&&) = default;
   ConnectionPlace& operator=(ConnectionPlace&&) = delete;
-  /// Without connected() it was a failure to connect.
+  /// Without connected() or failed() the attempt was given up.
   ~ConnectionPlace();
 
-  void connected();
+  /// `is_local`: within this process.
+  void connected(bool is_local);
+  void failed();
   EndpointState& endpoint() const { return *endpoint_; }
 
  private:
   LocalPtr<EndpointState> endpoint_;  // null when moved from
-  bool is_connected_ = false;
+  /// The gauge that it counts in; null: none yet.
+  std::uint64_t* active_ = nullptr;
 };
 
 /// One HTTP/1.1 connection to an endpoint. At rest it lies in its endpoint's pool and watches for the peer's

@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <optional>
 
+#include "http/h1/limits.h"
 #include "proxy/rewrite.h"
 #include "proxy/tunnel.h"
 #include "proxy/worker.h"
@@ -28,6 +29,11 @@ class Abort final : private runtime::Waiter {
   runtime::Soon soon_;
 };
 
+/// Why nothing can be had of the client, or nothing be given to it.
+Failure failure_of_client(runtime::IoError error) {
+  return error.code == ETIMEDOUT ? Failure::downstream_timeout : Failure::downstream_closed;
+}
+
 Failure failure_of_client(Request& request, const ReadError& error) {
   request.keep_alive = false;
   if (error.kind == ReadError::Kind::refused) {
@@ -35,12 +41,11 @@ Failure failure_of_client(Request& request, const ReadError& error) {
     if (!request.has_begun_response) request.status = http::h1::status_of(error.refusal);
     return Failure::malformed_request;
   }
-  return error.io.code == ETIMEDOUT ? Failure::downstream_timeout : Failure::downstream_closed;
+  return failure_of_client(error.io);
 }
 
-/// What goes on beside the wait for a response: the rest of the request's body is sent, or, where there is
-/// none, the client is watched. Either may find that the client is gone and breaks the upstream connection
-/// then.
+/// What goes on beside the wait for a response: the rest of the request's body is sent, and the client is
+/// watched. Either may find that the client is gone and breaks the upstream connection then.
 class ClientSide final : private runtime::Waiter {
  public:
   ClientSide(Request& request, UpstreamConnection& upstream)
@@ -50,12 +55,14 @@ class ClientSide final : private runtime::Waiter {
   ClientSide& operator=(const ClientSide&) = delete;
 
   /// Sends what of the body follows the first piece.
-  void upload() { start(send_rest()); }
-  /// Costs nothing until the client's stream becomes readable.
-  void watch() { request_.client.stream->readable().wait(*this); }
+  void upload();
+  /// Finds out when the client has left, without reading: what it has pipelined waits where it is.
+  void watch();
 
-  /// Why the client's part cannot go on; none if it can.
-  Failure failure() const { return failure_; }
+  /// What made an exchange end by `failure`: the client, if it is to blame.
+  Failure cause_of(Failure failure) const {
+    return failure_ == Failure::none || is_of_client(failure) ? failure : failure_;
+  }
   bool is_uploading() const { return is_uploading_; }
 
  private:
@@ -64,16 +71,11 @@ class ClientSide final : private runtime::Waiter {
     void wake() override {}
   };
 
-  void wake() override { start(look()); }
-  void start(runtime::Task<void> task) {
-    running_ = runtime::Running(std::move(task), ended_);
-    running_.start();
-  }
+  void wake() override { watch(); }
   void fail(Failure failure) {
     failure_ = failure;
     abort_.set();
   }
-  runtime::Task<void> look();
   runtime::Task<void> send_rest();
 
   Request& request_;
@@ -85,26 +87,25 @@ class ClientSide final : private runtime::Waiter {
   bool is_uploading_ = false;
 };
 
-runtime::Task<void> ClientSide::look() {
-  auto& reader = request_.client.reader();
-  // Reading moves what is buffered, the kept piece of the body included.
-  if (!request_.first_piece.empty()) request_.is_body_gone = true;
-  while (true) {
-    const auto size = co_await reader.read_ahead();
-    if (!size && size.error().code == ENOBUFS) co_return;  // many pipelined requests: they wait
-    if (!size || *size == 0) {
-      fail(Failure::downstream_closed);
-      co_return;
-    }
-  }
+void ClientSide::watch() {
+  auto& stream = *request_.client.stream;
+  if (stream.has_ended()) return fail(Failure::downstream_closed);
+  stream.readable().wait(*this);
+}
+
+void ClientSide::upload() {
+  is_uploading_ = true;
+  running_ = runtime::Running(send_rest(), ended_);
+  running_.start();
 }
 
 runtime::Task<void> ClientSide::send_rest() {
   auto& reader = request_.client.reader();
-  is_uploading_ = true;
   request_.is_body_gone = true;
-  while (true) {
-    request_.client.read_deadline().expires_after(request_.worker.limits().body_timeout);
+  while (is_uploading_) {
+    if (!request_.awaits_response()) {
+      request_.client.read_deadline().expires_after(request_.worker.limits().body_timeout);
+    }
     const auto piece = co_await reader.read_body();
     request_.client.read_deadline().clear();
     if (!piece) {
@@ -114,16 +115,17 @@ runtime::Task<void> ClientSide::send_rest() {
     request_.bytes_received += piece->size();
     const bool last = reader.body_done();
     const bool has_trailers = last && !reader.trailers().empty();
-    upstream_.limit_write_pauses(request_.pause_limit());
+    request_.await_response(last);
+    watch();
     const auto sent =
         co_await upstream_.writer.write(*piece, last, has_trailers ? &reader.trailers() : nullptr);
     // If the endpoint takes no more, its response says why, or its end does.
     if (!sent) co_return;
     // It may have waited for this piece within its response.
-    if (!upstream_.reader.body_done()) upstream_.deadline.expires_after(request_.pause_limit());
-    if (last) break;
+    upstream_.deadline.expires_after(request_.has_begun_response ? request_.pause_limit()
+                                                                 : request_.time_left());
+    is_uploading_ = !last;
   }
-  is_uploading_ = false;
 }
 
 Failure failure_of_upstream(const ReadError& error) {
@@ -142,6 +144,7 @@ Failure take_first_piece(Request& request) {
   request.took_first_piece = true;
   request.first_piece = **piece;
   request.bytes_received += request.first_piece.size();
+  request.await_response(reader.body_done());
   return Failure::none;
 }
 
@@ -162,12 +165,24 @@ http::h1::Writer::Sending send_to_client(Request& request, std::string_view piec
 }
 
 /// Passes an interim response on; none to a client that knows no such thing.
-runtime::Task<Failure> send_interim(Request& request, message::ResponseHead& interim) {
+runtime::Task<Failure> send_interim(Request& request, UpstreamConnection& upstream) {
+  if (++request.interim_responses > http::h1::max_interim_responses) {
+    request.reason = "the service sends interim responses without end";
+    co_return Failure::malformed_response;
+  }
   if (request.is_http10()) co_return Failure::none;
+  auto& interim = upstream.reader.head();
   rewrite_response(request, interim);
   request.client.writer().put_head(interim, Framing{});
   const auto sent = co_await request.client.writer().flush();
-  co_return sent ? Failure::none : Failure::downstream_closed;
+  if (!sent) co_return failure_of_client(sent.error());
+  if (interim.status == 100 && !request.client.reader().body_done() && request.awaits_response()) {
+    // The service has asked for the body: it is the client's turn.
+    request.await_response(false);
+    upstream.deadline.clear();
+    request.client.read_deadline().expires_after(request.worker.limits().body_timeout);
+  }
+  co_return Failure::none;
 }
 
 /// Whether bytes both ways follow the head: after 101, or a 2xx to CONNECT (RFC 9110, 9.3.6).
@@ -195,11 +210,14 @@ runtime::Task<Failure> send_response(Request& request, UpstreamConnection& upstr
   if (ends_by_close || request.client.is_ending()) request.keep_alive = false;
   rewrite_response(request, response);
   request.client.writer().put_head(response, framing);
+  upstream.deadline.clear();
   // Until it is whole: a clean end of the connection would say that it is.
   if (ends_by_close) request.client.stream->reset_at_close(true);
   if (!reader.body_done() && reader.buffered().empty()) {
     request.status = response.status;
-    if (!co_await send_to_client(request, {})) co_return Failure::downstream_closed;
+    if (const auto sent = co_await send_to_client(request, {}); !sent) {
+      co_return failure_of_client(sent.error());
+    }
   }
   while (true) {
     auto piece = reader.try_body();
@@ -208,14 +226,14 @@ runtime::Task<Failure> send_response(Request& request, UpstreamConnection& upstr
       co_await runtime::Wait(upstream.stream().readable());
       piece = reader.try_body();
     }
-    upstream.deadline.expires_after(request.time_left());
+    upstream.deadline.clear();
     if (!*piece) co_return broken_off(request, piece->error());
     request.status = response.status;
     const bool last = reader.body_done();
     const bool has_trailers = last && !reader.trailers().empty();
-    if (!co_await send_to_client(request, **piece, last, has_trailers ? &reader.trailers() : nullptr)) {
-      co_return Failure::downstream_closed;
-    }
+    const auto sent =
+        co_await send_to_client(request, **piece, last, has_trailers ? &reader.trailers() : nullptr);
+    if (!sent) co_return failure_of_client(sent.error());
     request.bytes_sent += (*piece)->size();
     if (last) break;
   }
@@ -238,11 +256,13 @@ runtime::Task<Failure> run_tunnel(Request& request, UpstreamConnection& upstream
   request.keep_alive = false;
   rewrite_response(request, response);
   request.client.writer().put_head(response, Framing{});
-  if (!co_await send_to_client(request, {})) co_return Failure::downstream_closed;
+  if (const auto sent = co_await send_to_client(request, {}); !sent) {
+    co_return failure_of_client(sent.error());
+  }
   upstream.deadline.clear();
   request.unpin();
   TunnelBytes bytes;
-  co_await tunnel(request.worker.reactor, *request.client.stream, upstream.stream(),
+  co_await tunnel(request.worker, *request.client.stream, upstream.stream(),
                   request.client.reader().buffered(), upstream.reader.buffered(),
                   request.worker.limits().tunnel_idle_timeout, bytes);
   request.bytes_received += bytes.to_upstream;
@@ -255,23 +275,23 @@ runtime::Task<Failure> run_tunnel(Request& request, UpstreamConnection& upstream
 runtime::Task<Failure> exchange(Request& request, Lease lease) {
   auto& upstream = *lease;
   auto& response = upstream.reader.head();
-  upstream.deadline.expires_after(request.time_left());
   if (const auto failure = take_first_piece(request); failure != Failure::none) co_return failure;
-  const auto before = upstream.writer.bytes_sent();
+  upstream.deadline.expires_after(request.time_left());
   upstream.limit_write_pauses(request.pause_limit());
+  std::optional<ClientSide> client_side(std::in_place, request, upstream);
+  client_side->watch();
+  const auto before = upstream.writer.bytes_sent();
   const auto sent = co_await send_request(request, upstream);
   request.was_sent = upstream.writer.bytes_sent() != before;
   if (!sent && sent.error().code == ETIMEDOUT) co_return Failure::response_timeout;
-  // One that closes while it is written to may have answered before: that is read all the same.
-  std::optional<ClientSide> client_side(std::in_place, request, upstream);
-  if (request.client.reader().body_done()) {
-    client_side->watch();
-  } else if (sent) {
-    client_side->upload();
-  } else {
-    // Nobody reads the rest of the body, so that nothing can follow it.
-    request.keep_alive = false;
-    client_side->watch();
+  // One that closes while it is written to may have answered before: that is read all the same. Then nobody
+  // reads the rest of the body, so that nothing can follow it.
+  if (!request.client.reader().body_done()) {
+    if (sent) {
+      client_side->upload();
+    } else {
+      request.keep_alive = false;
+    }
   }
 
   auto failure = Failure::none;
@@ -284,10 +304,10 @@ runtime::Task<Failure> exchange(Request& request, Lease lease) {
     if (!*head) failure = failure_of_upstream(head->error());
     if (*head && response.status == 101 && request.upgrade.empty()) failure = Failure::malformed_response;
     if (failure != Failure::none || !response.is_interim()) break;
-    failure = co_await send_interim(request, response);
+    failure = co_await send_interim(request, upstream);
     if (failure != Failure::none) break;
   }
-  if (client_side->failure() != Failure::none) co_return client_side->failure();
+  failure = client_side->cause_of(failure);
   if (failure != Failure::none) co_return failure;
   const auto marked = marked_failure(upstream, response);
   if (marked != Failure::none && may_try_again(request, marked)) co_return marked;
@@ -299,9 +319,7 @@ runtime::Task<Failure> exchange(Request& request, Lease lease) {
   if (client_side->is_uploading() && response.status >= 400) request.keep_alive = false;
 
   failure = co_await send_response(request, upstream);
-  if (failure != Failure::none) {
-    co_return client_side->failure() != Failure::none ? client_side->failure() : failure;
-  }
+  if (failure != Failure::none) co_return client_side->cause_of(failure);
   if (client_side->is_uploading()) {
     request.keep_alive = false;
   } else if (upstream.reader.is_reusable() && upstream.writer.is_done()) {

@@ -12,7 +12,8 @@ struct Limits {
   std::chrono::milliseconds head_timeout{10'000};
   /// A keep-alive connection may rest this long between requests (nginx: 75 s, Envoy: 1 h).
   std::chrono::milliseconds idle_timeout{75'000};
-  /// The longest pause within a body, of either side, while the other waits for it.
+  /// The longest pause of a client, within its request's body or before it takes more of the response. A
+  /// service's is its route's (snapshot::Route::idle_timeout).
   std::chrono::milliseconds body_timeout{60'000};
   /// A pooled upstream connection is closed after resting this long; below the idle limit of common servers
   /// (60 s and more), so that it is us who close.

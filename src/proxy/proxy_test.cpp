@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <list>
 #include <set>
 
 #include "http/client.h"
@@ -272,6 +273,49 @@ TEST_F(ProxyTest, DrainCutsAtItsDeadline) {
   reactor_.block_on(proxy_->drain(50ms));
   reactor_.block_on(scope.join());
   EXPECT_THAT(answer, HasSubstr("error"));
+}
+
+/// Sends much to whoever comes.
+Task<void> send_much(runtime::Acceptor& acceptor, std::size_t size) {
+  runtime::Scope scope;
+  std::list<std::unique_ptr<runtime::Stream>> streams;
+  while (auto stream = co_await acceptor.accept()) {
+    auto& kept = *streams.emplace_back(std::move(*stream));
+    scope.spawn([](runtime::Stream& to, std::size_t bytes) -> Task<void> {
+      co_await runtime::write_all(to, std::string(bytes, 'x'));
+    }(kept, size));
+  }
+}
+
+Task<void> receive_much(runtime::Stream& from, std::size_t size) {
+  std::vector<char> into(1 << 20);
+  while (size > 0) {
+    const auto got = co_await runtime::read(from, into);
+    if (!got || *got == 0) co_return;
+    size -= *got;
+  }
+}
+
+TEST_F(ProxyTest, OpaqueConnectionsAtRestKeepNoPipes) {
+  constexpr std::size_t bytes = 8 << 20;
+  constexpr std::size_t connections = 40;
+  runtime::Acceptor acceptor(reactor_, *runtime::listen_on(base::Address::loopback(0)));
+  runtime::Scope scope;
+  scope.spawn(send_much(acceptor, bytes));
+  const auto address = free_address();
+  auto snapshot = *edge(address, {acceptor.address()});
+  snapshot.listeners[0].protocol = snapshot.clusters[0].protocol = snapshot::Protocol::tcp;
+  snapshot.listeners[0].cluster = "c";
+  snapshot.listeners[0].routes.clear();
+  snapshot.routes.clear();
+  ASSERT_TRUE(apply(std::make_shared<const snapshot::Snapshot>(snapshot)));
+  std::vector<std::unique_ptr<runtime::Stream>> clients;
+  for (std::size_t i = 0; i < connections; ++i) {
+    clients.push_back(*reactor_.block_on(runtime::connect(reactor_, address, 5s)));
+    reactor_.block_on(receive_much(*clients.back(), bytes));
+  }
+  EXPECT_GE(total("weft_splice_pipes"), 1U);
+  EXPECT_LE(total("weft_splice_pipes"), 4U);  // one under way at a time on each worker
 }
 
 TEST_F(ProxyTest, AdminPages) {

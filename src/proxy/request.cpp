@@ -8,6 +8,7 @@
 #include "proxy/rewrite.h"
 #include "proxy/upstream.h"
 #include "proxy/worker.h"
+#include "runtime/combine.h"
 #include "telemetry/trace_context.h"
 
 namespace weft::proxy {
@@ -31,8 +32,14 @@ Lease take_idle(const Request& request, EndpointState& endpoint) {
   return {};
 }
 
+/// Ends when the client has left.
+runtime::Task<void> until_gone(runtime::Stream& client) {
+  while (!client.has_ended()) co_await runtime::Wait(client.readable());
+}
+
 /// One attempt: an endpoint is picked, a connection taken, the request exchanged.
 runtime::Task<Failure> attempt(Request& request) {
+  if (request.client.stream->has_ended()) co_return Failure::downstream_closed;
   // After a connection at rest that turned out to be dead, its endpoint may be asked again, by a new
   // connection.
   const bool was_reused = std::exchange(request.was_reused, false);
@@ -45,11 +52,13 @@ runtime::Task<Failure> attempt(Request& request) {
   Lease lease;
   if (!was_reused) lease = take_idle(request, *endpoint);
   if (!lease) {
-    auto opened =
-        co_await open_connection(request.worker, LocalPtr(request.cluster), LocalPtr(endpoint),
-                                 request.client.listener->context, request.direction(), request.end());
-    if (!opened) co_return request.is_out_of_time() ? Failure::response_timeout : opened.error();
-    lease = std::move(*opened);
+    auto opened = co_await runtime::unless(
+        until_gone(*request.client.stream),
+        open_connection(request.worker, LocalPtr(request.cluster), LocalPtr(endpoint),
+                        request.client.listener->context, request.direction(), request.end()));
+    if (!opened) co_return Failure::downstream_closed;
+    if (!*opened) co_return request.is_out_of_time() ? Failure::response_timeout : opened->error();
+    lease = std::move(**opened);
   }
   request.was_reused = lease->is_reused();
   co_return co_await exchange(request, std::move(lease));
@@ -140,7 +149,10 @@ Request::Request(Downstream& from)
       direction_(listener_->direction),
       is_http10_(from.reader().head().version == message::Version::http_1_0),
       start_(worker.reactor.coarse_now()),
-      wall_(worker.logs_access() ? worker.reactor.coarse_wall() : base::WallTime{}) {
+      wall_(worker.logs_access() ? worker.reactor.coarse_wall() : base::WallTime{}),
+      awaits_since_(from.reader().body_done() || from.reader().head().headers.find(message::FieldId::expect)
+                        ? start_
+                        : base::MonoTime::max()) {
   ++worker.shard.proxy.requests_active;
 }
 
@@ -163,9 +175,13 @@ void Request::end_attempt() {
   if (attempts_ > 0) --endpoint().active;
 }
 
+void Request::await_response(bool awaits) {
+  awaits_since_ = awaits ? worker.reactor.coarse_now() : base::MonoTime::max();
+}
+
 base::MonoTime Request::end() const {
   const base::Duration timeout = decision.route->timeout;
-  return timeout > base::Duration::zero() ? start_ + timeout : base::MonoTime::max();
+  return timeout > base::Duration::zero() && awaits_response() ? awaits_since_ + timeout : base::MonoTime::max();
 }
 
 bool Request::is_out_of_time() const { return worker.reactor.coarse_now() >= end(); }
@@ -173,12 +189,6 @@ bool Request::is_out_of_time() const { return worker.reactor.coarse_now() >= end
 base::Duration Request::time_left() const {
   if (end() == base::MonoTime::max()) return base::Duration::zero();
   return std::max<base::Duration>(end() - worker.reactor.coarse_now(), std::chrono::milliseconds(1));
-}
-
-base::Duration Request::pause_limit() const {
-  const base::Duration left = time_left();
-  const base::Duration pause = worker.limits().body_timeout;
-  return left > base::Duration::zero() ? std::min(left, pause) : pause;
 }
 
 telemetry::Ends Request::ends(const std::string& destination_workload) const {

@@ -47,13 +47,19 @@ class Request {
   std::span<const LocalPtr<EndpointState>> tried() const { return {tried_.data(), attempts_}; }
   EndpointState& endpoint() const { return *tried_[attempts_ - 1]; }
   std::size_t attempts() const { return attempts_; }
-  /// When the route's time is over; MonoTime::max() if it has no limit.
+  /// Whether it is the service's turn: it has all of the request, or it is asked whether it wants the body
+  /// (Expect: 100-continue). Else it waits for more of the body as well.
+  bool awaits_response() const { return awaits_since_ != base::MonoTime::max(); }
+  /// From now on it does, or does not.
+  void await_response(bool awaits);
+  /// When the route's time for the response's head is over; MonoTime::max() if it has no limit or does not
+  /// run.
   base::MonoTime end() const;
   bool is_out_of_time() const;
-  /// What is left of the route's time; zero: no limit. Never zero if there is one.
+  /// What is left of that time; zero: no limit. Never zero if there is one.
   base::Duration time_left() const;
-  /// How long the endpoint may take or give nothing of a body: the limit on pauses, within the route's time.
-  base::Duration pause_limit() const;
+  /// How long the endpoint may take or give nothing; zero: no limit.
+  base::Duration pause_limit() const { return decision.route->idle_timeout; }
 
   Downstream& client;
   Worker& worker;
@@ -79,6 +85,7 @@ class Request {
   bool was_reused = false;
   /// It was sent again although it may have had an effect (GET and the like): that happens once.
   bool risked_effect = false;
+  int interim_responses = 0;
   /// No endpoint is left to try.
   bool is_exhausted = false;
   /// Bytes of the response have gone to the client: nothing else can be answered.
@@ -112,6 +119,7 @@ class Request {
   const bool is_http10_;
   const base::MonoTime start_;
   const base::WallTime wall_;
+  base::MonoTime awaits_since_;
   std::array<LocalPtr<EndpointState>, max_attempts> tried_;
   std::size_t attempts_ = 0;
 };

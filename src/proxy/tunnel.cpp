@@ -1,8 +1,5 @@
 #include "proxy/tunnel.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <array>
 #include <cerrno>
 #include <memory>
@@ -11,19 +8,19 @@
 
 #include "http/h1/buffer.h"
 #include "http/h1/limits.h"
+#include "proxy/downstream.h"
 #include "proxy/failure.h"
 #include "proxy/upstream.h"
 #include "proxy/worker.h"
 #include "runtime/combine.h"
-#include "runtime/fd.h"
 #include "runtime/scope.h"
 #include "telemetry/access.h"
 
 namespace weft::proxy {
 namespace {
 
-/// What one splice(2) may move: as much as a pipe may hold without privileges (pipe(7)).
-constexpr std::size_t pipe_bytes = 1 << 20;
+/// What one splice(2) is asked to move: all that the pipe takes.
+constexpr std::size_t most_splice_bytes = 1 << 30;
 /// A read that brings less than this is no bulk transfer: the next is by copy again, which is cheaper then.
 constexpr std::size_t least_splice_bytes = http::h1::receive_buffer_bytes;
 
@@ -83,11 +80,36 @@ struct Count {
   }
 };
 
+/// A pipe of the worker's while bulk moves. One that still holds bytes is not given back.
+class PipeLoan {
+ public:
+  explicit PipeLoan(Worker& worker) : worker_(&worker), pipe_(worker.take_pipe()) {}
+  PipeLoan(PipeLoan&& other) noexcept = default;
+  PipeLoan& operator=(PipeLoan&&) = delete;
+  ~PipeLoan() {
+    if (!pipe_) return;
+    if (holds == 0) {
+      worker_->give_pipe(std::move(pipe_));
+    } else {
+      --worker_->shard.proxy.splice_pipes;
+    }
+  }
+
+  explicit operator bool() const { return static_cast<bool>(pipe_); }
+  const SplicePipe* operator->() const { return &pipe_; }
+  /// Bytes that are in it.
+  std::size_t holds = 0;
+
+ private:
+  Worker* worker_;
+  SplicePipe pipe_;
+};
+
 /// One direction of a tunnel, to its end.
 class Pump {
  public:
-  Pump(Tunnel& shared, runtime::Stream& from, runtime::Stream& to, Count count)
-      : shared_(shared), from_(from), to_(to), count_(count) {}
+  Pump(Worker& worker, Tunnel& shared, runtime::Stream& from, runtime::Stream& to, Count count)
+      : worker_(worker), shared_(shared), from_(from), to_(to), count_(count) {}
 
   runtime::Task<void> run(std::string_view first) {
     buffer_view_ = first;
@@ -98,9 +120,9 @@ class Pump {
   /// False if a side broke.
   runtime::Task<bool> carry();
   /// Moves bulk through a pipe while that lasts; where it ended or broke, the next read tells.
-  runtime::Task<bool> carry_by_pipe();
-  bool open_pipe();
+  runtime::Task<bool> carry_by_pipe(PipeLoan pipe);
 
+  Worker& worker_;
   Tunnel& shared_;
   runtime::Stream& from_;
   runtime::Stream& to_;
@@ -108,8 +130,6 @@ class Pump {
   std::string_view buffer_view_;
   /// Holds memory only while it holds bytes.
   http::h1::Buffer buffer_;
-  runtime::Fd pipe_in_;
-  runtime::Fd pipe_out_;
 };
 
 runtime::Task<bool> Pump::carry() {
@@ -137,39 +157,29 @@ runtime::Task<bool> Pump::carry() {
       continue;
     }
     buffer_.commit(*size);
-    if (*size == http::h1::bulk_buffer_bytes && open_pipe()) {
+    if (*size < http::h1::bulk_buffer_bytes || from_.fd() < 0 || to_.fd() < 0) continue;
+    if (PipeLoan pipe(worker_); pipe) {
       iovec part{room.data(), *size};
       if (!co_await runtime::write(to_, {&part, 1})) co_return false;
       count_ += *size;
       buffer_view_ = {};
       buffer_.clear();
       buffer_.release_if_empty();
-      if (!co_await carry_by_pipe()) co_return false;
+      if (!co_await carry_by_pipe(std::move(pipe))) co_return false;
     }
   }
   to_.shutdown_write();
   co_return true;
 }
 
-bool Pump::open_pipe() {
-  if (pipe_in_) return true;
-  if (from_.fd() < 0 || to_.fd() < 0) return false;
-  int ends[2];
-  if (::pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) return false;
-  pipe_out_ = runtime::Fd(ends[0]);
-  pipe_in_ = runtime::Fd(ends[1]);
-  ::fcntl(ends[1], F_SETPIPE_SZ, static_cast<int>(pipe_bytes));
-  return true;
-}
-
-runtime::Task<bool> Pump::carry_by_pipe() {
+runtime::Task<bool> Pump::carry_by_pipe(PipeLoan pipe) {
   while (true) {
-    const auto taken = from_.try_read_into(pipe_in_.get(), pipe_bytes);
+    const auto taken = from_.try_read_into(pipe->in.get(), most_splice_bytes);
     if (!taken || *taken == 0) co_return true;
-    for (std::size_t left = *taken; left > 0;) {
-      const auto sent = to_.try_write_from(pipe_out_.get(), left);
+    for (pipe.holds = *taken; pipe.holds > 0;) {
+      const auto sent = to_.try_write_from(pipe->out.get(), pipe.holds);
       if (sent) {
-        left -= *sent;
+        pipe.holds -= *sent;
       } else if (sent.error().would_block()) {
         co_await runtime::Wait(to_.writable());
       } else {
@@ -195,10 +205,8 @@ class Connection {
         idle_timeout_(listener_->config->idle_timeout.count() > 0 ? listener_->config->idle_timeout
                                                                   : worker_.limits().tunnel_idle_timeout),
         start_(worker_.reactor.coarse_now()),
-        wall_(worker_.reactor.coarse_wall()) {
-    ++worker_.shard.proxy.downstream_connections;
-    ++worker_.shard.proxy.downstream_connections_active;
-  }
+        wall_(worker_.reactor.coarse_wall()),
+        count_(worker_.shard.proxy, peer_) {}
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -221,6 +229,7 @@ class Connection {
   base::Duration idle_timeout_;
   base::MonoTime start_;
   base::WallTime wall_;
+  ClientCount count_;
   LocalPtr<EndpointState> endpoint_;
   std::optional<ConnectionPlace> place_;
   int attempts_ = 0;
@@ -250,10 +259,11 @@ runtime::Task<std::unique_ptr<runtime::Stream>> Connection::connect(LocalPtr<Clu
     if (opened) {
       failure_ = Failure::none;
       endpoint_ = endpoint;
-      place.connected();
+      place.connected(opened->is_local);
       place_.emplace(std::move(place));
       co_return std::move(opened->stream);
     }
+    place.failed();
     failure_ = opened.error();
   }
   co_return nullptr;
@@ -295,11 +305,10 @@ runtime::Task<void> Connection::run() {
   }
   ++endpoint_->active;
   ++endpoint_->requests;
-  co_await tunnel(worker_.reactor, *stream_, *upstream, {}, {}, idle_timeout_, bytes_, series_);
+  co_await tunnel(worker_, *stream_, *upstream, {}, {}, idle_timeout_, bytes_, series_);
 }
 
 Connection::~Connection() {
-  --worker_.shard.proxy.downstream_connections_active;
   if (endpoint_) --endpoint_->active;
   if (series_ != nullptr) series_->tcp_closed();
   if (!worker_.logs_access() || (failure_ == Failure::none && !worker_.is_sampled())) return;
@@ -325,13 +334,13 @@ Connection::~Connection() {
 
 }  // namespace
 
-runtime::Task<void> tunnel(runtime::Reactor& reactor, runtime::Stream& client, runtime::Stream& upstream,
+runtime::Task<void> tunnel(Worker& worker, runtime::Stream& client, runtime::Stream& upstream,
                            std::string_view from_client, std::string_view from_upstream, base::Duration idle,
                            TunnelBytes& bytes, telemetry::EndsSeries* series) {
   using telemetry::EndsSeries;
-  Tunnel shared(reactor, client, upstream, idle);
-  Pump up(shared, client, upstream, {bytes.to_upstream, series, &EndsSeries::tcp_received});
-  Pump down(shared, upstream, client, {bytes.to_client, series, &EndsSeries::tcp_sent});
+  Tunnel shared(worker.reactor, client, upstream, idle);
+  Pump up(worker, shared, client, upstream, {bytes.to_upstream, series, &EndsSeries::tcp_received});
+  Pump down(worker, shared, upstream, client, {bytes.to_client, series, &EndsSeries::tcp_sent});
   runtime::Scope scope;
   scope.spawn(up.run(from_client));
   scope.spawn(down.run(from_upstream));

@@ -26,7 +26,7 @@ struct TunnelBytes {
 /// Carries bytes until both sides have ended, one has broken, or none has come for `idle`. An end of one side
 /// is passed on and the other direction goes on. `from_client` and `from_upstream` were read before. The
 /// bytes are counted as they pass, also in `series` unless that is null.
-runtime::Task<void> tunnel(runtime::Reactor& reactor, runtime::Stream& client, runtime::Stream& upstream,
+runtime::Task<void> tunnel(Worker& worker, runtime::Stream& client, runtime::Stream& upstream,
                            std::string_view from_client, std::string_view from_upstream, base::Duration idle,
                            TunnelBytes& bytes, telemetry::EndsSeries* series = nullptr);
 

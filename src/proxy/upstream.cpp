@@ -68,8 +68,11 @@ runtime::Task<std::expected<Lease, Failure>> open_connection(Worker& worker, Loc
   }
   ConnectionPlace place(endpoint);
   auto opened = co_await open_stream(worker, endpoint, std::move(caller), direction, limit());
-  if (!opened) co_return std::unexpected(opened.error());
-  place.connected();
+  if (!opened) {
+    place.failed();
+    co_return std::unexpected(opened.error());
+  }
+  place.connected(opened->is_local);
   co_return Lease(std::make_unique<UpstreamConnection>(worker.reactor, std::move(place),
                                                        std::move(opened->stream), opened->is_local));
 }

@@ -1,8 +1,8 @@
 #include "proxy/worker.h"
 
-#include <netinet/in.h>
-#include <netinet/tcp.h>
+#include <fcntl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <utility>
@@ -21,6 +21,12 @@ constexpr auto accept_pause = std::chrono::milliseconds(10);
 constexpr std::size_t max_spare_codecs = 256;
 /// How often upstream connections at rest are looked at.
 constexpr auto housekeeping_interval = std::chrono::seconds(5);
+/// The least time between two looks at all client connections: a limit on rest is good to that.
+constexpr auto sweep_interval = std::chrono::milliseconds(500);
+/// What one splice(2) may move: as much as a pipe may hold without privileges (pipe(7)).
+constexpr int pipe_bytes = 1 << 20;
+/// Kept for the next bulk: what is under way at one moment on a busy worker.
+constexpr std::size_t max_spare_pipes = 8;
 /// Access-log lines are handed to the writer when there are this many bytes of them, or this time after the
 /// first.
 constexpr std::size_t log_batch_bytes = 32 * 1024;
@@ -39,7 +45,12 @@ bool is_of_listener(int code) {
 }  // namespace
 
 Worker::Worker(runtime::Reactor& own, WorkerParts parts)
-    : reactor(own), random(parts.seed), parts_(std::move(parts)), log_flush_(*this), housekeeping_(*this) {
+    : reactor(own),
+      random(parts.seed),
+      parts_(std::move(parts)),
+      log_flush_(*this),
+      housekeeping_(*this),
+      sweep_(*this) {
   housekeeping_.timer.set(reactor.coarse_now() + housekeeping_interval);
 }
 
@@ -59,6 +70,8 @@ void Worker::apply(const snapshot::ContextId& id, PlanPtr plan) {
       inbound_[listener->config->address] = listener.get();
     }
   }
+  // A listener may have changed its protocol.
+  close_idle_if_ending();
   ++shard.proxy.snapshots_applied;
 }
 
@@ -68,15 +81,18 @@ void Worker::remove(const snapshot::ContextId& id) {
   const auto context = std::move(found->second);
   contexts_.erase(found);
   forget_listeners(take_out_of_force(*context));
+  close_idle_if_ending();
 }
 
 void Worker::forget_listeners(const std::vector<LocalPtr<ListenerState>>& removed) {
   for (const auto& listener : removed) acceptors_.erase(listener.get());
   std::erase_if(inbound_, [](const auto& entry) { return entry.second->is_removed; });
-  if (removed.empty()) return;
+}
+
+void Worker::close_idle_if_ending() {
   for (auto at = downstreams_.begin(); at != downstreams_.end();) {
     auto* downstream = *at++;
-    if (downstream->listener->is_removed) downstream->close_if_idle();
+    if (downstream->is_ending()) downstream->close_if_idle();
   }
 }
 
@@ -134,13 +150,15 @@ void Worker::each_endpoint(Do work) const {
 }
 
 std::size_t Worker::sockets() const {
-  return shard.proxy.downstream_connections_active + shard.proxy.upstream_connections_active;
+  return shard.proxy.downstream_connections_active + shard.proxy.upstream_connections_active +
+         2 * shard.proxy.splice_pipes;
 }
 
 runtime::Task<void> Worker::accept_loop(LocalPtr<ListenerState> listener, runtime::Fd listening) {
   runtime::Readiness readable;
   runtime::Readiness unused;
   const runtime::Registration registration(reactor, listening.get(), readable, unused);
+  int taken = 0;
   while (true) {
     if (!may_accept()) {
       ++shard.proxy.accept_backoffs;
@@ -150,6 +168,7 @@ runtime::Task<void> Worker::accept_loop(LocalPtr<ListenerState> listener, runtim
     runtime::Fd fd(::accept4(listening.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (fd) {
       accepted(listener, std::move(fd));
+      if (++taken % runtime::accepts_per_turn == 0) co_await reactor.yield();
       continue;
     }
     const int code = errno;
@@ -180,10 +199,6 @@ void Worker::serve_socket(LocalPtr<ListenerState> listener, runtime::Fd fd) {
   unknown.share = LoadShare(parts_.load);
   if (!listener) return;
   auto peer = runtime::peer_address(fd.get());
-  if (peer.family() != base::Address::Family::unix_path) {
-    const int on = 1;
-    ::setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  }
   serve(std::move(listener), std::make_unique<runtime::Socket>(reactor, std::move(fd), std::move(peer)),
         std::move(unknown));
 }
@@ -211,10 +226,31 @@ void Worker::give_codec(std::unique_ptr<Codec> codec) {
   if (codecs_.size() < max_spare_codecs && !codec->is_bloated()) codecs_.push_back(std::move(codec));
 }
 
+SplicePipe Worker::take_pipe() {
+  if (!pipes_.empty()) {
+    auto pipe = std::move(pipes_.back());
+    pipes_.pop_back();
+    return pipe;
+  }
+  int ends[2];
+  if (sockets() + 2 > limits().max_sockets || ::pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) return {};
+  ::fcntl(ends[1], F_SETPIPE_SZ, pipe_bytes);
+  ++shard.proxy.splice_pipes;
+  return {runtime::Fd(ends[1]), runtime::Fd(ends[0])};
+}
+
+void Worker::give_pipe(SplicePipe pipe) {
+  if (pipes_.size() < max_spare_pipes) {
+    pipes_.push_back(std::move(pipe));
+  } else {
+    --shard.proxy.splice_pipes;
+  }
+}
+
 void Worker::begin_drain() {
   is_draining_ = true;
   acceptors_.clear();
-  for (auto at = downstreams_.begin(); at != downstreams_.end();) (*at++)->close_if_idle();
+  close_idle_if_ending();
 }
 
 void Worker::cut() { scope_.cancel(); }
@@ -243,6 +279,16 @@ void Worker::log_access(const telemetry::AccessRecord& record) {
 
 void Worker::flush_access_log() {
   if (parts_.access_log != nullptr) parts_.access_log->submit(log_lines_);
+}
+
+void Worker::Sweep::wake() {
+  auto next = base::MonoTime::max();
+  for (auto at = worker.downstreams_.begin(); at != worker.downstreams_.end();) {
+    next = std::min(next, (*at++)->close_if_late());
+  }
+  if (next != base::MonoTime::max()) {
+    timer.set(std::max<base::MonoTime>(next, worker.reactor.coarse_now() + sweep_interval));
+  }
 }
 
 void Worker::Housekeeping::wake() {

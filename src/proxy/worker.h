@@ -34,6 +34,13 @@ class Worker;
 using Connect = std::function<runtime::Task<runtime::IoResult<std::unique_ptr<runtime::Stream>>>(
     runtime::Reactor& reactor, base::Address to, base::Duration limit)>;
 
+/// A pipe through which bulk moves within the kernel (splice(2)).
+struct SplicePipe {
+  runtime::Fd in;
+  runtime::Fd out;
+  explicit operator bool() const { return static_cast<bool>(in); }
+};
+
 struct WorkerParts {
   Limits limits;
   std::uint64_t seed = 1;
@@ -79,9 +86,19 @@ class Worker {
   /// Ends all connections now.
   void cut();
 
+  /// Some client's connection may have waited long enough at that time.
+  void sweep_by(base::MonoTime time) {
+    if (!sweep_.timer.is_set() || time < sweep_.timer.at()) sweep_.timer.set(time);
+  }
+
   /// Whether another connection to an endpoint may be opened without taking the last descriptors. Connections
   /// to endpoints that rest are closed if it takes that.
   bool may_connect() { return make_room(limits().max_sockets); }
+
+  /// A pipe for bulk; none if there are too few descriptors.
+  SplicePipe take_pipe();
+  /// One that is empty.
+  void give_pipe(SplicePipe pipe);
 
   /// The means to serve requests on `stream`, and where they go when it has none to serve.
   std::unique_ptr<Codec> take_codec(runtime::Stream& stream);
@@ -105,7 +122,7 @@ class Worker {
 
  private:
   friend class Downstream;
-  /// Wakes to flush the access log and to close upstream connections that rested too long.
+  /// Wakes to close upstream connections that rested too long.
   struct Housekeeping final : runtime::Waiter {
     explicit Housekeeping(Worker& of) : worker(of), timer(of.reactor, *this) {}
     void wake() override;
@@ -115,6 +132,15 @@ class Worker {
   struct LogFlush final : runtime::Waiter {
     explicit LogFlush(Worker& of) : worker(of), timer(of.reactor, *this) {}
     void wake() override { worker.flush_access_log(); }
+    Worker& worker;
+    runtime::Timer timer;
+  };
+
+  /// Closes client connections that waited too long for a request: one look at all of them, not more often
+  /// than once in sweep_interval, in place of a timer for each.
+  struct Sweep final : runtime::Waiter {
+    explicit Sweep(Worker& of) : worker(of), timer(of.reactor, *this) {}
+    void wake() override;
     Worker& worker;
     runtime::Timer timer;
   };
@@ -131,6 +157,7 @@ class Worker {
   void accepted(LocalPtr<ListenerState> listener, runtime::Fd fd);
   void serve_socket(LocalPtr<ListenerState> listener, runtime::Fd fd);
   void forget_listeners(const std::vector<LocalPtr<ListenerState>>& removed);
+  void close_idle_if_ending();
 
   WorkerParts parts_;
   std::map<snapshot::ContextId, LocalPtr<Context>> contexts_;
@@ -139,11 +166,13 @@ class Worker {
   std::unordered_map<ListenerState*, runtime::Scope> acceptors_;
   std::list<Downstream*> downstreams_;
   std::vector<std::unique_ptr<Codec>> codecs_;
+  std::vector<SplicePipe> pipes_;
   bool is_draining_ = false;
   base::MonoTime next_sweep_{};
   std::string log_lines_;
   LogFlush log_flush_;
   Housekeeping housekeeping_;
+  Sweep sweep_;
   runtime::Scope scope_;
 };
 

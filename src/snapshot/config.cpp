@@ -61,6 +61,7 @@ class ConfigReader {
   void endpoint(const Node& node, Cluster& into);
   void listener(const Node& node);
   void routes(const Node& node, Listener& listener);
+  void timeout(const Node& node, Route& route);
   std::optional<Route> route(const Node& node, std::size_t number);
   std::vector<std::string> hosts(const Node& node);
   std::string cluster_name(const Node& map, Protocol protocol);
@@ -275,8 +276,15 @@ std::vector<std::string> ConfigReader::hosts(const Node& node) {
   return hosts;
 }
 
+void ConfigReader::timeout(const Node& node, Route& route) {
+  duration(node, "timeout", route.timeout);
+  // Who sets no limit for the response's head expects none within it.
+  if (route.timeout == std::chrono::milliseconds::zero()) route.idle_timeout = {};
+}
+
 std::optional<Route> ConfigReader::route(const Node& node, std::size_t number) {
-  if (!map_of(node, "a route", {"hosts", "prefix", "path", "cluster", "timeout"})) return std::nullopt;
+  if (!map_of(node, "a route", {"hosts", "prefix", "path", "cluster", "timeout", "idleTimeout"}))
+    return std::nullopt;
   Route route;
   route.name = fmt::format("{}", number);
   const auto prefix = text(node, "prefix", false);
@@ -291,7 +299,8 @@ std::optional<Route> ConfigReader::route(const Node& node, std::size_t number) {
           "put / in front");
   }
   route.cluster = cluster_name(node, Protocol::http1);
-  duration(node, "timeout", route.timeout);
+  timeout(node, route);
+  duration(node, "idleTimeout", route.idle_timeout);
   return route;
 }
 
@@ -303,7 +312,7 @@ void ConfigReader::routes(const Node& node, Listener& listener) {
     Route all;
     all.name = "all";
     all.cluster = cluster_name(node, Protocol::http1);
-    duration(node, "timeout", all.timeout);
+    timeout(node, all);
     table.virtual_hosts.push_back({"all", {"*"}, {std::move(all)}});
     return;
   }

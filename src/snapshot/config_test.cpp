@@ -43,8 +43,8 @@ listeners:
   idleTimeout: 30s
   routes:
   - {hosts: [Shop.example], path: /health, cluster: b, timeout: 2s}
-  - {hosts: [Shop.example], cluster: a}
-  - {prefix: /api/, cluster: b}
+  - {hosts: [Shop.example], cluster: a, timeout: 0s}
+  - {prefix: /api/, cluster: b, timeout: 0s, idleTimeout: 2m}
 - {address: "unix:/run/db", protocol: tcp, cluster: db}
 clusters:
 - {name: b, endpoints: ["127.0.0.1:1", {address: "127.0.0.1:2", weight: 3}], loadBalancing: round_robin,
@@ -56,6 +56,11 @@ clusters:
                                    "f");
   ASSERT_TRUE(parsed) << base::render(parsed.error());
   ASSERT_EQ(parsed->clusters.size(), 3U);
+  std::map<std::string, std::pair<std::chrono::milliseconds, std::chrono::milliseconds>> timeouts;
+  for (const auto& host : parsed->routes[0].virtual_hosts) {
+    for (const auto& route : host.routes) timeouts[route.name] = {route.timeout, route.idle_timeout};
+  }
+  EXPECT_EQ(timeouts, (decltype(timeouts){{"0", {2s, 5min}}, {"1", {0s, 0s}}, {"2", {0s, 2min}}}));
   const auto& b = parsed->clusters[1];
   EXPECT_EQ(b.name, "b");
   EXPECT_EQ(b.load_balancing, LoadBalancing::round_robin);

@@ -66,8 +66,10 @@ struct Route {
   std::string name;
   Match match;
   std::string cluster;
-  /// Time from the end of the request's head to the end of the response; zero: no limit.
+  /// Time from the end of the request to the response's head; zero: no limit.
   std::chrono::milliseconds timeout{15'000};
+  /// How long the endpoint may take nothing of the request, or give nothing of the response's body; zero: no limit.
+  std::chrono::milliseconds idle_timeout{300'000};
   base::Origin origin;
 
   friend bool operator==(const Route&, const Route&) = default;

@@ -35,20 +35,24 @@ void EndsSeries::request(int status, ResponseFlag flag, std::chrono::nanoseconds
   if (outcomes_.size() < max_outcomes) {
     outcomes_.push_back({code, flag, 1});
   } else {
-    ++outcomes_.back().count;
+    ++other_outcomes_;
   }
 }
 
 void EndsSeries::read(Samples& into) const {
   const auto labels = labels_of(ends_);
-  for (const auto& outcome : outcomes_) {
+  const auto add = [&](const std::string& code, std::string_view flags, std::uint64_t count) {
     auto all = labels;
     all.emplace_back("request_protocol", "http");
-    all.emplace_back("response_code", std::to_string(outcome.status));
-    all.emplace_back("response_flags", std::string(letters(outcome.flag)));
+    all.emplace_back("response_code", code);
+    all.emplace_back("response_flags", std::string(flags));
     into.add("istio_requests_total", "Requests, by their two ends and their outcome.", Kind::counter, all,
-             outcome.count);
+             count);
+  };
+  for (const auto& outcome : outcomes_) {
+    add(std::to_string(outcome.status), letters(outcome.flag), outcome.count);
   }
+  if (other_outcomes_ > 0) add("other", "other", other_outcomes_);
   if (!outcomes_.empty()) {
     auto all = labels;
     all.emplace_back("request_protocol", "http");
@@ -97,6 +101,12 @@ Samples Shard::read() const {
       proxy.upstream_connections);
   add("weft_upstream_connections_active", "Connections to endpoints now.", Kind::gauge,
       proxy.upstream_connections_active);
+  add("weft_local_connections_total", "Connections between two chains of this process.", Kind::counter,
+      proxy.local_connections);
+  add("weft_local_connections_active", "Connections between two chains of this process now.", Kind::gauge,
+      proxy.local_connections_active);
+  add("weft_splice_pipes", "Pipes that move bulk of tunnels within the kernel, spare ones included.",
+      Kind::gauge, proxy.splice_pipes);
   add("weft_upstream_connect_failures_total", "Connections to endpoints that failed.", Kind::counter,
       proxy.upstream_connect_failures);
   add("weft_requests_active", "Requests under way.", Kind::gauge, proxy.requests_active);

@@ -53,8 +53,10 @@ class EndsSeries {
     std::uint64_t count = 0;
   };
   Ends ends_;
-  /// A handful in practice; bounded by max_outcomes, later ones count as status 0.
+  /// A handful in practice; bounded by max_outcomes.
   std::vector<Outcome> outcomes_;
+  /// Requests whose outcome came after those.
+  std::uint64_t other_outcomes_ = 0;
   Histogram durations_;
   std::uint64_t tcp_opened_ = 0;
   std::uint64_t tcp_closed_ = 0;
@@ -68,6 +70,9 @@ struct ProxyCounters {
   std::uint64_t downstream_connections_active = 0;  // now
   std::uint64_t upstream_connections = 0;
   std::uint64_t upstream_connections_active = 0;
+  std::uint64_t local_connections = 0;  // between two chains of this process, over memory
+  std::uint64_t local_connections_active = 0;
+  std::uint64_t splice_pipes = 0;  // now
   std::uint64_t upstream_connect_failures = 0;
   std::uint64_t requests_active = 0;
   std::uint64_t retries = 0;

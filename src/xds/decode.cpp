@@ -221,6 +221,9 @@ snapshot::Route read_route(const route_v3::Route& message, Reading& reading) {
   route.cluster = action.cluster();
   if (route.cluster.empty()) reading.refuse(fmt::format("the route \"{}\" names no cluster", route.name));
   if (action.has_timeout()) route.timeout = duration(action.timeout(), "a route's timeout", reading);
+  if (action.has_idle_timeout()) {
+    route.idle_timeout = duration(action.idle_timeout(), "a route's idle_timeout", reading);
+  }
   return route;
 }
 

@@ -127,6 +127,7 @@ void set_route(envoy::config::route::v3::Route& into, const snapshot::Route& rou
   }
   into.mutable_route()->set_cluster(route.cluster);
   set_duration(*into.mutable_route()->mutable_timeout(), route.timeout);
+  set_duration(*into.mutable_route()->mutable_idle_timeout(), route.idle_timeout);
   put_origin(weft_struct(*into.mutable_metadata()), route.origin);
 }
 

@@ -109,6 +109,7 @@ inline snapshot::RouteTable random_routes(base::Random& random, std::string name
                              .match = {kind, "/" + random_text(random)},
                              .cluster = "c" + std::to_string(random.below(5)),
                              .timeout = std::chrono::milliseconds(random.below(3) * 1500),
+                             .idle_timeout = std::chrono::milliseconds(random.below(3) * 1500),
                              .origin = random_origin(random)});
     }
     table.virtual_hosts.push_back(std::move(host));

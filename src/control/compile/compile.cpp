@@ -48,6 +48,7 @@ snapshot::RouteTable route_all(const std::string& name, const std::string& clust
   route.name = name;
   route.cluster = cluster;
   route.timeout = timeout;
+  if (timeout == std::chrono::milliseconds::zero()) route.idle_timeout = {};
   route.origin = origin;
   return {name, {{name, {"*"}, {std::move(route)}}}, origin};
 }
