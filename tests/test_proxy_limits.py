@@ -123,6 +123,29 @@ class ManyClients(proxies.ProxyTest):
         self.assertEqual(by_worker, [4, 4])
 
 
+@unittest.skipIf(proxies.IS_SANITIZED, "sanitizers keep freed memory")
+class Memory(proxies.ProxyTest):
+    """What a burst has taken goes back to the system."""
+
+    COUNT, SIZE = 500, 60_000
+
+    def resident(self):
+        status = proxies.pathlib.Path(f"/proc/{self.weft.pid}/status").read_text()
+        return int(status.split("VmRSS:")[1].split()[0]) * 1024
+
+    def test_of_unfinished_heads(self):
+        self.start(answers(lambda request: reply()), workers=1)
+        before = self.resident()
+        clients = [self.connect() for _ in range(self.COUNT)]
+        for client in clients:
+            client.send(b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"x" * self.SIZE)
+        taken = self.COUNT * self.SIZE
+        until(lambda: self.resident() > before + taken, "the heads are held")
+        for client in clients:
+            client.close()
+        until(lambda: self.resident() < before + taken / 2, "their memory is given back")
+
+
 class Descriptors(proxies.ProxyTest):
     """More connections than descriptors."""
 

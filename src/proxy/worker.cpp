@@ -10,6 +10,7 @@
 #include "proxy/downstream.h"
 #include "proxy/tunnel.h"
 #include "runtime/combine.h"
+#include "runtime/heap.h"
 #include "runtime/log.h"
 
 namespace weft::proxy {
@@ -294,6 +295,7 @@ void Worker::Sweep::wake() {
 void Worker::Housekeeping::wake() {
   const auto now = worker.reactor.coarse_now();
   worker.each_endpoint([](auto&, auto&, EndpointState& endpoint) { endpoint.close_stale(); });
+  runtime::trim_heap();
   timer.set(now + housekeeping_interval);
 }
 

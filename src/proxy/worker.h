@@ -122,7 +122,7 @@ class Worker {
 
  private:
   friend class Downstream;
-  /// Wakes to close upstream connections that rested too long.
+  /// Wakes to close upstream connections that rested too long and to give memory back.
   struct Housekeeping final : runtime::Waiter {
     explicit Housekeeping(Worker& of) : worker(of), timer(of.reactor, *this) {}
     void wake() override;
