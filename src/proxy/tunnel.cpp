@@ -119,8 +119,11 @@ class Pump {
  private:
   /// False if a side broke.
   runtime::Task<bool> carry();
-  /// Moves bulk through a pipe while that lasts; where it ended or broke, the next read tells.
-  runtime::Task<bool> carry_by_pipe(PipeLoan pipe);
+  /// What came of moving bulk: it pauses, it is over or the side that it comes from has ended or broken,
+  /// which the next read tells, or the other side broke.
+  enum class Bulk : std::uint8_t { pauses, over, broken };
+  /// Moves bulk through a pipe while that lasts. No pipe is held while it pauses.
+  runtime::Task<Bulk> carry_by_pipe();
 
   Worker& worker_;
   Tunnel& shared_;
@@ -130,6 +133,8 @@ class Pump {
   std::string_view buffer_view_;
   /// Holds memory only while it holds bytes.
   http::h1::Buffer buffer_;
+  /// The last read was full: more is coming, and by pipe it is cheaper.
+  bool is_bulk_ = false;
 };
 
 runtime::Task<bool> Pump::carry() {
@@ -140,11 +145,20 @@ runtime::Task<bool> Pump::carry() {
       if (!co_await runtime::write(to_, {&part, 1})) co_return false;
       count_ += size;
       shared_.moved();
+      buffer_view_ = {};
       buffer_.clear();
     }
     if (!from_.may_read()) {
       buffer_.release_if_empty();
       co_await runtime::Wait(from_.readable());
+    }
+    if (is_bulk_) {
+      buffer_.release_if_empty();
+      const auto bulk = co_await carry_by_pipe();
+      if (bulk == Bulk::broken) co_return false;
+      is_bulk_ = bulk == Bulk::pauses;
+      if (is_bulk_) co_await runtime::Wait(from_.readable());
+      continue;
     }
     const auto room = buffer_.room();
     const auto size = from_.try_read(room);
@@ -157,25 +171,18 @@ runtime::Task<bool> Pump::carry() {
       continue;
     }
     buffer_.commit(*size);
-    if (*size < http::h1::bulk_buffer_bytes || from_.fd() < 0 || to_.fd() < 0) continue;
-    if (PipeLoan pipe(worker_); pipe) {
-      iovec part{room.data(), *size};
-      if (!co_await runtime::write(to_, {&part, 1})) co_return false;
-      count_ += *size;
-      buffer_view_ = {};
-      buffer_.clear();
-      buffer_.release_if_empty();
-      if (!co_await carry_by_pipe(std::move(pipe))) co_return false;
-    }
+    is_bulk_ = *size == http::h1::bulk_buffer_bytes && from_.fd() >= 0 && to_.fd() >= 0;
   }
   to_.shutdown_write();
   co_return true;
 }
 
-runtime::Task<bool> Pump::carry_by_pipe(PipeLoan pipe) {
+runtime::Task<Pump::Bulk> Pump::carry_by_pipe() {
+  PipeLoan pipe(worker_);
+  if (!pipe) co_return Bulk::over;
   while (true) {
     const auto taken = from_.try_read_into(pipe->in.get(), most_splice_bytes);
-    if (!taken || *taken == 0) co_return true;
+    if (!taken) co_return taken.error().would_block() ? Bulk::pauses : Bulk::over;
     for (pipe.holds = *taken; pipe.holds > 0;) {
       const auto sent = to_.try_write_from(pipe->out.get(), pipe.holds);
       if (sent) {
@@ -183,12 +190,12 @@ runtime::Task<bool> Pump::carry_by_pipe(PipeLoan pipe) {
       } else if (sent.error().would_block()) {
         co_await runtime::Wait(to_.writable());
       } else {
-        co_return false;
+        co_return Bulk::broken;
       }
     }
     count_ += *taken;
     shared_.moved();
-    if (*taken < least_splice_bytes) co_return true;
+    if (*taken < least_splice_bytes) co_return Bulk::over;
   }
 }
 
