@@ -1,5 +1,7 @@
 """A mesh of a test's own: a state folder, the commands, requests, and the proof that nothing is left behind."""
 
+import atexit
+import contextlib
 import ctypes
 import http.client
 import json
@@ -283,6 +285,20 @@ def reap():
                 pass
 
 
+def end_all(meshes):
+    """Whatever is left of a test, however it ended, goes. Again and again: who restarts others may be among them."""
+    def none_left():
+        for pid in descendants():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        reap()
+        return not descendants()
+    with contextlib.suppress(AssertionError):
+        until(none_left, "no process is left", 5.0)
+    for mesh in meshes:
+        shutil.rmtree(mesh.folder, ignore_errors=True)
+
+
 class MeshTest(unittest.TestCase):
     """A test with a mesh of its own, after which no process and no cgroup may be left."""
 
@@ -292,6 +308,8 @@ class MeshTest(unittest.TestCase):
         # Orphans come to this process, so that `descendants` sees all that a test has started.
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         self.meshes = []
+        self.addCleanup(end_all, self.meshes)  # also if a setUp fails
+        atexit.register(end_all, self.meshes)  # also after Ctrl-C
         self.mesh = self.new_mesh()
 
     def new_mesh(self):
@@ -311,11 +329,7 @@ class MeshTest(unittest.TestCase):
                 print(mesh.logs())
             trouble += self.stop(mesh)
         left = descendants()
-        for pid in left:
-            os.kill(pid, signal.SIGKILL)
         left_cgroups = [path for mesh in self.meshes for path in cgroups(mesh.home)]
-        for mesh in self.meshes:
-            shutil.rmtree(mesh.folder, ignore_errors=True)
         if not failed:
             self.assertEqual(trouble, [])
             self.assertEqual(left, {}, "processes were left behind")

@@ -403,6 +403,7 @@ class ProxyTest(unittest.TestCase):
 
     def setUp(self):
         self.proxies, self.backends, self.peers = [], [], []
+        self.addCleanup(lambda: [proxy.remove() for proxy in self.proxies])  # also if a setUp fails
 
     def tearDown(self):
         for peer in self.peers:
@@ -414,7 +415,6 @@ class ProxyTest(unittest.TestCase):
             code = proxy.stop()
             if code != 0:
                 trouble.append(f"the proxy ended with {code}: {proxy.stderr()[-4000:]}")
-            proxy.remove()
         self.assertEqual(trouble, [])
 
     def ends(self):

@@ -86,13 +86,21 @@ bool has_none(std::string_view bytes, [[maybe_unused]] Mask mask, IsOne is_one) 
 }
 }  // namespace detail
 
+// What a mask is made of, for each of the sixteen bytes. Only where there are such blocks: elsewhere no mask
+// is ever called.
 #ifdef __SSE2__
-/// Of each byte: whether it is at most `highest`, as unsigned numbers.
+/// Whether it is at most `highest`, at least `lowest`, as unsigned numbers.
 inline __m128i at_most(__m128i block, char highest) {
   return _mm_cmpeq_epi8(_mm_min_epu8(block, _mm_set1_epi8(highest)), block);
 }
+inline __m128i at_least(__m128i block, char lowest) {
+  return _mm_cmpeq_epi8(_mm_max_epu8(block, _mm_set1_epi8(lowest)), block);
+}
 inline __m128i equal(__m128i block, char c) { return _mm_cmpeq_epi8(block, _mm_set1_epi8(c)); }
-inline __m128i equal(__m128i a, __m128i b) { return _mm_cmpeq_epi8(a, b); }
+inline __m128i less(__m128i block, char c) { return _mm_sub_epi8(block, _mm_set1_epi8(c)); }
+inline __m128i with_bits(__m128i block, char bits) { return _mm_or_si128(block, _mm_set1_epi8(bits)); }
+inline __m128i either(__m128i a, __m128i b) { return _mm_or_si128(a, b); }
+inline __m128i but_not(__m128i a, __m128i b) { return _mm_andnot_si128(b, a); }
 #endif
 
 /// The offset of the first control byte other than tab at or behind `from`, bytes.size() if there is none.
@@ -100,8 +108,8 @@ inline std::size_t find_control(std::string_view bytes, std::size_t from) {
   return detail::find_first(
       bytes, from,
       [](auto block) {
-        const auto control = _mm_andnot_si128(equal(block, '\t'), at_most(block, 0x1f));
-        return _mm_or_si128(control, equal(block, 0x7f));
+        const auto control = but_not(at_most(block, 0x1f), equal(block, '\t'));
+        return either(control, equal(block, 0x7f));
       },
       is_control);
 }
@@ -117,8 +125,8 @@ inline std::size_t find_no_target_byte(std::string_view bytes) {
   return detail::find_first(
       bytes, 0,
       [](auto block) {
-        const auto high = equal(_mm_max_epu8(block, _mm_set1_epi8(0x7f)), block);
-        return _mm_or_si128(_mm_or_si128(at_most(block, 0x20), high), equal(block, '#'));
+        const auto no_visible = either(at_most(block, 0x20), at_least(block, 0x7f));
+        return either(no_visible, equal(block, '#'));
       },
       [](char c) { return is_no_visible(c) || c == '#'; });
 }
@@ -132,13 +140,12 @@ inline bool is_unreserved(std::string_view bytes) {
   return detail::has_none(
       bytes,
       [](auto block) {
-        const auto letters =
-            at_most(_mm_sub_epi8(_mm_or_si128(block, _mm_set1_epi8(0x20)), _mm_set1_epi8('a')), 25);
+        const auto letters = at_most(less(with_bits(block, 0x20), 'a'), 25);
         // "-" and "." lie side by side.
-        const auto marks = at_most(_mm_sub_epi8(block, _mm_set1_epi8('-')), 1);
-        const auto digits = at_most(_mm_sub_epi8(block, _mm_set1_epi8('0')), 9);
-        const auto others = _mm_or_si128(equal(block, '_'), equal(block, '~'));
-        const auto good = _mm_or_si128(_mm_or_si128(letters, digits), _mm_or_si128(marks, others));
+        const auto marks = at_most(less(block, '-'), 1);
+        const auto digits = at_most(less(block, '0'), 9);
+        const auto others = either(equal(block, '_'), equal(block, '~'));
+        const auto good = either(either(letters, digits), either(marks, others));
         return equal(good, 0);
       },
       [=](char c) { return !is_alphanumeric(c) && c != '-' && c != '.' && c != '_' && c != '~'; });
@@ -149,9 +156,8 @@ inline bool is_plain_word(std::string_view bytes) {
   return detail::has_none(
       bytes,
       [](auto block) {
-        const auto high = equal(_mm_max_epu8(block, _mm_set1_epi8(0x7f)), block);
-        return _mm_or_si128(_mm_or_si128(at_most(block, 0x20), high),
-                            _mm_or_si128(equal(block, '"'), equal(block, '\\')));
+        const auto no_visible = either(at_most(block, 0x20), at_least(block, 0x7f));
+        return either(no_visible, either(equal(block, '"'), equal(block, '\\')));
       },
       [](char c) { return is_no_visible(c) || c == '"' || c == '\\'; });
 }
