@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "snapshot/config.h"
+#include "snapshot/patterns.h"
 
 namespace {
 
@@ -33,9 +34,12 @@ void check(const snapshot::Snapshot& config) {
   }
   for (const auto& table : config.routes) {
     for (const auto& host : table.virtual_hosts) {
+      for (const auto& domain : host.domains) {
+        const auto parsed = snapshot::parse_domain(domain);
+        require(parsed && parsed->to_string() == domain);
+      }
       for (const auto& route : host.routes) {
-        require(snapshot::find_cluster(config, route.cluster) != nullptr &&
-                route.match.path.starts_with('/'));
+        require(snapshot::find_cluster(config, route.cluster) != nullptr && !snapshot::fault_of(route.match));
       }
     }
   }

@@ -2,20 +2,41 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 
 #include <fmt/format.h>
+
+#include "message/authority.h"
+#include "message/syntax.h"
+#include "snapshot/patterns.h"
 
 namespace weft::decide {
 namespace {
 
-/// The longest host that can be anybody's (RFC 1035, 2.3.4).
-constexpr std::size_t max_host = 255;
+/// An authority as domains compare it: the host in lower case, without the root's dot; behind it the port, if
+/// there is one, in its shortest form. Empty if it is none, or longer than any host.
+class HostText {
+ public:
+  explicit HostText(std::string_view authority) {
+    const auto parts = message::split_authority(authority);
+    if (!parts || parts->host.size() > snapshot::max_host_bytes) return;
+    host_size_ = parts->host.size() - (parts->host.ends_with('.') ? 1 : 0);
+    std::transform(parts->host.data(), parts->host.data() + host_size_, text_.data(), message::ascii_lower);
+    size_ = host_size_;
+    if (!parts->port) return;
+    text_[size_++] = ':';
+    size_ = static_cast<std::size_t>(
+        std::to_chars(text_.data() + size_, text_.data() + text_.size(), *parts->port).ptr - text_.data());
+  }
+  bool has_port() const { return size_ > host_size_; }
+  std::string_view host() const { return {text_.data(), host_size_}; }
+  std::string_view with_port() const { return {text_.data(), size_}; }
 
-std::string_view without_port(std::string_view host) {
-  const auto colon = host.rfind(':');
-  if (colon == std::string_view::npos || colon < host.rfind(']') + 1) return host;
-  return host.substr(0, colon);
-}
+ private:
+  std::array<char, snapshot::max_host_bytes + sizeof ":65535"> text_;
+  std::size_t host_size_ = 0;
+  std::size_t size_ = 0;
+};
 
 std::string_view without_query(std::string_view path) { return path.substr(0, path.find('?')); }
 
@@ -65,13 +86,7 @@ Index::Index(const snapshot::Snapshot& snapshot) : snapshot_(snapshot) {
       for (const auto& route : virtual_host.routes) {
         host.routes.push_back({&route, find_cluster(snapshot, route.cluster)});
       }
-      for (const auto& domain : virtual_host.domains) {
-        if (domain == "*") {
-          if (table.any == nullptr) table.any = &host;
-        } else {
-          table.by_domain.emplace(domain, &host);
-        }
-      }
+      for (const auto& domain : virtual_host.domains) add_domain(table, domain, host);
     }
   }
   for (const auto& listener : snapshot.listeners) {
@@ -90,34 +105,69 @@ const snapshot::Listener* Index::listener(const base::Address& address) const {
   return found == snapshot_.listeners.end() ? nullptr : &*found;
 }
 
-const Index::Host* Index::find_host(const Table& table, std::string_view host, Trace* trace) const {
-  const Host* found = table.any;
-  const auto bare = without_port(host);
-  if (!table.by_domain.empty() && bare.size() <= max_host) {
-    std::array<char, max_host> lower;
-    std::ranges::transform(bare, lower.begin(),
-                           [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-    const auto exact = table.by_domain.find(std::string_view(lower.data(), bare.size()));
-    if (exact != table.by_domain.end()) found = exact->second;
+void Index::add_domain(Table& table, const std::string& text, const Host& host) {
+  const auto domain = snapshot::parse_domain(text);
+  if (!domain) return;  // no request can match it
+  auto& domains = domain->has_port ? table.with_port : table.without_port;
+  const auto add_wildcard = [&](Wildcards& wildcards) {
+    wildcards.by_text.emplace(domain->text, &host);
+    const auto size = domain->text.size();
+    const auto at = std::ranges::lower_bound(wildcards.sizes, size, std::ranges::greater());
+    if (at == wildcards.sizes.end() || *at != size) wildcards.sizes.insert(at, size);
+  };
+  switch (domain->kind) {
+    case snapshot::Domain::Kind::any:
+      if (table.any == nullptr) table.any = &host;
+      return;
+    case snapshot::Domain::Kind::exact: domains.exact.emplace(domain->text, &host); return;
+    case snapshot::Domain::Kind::suffix: return add_wildcard(domains.suffixes);
+    case snapshot::Domain::Kind::prefix: return add_wildcard(domains.prefixes);
   }
-  if (trace != nullptr) {
-    for (const auto& candidate : table.hosts) {
-      const bool taken = &candidate == found;
-      trace->push_back({"virtual host",
-                        candidate.virtual_host->name,
-                        taken,
-                        fmt::format("its domains {} host {}", taken ? "take" : "do not take", bare),
-                        {}});
+}
+
+const Index::Host* Index::find(const Domains& domains, std::string_view host) {
+  if (const auto exact = domains.exact.find(host); exact != domains.exact.end()) return exact->second;
+  const auto longest = [&](const Wildcards& wildcards, auto part) -> const Host* {
+    for (const auto size : wildcards.sizes) {
+      if (size >= host.size()) continue;  // the star stands for something
+      if (const auto found = wildcards.by_text.find(part(size)); found != wildcards.by_text.end()) {
+        return found->second;
+      }
     }
+    return nullptr;
+  };
+  const auto* by_suffix =
+      longest(domains.suffixes, [&](std::size_t size) { return host.substr(host.size() - size); });
+  if (by_suffix != nullptr) return by_suffix;
+  return longest(domains.prefixes, [&](std::size_t size) { return host.substr(0, size); });
+}
+
+const Index::Host* Index::find(const Table& table, std::string_view authority) {
+  if (table.without_port.empty() && table.with_port.empty()) return table.any;
+  const HostText text(authority);
+  const Host* found = nullptr;
+  if (text.has_port()) found = find(table.with_port, text.with_port());
+  if (found == nullptr) found = find(table.without_port, text.host());
+  return found != nullptr ? found : table.any;
+}
+
+void Index::explain(const Table& table, const Host* found, std::string_view authority, Trace& trace) {
+  for (const auto& candidate : table.hosts) {
+    const bool taken = &candidate == found;
+    trace.push_back({"virtual host",
+                     candidate.virtual_host->name,
+                     taken,
+                     fmt::format("its domains {} host {}", taken ? "take" : "do not take", authority),
+                     {}});
   }
-  return found;
 }
 
 std::expected<Decision, Refusal> Index::request(const snapshot::Listener& listener, const Request& request,
                                                 Trace* trace) const {
   const auto* table = listener_tables_[static_cast<std::size_t>(&listener - snapshot_.listeners.data())];
   if (table == nullptr) return std::unexpected(Refusal::no_route_table);
-  const auto* host = find_host(*table, request.host, trace);
+  const auto* host = find(*table, request.host);
+  if (trace != nullptr) explain(*table, host, request.host, *trace);
   if (host == nullptr) return std::unexpected(Refusal::no_virtual_host);
   const auto path = without_query(request.path);
   for (const auto& [route, cluster] : host->routes) {

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <expected>
+#include <functional>
 #include <map>
 #include <string>
 #include <string_view>
@@ -22,8 +23,8 @@ enum class Refusal : std::uint8_t { no_route_table, no_virtual_host, no_route, n
 /// "no virtual host takes this host" and the like.
 std::string_view describe(Refusal refusal);
 
-/// What of a request decides its way. `host` as received, with or without a port; `path` with or without a
-/// query.
+/// What of a request decides its way. `host` is a valid authority (message::split_authority) or empty; `path`
+/// is with or without a query.
 struct Request {
   std::string_view method;
   std::string_view host;
@@ -59,8 +60,10 @@ class Index {
   const snapshot::Listener* listener(std::string_view name) const;
   const snapshot::Listener* listener(const base::Address& address) const;
 
-  /// The way of one request that came in by `listener` (of this Snapshot). Virtual hosts: an exact domain
-  /// before "*"; routes: the first that matches. With `trace`, every step is added to it.
+  /// The way of one request that came in by `listener` (of this Snapshot). Virtual hosts: by the exact
+  /// domain, else by the longest suffix, else by the longest prefix, else by "*"; what names the request's
+  /// port goes before all that names none, whatever the case and the last dot of the host (RFC 9110, 4.2.3).
+  /// Routes: the first that matches. With `trace`, every step is added to it.
   std::expected<Decision, Refusal> request(const snapshot::Listener& listener, const Request& request,
                                            Trace* trace = nullptr) const;
   /// The cluster of one opaque connection that came in by `listener`.
@@ -76,13 +79,34 @@ class Index {
     const snapshot::VirtualHost* virtual_host;
     std::vector<RouteTarget> routes;
   };
+  struct TextHash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
+  };
+  using ByText = std::unordered_map<std::string, const Host*, TextHash, std::equal_to<>>;
+  /// Of the domains with a star at one and the same end.
+  struct Wildcards {
+    ByText by_text;
+    /// The sizes of their texts, the longest first.
+    std::vector<std::size_t> sizes;
+  };
+  struct Domains {
+    ByText exact;
+    Wildcards suffixes;
+    Wildcards prefixes;
+    bool empty() const { return exact.empty() && suffixes.sizes.empty() && prefixes.sizes.empty(); }
+  };
   struct Table {
     std::vector<Host> hosts;
-    std::unordered_map<std::string_view, const Host*> by_domain;
+    Domains with_port;
+    Domains without_port;
     const Host* any = nullptr;
   };
 
-  const Host* find_host(const Table& table, std::string_view host, Trace* trace) const;
+  static void add_domain(Table& table, const std::string& text, const Host& host);
+  static const Host* find(const Domains& domains, std::string_view host);
+  static const Host* find(const Table& table, std::string_view authority);
+  static void explain(const Table& table, const Host* found, std::string_view authority, Trace& trace);
 
   const snapshot::Snapshot& snapshot_;
   std::map<std::string_view, Table> tables_;

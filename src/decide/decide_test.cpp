@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "snapshot/patterns.h"
+
 namespace weft::decide {
 namespace {
 
@@ -25,7 +27,7 @@ Snapshot sample() {
   auto& table = snapshot.routes.emplace_back();
   table.name = "main";
   table.virtual_hosts.push_back(
-      {"shop", {"shop.example", "::1"}, {route("only-health", {Match::Path::exact, "/health"}, "web")}});
+      {"shop", {"shop.example", "[::1]"}, {route("only-health", {Match::Path::exact, "/health"}, "web")}});
   table.virtual_hosts.push_back({"rest",
                                  {"*"},
                                  {route("api", {Match::Path::prefix, "/api/"}, "api"),
@@ -76,12 +78,83 @@ TEST(Decide, RequestTable) {
            {"no host", "", "/", "rest all web"},
            {"OPTIONS of the host as a whole", "x", "*", "rest all web"},
            {"which a longer path does not take", "shop.example", "*", "no route takes this path"},
-           {"ipv6 without port", "[::1]", "/api/x", "rest api api"},
+           {"the root's dot does not matter", "shop.example.:80", "/health", "shop only-health web"},
+           {"an empty port is none", "shop.example:", "/health", "shop only-health web"},
+           {"ipv6", "[::1]", "/health", "shop only-health web"},
+           {"ipv6 with port", "[::1]:80", "/health", "shop only-health web"},
+           {"another ipv6", "[::2]", "/api/x", "rest api api"},
            {"longer than any host", std::string_view("hhhhhhhhhh"), "/", "rest all web"}}) {
     EXPECT_EQ(outcome(index, snapshot.listeners[0], {"GET", host, path}), expected) << name;
   }
   EXPECT_EQ(outcome(index, snapshot.listeners[0], {"GET", std::string(4000, 'h'), "/"}), "rest all web");
   EXPECT_EQ(outcome(index, snapshot.listeners[2], {"GET", "x", "/"}), "the listener has no route table");
+}
+
+TEST(Decide, DomainTable) {
+  Snapshot snapshot;
+  snapshot.clusters.emplace_back().name = "c";
+  auto& table = snapshot.routes.emplace_back();
+  table.name = "t";
+  for (const auto& domains :
+       std::vector<std::vector<std::string>>{{"a.example.com", "[::1]"},
+                                             {"*.example.com"},
+                                             {"*.b.example.com"},
+                                             {"*-x.example.com"},
+                                             {"foo.*"},
+                                             {"foo.bar.*"},
+                                             {"foo-*"},
+                                             {"web:80", "[::1]:80", "db.example.com:5432"},
+                                             {"any-port:*"},
+                                             {"*.example.com:81"}}) {
+    table.virtual_hosts.push_back({domains.front(), domains, {route("r", {}, "c")}});
+  }
+  snapshot.listeners.emplace_back().routes = "t";
+  const auto chosen = [](const Snapshot& of, std::string_view host) {
+    const Index index(of);
+    const auto decision = index.request(of.listeners[0], {"GET", host, "/"});
+    return decision ? decision->virtual_host->name : std::string(describe(decision.error()));
+  };
+  const std::string none = "no virtual host takes this host";
+  for (const auto& [host, expected] : std::initializer_list<std::pair<std::string_view, std::string>>{
+           {"a.example.com", "a.example.com"},
+           {"A.Example.COM.:8443", "a.example.com"},
+           {"b.example.com", "*.example.com"},
+           {"c.d.example.com", "*.example.com"},
+           {"example.com", none},
+           {".example.com", none},
+           {"c.b.example.com", "*.b.example.com"},
+           {"c-x.example.com", "*-x.example.com"},  // of two that match the longer
+           {"foo.com", "foo.*"},
+           {"foo.example.com", "*.example.com"},  // a suffix before a prefix
+           {"FOO.bar.com:9", "foo.bar.*"},
+           {"foo.", none},
+           {"foo", none},
+           {"foo-1", "foo-*"},
+           {"web:80", "web:80"},
+           {"web:0080", "web:80"},
+           {"WEB.:80", "web:80"},
+           {"web:", none},
+           {"web:81", none},
+           {"web", none},
+           {"[::1]", "a.example.com"},
+           {"[::1]:80", "web:80"},
+           {"[::1]:81", "a.example.com"},
+           {"db.example.com:5432", "web:80"},
+           {"db.example.com:1", "*.example.com"},
+           {"any-port:1", "any-port:*"},
+           {"any-port", none},
+           {"a.example.com:81", "*.example.com:81"},  // with the port before without
+           {"", none},
+           {"bad host", none}}) {
+    EXPECT_EQ(chosen(snapshot, host), expected) << host;
+  }
+  const auto longest = std::string(snapshot::max_host_bytes - std::string_view(".example.com").size(), 'h');
+  EXPECT_EQ(chosen(snapshot, longest + ".example.com"), "*.example.com");
+  EXPECT_EQ(chosen(snapshot, "h" + longest + ".example.com"), none);
+  table.virtual_hosts.push_back({"rest", {"*"}, {route("r", {}, "c")}});
+  for (const std::string host : {"", "web:81", "example.com"})
+    EXPECT_EQ(chosen(snapshot, host), "rest") << host;
+  EXPECT_EQ(chosen(snapshot, "h" + longest + ".example.com"), "rest");
 }
 
 TEST(Decide, NoVirtualHost) {

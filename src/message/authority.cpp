@@ -51,18 +51,12 @@ std::optional<Authority> split_authority(std::string_view text) {
   if (size == text.size()) return result;
   if (text[size] != ':') return std::nullopt;
   const auto digits = text.substr(size + 1);
+  if (digits.empty()) return result;
   std::uint16_t port = 0;
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
-  if (digits.empty() || error != std::errc{} || end != digits.data() + digits.size()) return std::nullopt;
+  if (error != std::errc{} || end != digits.data() + digits.size()) return std::nullopt;
   result.port = port;
   return result;
-}
-
-std::string normalised_host(std::string_view authority) {
-  std::string host(authority.substr(0, host_size(authority)));
-  std::ranges::transform(host, host.begin(), ascii_lower);
-  if (host.ends_with('.')) host.pop_back();
-  return host;
 }
 
 std::optional<std::string> percent_decode(std::string_view text) {

@@ -16,13 +16,10 @@ struct Authority {
   std::optional<std::uint16_t> port;
 };
 
-/// Splits host[:port]. Nothing if it is not one: userinfo, an empty host or port, a port above 65535, bytes
-/// other than letters, digits and "-._~" in a name (RFC 3986 allows more there; no host name has them), an
-/// empty label ("a..b"), a malformed [IPv6].
+/// Splits host[:port]; an empty port is none, and zeros may lead (RFC 3986, 3.2.3). Nothing if it is not one:
+/// userinfo, an empty host, a port above 65535, bytes other than letters, digits and "-._~" in a name (RFC
+/// 3986 allows more there; no host name has them), an empty label ("a..b"), a malformed [IPv6].
 std::optional<Authority> split_authority(std::string_view text);
-
-/// The host of an authority as virtual hosts compare it: lower case, no port, no trailing dot. Brackets stay.
-std::string normalised_host(std::string_view authority);
 
 /// Decodes %XX; nothing if an escape is malformed. "+" stays "+".
 std::optional<std::string> percent_decode(std::string_view text);

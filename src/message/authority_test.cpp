@@ -19,6 +19,11 @@ TEST(Authority, Splits) {
            Case{"web.example.:80", "web.example.", 80},
            Case{"[::1]", "[::1]", -1},
            Case{"[2001:db8::7]:443", "[2001:db8::7]", 443},
+           Case{"web:", "web", -1},
+           Case{"[::1]:", "[::1]", -1},
+           Case{"web:0", "web", 0},
+           Case{"web:0080", "web", 80},
+           Case{"web:000065535", "web", 65535},
        }) {
     const auto parts = split_authority(text);
     ASSERT_TRUE(parts) << text;
@@ -30,8 +35,11 @@ TEST(Authority, Splits) {
 TEST(Authority, Refuses) {
   for (const std::string_view text : {"",
                                       ":80",
-                                      "web:",
+                                      ":",
+                                      "web::",
                                       "web:65536",
+                                      "web:4294967376",
+                                      "web:-1",
                                       "web:+80",
                                       "web:8 0",
                                       "web:80:80",
@@ -61,12 +69,6 @@ TEST(Authority, Refuses) {
                                       "\"web\""}) {
     EXPECT_FALSE(split_authority(text)) << text;
   }
-}
-
-TEST(Authority, NormalisedHost) {
-  EXPECT_EQ(normalised_host("WEB.Default.:8080"), "web.default");
-  EXPECT_EQ(normalised_host("[::1]:8080"), "[::1]");
-  EXPECT_EQ(normalised_host(""), "");
 }
 
 TEST(Url, PercentDecoding) {

@@ -14,7 +14,7 @@ namespace {
 using base::put;
 
 /// In the order of FieldId.
-constexpr std::array<std::string_view, 37> names{"",
+constexpr std::array<std::string_view, 40> names{"",
                                                  "accept",
                                                  "accept-encoding",
                                                  "accept-language",
@@ -28,6 +28,7 @@ constexpr std::array<std::string_view, 37> names{"",
                                                  "date",
                                                  "etag",
                                                  "expect",
+                                                 "forwarded",
                                                  "host",
                                                  "http2-settings",
                                                  "keep-alive",
@@ -48,6 +49,8 @@ constexpr std::array<std::string_view, 37> names{"",
                                                  "vary",
                                                  "via",
                                                  "x-forwarded-for",
+                                                 "x-forwarded-host",
+                                                 "x-forwarded-port",
                                                  "x-forwarded-proto",
                                                  "x-request-id",
                                                  "x-weft-refused"};
@@ -56,12 +59,12 @@ static_assert(names.back() == "x-weft-refused" &&
 
 static_assert(names.size() <= 64, "Headers::seen_ has a bit for each");
 
-/// A place for each known name, that its size and its outer bytes tell. The number is one with which no two
-/// meet.
+/// A place for each known name, that its size, its first byte and the one at three quarters tell. The numbers
+/// are such that no two meet.
 constexpr std::size_t places = 256;
 constexpr std::size_t place_of(std::string_view name) {
   const auto byte = [](char c) { return static_cast<std::size_t>(static_cast<unsigned char>(c) | 0x20); };
-  return (name.size() * 17 + byte(name.front()) * 5 + byte(name.back())) % places;
+  return (name.size() * 4 + byte(name.front()) + byte(name[name.size() * 3 / 4]) * 9) % places;
 }
 
 constexpr auto by_place = [] {
@@ -236,6 +239,16 @@ std::optional<std::string_view> Headers::search(FieldId id) const {
 
 std::size_t Headers::count(FieldId id) const {
   return may_have(id) ? static_cast<std::size_t>(std::ranges::count(entries_, id, &Entry::id)) : 0;
+}
+
+std::string Headers::joined(FieldId id) const {
+  std::string list;
+  for (const auto& entry : entries_) {
+    if (entry.id != id || entry.value.size == 0) continue;
+    if (!list.empty()) list += ", ";
+    list += text(entry.value);
+  }
+  return list;
 }
 
 bool Headers::has_token(FieldId id, std::string_view token) const {

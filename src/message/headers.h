@@ -33,6 +33,7 @@ enum class FieldId : std::uint8_t {
   date,
   etag,
   expect,
+  forwarded,
   host,
   http2_settings,
   keep_alive,
@@ -53,6 +54,8 @@ enum class FieldId : std::uint8_t {
   vary,
   via,
   x_forwarded_for,
+  x_forwarded_host,
+  x_forwarded_port,
   x_forwarded_proto,
   x_request_id,
   x_weft_refused,
@@ -98,12 +101,15 @@ class Headers {
     std::erase_if(entries_, [&](const Entry& entry) { return predicate(field(entry)); });
   }
 
-  /// The first field's value.
+  /// The first field's value. Of a field that is a list, which may stand on several lines (RFC 9110, 5.3),
+  /// use joined() or has_token().
   std::optional<std::string_view> find(std::string_view name) const;
   std::optional<std::string_view> find(FieldId id) const { return may_have(id) ? search(id) : std::nullopt; }
   bool has(std::string_view name) const { return find(name).has_value(); }
   bool has(FieldId id) const { return find(id).has_value(); }
   std::size_t count(FieldId id) const;
+  /// The values of all fields of that id as one list.
+  std::string joined(FieldId id) const;
   /// Whether any field of that id, read as a comma-separated list, has `token` in any case.
   bool has_token(FieldId id, std::string_view token) const;
 

@@ -94,6 +94,13 @@ TEST(Syntax, Lists) {
   EXPECT_EQ(members, (Lines{"a", "b c", "d"}));
 }
 
+TEST(Headers, AListMayStandOnSeveralLines) {
+  const Headers headers{{"Via", "a, b"}, {"X", "y"}, {"via", ""}, {"VIA", "c"}};
+  EXPECT_EQ(headers.joined(FieldId::via), "a, b, c");
+  EXPECT_EQ(headers.joined(FieldId::upgrade), "");
+  EXPECT_TRUE(headers.has_token(FieldId::via, "C"));
+}
+
 TEST(Head, MethodAndTarget) {
   RequestHead head;
   head.set_method("PROPFIND");

@@ -261,6 +261,9 @@ const Wrong wrong_resources[] = {
      "apiVersion: weft.dev/v1alpha1\nkind: MeshConfig\nmetadata: {name: default}\nspec: {requestTimeout: "
      "15}\n",
      "invalid-value", "spec.requestTimeout", 4, "15s"},
+    {"MeshConfigTrustedHops",
+     "apiVersion: weft.dev/v1alpha1\nkind: MeshConfig\nmetadata: {name: default}\nspec: {trustedHops: -1}\n",
+     "invalid-value", "spec.trustedHops", 4, "0"},
     {"LabelKey", service_with("name: web", "name: web\n  labels: {\"a b\": c}"), "invalid-value",
      "metadata.labels[a b]", 5, "letters"},
     {"LabelValue", service_with("name: web", "name: web\n  labels: {a: \"b c\"}"), "invalid-value",

@@ -258,6 +258,8 @@ struct MeshConfigSpec {
   LoadBalancing load_balancing = LoadBalancing::round_robin;
   /// Of every route; zero: no limit.
   base::Duration request_timeout = std::chrono::seconds(15);
+  /// How many proxies before the edge may be believed in what they say of the way to it.
+  std::int32_t trusted_hops = 0;
 
   friend bool operator==(const MeshConfigSpec&, const MeshConfigSpec&) = default;
 };

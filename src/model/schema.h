@@ -364,6 +364,7 @@ struct Schema<MeshConfigSpec> {
     v.field("trustDomain", &MeshConfigSpec::trust_domain, dns1123_subdomain_fault);
     v.field("loadBalancing", &MeshConfigSpec::load_balancing);
     v.field("requestTimeout", &MeshConfigSpec::request_timeout);
+    v.field("trustedHops", &MeshConfigSpec::trusted_hops, from_zero);
   }
 };
 

@@ -28,6 +28,7 @@ Json listener_json(const snapshot::Listener& listener) {
   } else {
     json["routes"] = listener.routes;
     json["connect"] = listener.allow_connect;
+    json["trustedHops"] = listener.trusted_hops;
   }
   return json;
 }

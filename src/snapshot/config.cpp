@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/nearest.h"
 #include "snapshot/config_codes.h"
+#include "snapshot/patterns.h"
 #include "yaml/node.h"
 #include "yaml/parse.h"
 
@@ -31,6 +32,24 @@ constexpr Word<Protocol> listener_protocols[] = {{"http", Protocol::http1}, {"tc
 constexpr Word<Protocol> cluster_protocols[] = {{"http1", Protocol::http1}, {"tcp", Protocol::tcp}};
 constexpr Word<LoadBalancing> policies[] = {{"least_request", LoadBalancing::least_request},
                                             {"round_robin", LoadBalancing::round_robin}};
+
+/// The virtual host of one domain while its routes are read.
+struct Host {
+  std::size_t number = 0;
+  /// The paths of its routes so far, by kind.
+  std::set<std::string, std::less<>> prefixes;
+  std::set<std::string, std::less<>> exact;
+
+  /// Adds the path of a route. False if the routes before it take all of its.
+  bool add(const Match& match) {
+    const std::string_view path = match.path;
+    for (std::size_t size = 0; size <= path.size(); ++size) {
+      if (prefixes.contains(path.substr(0, size))) return false;
+    }
+    if (match.path_kind == Match::Path::prefix) return prefixes.insert(match.path).second;
+    return exact.insert(match.path).second;
+  }
+};
 
 /// Reads the nodes of one file into a Snapshot and notes what is wrong with them.
 class ConfigReader {
@@ -54,7 +73,7 @@ class ConfigReader {
   template <class Value, std::size_t size>
   Value word(const Node& map, std::string_view field, const Word<Value> (&words)[size]);
   void duration(const Node& map, std::string_view field, std::chrono::milliseconds& into);
-  void count(const Node& map, std::string_view field, std::uint32_t& into);
+  void count(const Node& map, std::string_view field, std::uint32_t& into, std::uint32_t least = 1);
   void flag(const Node& map, std::string_view field, bool& into);
 
   void cluster(const Node& node);
@@ -160,12 +179,13 @@ void ConfigReader::duration(const Node& map, std::string_view field, std::chrono
   into = std::chrono::ceil<std::chrono::milliseconds>(*parsed);
 }
 
-void ConfigReader::count(const Node& map, std::string_view field, std::uint32_t& into) {
+void ConfigReader::count(const Node& map, std::string_view field, std::uint32_t& into, std::uint32_t least) {
   const auto* node = map.find(field);
   if (node == nullptr) return;
   const auto* number = node->integer();
-  if (number == nullptr || *number < 1 || *number > 1'000'000) {
-    error(code::bad_value, node->position, fmt::format("{} must be a whole number from 1 to 1000000", field),
+  if (number == nullptr || *number < least || *number > 1'000'000) {
+    error(code::bad_value, node->position,
+          fmt::format("{} must be a whole number from {} to 1000000", field, least),
           "leave it out for the default");
     return;
   }
@@ -269,9 +289,17 @@ std::vector<std::string> ConfigReader::hosts(const Node& node) {
       error(code::wrong_type, item.position, "a host must be a string", "put it in quotes");
       continue;
     }
-    auto& lower = hosts.emplace_back(*host);
-    std::ranges::transform(lower, lower.begin(),
-                           [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+    const auto domain = parse_domain(*host);
+    if (!domain) {
+      error(code::bad_value, item.position, std::string(describe(domain.error()).what),
+            std::string(describe(domain.error()).mend));
+    } else if (domain->has_port) {
+      error(code::bad_value, item.position, "hosts are matched without their port", "remove it");
+    } else if (std::ranges::find(hosts, domain->to_string()) != hosts.end()) {
+      error(code::duplicate, item.position, "this host is there twice", "remove one");
+    } else {
+      hosts.push_back(domain->to_string());
+    }
   }
   return hosts;
 }
@@ -294,9 +322,9 @@ std::optional<Route> ConfigReader::route(const Node& node, std::size_t number) {
   }
   if (path) route.match = {Match::Path::exact, *path};
   if (prefix) route.match = {Match::Path::prefix, *prefix};
-  if (!route.match.path.starts_with('/')) {
-    error(code::bad_value, node.find(path ? "path" : "prefix")->position, "a path begins with /",
-          "put / in front");
+  if (const auto fault = fault_of(route.match)) {
+    error(code::bad_value, node.find(path ? "path" : "prefix")->position, std::string(describe(*fault).what),
+          std::string(describe(*fault).mend));
   }
   route.cluster = cluster_name(node, Protocol::http1);
   timeout(node, route);
@@ -321,24 +349,34 @@ void ConfigReader::routes(const Node& node, Listener& listener) {
   }
   const auto* list = list_of(node, "routes", true);
   if (list == nullptr) return;
+  std::map<std::string, Host> known;
   std::size_t number = 0;
   for (const auto& item : *list) {
-    auto read = route(item, number++);
+    const auto read = route(item, number++);
     if (!read) continue;
-    auto domains = hosts(item);
-    const auto same = std::ranges::find(table.virtual_hosts, domains, &VirtualHost::domains);
-    if (same != table.virtual_hosts.end()) {
-      same->routes.push_back(std::move(*read));
-    } else {
-      table.virtual_hosts.push_back(
-          {fmt::format("{}", fmt::join(domains, " ")), domains, {std::move(*read)}});
+    // Each host has the routes that name it, so that the lists of two routes may share some.
+    bool is_reached = false;
+    const auto domains = hosts(item);
+    for (const auto& domain : domains) {
+      const auto [host, is_new] = known.try_emplace(domain);
+      if (is_new) {
+        host->second.number = table.virtual_hosts.size();
+        table.virtual_hosts.push_back({domain, {domain}, {}});
+      }
+      if (host->second.add(read->match)) is_reached = true;
+      table.virtual_hosts[host->second.number].routes.push_back(*read);
+    }
+    if (!is_reached && !domains.empty()) {
+      error(code::bad_value, item.position, "no request reaches this route: those before it take all of its",
+            "put it before them, or remove it");
     }
   }
 }
 
 void ConfigReader::listener(const Node& node) {
   if (!map_of(node, "a listener",
-              {"name", "address", "protocol", "cluster", "routes", "timeout", "connect", "idleTimeout"}))
+              {"name", "address", "protocol", "cluster", "routes", "timeout", "connect", "idleTimeout",
+               "trustedHops"}))
     return;
   Listener listener;
   listener.direction = Direction::edge;
@@ -358,8 +396,9 @@ void ConfigReader::listener(const Node& node) {
   }
   duration(node, "idleTimeout", listener.idle_timeout);
   flag(node, "connect", listener.allow_connect);
+  count(node, "trustedHops", listener.trusted_hops, 0);
   if (listener.protocol == Protocol::tcp) {
-    for (const auto* field : {"routes", "timeout", "connect"}) {
+    for (const auto* field : {"routes", "timeout", "connect", "trustedHops"}) {
       if (const auto* http_only = node.find(field)) {
         error(code::bad_value, http_only->position, fmt::format("a tcp listener has no {}", field),
               "name a cluster");

@@ -1,8 +1,10 @@
 #include "snapshot/config.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <map>
 #include <sstream>
 
 #include "snapshot/config_codes.h"
@@ -45,6 +47,7 @@ listeners:
   - {hosts: [Shop.example], path: /health, cluster: b, timeout: 2s}
   - {hosts: [Shop.example], cluster: a, timeout: 0s}
   - {prefix: /api/, cluster: b, timeout: 0s, idleTimeout: 2m}
+  trustedHops: 2
 - {address: "unix:/run/db", protocol: tcp, cluster: db}
 clusters:
 - {name: b, endpoints: ["127.0.0.1:1", {address: "127.0.0.1:2", weight: 3}], loadBalancing: round_robin,
@@ -80,6 +83,7 @@ clusters:
   EXPECT_EQ(shop.routes[0].timeout, 2s);
   EXPECT_TRUE(parsed->listeners[1].allow_connect);
   EXPECT_EQ(parsed->listeners[1].idle_timeout, 30s);
+  EXPECT_EQ(parsed->listeners[1].trusted_hops, 2U);
   EXPECT_FALSE(parsed->listeners[0].allow_connect);
   EXPECT_EQ(parsed->listeners[0].protocol, Protocol::tcp);
   EXPECT_EQ(parsed->listeners[0].cluster, "db");
@@ -139,6 +143,63 @@ TEST(Config, WhatIsWrongIsSaidWithItsPlace) {
     EXPECT_EQ(first.position.line, line) << name << ": " << base::render(first);
     EXPECT_EQ(first.position.column, column) << name << ": " << base::render(first);
   }
+}
+
+std::string with_route(std::string_view fields) {
+  return fmt::format(
+      "version: 1\nlisteners:\n- address: \"127.0.0.1:1\"\n  routes:\n  - {{{}, cluster: a}}\n"
+      "clusters:\n- {{name: a, endpoints: []}}\n",
+      fields);
+}
+
+TEST(Config, RoutesThatNoRequestCanReachAreRefused) {
+  struct Case {
+    std::string_view fields, code, words;
+    std::uint32_t line, column;
+  };
+  for (const auto& [fields, code, words, line, column] : std::initializer_list<Case>{
+           {"hosts: [\"a.com:8080\"]", code::bad_value, "without their port", 5, 14},
+           {"hosts: [a, \"*.a.com:80\"]", code::bad_value, "without their port", 5, 17},
+           {"hosts: [\"a.com:*\"]", code::bad_value, "without their port", 5, 14},
+           {"hosts: [\"http://a/\"]", code::bad_value, "a URL", 5, 14},
+           {"hosts: [bücher.example]", code::bad_value, "ASCII", 5, 14},
+           {"hosts: [\"a b\"]", code::bad_value, "letters", 5, 14},
+           {"hosts: [\"a.*.b\"]", code::bad_value, "a star", 5, 14},
+           {"hosts: [\"::1\"]", code::bad_value, "IPv6", 5, 14},
+           {"hosts: [a, A.]", code::duplicate, "twice", 5, 17},
+           {"path: \"/a?x=1\"", code::bad_value, "without the query", 5, 12},
+           {"prefix: \"/a#b\"", code::bad_value, "fragment", 5, 14},
+           {"prefix: a/", code::bad_value, "begins with /", 5, 14},
+           {"path: /café", code::bad_value, "ASCII", 5, 12},
+           {"path: \"/a b\"", code::bad_value, "spaces", 5, 12},
+           {"path: \"/%zz\"", code::bad_value, "escape", 5, 12},
+           {"hosts: [a], cluster: a}\n  - {hosts: [a], path: /x", code::bad_value, "no request reaches", 6,
+            5},
+           {"path: /x, cluster: a}\n  - {path: /x", code::bad_value, "no request reaches", 6, 5},
+           {"hosts: [a, b], prefix: /x, cluster: a}\n  - {hosts: [b, a], prefix: /x/y", code::bad_value,
+            "no request reaches", 6, 5}}) {
+    const auto parsed = parse_config(with_route(fields), "f");
+    ASSERT_FALSE(parsed) << fields;
+    EXPECT_EQ(parsed.error().size(), 1U) << base::render(parsed.error());
+    const auto& first = parsed.error().front();
+    EXPECT_EQ(first.code, code) << base::render(first);
+    EXPECT_NE(first.message.find(words), std::string::npos) << base::render(first);
+    EXPECT_FALSE(first.mend.empty());
+    EXPECT_EQ(first.position.line, line) << base::render(first);
+    EXPECT_EQ(first.position.column, column) << base::render(first);
+  }
+}
+
+TEST(Config, EachHostHasTheRoutesThatNameIt) {
+  const auto parsed = parse_config(
+      with_route("hosts: [a, \"*.B.example\"], path: /x, cluster: a}\n  - {hosts: [\"[::1]\", a]"), "f");
+  ASSERT_TRUE(parsed) << base::render(parsed.error());
+  std::map<std::string, std::vector<std::string>> routes;
+  for (const auto& host : parsed->routes[0].virtual_hosts) {
+    EXPECT_EQ(host.domains, std::vector<std::string>{host.name});
+    for (const auto& route : host.routes) routes[host.name].push_back(route.name);
+  }
+  EXPECT_EQ(routes, (decltype(routes){{"a", {"0", "1"}}, {"*.b.example", {"0"}}, {"[::1]", {"1"}}}));
 }
 
 TEST(Config, ProposesTheNearestName) {

@@ -42,6 +42,9 @@ struct Listener {
   std::string cluster;
   /// http: CONNECT is routed like any request and opens a tunnel if the service agrees.
   bool allow_connect = false;
+  /// http, at the edge: how many proxies before it may be believed in what they say of the way to here, as
+  /// Envoy's xff_num_trusted_hops.
+  std::uint32_t trusted_hops = 0;
   /// How long a client's connection may rest: between requests (http), or without a byte either way (tcp).
   /// Zero: the proxy's own limit.
   std::chrono::milliseconds idle_timeout{};
@@ -53,7 +56,8 @@ struct Listener {
   friend bool operator==(const Listener&, const Listener&) = default;
 };
 
-/// Which requests a Route takes. Paths compare by bytes, without the query.
+/// Which requests a Route takes. Paths compare by bytes, without the query; they have no fault_of()
+/// (snapshot/patterns.h).
 struct Match {
   enum class Path : std::uint8_t { prefix, exact };
   Path path_kind = Path::prefix;
@@ -68,7 +72,8 @@ struct Route {
   std::string cluster;
   /// Time from the end of the request to the response's head; zero: no limit.
   std::chrono::milliseconds timeout{15'000};
-  /// How long the endpoint may take nothing of the request, or give nothing of the response's body; zero: no limit.
+  /// How long the endpoint may take nothing of the request, or give nothing of the response's body; zero: no
+  /// limit.
   std::chrono::milliseconds idle_timeout{300'000};
   base::Origin origin;
 
@@ -77,7 +82,7 @@ struct Route {
 
 struct VirtualHost {
   std::string name;
-  /// Hosts without port in lower case; "*" takes all.
+  /// As Domain::to_string() has them (snapshot/patterns.h); "*" takes all hosts.
   std::vector<std::string> domains;
   std::vector<Route> routes;
 

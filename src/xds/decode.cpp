@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <map>
 
 #include "envoy/config/cluster/v3/cluster.pb.h"
 #include "envoy/config/listener/v3/listener.pb.h"
@@ -11,6 +12,7 @@
 #include "envoy/extensions/filters/http/router/v3/router.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
 #include "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.pb.h"
+#include "snapshot/patterns.h"
 #include "weft/mesh/v1/mesh.pb.h"
 #include "xds/names.h"
 #include "xds/policies.h"
@@ -153,6 +155,7 @@ void read_connection_manager(const hcm::HttpConnectionManager& manager, snapshot
   reading.scan(limits, policies::http_protocol_options);
   if (limits.has_idle_timeout())
     listener.idle_timeout = duration(limits.idle_timeout(), "idle_timeout", reading);
+  listener.trusted_hops = manager.xff_num_trusted_hops();
   for (const auto& upgrade : manager.upgrade_configs()) {
     reading.scan(upgrade, policies::upgrade_config);
     if (upgrade.has_enabled() && !upgrade.enabled().value()) continue;
@@ -199,13 +202,22 @@ snapshot::Match read_match(const route_v3::RouteMatch& match, Reading& reading) 
   if (match.has_case_sensitive() && !match.case_sensitive().value()) {
     reading.refuse("a match without regard to case is not supported");
   }
+  snapshot::Match read;
   switch (match.path_specifier_case()) {
-    case route_v3::RouteMatch::kPrefix: return {snapshot::Match::Path::prefix, match.prefix()};
-    case route_v3::RouteMatch::kPath: return {snapshot::Match::Path::exact, match.path()};
-    case route_v3::RouteMatch::PATH_SPECIFIER_NOT_SET: break;
+    case route_v3::RouteMatch::kPrefix:
+      // The empty one takes all paths, as "/" does.
+      if (!match.prefix().empty()) read.path = match.prefix();
+      break;
+    case route_v3::RouteMatch::kPath: read = {snapshot::Match::Path::exact, match.path()}; break;
+    case route_v3::RouteMatch::PATH_SPECIFIER_NOT_SET:
+      reading.refuse("a route matches neither a prefix nor a path");
+      return {};
   }
-  reading.refuse("a route matches neither a prefix nor a path");
-  return {};
+  if (const auto fault = snapshot::fault_of(read)) {
+    reading.refuse(
+        fmt::format("no request has the path \"{}\": {}", read.path, snapshot::describe(*fault).what));
+  }
+  return read;
 }
 
 snapshot::Route read_route(const route_v3::Route& message, Reading& reading) {
@@ -227,13 +239,36 @@ snapshot::Route read_route(const route_v3::Route& message, Reading& reading) {
   return route;
 }
 
+/// The virtual host, by number, that each domain of a route table belongs to.
+using DomainOwners = std::map<std::string, std::size_t>;
+
+/// Each domain belongs to one virtual host (Envoy's rule); in there it may stand in several spellings.
+void read_domains(const route_v3::VirtualHost& message, snapshot::VirtualHost& host, std::size_t number,
+                  DomainOwners& owners, Reading& reading) {
+  for (const auto& text : message.domains()) {
+    const auto domain = snapshot::parse_domain(text);
+    if (!domain) {
+      reading.refuse(fmt::format("no host matches the domain \"{}\" of the virtual host \"{}\": {}", text,
+                                 host.name, snapshot::describe(domain.error()).what));
+      return;
+    }
+    const auto [owner, is_new] = owners.try_emplace(domain->to_string(), number);
+    if (is_new) {
+      host.domains.push_back(owner->first);
+    } else if (owner->second != number) {
+      reading.refuse(fmt::format("the domain \"{}\" of the virtual host \"{}\" belongs to another already",
+                                 text, host.name));
+    }
+  }
+  if (host.domains.empty()) reading.refuse(fmt::format("the virtual host \"{}\" has no domain", host.name));
+}
+
 snapshot::VirtualHost read_virtual_host(const route_v3::VirtualHost& message, const base::Origin& origin,
-                                        Reading& reading) {
+                                        std::size_t number, DomainOwners& owners, Reading& reading) {
   reading.scan(message, policies::virtual_host);
   snapshot::VirtualHost host;
   host.name = message.name();
-  host.domains.assign(message.domains().begin(), message.domains().end());
-  if (host.domains.empty()) reading.refuse(fmt::format("the virtual host \"{}\" has no domain", host.name));
+  read_domains(message, host, number, owners, reading);
   host.routes.reserve(static_cast<std::size_t>(message.routes_size()));
   for (const auto& route : message.routes()) host.routes.push_back(read_route(route, reading));
   if (!reading.failed()) reading.origin(origin);
@@ -424,8 +459,10 @@ std::expected<snapshot::RouteTable, XdsError> decode_routes(std::string_view bod
   if (table.name.empty()) reading.refuse("it has no name");
   reading.scan(message, policies::route_table);
   table.virtual_hosts.reserve(static_cast<std::size_t>(message.virtual_hosts_size()));
+  DomainOwners owners;
   for (const auto& host : message.virtual_hosts()) {
-    table.virtual_hosts.push_back(read_virtual_host(host, table.origin, reading));
+    table.virtual_hosts.push_back(
+        read_virtual_host(host, table.origin, table.virtual_hosts.size(), owners, reading));
   }
   return reading.result(std::move(table));
 }

@@ -90,6 +90,7 @@ hcm::HttpConnectionManager connection_manager(const snapshot::Listener& listener
   router.set_name("envoy.filters.http.router");
   pack(*router.mutable_typed_config(), envoy::extensions::filters::http::router::v3::Router());
   if (listener.allow_connect) manager.add_upgrade_configs()->set_upgrade_type(std::string(upgrade_connect));
+  manager.set_xff_num_trusted_hops(listener.trusted_hops);
   if (listener.idle_timeout.count() > 0) {
     set_duration(*manager.mutable_common_http_protocol_options()->mutable_idle_timeout(),
                  listener.idle_timeout);

@@ -28,7 +28,6 @@ inline constexpr UnknownPolicy http_filter{"HttpFilter", filter_critical};
 inline constexpr std::array connection_manager_critical{Critical{4, "route_config"},
                                                         Critical{14, "use_remote_address"},
                                                         Critical{16, "forward_client_cert_details"},
-                                                        Critical{19, "xff_num_trusted_hops"},
                                                         Critical{30, "normalize_path"},
                                                         Critical{31, "scoped_routes"},
                                                         Critical{33, "merge_slashes"},

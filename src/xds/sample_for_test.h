@@ -102,11 +102,13 @@ inline snapshot::Cluster random_cluster(base::Random& random, std::string name) 
 inline snapshot::RouteTable random_routes(base::Random& random, std::string name) {
   snapshot::RouteTable table{std::move(name), {}, random_origin(random)};
   for (auto hosts = random.below(3); hosts > 0; --hosts) {
-    snapshot::VirtualHost host{random_text(random), {"*", random_text(random)}, {}};
+    const auto number = std::to_string(hosts);
+    snapshot::VirtualHost host{random_text(random), {"h" + number, "*.h" + number + ":80"}, {}};
+    if (hosts == 1) host.domains.push_back("*");
     for (auto routes = random.below(4); routes > 0; --routes) {
       auto kind = random.below(2) ? snapshot::Match::Path::prefix : snapshot::Match::Path::exact;
       host.routes.push_back({.name = random_text(random),
-                             .match = {kind, "/" + random_text(random)},
+                             .match = {kind, "/" + std::to_string(random.below(1000))},
                              .cluster = "c" + std::to_string(random.below(5)),
                              .timeout = std::chrono::milliseconds(random.below(3) * 1500),
                              .idle_timeout = std::chrono::milliseconds(random.below(3) * 1500),
@@ -143,6 +145,7 @@ inline snapshot::Snapshot random_snapshot(base::Random& random) {
     listener.idle_timeout = std::chrono::milliseconds(random.below(3) * 1500);
     if (random.below(2)) {
       listener.allow_connect = random.below(2) != 0;
+      listener.trusted_hops = static_cast<std::uint32_t>(random.below(3));
       listener.protocol = snapshot::Protocol::http1;
       listener.routes = "r" + std::to_string(random.below(tables));
     } else {

@@ -154,6 +154,64 @@ TEST(Wire, AMatchThatIsNotKnownIsRefused) {
   EXPECT_THAT(decoded.error().detail, testing::HasSubstr("field 321 of RouteMatch is not known"));
 }
 
+envoy::config::route::v3::RouteConfiguration table_message(
+    const std::vector<std::vector<std::string>>& hosts) {
+  envoy::config::route::v3::RouteConfiguration table;
+  table.set_name("t");
+  for (const auto& domains : hosts) {
+    auto& host = *table.add_virtual_hosts();
+    host.set_name("v");
+    for (const auto& domain : domains) host.add_domains(domain);
+    auto& route = *host.add_routes();
+    route.mutable_match()->set_prefix("");
+    route.mutable_route()->set_cluster("c");
+  }
+  return table;
+}
+
+TEST(Wire, DomainsAreTakenInOneSpelling) {
+  Ignored ignored;
+  const auto decoded = decode_routes(
+      serialize(table_message({{"Web", "web:80", "WEB.", "web.Default.:0080"}, {"*.Example.com"}, {"*"}})),
+      ignored);
+  ASSERT_TRUE(decoded) << decoded.error().detail;
+  EXPECT_EQ(decoded->virtual_hosts[0].domains, (std::vector<std::string>{"web", "web:80", "web.default:80"}));
+  EXPECT_EQ(decoded->virtual_hosts[1].domains, std::vector<std::string>{"*.example.com"});
+  EXPECT_EQ(decoded->virtual_hosts[0].routes[0].match, snapshot::Match{}) << "the empty prefix takes all";
+}
+
+TEST(Wire, WhatNoRequestCanMatchIsRefused) {
+  using Hosts = std::vector<std::vector<std::string>>;
+  for (const auto& [hosts, refusal] : std::initializer_list<std::pair<Hosts, std::string>>{
+           {{{"http://a/"}}, "no host matches the domain \"http://a/\" of the virtual host \"v\""},
+           {{{"caf\xc3\xa9"}}, "a host is sent in ASCII"},
+           {{{"a.*.b"}}, "a star stands at one end"},
+           {{{""}}, "must not be empty"},
+           {{{}}, "has no domain"},
+           {{{"a"}, {"b", "A"}}, "the domain \"A\" of the virtual host \"v\" belongs to another already"},
+           {{{"*"}, {"*"}}, "belongs to another already"}}) {
+    Ignored ignored;
+    const auto decoded = decode_routes(serialize(table_message(hosts)), ignored);
+    ASSERT_FALSE(decoded) << refusal;
+    EXPECT_THAT(decoded.error().detail, testing::HasSubstr(refusal));
+  }
+  for (const auto& [path, is_exact, refusal] :
+       std::initializer_list<std::tuple<std::string, bool, std::string>>{
+           {"/a?x=1", true, "no request has the path \"/a?x=1\": paths are matched without the query"},
+           {"a", false, "begins with /"},
+           {"", true, "begins with /"},
+           {"/a b", false, "no spaces"},
+           {"/%zz", true, "escape"}}) {
+    auto table = table_message({{"*"}});
+    auto& match = *table.mutable_virtual_hosts(0)->mutable_routes(0)->mutable_match();
+    is_exact ? match.set_path(path) : match.set_prefix(path);
+    Ignored ignored;
+    const auto decoded = decode_routes(serialize(table), ignored);
+    ASSERT_FALSE(decoded) << path;
+    EXPECT_THAT(decoded.error().detail, testing::HasSubstr(refusal));
+  }
+}
+
 envoy::config::listener::v3::Listener listener_message() {
   envoy::config::listener::v3::Listener message;
   message.ParseFromString(encode_listener(sample_snapshot().listeners[0]).body);

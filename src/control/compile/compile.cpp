@@ -125,6 +125,9 @@ void add_edge(const Mesh& mesh, Snapshot& to, std::set<std::string, std::less<>>
                           .service = meta.name,
                           .service_ns = meta.ns,
                           .origin = origin_of(*service, fmt::format("spec.ports[{}]", i))};
+        if (listener.protocol == snapshot::Protocol::http1) {
+          listener.trusted_hops = static_cast<std::uint32_t>(mesh.input.mesh.trusted_hops);
+        }
         add_listener(to, std::move(listener), name, mesh.timeout);
       }
       wanted.insert(std::move(key));

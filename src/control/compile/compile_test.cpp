@@ -85,11 +85,13 @@ void add_instances(const T& workload, model::DependencyKind kind, std::uint16_t&
 
 std::string words(const snapshot::Listener& listener) {
   constexpr std::array directions{"edge", "outbound", "inbound"};
-  return fmt::format("  listener {}\n    {} {} {} -> {}\n    service {}/{}\n    origin {}\n", listener.name,
+  const auto trusted =
+      listener.trusted_hops > 0 ? fmt::format(" behind {}", listener.trusted_hops) : std::string();
+  return fmt::format("  listener {}\n    {} {} {} -> {}{}\n    service {}/{}\n    origin {}\n", listener.name,
                      listener.address.to_string(), directions[static_cast<std::size_t>(listener.direction)],
                      listener.protocol == snapshot::Protocol::tcp ? "tcp" : "http",
                      listener.protocol == snapshot::Protocol::tcp ? listener.cluster : listener.routes,
-                     listener.service_ns, listener.service, listener.origin.to_string());
+                     trusted, listener.service_ns, listener.service, listener.origin.to_string());
 }
 
 std::string words(const snapshot::RouteTable& table) {

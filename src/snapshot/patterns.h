@@ -1,0 +1,66 @@
+// What the domains of a virtual host and the path of a route may be: a pattern that no request can ever match
+// is none.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <expected>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "snapshot/snapshot.h"
+
+namespace weft::snapshot {
+
+/// The longest host that can be anybody's (RFC 1035, 2.3.4).
+inline constexpr std::size_t max_host_bytes = 255;
+
+/// Why a text is no pattern.
+enum class PatternFault : std::uint8_t {
+  // of a domain
+  no_domain,
+  host_too_long,
+  url_as_host,
+  host_not_ascii,
+  bad_host_byte,
+  bad_star,
+  empty_label,
+  bad_ipv6,
+  bad_port,
+  // of a path
+  no_slash,
+  query_in_path,
+  fragment_in_path,
+  path_not_ascii,
+  bad_path_byte,
+  bad_path_escape,
+};
+
+struct PatternWords {
+  std::string_view what;
+  /// What to do, as an instruction.
+  std::string_view mend;
+};
+PatternWords describe(PatternFault fault);
+
+/// Which hosts a virtual host takes, as Envoy's VirtualHost.domains: a host; "*.example.com" or
+/// "*-a.example.com"; "shop.*" or "shop-*"; each with ":80" for that port alone, and "shop:*" for any port;
+/// "*". A star stands for one byte or more, at one end.
+struct Domain {
+  enum class Kind : std::uint8_t { exact, suffix, prefix, any };
+  Kind kind = Kind::any;
+  /// Without the star, in lower case, without a last dot: what the host is, ends with or begins with.
+  std::string text;
+  /// The text reaches into the port, so that it takes hosts that have one.
+  bool has_port = false;
+
+  /// As it is written.
+  std::string to_string() const;
+};
+std::expected<Domain, PatternFault> parse_domain(std::string_view text);
+
+/// What keeps `match` from ever taking a path; nothing if it may.
+std::optional<PatternFault> fault_of(const Match& match);
+
+}  // namespace weft::snapshot
