@@ -240,10 +240,17 @@ class Messages(proxies.ProxyTest):
         self.assertEqual(got.all("cookie"), ["a=1", "b=2"])
         self.assertEqual((got.get("x-latin"), got.get("x-empty"), got.get("x-mixed")), ("caf\xe9", "", "spaces inside"))
 
+    def test_forwarded_for_is_one_list(self):
+        """The address that the proxy saw is its last member, on however many lines a client began it."""
+        for sent in ("1.2.3.4", "1.2.3.4\r\nX-Forwarded-For: 5.6.7.8, 9.9.9.9\r\nx-forwarded-for:"):
+            request = self.seen(f"GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: {sent}\r\n\r\n".encode())
+            members = ", ".join(line.partition(":")[2].strip() for line in f"x: {sent}".split("\r\n")).rstrip(", ")
+            self.assertEqual(request.all("x-forwarded-for"), [f"{members}, 127.0.0.1"])
+
     def test_h2c_is_never_forwarded(self):
         h2c = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: %s\r\n" \
               b"HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n\r\n"
-        for protocols in (b"h2c", b"H2C", b"websocket, h2c", b"h2c,websocket"):
+        for protocols in (b"h2c", b"H2C", b"x, H2C/1", b"h2c,websocket", b"x\r\nUpgrade: h2c-14"):
             with self.subTest(protocols):
                 got = self.seen(h2c % protocols)
                 self.assertEqual(got.names() & {"connection", "upgrade", "http2-settings"}, set())

@@ -13,6 +13,8 @@ class Options(proxies.ProxyTest):
         self.port = proxies.free_port()
         file = config(self.port, [self.app.address], protocol)
         file["listeners"][0].update(listener)
+        if "routes" in listener:
+            del file["listeners"][0]["cluster"]
         file["clusters"][0].update(cluster)
         self.weft = self.proxy(file, flags=flags)
 
@@ -53,6 +55,34 @@ class Options(proxies.ProxyTest):
         client.send(b"CONNECT db.example:5432 HTTP/1.1\r\nHost: db.example:5432\r\n\r\n")
         self.assertEqual(client.response().status, 405)
         self.assertEqual(self.app.accepted, 0)
+
+    def test_trace_is_refused(self):
+        self.start_with(answers(lambda request: reply()), {"connect": True})
+        response = self.connect().ask(method="TRACE")
+        self.assertEqual((response.status, response.get("allow")),
+                         (405, "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, CONNECT"))
+        self.assertEqual(self.app.accepted, 0)
+
+    def test_what_trusted_proxies_say(self):
+        heads = []
+        self.start_with(answers(lambda request: heads.append(request) or reply()), {"trustedHops": 1})
+        self.connect().ask(fields="X-Forwarded-Proto: https\r\nX-Forwarded-For: 6.6.6.6, 1.2.3.4\r\n")
+        self.assertEqual(heads[0].all("x-forwarded-proto"), ["https"])
+        self.assertEqual(heads[0].all("x-forwarded-for"), ["6.6.6.6, 1.2.3.4, 127.0.0.1"])
+
+    def test_hosts_by_wildcard(self):
+        routes = [{"hosts": hosts, "cluster": "app", **path} for hosts, path in
+                  ((["a.example.com", "*.example.com"], {"path": "/one"}), (["*.b.example.com"], {"path": "/two"}),
+                   (["shop.*"], {"path": "/three"}))]
+        self.start_with(answers(lambda request: reply()), {"routes": routes})
+        client = self.connect()
+        for host, path in (("a.example.com", "/one"), ("X.Example.com.:8080", "/one"), ("x.b.example.com", "/two"),
+                           ("shop.org:", "/three")):
+            for target in ("/one", "/two", "/three"):
+                client.send(f"GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+                self.assertEqual(client.response().status, 200 if target == path else 404, (host, target))
+        client.send(b"GET /one HTTP/1.1\r\nHost: example.com\r\n\r\n")
+        self.assertEqual(client.response().status, 404)
 
     def test_requests_of_one_connection(self):
         self.start_with(answers(lambda request: reply()), cluster={"maxRequestsPerConnection": 2})

@@ -128,8 +128,11 @@ runtime::Task<void> ClientSide::send_rest() {
   }
 }
 
-Failure failure_of_upstream(const ReadError& error) {
-  if (error.kind == ReadError::Kind::refused) return Failure::malformed_response;
+Failure failure_of_upstream(Request& request, const ReadError& error) {
+  if (error.kind == ReadError::Kind::refused) {
+    request.reason = http::h1::describe(error.refusal);
+    return Failure::malformed_response;
+  }
   return error.io.code == ETIMEDOUT ? Failure::response_timeout : Failure::reset_before_response;
 }
 
@@ -197,7 +200,7 @@ Failure broken_off(Request& request, const ReadError& error) {
     request.client.writer().drop_queued();
     request.client.stream->reset_at_close(false);
   }
-  const auto failure = failure_of_upstream(error);
+  const auto failure = failure_of_upstream(request, error);
   return failure == Failure::reset_before_response ? Failure::cut_in_response : failure;
 }
 
@@ -301,8 +304,11 @@ runtime::Task<Failure> exchange(Request& request, Lease lease) {
       co_await runtime::Wait(upstream.stream().readable());
       continue;
     }
-    if (!*head) failure = failure_of_upstream(head->error());
-    if (*head && response.status == 101 && request.upgrade.empty()) failure = Failure::malformed_response;
+    if (!*head) failure = failure_of_upstream(request, head->error());
+    if (*head && response.status == 101 && request.upgrade.empty()) {
+      request.reason = "the service changes the protocol unasked";
+      failure = Failure::malformed_response;
+    }
     if (failure != Failure::none || !response.is_interim()) break;
     failure = co_await send_interim(request, upstream);
     if (failure != Failure::none) break;

@@ -8,13 +8,14 @@ int status_of(Failure failure) {
   switch (failure) {
     case Failure::none: return 200;
     case Failure::malformed_request: return 400;
-    case Failure::connect_not_allowed: return 405;
+    case Failure::method_not_allowed: return 405;
     case Failure::downstream_closed: return 0;
     case Failure::downstream_timeout: return 408;
     case Failure::no_route: return 404;
     case Failure::no_cluster:
     case Failure::no_healthy_endpoint:
     case Failure::too_many_pending:
+    case Failure::connect_refused:
     case Failure::connect_failed:
     case Failure::connect_timeout:
     case Failure::reset_before_response:
@@ -29,13 +30,14 @@ ResponseFlag flag_of(Failure failure) {
   switch (failure) {
     case Failure::none: return ResponseFlag::none;
     case Failure::malformed_request:
-    case Failure::connect_not_allowed: return ResponseFlag::downstream_protocol_error;
+    case Failure::method_not_allowed: return ResponseFlag::downstream_protocol_error;
     case Failure::downstream_closed: return ResponseFlag::downstream_closed;
     case Failure::downstream_timeout: return ResponseFlag::downstream_timeout;
     case Failure::no_route: return ResponseFlag::no_route;
     case Failure::no_cluster: return ResponseFlag::no_cluster;
     case Failure::no_healthy_endpoint: return ResponseFlag::no_healthy_endpoint;
     case Failure::too_many_pending: return ResponseFlag::overflow;
+    case Failure::connect_refused:
     case Failure::connect_failed:
     case Failure::connect_timeout: return ResponseFlag::connect_failure;
     case Failure::reset_before_response:
@@ -50,13 +52,14 @@ std::string_view describe(Failure failure) {
   switch (failure) {
     case Failure::none: return {};
     case Failure::malformed_request: return "malformed request";
-    case Failure::connect_not_allowed: return "CONNECT is not allowed here";
+    case Failure::method_not_allowed: return "this method is not allowed here";
     case Failure::downstream_closed: return "the client went away";
     case Failure::downstream_timeout: return "the client was too slow";
     case Failure::no_route: return "no route for this request";
     case Failure::no_cluster: return "the route leads nowhere";
     case Failure::no_healthy_endpoint: return "no healthy endpoint";
     case Failure::too_many_pending: return "too many requests are waiting";
+    case Failure::connect_refused: return "the service refuses connections: nothing listens at its port";
     case Failure::connect_failed: return "the service cannot be reached";
     case Failure::connect_timeout: return "the service cannot be reached in time";
     case Failure::reset_before_response: return "the service closed the connection before it answered";
@@ -70,7 +73,7 @@ std::string_view describe(Failure failure) {
 bool is_of_client(Failure failure) {
   switch (failure) {
     case Failure::malformed_request:
-    case Failure::connect_not_allowed:
+    case Failure::method_not_allowed:
     case Failure::downstream_closed:
     case Failure::downstream_timeout: return true;
     case Failure::none:
@@ -78,6 +81,7 @@ bool is_of_client(Failure failure) {
     case Failure::no_cluster:
     case Failure::no_healthy_endpoint:
     case Failure::too_many_pending:
+    case Failure::connect_refused:
     case Failure::connect_failed:
     case Failure::connect_timeout:
     case Failure::reset_before_response:
@@ -91,11 +95,12 @@ bool is_of_client(Failure failure) {
 bool had_no_effect(Failure failure) {
   switch (failure) {
     case Failure::malformed_request:
-    case Failure::connect_not_allowed:
+    case Failure::method_not_allowed:
     case Failure::no_route:
     case Failure::no_cluster:
     case Failure::no_healthy_endpoint:
     case Failure::too_many_pending:
+    case Failure::connect_refused:
     case Failure::connect_failed:
     case Failure::connect_timeout: return true;
     case Failure::none:

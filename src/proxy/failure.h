@@ -14,7 +14,7 @@ enum class Failure : std::uint8_t {
   none,
   // The client's.
   malformed_request,
-  connect_not_allowed,
+  method_not_allowed,
   downstream_closed,
   downstream_timeout,
   // The way's.
@@ -23,6 +23,7 @@ enum class Failure : std::uint8_t {
   no_healthy_endpoint,
   too_many_pending,
   // The endpoint's.
+  connect_refused,
   connect_failed,
   connect_timeout,
   reset_before_response,

@@ -32,6 +32,33 @@ Lease take_idle(const Request& request, EndpointState& endpoint) {
   return {};
 }
 
+/// The methods that are always routed.
+constexpr std::string_view allowed_methods = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+
+/// TRACE shows a client what the proxies before the service add for it alone; nginx refuses it too.
+bool is_allowed(const Request& request) {
+  if (request.is_connect()) return request.listener().allow_connect;
+  return request.client.reader().head().method != message::Method::trace;
+}
+
+/// What the client is told in words: with the service, if it could not answer. By the name that callers know,
+/// or by that in the file of a proxy without a mesh; no address.
+std::string body_of(const Request& request, Failure failure) {
+  std::string body;
+  if (status_of(failure) == 503 || status_of(failure) == 504) {
+    const auto* cluster = request.decision.cluster;
+    const bool has_cluster = cluster != nullptr && !cluster->service.empty();
+    const auto& service = has_cluster ? cluster->service : request.listener().service;
+    const auto& ns = has_cluster ? cluster->service_ns : request.listener().service_ns;
+    if (!service.empty()) {
+      body.append(service).append(".").append(ns).append(": ");
+    } else if (cluster != nullptr) {
+      body.append(cluster->name).append(": ");
+    }
+  }
+  return body.append(describe(failure)).append("\n");
+}
+
 /// Ends when the client has left.
 runtime::Task<void> until_gone(runtime::Stream& client) {
   while (!client.has_ended()) co_await runtime::Wait(client.readable());
@@ -69,8 +96,9 @@ runtime::Task<Failure> attempt(Request& request) {
 runtime::Task<bool> serve_request(Downstream& client) {
   Request request(client);
   rewrite_request(request);
-  if (request.is_connect() && !request.listener().allow_connect) {
-    co_return co_await refuse(request, Failure::connect_not_allowed);
+  if (!is_allowed(request)) {
+    request.keep_alive = false;
+    co_return co_await refuse(request, Failure::method_not_allowed);
   }
   const auto& head = request.head();
   const auto decision = request.config->plan->index.request(
@@ -118,9 +146,12 @@ runtime::Task<bool> refuse(Request& request, Failure failure) {
   if (request.direction() == snapshot::Direction::inbound) {
     head.headers.add(message::FieldId::x_weft_refused, telemetry::letters(flag_of(failure)));
   }
+  if (failure == Failure::method_not_allowed) {
+    head.headers.add("allow",
+                     std::string(allowed_methods) + (request.listener().allow_connect ? ", CONNECT" : ""));
+  }
   if (!request.keep_alive) head.headers.add(message::FieldId::connection, "close");
-  std::string body(describe(failure));
-  body += '\n';
+  const auto body = body_of(request, failure);
   const bool is_head = request.head().method == message::Method::head;
   auto framing = http::h1::Framing::of_length(body.size());
   if (is_head) framing = {http::h1::Framing::Kind::none, 0, body.size()};
@@ -181,7 +212,8 @@ void Request::await_response(bool awaits) {
 
 base::MonoTime Request::end() const {
   const base::Duration timeout = decision.route->timeout;
-  return timeout > base::Duration::zero() && awaits_response() ? awaits_since_ + timeout : base::MonoTime::max();
+  return timeout > base::Duration::zero() && awaits_response() ? awaits_since_ + timeout
+                                                               : base::MonoTime::max();
 }
 
 bool Request::is_out_of_time() const { return worker.reactor.coarse_now() >= end(); }

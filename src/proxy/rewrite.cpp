@@ -1,10 +1,13 @@
 #include "proxy/rewrite.h"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
+#include <utility>
 
 #include "http/h1/parse.h"
 #include "message/headers.h"
+#include "message/scan.h"
 #include "message/syntax.h"
 #include "proxy/worker.h"
 #include "telemetry/hex.h"
@@ -33,15 +36,46 @@ std::array<char, 36> new_request_id(base::Random& random) {
   return text;
 }
 
-/// Notes the protocol that the client wants to change to. Not h2c: what follows it would pass the proxy
+/// The longest x-request-id that is passed on: a UUID has 36 bytes, the longest in use (AWS X-Ray's) about
+/// 100.
+constexpr std::size_t max_request_id_bytes = 128;
+
+bool begins_with(std::string_view name, std::string_view lower) {
+  return message::equals_ignore_case(name.substr(0, lower.size()), lower);
+}
+
+/// Whether a member of Upgrade (RFC 9110, 7.8: a name, or a name, "/" and a version) may be passed on. None
+/// that is HTTP again (h2c and its drafts, such as h2c-14; HTTP/2.0): its requests would pass the proxy
 /// unseen.
+bool may_upgrade_to(std::string_view protocol) {
+  const auto slash = std::min(protocol.find('/'), protocol.size());
+  const auto name = protocol.substr(0, slash);
+  if (!message::is_token(name) ||
+      (slash < protocol.size() && !message::is_token(protocol.substr(slash + 1)))) {
+    return false;
+  }
+  return !begins_with(name, "h2") && !begins_with(name, "http");
+}
+
+/// Notes the protocols that the client wants to change to; none of a list with one that may not be passed on.
 void note_upgrade(Request& request) {
   const auto& headers = request.head().headers;
-  const auto wanted = headers.find(FieldId::upgrade);
-  if (!wanted || request.is_http10() || !request.framing().is_empty()) return;
-  if (!headers.has_token(FieldId::connection, "upgrade") || headers.count(FieldId::upgrade) != 1) return;
-  if (message::has_member(*wanted, "h2c")) return;
-  request.upgrade = *wanted;
+  if (!headers.has(FieldId::upgrade) || request.is_http10() || !request.framing().is_empty()) return;
+  if (!headers.has_token(FieldId::connection, "upgrade")) return;
+  auto wanted = headers.joined(FieldId::upgrade);
+  std::string_view list = wanted;
+  std::string_view protocol;
+  while (message::next_member(list, protocol)) {
+    if (!may_upgrade_to(protocol)) return;
+  }
+  request.upgrade = std::move(wanted);
+}
+
+/// Whether what the client calls its request may go on, and stand in logs.
+bool has_good_request_id(const message::Headers& headers) {
+  const auto id = headers.find(FieldId::x_request_id);
+  return id && !id->empty() && id->size() <= max_request_id_bytes && message::is_plain_word(*id) &&
+         headers.count(FieldId::x_request_id) == 1;
 }
 
 /// Adds what the next hop is told of this one: whom the request came from, if this is the edge, and what it
@@ -53,19 +87,26 @@ void add_own_fields(Request& request) {
   std::array<char, base::Address::max_ip_text> ip_text;
   if (request.direction() == snapshot::Direction::edge) {
     const auto ip = request.client.stream->peer().ip(ip_text);
-    const auto before = headers.find(FieldId::x_forwarded_for);
-    if (before && !ip.empty()) {
-      headers.set(FieldId::x_forwarded_for, std::string(*before).append(", ").append(ip));
+    if (headers.has(FieldId::x_forwarded_for) && !ip.empty()) {
+      auto list = headers.joined(FieldId::x_forwarded_for);
+      headers.set(FieldId::x_forwarded_for, list.append(list.empty() ? "" : ", ").append(ip));
     } else if (!ip.empty()) {
       own[count++] = {FieldId::x_forwarded_for, ip};
     }
-    // The edge is where the mesh begins: what a client says of the way to here is not believed.
-    headers.remove(FieldId::x_forwarded_proto);
-    own[count++] = {FieldId::x_forwarded_proto, "http"};
+    // The edge is where the mesh begins: what a client says of the way to here is not believed. Of the list
+    // above readers believe its end, as far as they know who wrote it.
+    if (request.listener().trusted_hops == 0) {
+      for (const auto said : {FieldId::forwarded, FieldId::x_forwarded_host, FieldId::x_forwarded_port,
+                              FieldId::x_forwarded_proto}) {
+        headers.remove(said);
+      }
+    }
+    if (!headers.has(FieldId::x_forwarded_proto)) own[count++] = {FieldId::x_forwarded_proto, "http"};
   }
   auto& random = request.worker.random;
   std::array<char, 36> id;
-  if (!headers.has(FieldId::x_request_id)) {
+  if (!has_good_request_id(headers)) {
+    headers.remove(FieldId::x_request_id);
     id = new_request_id(random);
     own[count++] = {FieldId::x_request_id, {id.data(), id.size()}};
   }
@@ -105,7 +146,8 @@ void rewrite_request(Request& request) {
 void rewrite_response(const Request& request, message::ResponseHead& head) {
   const bool is_upgrade = head.status == 101;
   std::string protocol;
-  if (is_upgrade) protocol = head.headers.find(FieldId::upgrade).value_or(request.upgrade);
+  if (is_upgrade) protocol = head.headers.joined(FieldId::upgrade);
+  if (is_upgrade && protocol.empty()) protocol = request.upgrade;
   message::remove_hop_by_hop(head.headers);
   head.headers.remove(FieldId::x_weft_refused);
   if (is_upgrade) {

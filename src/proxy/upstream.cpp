@@ -13,6 +13,14 @@ namespace {
 /// How long connecting waits for others to give descriptors back.
 constexpr auto connect_pause = std::chrono::milliseconds(10);
 
+Failure failure_of_connect(runtime::IoError error) {
+  switch (error.code) {
+    case ETIMEDOUT: return Failure::connect_timeout;
+    case ECONNREFUSED: return Failure::connect_refused;
+    default: return Failure::connect_failed;
+  }
+}
+
 /// The in-memory transport to an inbound listener of this process.
 std::unique_ptr<runtime::Stream> open_local(Worker& worker, ListenerState& inbound, EndpointState& endpoint,
                                             LocalPtr<Context> caller) {
@@ -45,8 +53,7 @@ runtime::Task<std::expected<Opened, Failure>> open_stream(Worker& worker, LocalP
   auto stream =
       co_await worker.connect()(worker.reactor, endpoint->address(), end - worker.reactor.coarse_now());
   if (stream) co_return Opened{std::move(*stream), false};
-  co_return std::unexpected(stream.error().code == ETIMEDOUT ? Failure::connect_timeout
-                                                             : Failure::connect_failed);
+  co_return std::unexpected(failure_of_connect(stream.error()));
 }
 
 runtime::Task<std::expected<Lease, Failure>> open_connection(Worker& worker, LocalPtr<ClusterState> cluster,

@@ -68,7 +68,7 @@ TARGETS = ["/", "//", "//b/c", "/a?b#c", "/#", "#", "/a/../b", "/../a", "/..", "
            "http://b%20c/", "http://b\\c/", "http://b,c/", "http://b_c/", "http://b~c/", "http://-b/", "http://b..c/", "http://1.2.3.4/",
            "HTTP://b/", "https://b/", "hTTpS://b/", "ftp://b/", "ws://b/", "xhttp://b/", "http://b/../x", "http://b//x", "http://b/%00",
            "http://xn--caf-dma/", "://b/", "//b", "/http://b/", "/?http://b/", "http://b/?x#y", "http://b;/", "http://b&c/"]
-HOSTS = ["Host: a", "Host:a", "Host:  a ", "Host:\ta", "Host: a\t", "Host: a:80", "Host: a:", "Host: a:0", "Host: a:65535",
+HOSTS = ["Host: a", "Host:a", "Host:  a ", "Host:\ta", "Host: a\t", "Host: a:80", "Host: a:", "Host: a:0", "Host: [::1]:", "Host: a::", "Host: a:65535",
          "Host: a:65536", "Host: a:080", "Host: a:x", "Host: A.Example.", "Host: a.", "Host: a..b", "Host: .a", "Host: -a", "Host: a_b",
          "Host: a~b", "Host: a,b", "Host: a, b", "Host: a b", "Host: a\\b", "Host: a/b", "Host: a?b", "Host: a#b", "Host: u@a",
          "Host: u:p@a", "Host: a%20b", "Host: [::1]", "Host: [::1]:8", "Host: [::1", "Host: [::1]x", "Host: ::1", "Host: [1.2.3.4]",

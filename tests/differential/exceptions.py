@@ -82,7 +82,7 @@ EXCEPTIONS = [
     Allowed("other_method", "RFC 9110, 9.1", "a method is any token, and its case counts; llhttp has a list, nginx takes "
             "capital letters, - and _", other_method),
     Allowed("not_allowed_method", "RFC 9110, 15.5.6", "CONNECT and TRACE are well formed; who offers neither, as nginx, "
-            "refuses them, and so does weft's proxy CONNECT", not_allowed_method),
+            "refuses them, and so does weft's proxy", not_allowed_method),
     Allowed("higher_minor", "RFC 9110, 2.5", "a higher minor version is taken as the highest that one knows",
             higher_minor),
     Allowed("space_in_extension", "RFC 9112, 7.1.1", "the space in a chunk extension is bad, but a recipient must parse it; "
