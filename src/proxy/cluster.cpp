@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <unordered_map>
+#include <utility>
 
 namespace weft::proxy {
 namespace {
@@ -34,7 +35,9 @@ void ClusterState::update(const snapshot::Cluster& config) {
   for (auto& endpoint : endpoints_) known.emplace(endpoint->address(), endpoint);
   endpoints_.clear();
   endpoints_.reserve(config.endpoints.size());
-  healthy_.clear();
+  if (next_ < healthy_.size())
+    std::ranges::rotate(healthy_, healthy_.begin() + static_cast<std::ptrdiff_t>(next_));
+  const auto turn = std::exchange(healthy_, {});
   is_weighted_ = false;
   for (const auto& endpoint : config.endpoints) {
     LocalPtr<EndpointState> state;
@@ -44,13 +47,33 @@ void ClusterState::update(const snapshot::Cluster& config) {
     } else {
       state = LocalPtr(new EndpointState(reactor_, limits_, counters_, endpoint, pool));
     }
-    if (endpoint.health == snapshot::Health::healthy && endpoint.weight > 0) {
+    if (is_in_turn(*state)) {
       healthy_.push_back(state.get());
       is_weighted_ = is_weighted_ || endpoint.weight != healthy_.front()->weight();
     }
     endpoints_.push_back(std::move(state));
   }
   for (auto& [address, endpoint] : known) endpoint->retire();
+  resume_turn(turn);
+}
+
+bool ClusterState::is_in_turn(const EndpointState& endpoint) const {
+  return !endpoint.is_retired() && endpoint.health() == snapshot::Health::healthy && endpoint.weight() > 0;
+}
+
+void ClusterState::resume_turn(std::span<EndpointState* const> turn) {
+  if (healthy_.empty()) return;
+  const auto left = std::ranges::find_if(turn, [&](auto* endpoint) { return is_in_turn(*endpoint); });
+  if (left != turn.end()) {
+    next_ = static_cast<std::size_t>(std::ranges::find(healthy_, *left) - healthy_.begin());
+    return;
+  }
+  next_ = random_.below(healthy_.size());
+  if (!is_weighted_) return;
+  std::uint64_t sum = 0;
+  for (const auto* endpoint : healthy_) sum += endpoint->weight();
+  for (auto* endpoint : healthy_)
+    endpoint->round_robin_credit = static_cast<std::int64_t>(random_.below(sum));
 }
 
 void ClusterState::retire() {
@@ -105,12 +128,15 @@ EndpointState* ClusterState::weighted_round_robin(std::span<const LocalPtr<Endpo
   return richest;
 }
 
-// The less loaded of two (Mitzenmacher, The Power of Two Choices): the next in turn and one at random, so
+// The less loaded of two (Mitzenmacher, The Power of Two Choices): the next in turn and another at random, so
 // that equal loads are served in turn.
 EndpointState* ClusterState::least_request(std::span<const LocalPtr<EndpointState>> tried) {
   auto* first = round_robin(tried);
   if (first == nullptr || healthy_.size() == 1) return first;
-  auto* second = healthy_[random_.below(healthy_.size())];
+  // round_robin() has gone on to the one behind the first.
+  auto at = next_ + random_.below(healthy_.size() - 1);
+  if (at >= healthy_.size()) at -= healthy_.size();
+  auto* second = healthy_[at];
   return is_less_loaded(*second, *first) && !is_tried(tried, second) ? second : first;
 }
 

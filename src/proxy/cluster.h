@@ -43,6 +43,10 @@ class ClusterState final : public LocalCounted {
   telemetry::EndsSeries* series = nullptr;
 
  private:
+  bool is_in_turn(const EndpointState& endpoint) const;
+  /// Goes on with the first that is left of those that were next, `turn` from there on; else begins anywhere,
+  /// so that not all workers and contexts ask the same endpoint first.
+  void resume_turn(std::span<EndpointState* const> turn);
   EndpointState* round_robin(std::span<const LocalPtr<EndpointState>> tried);
   EndpointState* weighted_round_robin(std::span<const LocalPtr<EndpointState>> tried);
   EndpointState* least_request(std::span<const LocalPtr<EndpointState>> tried);
@@ -59,6 +63,7 @@ class ClusterState final : public LocalCounted {
   /// The ones that get new requests, in the Snapshot's order.
   std::vector<EndpointState*> healthy_;
   bool is_weighted_ = false;
+  /// Of healthy_: whose turn is next.
   std::size_t next_ = 0;
 };
 
