@@ -1,5 +1,7 @@
 """What the config file's and the command's options do, one by one."""
 
+import signal
+import subprocess
 import unittest
 
 import proxies
@@ -131,6 +133,32 @@ class Options(proxies.ProxyTest):
         self.weft.stop()
         with open(log, encoding="utf-8") as lines:
             self.assertEqual(["path=/bad" in line for line in lines], [True])
+
+    def test_size_of_the_access_log(self):
+        log, most = self.file("access.log"), 64 << 10
+        self.start_with(answers(lambda request: reply()), flags=[f"--access-log={log}", "--access-log-max-size=64Ki"])
+        older = log.with_name("access.log.1")
+        until(lambda: self.ask_in_turn(50) or older.exists(), "a new file begins")
+        one_batch = 40 << 10  # what a worker hands over at once
+        self.assertTrue(most <= older.stat().st_size <= most + one_batch)
+        self.assertLess(log.stat().st_size, most)
+        self.assertEqual(self.weft.metric("weft_access_log_dropped_total"), 0)
+
+    def test_access_log_that_others_move(self):
+        log = self.file("access.log")
+        self.start_with(answers(lambda request: reply()), flags=[f"--access-log={log}"])
+        log.rename(log.with_name("moved"))
+        self.weft.process.send_signal(signal.SIGHUP)
+        until(log.exists, "it is opened anew")
+        self.ask_in_turn(1)
+        until(lambda: "status=200" in log.read_text(), "lines come to the new one")
+
+    def test_bad_size_of_the_access_log(self):
+        for size in ("0", "-1", "big", "64MB", "1e30"):
+            done = subprocess.run([proxies.mesh.BUILD / "bin" / "weft", "proxy", "--config=none", "--access-log=-",
+                                   f"--access-log-max-size={size}"], capture_output=True, timeout=proxies.LIMIT)
+            self.assertEqual(done.returncode, 2)
+            self.assertIn(f"--access-log-max-size={size} is no size".encode(), done.stderr)
 
     def test_stats_by_name(self):
         self.start_with(answers(lambda request: reply()))

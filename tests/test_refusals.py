@@ -148,7 +148,9 @@ class Proxy:
         file = self.folder / "proxy.yaml"
         file.write_text(json.dumps(config))
         self.errors = open(self.folder / "stderr", "w+b")
-        self.process = subprocess.Popen([mesh.BUILD / "bin" / "weft", "proxy", f"--config={file}", "--workers=1"],
+        self.log = self.folder / "access.log"
+        self.process = subprocess.Popen([mesh.BUILD / "bin" / "weft", "proxy", f"--config={file}", "--workers=1",
+                                         f"--access-log={self.log}", "--access-log-format=json"],
                                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.errors)
         if not self.process.stdout.readline().startswith(b"listening on"):
             raise AssertionError(f"the proxy did not start (exit code {self.stop()}): {self.stderr()}")
@@ -374,6 +376,22 @@ class Responses(RefusalTest):
                 self.assertEqual(final_status(answer), 502, answer)
                 self.expect_no_leak(answer)
                 self.expect_closed(connections)
+
+    def test_reasons(self):
+        """The log says what was wrong with a response, not only that something was."""
+        named = {case.name for case in cases.RESPONSES}
+        for name in named:
+            self.get(name)
+
+        def reasons():
+            lines = [json.loads(line) for line in self.proxy.log.read_text().splitlines()]
+            return {line["path"].removeprefix("/response/"): line["reason"] for line in lines if line["flags"] == "UPE"}
+        mesh.until(lambda: named <= reasons().keys(), "all are in the log", LIMIT)
+        found = reasons()
+        self.assertEqual(found["length_twice"], "Content-Length is repeated")
+        self.assertEqual(found["upgrade_not_asked"], "the service changes the protocol unasked")
+        self.assertNotIn("the service's answer is not valid HTTP", found.values())
+        self.assertGreater(len(set(found.values())), 20)
 
     def test_bodies(self):
         for case in cases.RESPONSE_BODIES:

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <malloc.h>
 
+#include <algorithm>
 #include <charconv>
 #include <csignal>
 #include <fstream>
@@ -13,6 +14,7 @@
 #include "cli/commands.h"
 #include "cli/session.h"
 #include "cli/terminal.h"
+#include "model/values.h"
 #include "provider/process/client.h"
 #include "proxy/admin.h"
 #include "proxy/proxy.h"
@@ -36,6 +38,9 @@ constexpr std::string_view room = "proxy";
 /// Requests under way at SIGTERM may take this long; the supervisor waits a little longer.
 constexpr auto drain_limit_in_mesh = std::chrono::seconds(4);
 constexpr auto supervisor_limit = std::chrono::seconds(10);
+/// Of the mesh's own access log, which lies on the disk of its store, twice: some 100,000 requests, of which
+/// each hop has two lines.
+constexpr std::size_t mesh_access_log_bytes = std::size_t{32} * 1024 * 1024;
 /// The node's name on this machine, the first part of node.id.
 constexpr const char* proxy_name = "local";
 
@@ -45,6 +50,7 @@ struct Options {
   std::string access_log;
   std::string access_log_format = "text";
   std::string access_log_sample = "1";
+  std::string access_log_max_size;
   std::string drain_timeout;
   int workers = 0;
 };
@@ -99,7 +105,17 @@ Task<void> serve_until_stopped(runtime::Reactor& reactor, proxy::Proxy& proxy, r
   co_await runtime::first(proxy.drain(drain_limit), until_signal(signals));
 }
 
-Result<proxy::Options> proxy_options(const Options& options, const std::string& access_log) {
+/// Bytes in the words of Kubernetes, "64Mi".
+Result<std::size_t> parse_size(const std::string& text) {
+  const auto bytes = model::parse_quantity(text);
+  // Beyond it a number of bytes is not exact any more.
+  constexpr double most = std::size_t{1} << 53;
+  if (bytes && *bytes >= 1 && *bytes <= most) return static_cast<std::size_t>(*bytes);
+  return failure(Exit::usage, fmt::format("--access-log-max-size={} is no size of a file", text), {},
+                 "write it as 64Mi or 1Gi");
+}
+
+Result<proxy::Options> proxy_options(const Options& options) {
   proxy::Options result;
   const auto& sample = options.access_log_sample;
   const auto [end, error] =
@@ -113,7 +129,12 @@ Result<proxy::Options> proxy_options(const Options& options, const std::string& 
   result.workers = options.workers > 0 ? static_cast<unsigned>(options.workers)
                                        : std::max(1U, std::thread::hardware_concurrency());
   result.seed = base::Random::from_entropy().next();
-  result.access_log.path = options.access_log.empty() ? access_log : options.access_log;
+  result.access_log.path = options.access_log;
+  if (!options.access_log_max_size.empty()) {
+    const auto bytes = parse_size(options.access_log_max_size);
+    if (!bytes) return std::unexpected(bytes.error());
+    result.access_log.file.file_bytes = *bytes;
+  }
   return result;
 }
 
@@ -133,8 +154,13 @@ Task<Result<void>> run_in_mesh(runtime::Reactor& reactor, runtime::Home home, Op
                       "the supervisor starts its proxy itself; for a proxy alone give --config FILE");
   }
   SupervisorListenerSource source(**supervisor);
-  auto settings = proxy_options(options, home.logs() + "/access.log");
+  auto settings = proxy_options(options);
   if (!settings) co_return std::unexpected(std::move(settings.error()));
+  auto& log = settings->access_log;
+  if (log.path.empty()) {
+    log.path = home.logs() + "/access.log";
+    log.file = {.file_bytes = std::min(mesh_access_log_bytes, log.file.file_bytes), .is_private = true};
+  }
   proxy::Proxy proxy(reactor, std::move(*settings), source);
   ProxyApplication application(proxy);
   xds::Client client(
@@ -174,8 +200,8 @@ Task<Result<void>> load(proxy::Proxy& proxy, std::string path) {
   co_return Result<void>();
 }
 
-/// Loads the file whenever it changes or SIGHUP comes. What is wrong with it is said, and the configuration
-/// in force stays.
+/// Loads the file whenever it changes or SIGHUP comes, and opens the access log anew then. What is wrong with
+/// the file is said, and the configuration in force stays.
 Task<void> keep_loaded(runtime::Reactor& reactor, proxy::Proxy& proxy, runtime::Signals& hangups,
                        std::string path) {
   auto watch = runtime::FileWatch::of(reactor, path);
@@ -188,6 +214,7 @@ Task<void> keep_loaded(runtime::Reactor& reactor, proxy::Proxy& proxy, runtime::
     } else {
       co_await hangups.next();
     }
+    proxy.reopen_access_log();
     if (const auto loaded = co_await load(proxy, path); !loaded) {
       fmt::print(stderr, "{}", render(loaded.error(), wants_colour(STDERR_FILENO)));
       runtime::log::error(room, "{} was not reloaded: what was in force stays", path);
@@ -236,7 +263,7 @@ Result<void> run(const Context& context, const Options& options) {
   }
   const auto drain_limit = parse_timeout(options.drain_timeout);
   if (!drain_limit) return std::unexpected(drain_limit.error());
-  auto settings = proxy_options(options, "");
+  auto settings = proxy_options(options);
   if (!settings) return std::unexpected(std::move(settings.error()));
   return reactor.block_on(run_alone(reactor, std::move(*settings), options, *drain_limit));
 }
@@ -262,6 +289,8 @@ void add_proxy(Command parent, Context& context) {
                  {.choices = {"text", "json"}});
   command.option("--access-log-sample", options->access_log_sample,
                  "Share of the requests without failure that get a line, 0 to 1 [1]", {.value = "SHARE"});
+  command.option("--access-log-max-size", options->access_log_max_size,
+                 "At this size FILE becomes FILE.1, in place of the one before it [none]", {.value = "SIZE"});
   options->drain_timeout = "10s";
   command.option("--drain-timeout", options->drain_timeout,
                  "With --config: how long requests may take after SIGTERM [10s]", {.value = "DURATION"});

@@ -9,6 +9,7 @@
 #include <charconv>
 #include <chrono>
 #include <cstring>
+#include <utility>
 
 #include "base/put.h"
 #include "message/scan.h"
@@ -22,7 +23,7 @@ namespace {
 constexpr std::size_t max_spare = 64;
 
 constexpr std::size_t most_digits = 20;
-/// Keys, separators, numbers and times of a line: what is not text.
+/// Keys, separators, numbers, times and marks of cuts in a line: what is not text.
 constexpr std::size_t fixed_bytes = 768;
 /// What one byte of text becomes at most: \u00e9.
 constexpr std::size_t most_escaped = 6;
@@ -86,11 +87,14 @@ class LineWriter {
   template <std::size_t size>
   void text(const char (&key)[size], std::string_view value) {
     if (value.empty()) return;
+    const bool is_cut = value.size() > max_text_bytes;
+    if (is_cut) value = value.substr(0, max_text_bytes);
     begin(key);
     const bool bare = message::is_plain_word(value);
     const bool in_quotes = !bare || is_json;
     if (in_quotes) *to_++ = '"';
     to_ = bare ? put(to_, value) : put_escaped(to_, value, format);
+    if (is_cut) to_ = put(to_, "...");
     if (in_quotes) *to_++ = '"';
   }
   /// Text of weft's own without spaces and quotes.
@@ -176,7 +180,7 @@ std::size_t most_bytes(const telemetry::AccessRecord& record) {
   for (const auto value : {record.listener, record.source_workload, record.source_namespace, record.method,
                            record.host, record.path, record.request_id, record.trace_id, record.reason,
                            record.route, record.cluster, record.endpoint}) {
-    text += value.size();
+    text += std::min(value.size(), max_text_bytes);
   }
   return fixed_bytes + most_escaped * text;
 }
@@ -225,14 +229,13 @@ void write_line(const telemetry::AccessRecord& record, AccessLogFormat format, s
   });
 }
 
-AccessLogFile::AccessLogFile(AccessLogOptions options) : options_(std::move(options)) {
+AccessLogFile::AccessLogFile(AccessLogOptions options)
+    : options_(std::move(options)),
+      file_(options_.path == "-"
+                ? runtime::RotatingFile(runtime::Fd(::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3)))
+                : runtime::RotatingFile(options_.path, options_.file)) {
   if (!is_on()) return;
-  if (options_.path == "-") {
-    fd_ = runtime::Fd(::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3));
-  } else {
-    fd_ = runtime::Fd(::open(options_.path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640));
-  }
-  if (!fd_) {
+  if (!file_.open()) {
     runtime::log::error("proxy", "cannot open the access log {}: {}", options_.path,
                         runtime::IoError{errno}.message());
   }
@@ -270,21 +273,31 @@ void AccessLogFile::submit(std::string& lines) {
   lines = std::move(spare);
 }
 
+void AccessLogFile::reopen() {
+  {
+    const std::lock_guard lock(mutex_);
+    is_reopening_ = true;
+  }
+  wake_.notify_one();
+}
+
 void AccessLogFile::flush() {
   if (!thread_.joinable()) return;
   std::unique_lock lock(mutex_);
-  written_.wait(lock, [this] { return waiting_.empty() && !is_writing_; });
+  written_.wait(lock, [this] { return waiting_.empty() && !is_reopening_ && !is_writing_; });
 }
 
 void AccessLogFile::run() {
   std::vector<std::string> batch;
   std::unique_lock lock(mutex_);
   while (true) {
-    wake_.wait(lock, [this] { return is_stopping_ || !waiting_.empty(); });
-    if (waiting_.empty()) return;
+    wake_.wait(lock, [this] { return is_stopping_ || is_reopening_ || !waiting_.empty(); });
+    if (waiting_.empty() && is_stopping_) return;
+    const bool is_reopening = std::exchange(is_reopening_, false);
     batch.swap(waiting_);
     is_writing_ = true;
     lock.unlock();
+    if (is_reopening || file_.is_removed()) file_.reopen();
     std::size_t bytes = 0;
     for (auto& lines : batch) {
       write_out(lines);
@@ -304,17 +317,8 @@ void AccessLogFile::run() {
 }
 
 void AccessLogFile::write_out(const std::string& lines) {
-  std::string_view rest = lines;
-  while (!rest.empty()) {
-    const auto written = fd_ ? ::write(fd_.get(), rest.data(), rest.size()) : -1;
-    if (written < 0 && fd_ && errno == EINTR) continue;
-    if (written < 0) {
-      // A full disk loses lines, never requests.
-      dropped_ += static_cast<std::uint64_t>(std::ranges::count(rest, '\n'));
-      return;
-    }
-    rest.remove_prefix(static_cast<std::size_t>(written));
-  }
+  // A full disk loses lines, never requests.
+  if (!file_.append(lines)) dropped_ += static_cast<std::uint64_t>(std::ranges::count(lines, '\n'));
 }
 
 }  // namespace weft::exporter

@@ -9,7 +9,7 @@
 #include <thread>
 #include <vector>
 
-#include "runtime/fd.h"
+#include "runtime/rotating_file.h"
 #include "telemetry/access.h"
 
 namespace weft::exporter {
@@ -22,7 +22,12 @@ struct AccessLogOptions {
   AccessLogFormat format = AccessLogFormat::text;
   /// The share of requests that went well which get a line; what failed always gets one.
   double sample = 1;
+  runtime::RotatingFileOptions file{.is_private = false};
 };
+
+/// The longest text of one field: what a peer sent beyond it is cut off and "..." put in its place. Longer
+/// URLs are in use, but those that are told apart behind 2,000 bytes are not.
+inline constexpr std::size_t max_text_bytes = 2048;
 
 /// Appends one line (with its end) to `line`.
 void write_line(const telemetry::AccessRecord& record, AccessLogFormat format, std::string& line);
@@ -48,7 +53,9 @@ class AccessLogFile {
   void submit(std::string& lines);
   /// Lines that were dropped because the file could not keep up or failed.
   std::uint64_t dropped() const { return dropped_; }
-  /// Waits until what was submitted before is written or dropped.
+  /// Opens the file anew, for whoever has moved it away (logrotate). From any thread.
+  void reopen();
+  /// Waits until what was submitted before is written or dropped, and a reopen() done.
   void flush();
 
  private:
@@ -56,7 +63,8 @@ class AccessLogFile {
   void write_out(const std::string& lines);
 
   const AccessLogOptions options_;
-  runtime::Fd fd_;
+  /// Of the thread.
+  runtime::RotatingFile file_;
   mutable std::mutex mutex_;
   std::condition_variable wake_;
   std::condition_variable written_;
@@ -64,6 +72,7 @@ class AccessLogFile {
   std::vector<std::string> spare_;
   std::size_t waiting_bytes_ = 0;
   bool is_writing_ = false;
+  bool is_reopening_ = false;
   bool is_stopping_ = false;
   std::atomic<std::uint64_t> dropped_ = 0;
   std::thread thread_;

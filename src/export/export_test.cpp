@@ -1,10 +1,13 @@
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <sstream>
 
 #include "base/json.h"
@@ -87,6 +90,22 @@ TEST(AccessLog, TextLineStaysOneLine) {
   EXPECT_THAT(line, testing::HasSubstr("path=\"/\\x0d\\x0astatus=200\""));
 }
 
+TEST(AccessLog, EachTextHasALimit) {
+  auto record = sample();
+  for (auto* field : {&record.host, &record.path, &record.method, &record.request_id, &record.listener}) {
+    static const std::string long_text =
+        std::string(max_text_bytes - 1, 'x') + "\xe9" + std::string(60'000, 'x');
+    *field = long_text;
+  }
+  for (const auto format : {AccessLogFormat::text, AccessLogFormat::json}) {
+    std::string line;
+    write_line(record, format, line);
+    EXPECT_LT(line.size(), 5 * (max_text_bytes + 32) + 512);
+    EXPECT_THAT(line, testing::HasSubstr(format == AccessLogFormat::json ? "x\\u00e9...\"" : "x\\xe9...\""));
+    if (format == AccessLogFormat::json) EXPECT_TRUE(base::Json::accept(line));
+  }
+}
+
 std::string read_file(const std::string& path) {
   std::ifstream file(path);
   std::stringstream text;
@@ -113,6 +132,76 @@ TEST(AccessLog, FileGetsWholeLinesInOrder) {
   }
   EXPECT_TRUE(read_file(path).ends_with("last\n"));
   ::unlink(path.c_str());
+}
+
+/// A folder of the test's own.
+class AccessLogFolder : public testing::Test {
+ protected:
+  AccessLogFolder() {
+    char pattern[] = "/tmp/weft-access-XXXXXX";
+    folder_ = ::mkdtemp(pattern);
+    path_ = folder_ + "/access.log";
+  }
+  ~AccessLogFolder() override { std::filesystem::remove_all(folder_); }
+  static void write(AccessLogFile& file, std::string lines) {
+    file.submit(lines);
+    file.flush();
+  }
+
+  std::string folder_;
+  std::string path_;
+};
+
+TEST_F(AccessLogFolder, NeverGrowsBeyondItsLimit) {
+  AccessLogFile file({.path = path_, .file = {.file_bytes = 4096}});
+  const std::string line = std::string(99, 'x') + "\n";
+  for (int i = 0; i < 1000; ++i) write(file, line);
+  EXPECT_LE(std::filesystem::file_size(path_), 4096U);
+  EXPECT_LE(std::filesystem::file_size(path_ + ".1"), 4096U + line.size());
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_), {}), 2);
+  EXPECT_EQ(file.dropped(), 0U);
+  struct stat found{};
+  ASSERT_EQ(::stat(path_.c_str(), &found), 0);
+  EXPECT_EQ(found.st_mode & 0777, 0600U);
+}
+
+TEST_F(AccessLogFolder, FollowsWhoMovesTruncatesOrRemovesIt) {
+  AccessLogFile file({path_, AccessLogFormat::text});
+  write(file, "1\n");
+  std::filesystem::rename(path_, path_ + ".old");
+  write(file, "2\n");
+  file.reopen();
+  file.flush();
+  EXPECT_EQ(read_file(path_ + ".old"), "1\n2\n");
+  write(file, "3\n");
+  EXPECT_EQ(read_file(path_), "3\n");
+  std::filesystem::resize_file(path_, 0);
+  write(file, "4\n");
+  EXPECT_EQ(read_file(path_), "4\n");
+  std::filesystem::remove(path_);
+  write(file, "5\n");
+  EXPECT_EQ(read_file(path_), "5\n");
+}
+
+TEST_F(AccessLogFolder, APipeThatNobodyReadsHoldsNothingUp) {
+  ASSERT_EQ(::mkfifo(path_.c_str(), 0600), 0);
+  std::uint64_t dropped = 0;
+  runtime::Fd reader;
+  {
+    AccessLogFile file({path_, AccessLogFormat::text});
+    write(file, "nobody\n");
+    EXPECT_EQ(file.dropped(), 1U);
+    reader = runtime::Fd(::open(path_.c_str(), O_RDONLY | O_NONBLOCK));
+    write(file, "somebody\n");
+    std::array<char, 64> text{};
+    EXPECT_EQ(::read(reader.get(), text.data(), text.size()), 9);
+    // More than a pipe holds.
+    for (int i = 0; i < 40; ++i) write(file, std::string(99, 'x') + std::string(1 << 16, 'y') + "\n");
+    dropped = file.dropped();
+    std::string last(1 << 16, '\n');
+    file.submit(last);
+  }
+  EXPECT_GT(dropped, 30U);
 }
 
 TEST(AccessLog, FullDiskDropsAndCounts) {

@@ -282,6 +282,8 @@ runtime::Task<void> Proxy::drain(base::Duration deadline) {
 
 bool Proxy::is_draining() const { return impl_->is_draining; }
 
+void Proxy::reopen_access_log() { impl_->access_log.reopen(); }
+
 runtime::Task<telemetry::Samples> Proxy::metrics() {
   const auto shards =
       co_await impl_->from_workers<telemetry::Samples>([](Worker& worker) { return worker.samples(); });

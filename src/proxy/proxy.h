@@ -85,6 +85,8 @@ class Proxy {
   /// passed (what is left is cut then).
   runtime::Task<void> drain(base::Duration deadline);
   bool is_draining() const;
+  /// AccessLogFile::reopen().
+  void reopen_access_log();
 
   /// The metrics of all workers, merged.
   runtime::Task<telemetry::Samples> metrics();

@@ -1,9 +1,7 @@
 #include "provider/process/log_file.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -36,25 +34,16 @@ void copy_to_stderr(std::string_view bytes) {
   }
 }
 
-std::string older(const std::string& path) { return path + ".1"; }
-
 }  // namespace
 
-LogFile::LogFile(std::string path, LogLimits limits) : path_(std::move(path)), limits_(limits) { open(); }
-
-bool LogFile::open() {
-  if (fd_) return true;
-  fd_ = runtime::Fd(::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600));
-  struct stat found{};
-  if (fd_ && ::fstat(fd_.get(), &found) == 0) size_ = static_cast<std::size_t>(found.st_size);
-  return static_cast<bool>(fd_);
-}
+LogFile::LogFile(std::string path, LogLimits limits)
+    : file_(std::move(path), {.file_bytes = limits.file_bytes}), line_bytes_(limits.line_bytes) {}
 
 void LogFile::append(std::string_view bytes, base::WallTime now) {
   while (!bytes.empty()) {
     auto end = bytes.find('\n');
     auto part = bytes.substr(0, end);
-    auto room = limits_.line_bytes - partial_.size();
+    auto room = line_bytes_ - partial_.size();
     if (part.size() > room) {
       partial_ += part.substr(0, room);
       bytes.remove_prefix(room);
@@ -73,7 +62,7 @@ void LogFile::finish(base::WallTime now) {
   if (!partial_.empty()) write_line(partial_, now);
   partial_.clear();
   write_out();
-  fd_.reset();
+  file_.close();
 }
 
 void LogFile::write_line(std::string_view line, base::WallTime now) {
@@ -82,10 +71,7 @@ void LogFile::write_line(std::string_view line, base::WallTime now) {
   ready_ += line;
   ready_ += '\n';
   ++ready_lines_;
-  if (size_ + ready_.size() >= limits_.file_bytes) {
-    write_out();
-    rotate();
-  }
+  if (ready_.size() >= file_.room()) write_out();
 }
 
 void LogFile::write_out() {
@@ -96,35 +82,9 @@ void LogFile::write_out() {
     note = fmt::format("{} weft: {} lines before this one are lost: the log could not be written\n", time,
                        lost_lines_);
   }
-  auto text = note + ready_;
-  auto written = open() ? ::write(fd_.get(), text.data(), text.size()) : -1;
-  if (written == static_cast<ssize_t>(text.size())) {
-    size_ += text.size();
-    lost_lines_ = 0;
-  } else {
-    // Nothing of it counts: a part that got in is cut off again, so that the file holds whole lines.
-    lost_lines_ += ready_lines_;
-    if (written > 0 && ::ftruncate(fd_.get(), static_cast<off_t>(size_)) != 0) fd_.reset();
-  }
+  lost_lines_ = file_.append(note + ready_) ? 0 : lost_lines_ + ready_lines_;
   ready_ = {};  // its memory too: most instances are quiet most of the time
   ready_lines_ = 0;
-}
-
-void LogFile::rotate() {
-  if (!fd_) return;
-  if (::rename(path_.c_str(), older(path_).c_str()) != 0) {
-    // The limit holds even so; the old lines are worth less than the disk.
-    if (::ftruncate(fd_.get(), 0) == 0) size_ = 0;
-    return;
-  }
-  fd_.reset();
-  size_ = 0;
-  open();
-}
-
-void LogFile::remove(const std::string& path) {
-  ::unlink(path.c_str());
-  ::unlink(older(path).c_str());
 }
 
 runtime::Task<void> copy_output(runtime::Reactor& reactor, runtime::Fd pipe, LogFile& log, bool echo) {

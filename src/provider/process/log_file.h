@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "runtime/fd.h"
 #include "runtime/reactor.h"
+#include "runtime/rotating_file.h"
 #include "runtime/task.h"
 
 namespace weft::provider::process {
@@ -32,22 +33,18 @@ class LogFile {
   void append(std::string_view bytes, base::WallTime now);
   /// Ends an unfinished line and closes the file, until more comes.
   void finish(base::WallTime now);
-  const std::string& path() const { return path_; }
+  const std::string& path() const { return file_.path(); }
   std::uint64_t lost_lines() const { return lost_lines_; }
 
   /// Deletes a log with its older part.
-  static void remove(const std::string& path);
+  static void remove(const std::string& path) { runtime::RotatingFile::remove(path); }
 
  private:
   void write_line(std::string_view line, base::WallTime now);
   void write_out();
-  bool open();
-  void rotate();
 
-  std::string path_;
-  LogLimits limits_;
-  runtime::Fd fd_;
-  std::size_t size_ = 0;
+  runtime::RotatingFile file_;
+  const std::size_t line_bytes_;
   std::string partial_;  // the line that has no end yet
   std::string ready_;    // whole lines, not written yet
   std::size_t ready_lines_ = 0;
