@@ -16,6 +16,7 @@ constexpr std::string_view unknown_field = "model/unknown-field";
 constexpr std::string_view ignored_field = "model/ignored-field";
 constexpr std::string_view wrong_type = "model/wrong-type";
 constexpr std::string_view invalid_value = "model/invalid-value";
+constexpr std::string_view too_large = "model/too-large";
 constexpr std::string_view duplicate = "model/duplicate";
 constexpr std::string_view duplicate_resource = "model/duplicate-resource";
 constexpr std::string_view other_namespace = "model/other-namespace";
@@ -34,6 +35,6 @@ constexpr std::array all{
     missing_field,   unknown_field,      ignored_field,      wrong_type,           invalid_value,
     duplicate,       duplicate_resource, selector_mismatch,  impossible_condition, extra_container,
     opaque_protocol, unknown_port,       missing_dependency, dependency_cycle,     target_port_mismatch,
-    selects_nothing, other_namespace};
+    selects_nothing, other_namespace,    too_large};
 
 }  // namespace weft::model::code

@@ -1,5 +1,6 @@
 #include "model/decode.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -317,7 +318,7 @@ const Wrong wrong_resources[] = {
     {"NegativeBackoffLimit", with(job_text, "spec:\n", "spec:\n  backoffLimit: -1\n"), "invalid-value",
      "spec.backoffLimit", 6, "at least 0"},
     {"HugeReplicas", deployment_with("  selector:\n", "  replicas: 99999999999\n  selector:\n"),
-     "invalid-value", "spec.replicas", 6, "too big"},
+     "invalid-value", "spec.replicas", 6, "from 0 to 10000"},
     {"ProbeWithTwoActions", container_with("livenessProbe: {exec: {command: [a]}, tcpSocket: {port: 1}}"),
      "invalid-value", "spec.template.spec.containers[0].livenessProbe", 15, "more than one"},
     {"ProbeWithoutAction", container_with("livenessProbe: {periodSeconds: 1}"), "missing-field",
@@ -392,6 +393,90 @@ spec:
 )",
                        "f.yaml");
   EXPECT_EQ(loaded.diagnostics.size(), 3U) << base::render(loaded.diagnostics);
+}
+
+/// `count` items, each made of `text` with its number in place of #.
+std::string items(int count, std::string_view text) {
+  std::string all;
+  for (int i = 0; i < count; ++i) {
+    std::string item(text);
+    for (auto at = item.find('#'); at != std::string::npos; at = item.find('#', at))
+      item.replace(at, 1, std::to_string(i + 1));
+    all += item;
+  }
+  return all;
+}
+
+/// Variables of which each is twice the one before it, from A.
+std::string doubling() {
+  std::string all;
+  for (char c = 'B'; c <= 'I'; ++c) {
+    const char before = static_cast<char>(c - 1);
+    all += fmt::format("        - {{name: {0}, value: \"$({1})$({1})\"}}\n", c, before);
+  }
+  return all;
+}
+
+TEST(Decode, WhatMultipliesIsLimitedInBytes) {
+  const auto container = [](const std::string& fields) {
+    return with(deployment_text, "image: example", "image: example\n" + fields);
+  };
+  const auto value = [](std::size_t bytes) { return std::string(bytes, 'x'); };
+  const auto service_ports = [](int count) {
+    return with(service_text, "  - port: 80\n", items(count, "  - {name: p#, port: #}\n"));
+  };
+  struct Case {
+    const char* name;
+    std::string text;
+    bool is_valid;
+  };
+  const Case cases[] = {
+      {"values that use each other",
+       container("        env:\n        - {name: A0, value: " + value(1000) + "}\n" +
+                 items(8, "        - {name: A#, value: \"$(A0)$(A0)\"}\n")),
+       true},
+      {"a value that doubles eight times",
+       container("        env:\n        - {name: A, value: " + value(1000) + "}\n" + doubling()), false},
+      {"the longest variable", container("        env: [{name: A, value: " + value(131'069) + "}]\n"), true},
+      {"a longer one", container("        env: [{name: A, value: " + value(131'070) + "}]\n"), false},
+      {"the longest argument", container("        args: [" + value(131'071) + "]\n"), true},
+      {"a longer one", container("        args: [" + value(131'072) + "]\n"), false},
+      {"arguments that are too large together",
+       container("        env: [{name: A, value: " + value(50'000) + "}]\n        args: [" +
+                 items(5, "$(A), ") + "]\n"),
+       false},
+      {"the same, escaped",
+       container("        env: [{name: A, value: " + value(50'000) + "}]\n        args: [" +
+                 items(5, "$$(A), ") + "]\n"),
+       true},
+      {"names that are known at the start", container("        args: [" + items(120, "$(DB_URL), ") + "]\n"),
+       true},
+      {"too many of these", container("        args: [" + items(300, "$(DB_URL), ") + "]\n"), false},
+      {"a script with many substitutions",
+       container("        args: [\"" + items(1000, "echo $(date) ") + "\"]\n"), true},
+      {"a probe's command", container("        livenessProbe: {exec: {command: [" + value(131'072) + "]}}\n"),
+       false},
+      {"a NUL", container("        args: [\"a\\0b\"]\n"), false},
+      {"an image's name", with(deployment_text, "image: example", "image: " + value(4096)), false},
+      {"a folder", container("        workingDir: " + value(4096) + "\n"), false},
+      {"the most ports of a Service", service_ports(128), true},
+      {"too many", service_ports(129), false},
+      {"far too many", service_ports(30'000), false},
+      {"the most ports of a container",
+       container("        ports:\n" + items(128, "        - {containerPort: #}\n")), true},
+      {"too many", container("        ports:\n" + items(129, "        - {containerPort: #}\n")), false},
+      {"the most dependencies", std::string(service_text) + "  dependsOn:\n" + items(128, "  - name: s#\n"),
+       true},
+      {"too many", std::string(service_text) + "  dependsOn:\n" + items(129, "  - name: s#\n"), false},
+      {"replicas without end", with(deployment_text, "  selector:", "  replicas: 2000000000\n  selector:"),
+       false},
+  };
+  for (const auto& c : cases) {
+    const auto loaded = load(c.text, "f.yaml");
+    EXPECT_EQ(!base::has_errors(loaded.diagnostics), c.is_valid)
+        << c.name << ": " << base::render(loaded.diagnostics).substr(0, 500);
+    EXPECT_LE(loaded.diagnostics.size(), 1U) << c.name;
+  }
 }
 
 TEST(Decode, JsonWithoutPositions) {

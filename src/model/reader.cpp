@@ -65,6 +65,18 @@ void report_invalid(Report& report, const yaml::Node& node, const Path& path, st
              fmt::format("{}{} {}", subject(path), value, message), std::move(mend));
 }
 
+bool has_right_size(Report& report, const yaml::Node& list, const Path& path, Items wanted) {
+  const auto size = list.list()->size();
+  if (size < wanted.least) {
+    report_invalid(report, list, path, "must not be empty", "Give the list at least one item.");
+  } else if (size > wanted.most) {
+    report.add(error, code::too_large, list.position, path.to_string(),
+               fmt::format("{} has {} items, at most {} are allowed", subject(path), size, wanted.most),
+               "Leave some out, or spread them over several resources.");
+  }
+  return size >= wanted.least && size <= wanted.most;
+}
+
 void report_not_one_of(Report& report, const yaml::Node& node, const Path& path,
                        const std::vector<std::string_view>& names) {
   if (!node.string()) return report_wrong_type(report, node, path, "a string");

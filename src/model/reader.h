@@ -34,6 +34,9 @@ void report_unknown(Report& report, const yaml::Entry& entry, const Path& path,
                     const std::vector<std::string_view>& known);
 void report_ignored(Report& report, const yaml::Entry& entry, const Path& path);
 
+/// Whether a list has as many items as it may; reports it if not.
+bool has_right_size(Report& report, const yaml::Node& list, const Path& path, Items wanted);
+
 void read_text(Report& report, const yaml::Node& node, const Path& path, std::string& out);
 void read_bool(Report& report, const yaml::Node& node, const Path& path, bool& out);
 void read_whole(Report& report, const yaml::Node& node, const Path& path, Range range, std::int64_t& out);
@@ -48,11 +51,13 @@ template <class T, class Rule>
 void read_value(Report& report, const yaml::Node& node, const Path& path, T& out, Rule rule);
 
 template <class Item, class Rule>
-void read_list(Report& report, const yaml::Node& node, const Path& path, std::vector<Item>& out, Rule) {
+void read_list(Report& report, const yaml::Node& node, const Path& path, std::vector<Item>& out, Rule rule) {
   const yaml::List* list = node.list();
   if (!list) return report_wrong_type(report, node, path, "a list");
-  if (std::is_same_v<Rule, NotEmpty> && list->empty())
-    return report_invalid(report, node, path, "must not be empty", "Give the list at least one item.");
+  if constexpr (std::is_same_v<Rule, Items>) {
+    // What has far too many items is not read at all: each may be wrong, too.
+    if (!has_right_size(report, node, path, rule)) return;
+  }
   out.resize(list->size());
   for (std::size_t i = 0; i < list->size(); ++i)
     read_value(report, (*list)[i], Path{&path, {}, i}, out[i], AnyValue{});

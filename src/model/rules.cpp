@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/expansion.h"
 #include "base/nearest.h"
 #include "model/codes.h"
 #include "model/schema.h"
@@ -50,6 +51,63 @@ void check_depends_on(Findings& findings, const std::vector<DependsOn>& entries)
     if (is_new) continue;
     findings.error(fmt::format("dependsOn[{}].name", i), code::duplicate,
                    fmt::format("{} is also in dependsOn[{}]", key, there->second), "Remove one of the two.");
+  }
+}
+
+void expect_path_size(Findings& findings, std::string_view field, const std::string& value) {
+  if (value.size() <= most_path_bytes) return;
+  findings.error(
+      field, code::too_large,
+      fmt::format("`{}` has {} bytes, at most {} are allowed", field, value.size(), most_path_bytes),
+      "Make it shorter.");
+}
+
+/// What a process of the container would be started with: no more than the kernel takes, whatever $(NAME)
+/// becomes. That is checked here, for what is stored must be what can be run.
+class StartCheck {
+ public:
+  StartCheck(Findings& findings, base::Expansion expansion)
+      : findings_(findings), expansion_(std::move(expansion)) {}
+
+  void variables(const std::vector<EnvVar>& variables) {
+    for (std::size_t i = 0; i < variables.size(); ++i) {
+      const auto defined = expansion_.define(variables[i].name, variables[i].value);
+      if (!defined) report(fmt::format("env[{}].value", i), variables[i].name, defined.error());
+    }
+  }
+  void arguments(std::string_view list, const std::vector<std::string>& words) {
+    for (std::size_t i = 0; i < words.size(); ++i) {
+      const auto argument = expansion_.argument(words[i]);
+      const auto item = fmt::format("{}[{}]", list, i);
+      if (!argument) report(item, item, argument.error());
+    }
+  }
+
+ private:
+  void report(std::string_view field, std::string_view what, base::ExpansionErrorKind kind) {
+    if (std::exchange(reported_, true)) return;  // those after it may use it
+    findings_.error(field, code::too_large, fmt::format("`{}` {}", what, base::to_words(kind)),
+                    "Pass large or binary data in a file.");
+  }
+
+  Findings& findings_;
+  base::Expansion expansion_;
+  bool reported_ = false;
+};
+
+void check_start(Findings& findings, const Container& container) {
+  StartCheck check(findings,
+                   base::Expansion(base::most_container_bytes, std::string(base::runtime_value_bytes, 'x')));
+  check.variables(container.env);
+  check.arguments("command", container.command);
+  check.arguments("args", container.args);
+  // A probe's command runs in the same environment, and is not expanded.
+  for (const auto& [name, probe] : {std::pair{"readinessProbe", &container.readiness_probe},
+                                    {"livenessProbe", &container.liveness_probe},
+                                    {"startupProbe", &container.startup_probe}}) {
+    if (!*probe || !(*probe)->exec) continue;
+    StartCheck(findings, base::Expansion(base::most_container_bytes))
+        .arguments(fmt::format("{}.exec.command", name), (*probe)->exec->command);
   }
 }
 
@@ -162,6 +220,9 @@ void Schema<Container>::check(Findings& findings, Container& container) {
   expect_unique(findings, container.ports, "ports", "containerPort",
                 [](const ContainerPort& port) { return std::to_string(port.container_port); });
   expect_unique(findings, container.env, "env", "name", [](const EnvVar& variable) { return variable.name; });
+  expect_path_size(findings, "image", container.image);
+  expect_path_size(findings, "workingDir", container.working_dir);
+  check_start(findings, container);
   check_quantities(findings);
   using Named = std::pair<std::string_view, std::optional<Probe>*>;
   for (auto [name, probe] :

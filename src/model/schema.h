@@ -28,8 +28,22 @@ constexpr Range from_zero{0, INT32_MAX};
 constexpr Range from_one{1, INT32_MAX};
 /// The rule of a map of strings.
 enum class MapRule : std::uint8_t { labels, annotations };
-/// A list that must have an item.
-struct NotEmpty {};
+/// How many items a list has, both ends included.
+struct Items {
+  std::size_t least = 0;
+  std::size_t most = SIZE_MAX;
+};
+constexpr Items not_empty{1};
+/// Of a Service or a container. Each costs a listening socket for each of its callers, or a port of the
+/// machine, of which a mesh has about 12,000.
+constexpr std::size_t most_ports = 128;
+/// Of one workload or Service. Each costs a listening socket of the caller for each port of its target, and
+/// their names go along with each instance (label_bytes in provider/process/protocol.h).
+constexpr Items few_dependencies{0, 128};
+/// Each is a process, with two ports of the machine if it has any.
+constexpr Range replica_range{0, 10'000};
+/// Of an image's name and of a folder: the longest path (PATH_MAX, limits.h).
+constexpr std::size_t most_path_bytes = 4095;
 
 /// The names of an enum's values: `static constexpr std::pair<std::string_view, E> values[]`.
 template <class E>
@@ -191,7 +205,7 @@ template <>
 struct Schema<ExecAction> {
   template <class V>
   static void fields(V& v) {
-    v.required("command", &ExecAction::command, NotEmpty{});
+    v.required("command", &ExecAction::command, not_empty);
   }
 };
 
@@ -221,7 +235,7 @@ struct Schema<Container> {
     v.field("command", &Container::command);
     v.field("args", &Container::args);
     v.field("workingDir", &Container::working_dir);
-    v.field("ports", &Container::ports);
+    v.field("ports", &Container::ports, Items{0, most_ports});
     v.field("env", &Container::env);
     v.field("readinessProbe", &Container::readiness_probe);
     v.field("livenessProbe", &Container::liveness_probe);
@@ -237,7 +251,7 @@ template <>
 struct Schema<PodSpec> {
   template <class V>
   static void fields(V& v) {
-    v.required("containers", &PodSpec::containers, NotEmpty{});
+    v.required("containers", &PodSpec::containers, not_empty);
     v.field("restartPolicy", &PodSpec::restart_policy);
     v.field("terminationGracePeriodSeconds", &PodSpec::termination_grace_period_seconds, from_zero);
     v.field("serviceAccountName", &PodSpec::service_account_name, dns1123_subdomain_fault);
@@ -295,10 +309,10 @@ template <>
 struct Schema<DeploymentSpec> {
   template <class V>
   static void fields(V& v) {
-    v.field("replicas", &DeploymentSpec::replicas, from_zero);
+    v.field("replicas", &DeploymentSpec::replicas, replica_range);
     v.required("selector", &DeploymentSpec::selector);
     v.required("template", &DeploymentSpec::pod_template);
-    v.field("dependsOn", &DeploymentSpec::depends_on);
+    v.field("dependsOn", &DeploymentSpec::depends_on, few_dependencies);
     v.ignored({"minReadySeconds", "paused", "progressDeadlineSeconds", "revisionHistoryLimit", "strategy"});
   }
   static void check(Findings& findings, DeploymentSpec& spec);
@@ -310,7 +324,7 @@ struct Schema<JobSpec> {
   static void fields(V& v) {
     v.required("template", &JobSpec::pod_template);
     v.field("backoffLimit", &JobSpec::backoff_limit, from_zero);
-    v.field("dependsOn", &JobSpec::depends_on);
+    v.field("dependsOn", &JobSpec::depends_on, few_dependencies);
     v.ignored({"activeDeadlineSeconds", "backoffLimitPerIndex", "completionMode", "completions", "managedBy",
                "manualSelector", "maxFailedIndexes", "parallelism", "podFailurePolicy",
                "podReplacementPolicy", "selector", "successPolicy", "suspend", "ttlSecondsAfterFinished"});
@@ -337,8 +351,8 @@ struct Schema<ServiceSpec> {
   template <class V>
   static void fields(V& v) {
     v.field("selector", &ServiceSpec::selector, MapRule::labels);
-    v.required("ports", &ServiceSpec::ports, NotEmpty{});
-    v.field("dependsOn", &ServiceSpec::depends_on);
+    v.required("ports", &ServiceSpec::ports, Items{1, most_ports});
+    v.field("dependsOn", &ServiceSpec::depends_on, few_dependencies);
     v.ignored({"allocateLoadBalancerNodePorts", "clusterIP", "clusterIPs", "externalIPs", "externalName",
                "externalTrafficPolicy", "healthCheckNodePort", "internalTrafficPolicy", "ipFamilies",
                "ipFamilyPolicy", "loadBalancerClass", "loadBalancerIP", "loadBalancerSourceRanges",

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/address.h"
@@ -46,7 +47,8 @@ struct InstanceSpec {
   std::string image;
   std::vector<std::string> command;  // empty: the image's
   std::vector<std::string> args;     // empty: the image's, unless command is given
-  std::map<std::string, std::string> environment;
+  /// In this order, for a value may use those before it; of two of the same name the later one counts.
+  std::vector<std::pair<std::string, std::string>> environment;
   std::string working_directory;
   std::vector<ContainerPort> ports;  // empty: the image's
   std::chrono::milliseconds grace{30'000};

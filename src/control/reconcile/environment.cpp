@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <optional>
 #include <string_view>
 #include <vector>
@@ -61,8 +62,9 @@ std::set<std::string, std::less<>> environment_keys(const World& world, const mo
   return keys;
 }
 
-Variables environment(const World& world, const model::Workload& node, const model::Container& container,
-                      const compile::Addresses& addresses) {
+std::vector<std::pair<std::string, std::string>> environment(const World& world, const model::Workload& node,
+                                                             const model::Container& container,
+                                                             const compile::Addresses& addresses) {
   Variables variables;
   const auto add_where = [&](bool own_namespace) {
     for (const auto& dependency : node.dependencies) {
@@ -74,8 +76,9 @@ Variables environment(const World& world, const model::Workload& node, const mod
   };
   add_where(false);
   add_where(true);
-  for (const auto& variable : container.env) variables[variable.name] = variable.value;
-  return variables;
+  std::vector<std::pair<std::string, std::string>> all(variables.begin(), variables.end());
+  for (const auto& variable : container.env) all.emplace_back(variable.name, variable.value);
+  return all;
 }
 
 }  // namespace weft::control::reconcile

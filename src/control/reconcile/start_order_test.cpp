@@ -167,7 +167,8 @@ TEST(StartOrder, TellsTheAddressesOfDependenciesAlsoOfThoseThatDoNotExist) {
   mesh.start_control_plane();
   ASSERT_TRUE(mesh.until([&] { return mesh.ready("web") == 1; }));
   const auto id = mesh.provider.running("web").at(0);
-  const auto environment = mesh.provider.specs.at(id).environment;
+  const auto& variables = mesh.provider.specs.at(id).environment;
+  const std::map<std::string, std::string> environment(variables.begin(), variables.end());
   const auto address = mesh.provider.reserved.at("outbound/default/web/default/cart-api");
   EXPECT_EQ(environment.at("CART_API_SERVICE_HOST"), "127.0.0.1");
   EXPECT_EQ(environment.at("CART_API_SERVICE_PORT"), std::to_string(address.port()));

@@ -1,7 +1,10 @@
 #include "provider/process/environment.h"
 
+#include <fmt/format.h>
+
 #include <cstdlib>
 #include <initializer_list>
+#include <utility>
 
 namespace weft::provider::process {
 namespace {
@@ -27,47 +30,31 @@ Environment inherited_environment() {
   return environment;
 }
 
-Environment instance_environment(const Environment& inherited, const Environment& image,
-                                 const Environment& spec, const std::vector<BoundPort>& ports) {
-  auto environment = inherited;
-  for (const auto& [name, value] : image) environment[name] = value;
+Result<base::Expansion> instance_environment(const Environment& inherited, const Environment& image,
+                                             const InstanceSpec& spec, const std::vector<BoundPort>& ports) {
   Environment listening{{"HOST", "127.0.0.1"}};
   for (const auto& bound : ports) {
     auto number = std::to_string(bound.address.port());
     listening.try_emplace("PORT", number);
     if (!bound.port.name.empty()) listening[variable_name(bound.port.name)] = number;
   }
-  for (const auto& [name, value] : listening) environment[name] = value;
-  // Against what stands by now, and in the order of names: a value may use those before it.
-  for (const auto& [name, value] : spec) {
-    if (!listening.contains(name)) environment[name] = expand(value, environment);
+  base::Expansion environment(base::most_process_bytes);
+  for (const auto* values : {&inherited, &image, &std::as_const(listening)}) {
+    for (const auto& [name, value] : *values) {
+      if (auto set = environment.set(name, value); !set)
+        return too_large("the variable " + name, set.error());
+    }
+  }
+  for (const auto& [name, text] : spec.environment) {
+    if (listening.contains(name)) continue;
+    auto defined = environment.define(name, text);
+    if (!defined) return too_large("the variable " + name, defined.error());
   }
   return environment;
 }
 
-std::string expand(std::string_view text, const Environment& environment) {
-  std::string result;
-  while (!text.empty()) {
-    auto dollar = std::min(text.find('$'), text.size());
-    result += text.substr(0, dollar);
-    text.remove_prefix(dollar);
-    if (text.starts_with("$$")) {
-      result += '$';
-      text.remove_prefix(2);
-      continue;
-    }
-    auto end = text.starts_with("$(") ? text.find(')') : std::string_view::npos;
-    auto found = end == std::string_view::npos ? environment.end()
-                                               : environment.find(std::string(text.substr(2, end - 2)));
-    if (found != environment.end()) {
-      result += found->second;
-      text.remove_prefix(end + 1);
-    } else if (!text.empty()) {
-      result += '$';
-      text.remove_prefix(1);
-    }
-  }
-  return result;
+std::unexpected<ProviderError> too_large(const std::string& what, base::ExpansionErrorKind kind) {
+  return base::fail(ProviderErrorKind::failed, fmt::format("{} {}", what, base::to_words(kind)));
 }
 
 std::vector<std::string> to_strings(const Environment& environment) {

@@ -1,10 +1,11 @@
-// What an instance finds in its environment, and $(NAME) in its command line.
+// What an instance finds in its environment.
 #pragma once
 
 #include <map>
 #include <string>
 #include <vector>
 
+#include "base/expansion.h"
 #include "provider/provider.h"
 
 namespace weft::provider::process {
@@ -21,13 +22,13 @@ Environment inherited_environment();
 
 /// Later ones win: the inherited variables, the image's, the spec's, then those that tell where to listen:
 /// HOST (127.0.0.1), PORT (the first port), PORT_<NAME> (upper case, - becomes _). $(NAME) in the spec's
-/// values is expanded.
-Environment instance_environment(const Environment& inherited, const Environment& image,
-                                 const Environment& spec, const std::vector<BoundPort>& ports);
+/// values is expanded. The arguments can be expanded by what comes out. `failed`: a value, or all together,
+/// is larger than a process may have.
+Result<base::Expansion> instance_environment(const Environment& inherited, const Environment& image,
+                                             const InstanceSpec& spec, const std::vector<BoundPort>& ports);
 
-/// Replaces $(NAME) by its value and $$ by $, as Kubernetes does; what is not set stays as it is.
-/// https://kubernetes.io/docs/tasks/inject-data-application/define-interdependent-environment-variables/
-std::string expand(std::string_view text, const Environment& environment);
+/// The error of a string that a process cannot be started with; `what` names it.
+std::unexpected<ProviderError> too_large(const std::string& what, base::ExpansionErrorKind kind);
 
 /// "NAME=value" for exec.
 std::vector<std::string> to_strings(const Environment& environment);

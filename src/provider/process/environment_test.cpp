@@ -1,35 +1,18 @@
 #include "provider/process/environment.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 namespace weft::provider::process {
 namespace {
 
-TEST(Expand, ReplacesWhatIsSet) {
-  const Environment environment{{"PORT", "8080"}, {"EMPTY", ""}};
-  struct Case {
-    const char* name;
-    const char* text;
-    const char* expected;
-  };
-  const Case cases[] = {
-      {"plain", "plain", "plain"},
-      {"one", "--port=$(PORT)", "--port=8080"},
-      {"two", "$(PORT)-$(PORT)", "8080-8080"},
-      {"an empty value", "a$(EMPTY)b", "ab"},
-      {"what is not set stays", "$(NAME)", "$(NAME)"},
-      {"escaped", "$$(PORT)", "$(PORT)"},
-      {"a shell's own form stays", "$PORT ${PORT}", "$PORT ${PORT}"},
-      {"no end", "$(PORT", "$(PORT"},
-      {"a dollar at the end", "5$", "5$"},
-  };
-  for (const auto& c : cases) EXPECT_EQ(expand(c.text, environment), c.expected) << c.name;
-}
+using ::testing::HasSubstr;
 
 TEST(InstanceEnvironment, TellsWhereToListenAndLetsTheSpecWinElsewhere) {
+  InstanceSpec spec;
+  spec.environment = {{"MODE", "spec"}, {"PORT", "1"}, {"URL", "http://$(HOST):$(PORT)"}};
   auto environment = instance_environment(
-      {{"PATH", "/bin"}, {"LANG", "C"}}, {{"MODE", "image"}, {"DEPTH", "1"}},
-      {{"MODE", "spec"}, {"PORT", "1"}, {"URL", "http://$(HOST):$(PORT)"}},
+      {{"PATH", "/bin"}, {"LANG", "C"}}, {{"MODE", "image"}, {"DEPTH", "1"}}, spec,
       {{{"http", 80}, base::Address::loopback(20001)}, {{"web-admin", 81}, base::Address::loopback(20002)}});
   const Environment expected{{"PATH", "/bin"},
                              {"LANG", "C"},
@@ -40,7 +23,26 @@ TEST(InstanceEnvironment, TellsWhereToListenAndLetsTheSpecWinElsewhere) {
                              {"PORT_HTTP", "20001"},
                              {"PORT_WEB_ADMIN", "20002"},
                              {"URL", "http://127.0.0.1:20001"}};
-  EXPECT_EQ(environment, expected);
+  ASSERT_TRUE(environment);
+  EXPECT_EQ(environment->variables(), expected);
+}
+
+TEST(InstanceEnvironment, AValueUsesThoseThatStandBeforeIt) {
+  InstanceSpec spec;
+  spec.environment = {{"Z", "1"}, {"A", "$(Z)"}, {"PATH", "/opt:$(PATH)"}};
+  auto environment = instance_environment({{"PATH", "/bin"}}, {}, spec, {});
+  ASSERT_TRUE(environment);
+  EXPECT_EQ(environment->variables().at("A"), "1");
+  EXPECT_EQ(environment->variables().at("PATH"), "/opt:/bin");
+}
+
+TEST(InstanceEnvironment, WhatIsTooLargeIsNamed) {
+  InstanceSpec spec;
+  spec.environment = {{"A", std::string(100'000, 'x')}, {"B", "$(A)$(A)"}};
+  auto environment = instance_environment({}, {}, spec, {});
+  ASSERT_FALSE(environment);
+  EXPECT_EQ(environment.error().kind, ProviderErrorKind::failed);
+  EXPECT_THAT(environment.error().detail, HasSubstr("the variable B is longer than 131071 bytes"));
 }
 
 }  // namespace

@@ -52,6 +52,10 @@ ProviderError exec_error(const std::string& program, runtime::IoError error) {
       return {ProviderErrorKind::image_not_executable,
               fmt::format("{} is no program of this machine (a script needs a first line such as #!/bin/sh)",
                           program)};
+    case E2BIG:
+      return {ProviderErrorKind::failed,
+              fmt::format("{} cannot run: its command line and environment are larger than the kernel takes",
+                          program)};
     case EACCES:
       return {ProviderErrorKind::image_not_executable, fmt::format("{} may not be executed here", program)};
     default: return {ProviderErrorKind::failed, fmt::format("cannot start {}: {}", program, error.message())};
@@ -142,10 +146,15 @@ Result<Instances::Pointer> Instances::prepare(InstanceSpec spec, const Managed* 
     ports.push_back({wanted[i], base::Address::loopback((*loans)[i]->port())});
   }
 
+  auto expansion = instance_environment(inherited_, image->environment, spec, ports);
+  if (!expansion) return std::unexpected(expansion.error());
   Program program;
-  program.environment = instance_environment(inherited_, image->environment, spec.environment, ports);
-  program.argv = command_line(spec, *image);
-  for (auto& word : program.argv) word = expand(word, program.environment);
+  for (const auto& word : command_line(spec, *image)) {
+    auto argument = expansion->argument(word);
+    if (!argument) return too_large("an argument", argument.error());
+    program.argv.push_back(std::move(*argument));
+  }
+  program.environment = expansion->variables();
   auto path = find_program(program.argv.front(), image->folder, program.environment["PATH"]);
   if (!path) return std::unexpected(path.error());
   program.argv.front() = *path;

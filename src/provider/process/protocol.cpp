@@ -89,7 +89,7 @@ Result<InstanceSpec> spec_from_json(const Json& json) {
     spec.image = json.at("image").get<std::string>();
     spec.command = json.at("command").get<std::vector<std::string>>();
     spec.args = json.at("args").get<std::vector<std::string>>();
-    spec.environment = json.at("environment").get<std::map<std::string, std::string>>();
+    spec.environment = json.at("environment").get<std::vector<std::pair<std::string, std::string>>>();
     spec.working_directory = json.at("workingDirectory").get<std::string>();
     for (const auto& port : json.at("ports")) spec.ports.push_back(port_from(port));
     spec.grace = std::chrono::milliseconds(json.at("graceMs").get<std::int64_t>());
