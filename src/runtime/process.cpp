@@ -11,7 +11,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
+#include <fstream>
 
 #include <fmt/format.h>
 
@@ -22,6 +24,8 @@ namespace {
 
 /// The kernel's own default for the hard limit's highest value.
 constexpr rlim_t most_files = 1'048'576;
+/// Most descriptors that a child is given.
+constexpr std::size_t most_fds = 64;
 /// What raise_file_limit() found; nothing if it was not called.
 std::optional<rlimit> first_file_limit;
 
@@ -31,6 +35,7 @@ struct ChildPlan {
   std::vector<char*> environment;
   std::string file;
   std::vector<std::pair<int, int>> fds;
+  std::string oom_score_adj;  // empty: as it is
   const char* directory = nullptr;
   bool new_session = true;
   int parent_death_signal = 0;
@@ -68,19 +73,46 @@ std::string resolve(const std::string& file, const std::vector<std::string>& env
   ::_exit(127);
 }
 
+/// For the child after its clone too. 0 or an errno.
+int write_oom_score_adj(const std::string& value) {
+  if (value.empty()) return 0;
+  const int fd = ::open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+  if (fd < 0) return errno;
+  const int code = ::write(fd, value.data(), value.size()) < 0 ? errno : 0;
+  ::close(fd);
+  return code;
+}
+
+/// Closes all from 3 on but those that are still needed: the table may be full, and to move them takes free
+/// numbers.
+void close_unlisted(const ChildPlan& plan) {
+  std::array<int, most_fds + 1> kept{};
+  kept.fill(plan.report);
+  std::ranges::transform(plan.fds, kept.begin(), [](const auto& pair) { return pair.first; });
+  std::ranges::sort(kept);
+  unsigned from = 3;
+  for (const int fd : kept) {
+    const auto number = static_cast<unsigned>(fd);
+    if (number > from) ::syscall(SYS_close_range, from, number - 1, 0);
+    from = std::max(from, number + 1);
+  }
+  ::syscall(SYS_close_range, from, ~0U, 0);
+}
+
 /// Puts the listed descriptors at their numbers and closes all others but `report`, which is moved out of the
 /// way.
 int arrange_fds(const ChildPlan& plan) {
-  int highest = 2;
-  for (const auto& [from, to] : plan.fds) highest = std::max({highest, from, to});
-  const int base = highest + 1;
-  // First all sources above every number in use, then each to its place: no order of moves can overwrite one.
+  close_unlisted(plan);
+  int base = 3;
+  for (const auto& [from, to] : plan.fds) base = std::max(base, to + 1);
+  // First all sources above the numbers that they go to, then each to its place: no order of moves can
+  // overwrite one.
   const int report = ::fcntl(plan.report, F_DUPFD_CLOEXEC, base);
   if (report < 0) return -1;
   int null_fd = ::open("/dev/null", O_RDWR | O_CLOEXEC);
   if (null_fd < 0) return -1;
   null_fd = ::fcntl(null_fd, F_DUPFD_CLOEXEC, base);
-  int lifted[64] = {};
+  std::array<int, most_fds> lifted{};
   for (std::size_t i = 0; i < plan.fds.size(); ++i) {
     lifted[i] = ::fcntl(plan.fds[i].first, F_DUPFD_CLOEXEC, base);
     if (lifted[i] < 0) return -1;
@@ -89,11 +121,11 @@ int arrange_fds(const ChildPlan& plan) {
   for (std::size_t i = 0; i < plan.fds.size(); ++i) {
     if (::dup2(lifted[i], plan.fds[i].second) < 0) return -1;
   }
-  // Descriptors without close-on-exec that the process inherited itself must not travel on.
   for (int fd = 3; fd < base; ++fd) {
     const bool kept = std::ranges::any_of(plan.fds, [fd](const auto& pair) { return pair.second == fd; });
     if (!kept) ::close(fd);
   }
+  // Descriptors without close-on-exec that the process inherited itself must not travel on.
   ::syscall(SYS_close_range, static_cast<unsigned>(base), ~0U, CLOSE_RANGE_CLOEXEC);
   return report;
 }
@@ -112,6 +144,7 @@ int arrange_fds(const ChildPlan& plan) {
   const int report = arrange_fds(plan);
   if (report < 0) give_up(plan.report);
   if (first_file_limit) ::setrlimit(RLIMIT_NOFILE, &*first_file_limit);
+  write_oom_score_adj(plan.oom_score_adj);
   if (plan.directory != nullptr && ::chdir(plan.directory) != 0) give_up(report);
   ::execve(plan.file.c_str(), plan.argv.data(), plan.environment.data());
   give_up(report);
@@ -139,6 +172,17 @@ std::string ExitStatus::to_string() const {
   return fmt::format("signal {} (SIG{})", *signal, name != nullptr ? name : "?");
 }
 
+int oom_score_adj() {
+  int value = 0;
+  std::ifstream("/proc/self/oom_score_adj") >> value;
+  return value;
+}
+
+IoResult<void> set_oom_score_adj(int value) {
+  if (const int code = write_oom_score_adj(std::to_string(value)); code != 0) return io_error(code);
+  return {};
+}
+
 void raise_file_limit() {
   rlimit limit{};
   if (first_file_limit || ::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
@@ -148,7 +192,7 @@ void raise_file_limit() {
 }
 
 IoResult<Child> spawn(const SpawnOptions& options) {
-  if (options.argv.empty() || options.fds.size() > 64) return io_error(EINVAL);
+  if (options.argv.empty() || options.fds.size() > most_fds) return io_error(EINVAL);
   int report[2];
   if (::pipe2(report, O_CLOEXEC) != 0) return last_error();
   Fd reader(report[0]);
@@ -157,6 +201,7 @@ IoResult<Child> spawn(const SpawnOptions& options) {
                        .environment = pointers(options.environment),
                        .file = resolve(options.argv.front(), options.environment),
                        .fds = options.fds,
+                       .oom_score_adj = options.oom_score_adj ? std::to_string(*options.oom_score_adj) : "",
                        .directory = options.directory.empty() ? nullptr : options.directory.c_str(),
                        .new_session = options.new_session,
                        .parent_death_signal = options.parent_death_signal,

@@ -29,6 +29,9 @@ struct SpawnOptions {
   int parent_death_signal = 0;
   /// A cgroup2 directory to be born in (CLONE_INTO_CGROUP); -1 for none.
   int cgroup_fd = -1;
+  /// Its oom_score_adj (proc_pid_oom_score_adj(5)), from -1000 (never killed) to 1000; nothing: this
+  /// process's.
+  std::optional<int> oom_score_adj;
 };
 
 struct Child {
@@ -45,6 +48,10 @@ struct ExitStatus {
   /// "exit code 1", "signal 9 (SIGKILL)".
   std::string to_string() const;
 };
+
+/// This process's own oom_score_adj. Lowering it takes CAP_SYS_RESOURCE: EACCES, EPERM.
+int oom_score_adj();
+IoResult<void> set_oom_score_adj(int value);
 
 /// Raises this process's soft limit of open descriptors as far as it may. Its children get the limit that it
 /// began with, for programs that use select() or go through all descriptors break under a high one.

@@ -76,6 +76,43 @@ TEST(Spawn, ChildrenHaveTheFirstLimitOfDescriptors) {
   EXPECT_EQ(run({"sh", "-c", "ulimit -Sn"}).first, "256\n");
 }
 
+TEST(Spawn, TakesFewDescriptorsMoreThanItsCallerHas) {
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  rlimit low = before;
+  low.rlim_cur = 64;
+  int output[2];
+  ASSERT_EQ(::pipe2(output, O_CLOEXEC), 0);
+  const Fd reader(output[0]);
+  std::vector<Fd> all;
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &low), 0);
+  for (Fd next(::dup(0)); next; next = Fd(::dup(0))) all.push_back(std::move(next));
+  all.resize(all.size() - 3);  // for the report's pipe and the pidfd
+  SpawnOptions options;
+  options.argv = {"/bin/sh", "-c", "exit 3"};
+  options.fds = {{output[1], 1}, {output[1], 2}};
+  auto child = spawn(options);
+  all.clear();
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  ::close(output[1]);
+  ASSERT_TRUE(child.has_value()) << child.error().message();
+  Reactor reactor;
+  EXPECT_EQ(reactor.block_on(wait_exit(reactor, child->pidfd.get())).code, 3);
+}
+
+TEST(Spawn, TheOutOfMemoryScoreIsTheChildsOwn) {
+  const int own = oom_score_adj();
+  SpawnOptions options;
+  options.oom_score_adj = own + 7;  // higher is always allowed
+  options.argv = {"sh", "-c", "exit $(($(cat /proc/self/oom_score_adj) - OWN))"};
+  options.environment = {"PATH=/usr/bin:/bin", "OWN=" + std::to_string(own)};
+  auto child = spawn(options);
+  ASSERT_TRUE(child.has_value());
+  Reactor reactor;
+  EXPECT_EQ(reactor.block_on(wait_exit(reactor, child->pidfd.get())).code, 7);
+  EXPECT_EQ(oom_score_adj(), own);
+}
+
 TEST(Spawn, ChildHasASessionOfItsOwn) {
   const auto [text, status] = run({"sh", "-c", "test $(cut -d' ' -f6 /proc/$$/stat) = $$ && echo leader"});
   EXPECT_EQ(text, "leader\n");

@@ -1,11 +1,10 @@
 #include "provider/process/attendant.h"
 
-#include <fcntl.h>
 #include <signal.h>
-#include <unistd.h>
 
 #include <algorithm>
 
+#include "provider/process/descriptors.h"
 #include "runtime/log.h"
 
 namespace weft::provider::process {
@@ -26,26 +25,26 @@ Attendant::Attendant(Fence& fence, std::string name, Program program, std::strin
       name_(std::move(name)),
       program_(std::move(program)),
       log_(std::move(log_path), logs),
-      echo_(echo) {}
+      echo_(echo) {
+  program_.oom_score_adj = fence.oom.own;
+}
+
+bool Attendant::cannot_start(runtime::IoError error) {
+  seen_.last_exit = cannot("start", error).error().detail;
+  runtime::log::error("supervisor", "the {} ({}): {}", name_, program_.argv.front(), seen_.last_exit);
+  return false;
+}
 
 bool Attendant::start() {
-  int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) return false;
-  runtime::Fd reader(ends[0]);
-  const runtime::Fd writer(ends[1]);
-  ::fcntl(reader.get(), F_SETFL, O_NONBLOCK);
-  program_.output = writer.get();
+  auto pipe = output_pipe();
+  if (!pipe) return cannot_start(pipe.error());
+  program_.output = pipe->second.get();
   group_ = std::make_unique<Group>(fence_, name_);
   auto started = group_->start(program_);
-  if (!started) {
-    seen_.last_exit = "cannot start: " + started.error().message();
-    runtime::log::error("supervisor", "cannot start the {} ({}): {}", name_, program_.argv.front(),
-                        started.error().message());
-    return false;
-  }
+  if (!started) return cannot_start(started.error());
   main_ = *started;
   seen_.pid = main_->pid;
-  output_.spawn(copy_output(fence_.reactor, std::move(reader), log_, echo_));
+  output_.spawn(copy_output(fence_.reactor, std::move(pipe->first), log_, echo_));
   return true;
 }
 

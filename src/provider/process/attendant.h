@@ -29,6 +29,7 @@ class Attendant {
 
  private:
   bool start();
+  bool cannot_start(runtime::IoError error);
   runtime::Task<void> pause_after(base::Duration lived);
 
   Fence& fence_;

@@ -19,9 +19,10 @@ std::string read_file(const std::string& path) {
   return std::string(std::istreambuf_iterator<char>(file), {});
 }
 
-void write_one(int directory, const char* name) {
-  const runtime::Fd fd(::openat(directory, name, O_WRONLY | O_CLOEXEC));
-  if (fd) (void)!::write(fd.get(), "1", 1);
+/// Whether the kernel took it.
+bool write_to(const std::string& path, std::string_view text) {
+  const runtime::Fd fd(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+  return fd && ::write(fd.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size());
 }
 
 bool says_populated(std::string_view events) { return events.find("populated 1") != std::string_view::npos; }
@@ -67,21 +68,18 @@ std::vector<std::string> cgroup2_mounts(std::string_view mountinfo) {
 
 runtime::IoResult<Cgroup> Cgroup::make(const std::string& path) {
   if (::mkdir(path.c_str(), 0755) != 0 && errno != EEXIST) return runtime::last_error();
-  runtime::Fd directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!directory) return runtime::last_error();
-  return Cgroup(path, std::move(directory));
+  write_to(path + "/pids.max", std::to_string(most_instance_processes));
+  return Cgroup(path);
 }
 
 Cgroup::~Cgroup() {
-  if (directory_) ::rmdir(path_.c_str());
+  if (!path_.empty()) ::rmdir(path_.c_str());
 }
 
-void Cgroup::kill() const { write_one(directory_.get(), "cgroup.kill"); }
-
-bool Cgroup::has_processes() const {
-  const runtime::Fd fd(::openat(directory_.get(), "cgroup.events", O_RDONLY | O_CLOEXEC));
-  char text[256] = {};
-  return fd && ::read(fd.get(), text, sizeof text - 1) > 0 && says_populated(text);
+runtime::IoResult<runtime::Fd> Cgroup::open() const {
+  runtime::Fd directory(::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!directory) return runtime::last_error();
+  return directory;
 }
 
 std::optional<std::string> make_cgroup_root(const std::string& identity) {
@@ -91,20 +89,29 @@ std::optional<std::string> make_cgroup_root(const std::string& identity) {
     for (const auto& parent : {mount + own, mount}) {
       auto path = fmt::format("{}/weft-{}", parent, identity);
       if (::mkdir(path.c_str(), 0755) != 0 && errno != EEXIST) continue;
-      if (is_usable(path) && ::access((parent + "/cgroup.procs").c_str(), W_OK) == 0) return path;
+      if (is_usable(path) && ::access((parent + "/cgroup.procs").c_str(), W_OK) == 0) {
+        // Fails where the parent has no such controller to give (such as in a scope of systemd's).
+        write_to(path + "/cgroup.subtree_control", "+pids");
+        return path;
+      }
       ::rmdir(path.c_str());
     }
   }
   return std::nullopt;
 }
 
-void kill_cgroup(const std::string& path) {
-  const runtime::Fd directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (directory) write_one(directory.get(), "cgroup.kill");
+void kill_cgroup(const std::string& path) { write_to(path + "/cgroup.kill", "1"); }
+
+bool cgroup_limits_processes(const std::string& root) {
+  return read_file(root + "/cgroup.subtree_control").find("pids") != std::string::npos;
 }
 
 bool cgroup_has_processes(const std::string& path) {
-  return says_populated(read_file(path + "/cgroup.events"));
+  const runtime::Fd fd(::open((path + "/cgroup.events").c_str(), O_RDONLY | O_CLOEXEC));
+  // What cannot be looked at (no descriptor is left) may hold some still.
+  if (!fd) return errno != ENOENT;
+  char text[256] = {};
+  return ::read(fd.get(), text, sizeof text - 1) > 0 && says_populated(text);
 }
 
 void remove_cgroup(const std::string& path) {

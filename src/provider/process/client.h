@@ -32,6 +32,7 @@ struct SupervisorStatus {
   pid_t pid = -1;
   base::WallTime started_at;
   bool cgroups = false;
+  bool limits_processes = false;  // of instances, by pids.max
   bool stopping = false;
   std::size_t instances = 0;  // running
   OwnProcess control_plane;

@@ -1,5 +1,6 @@
 #include "provider/process/group.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <signal.h>
 #include <unistd.h>
@@ -55,6 +56,13 @@ bool may_be_the_cgroup(int code) {
 
 }  // namespace
 
+runtime::IoResult<std::pair<runtime::Fd, runtime::Fd>> output_pipe() {
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) return runtime::last_error();
+  ::fcntl(ends[0], F_SETFL, O_NONBLOCK);
+  return std::pair(runtime::Fd(ends[0]), runtime::Fd(ends[1]));
+}
+
 Group::Group(Fence& fence, std::string name) : fence_(fence), name_(std::move(name)) {}
 
 runtime::IoResult<std::shared_ptr<Process>> Group::start(const Program& program) {
@@ -95,7 +103,14 @@ runtime::IoResult<std::shared_ptr<Process>> Group::spawn(const Program& program)
   options.directory = program.directory;
   if (program.output >= 0) options.fds = {{program.output, 1}, {program.output, 2}};
   options.parent_death_signal = SIGKILL;
-  options.cgroup_fd = cgroup_ ? cgroup_->fd() : -1;
+  options.oom_score_adj = program.oom_score_adj;
+  runtime::Fd cgroup;
+  if (cgroup_) {
+    auto opened = cgroup_->open();
+    if (!opened) return std::unexpected(opened.error());
+    cgroup = std::move(*opened);
+  }
+  options.cgroup_fd = cgroup.get();
   return fence_.processes.spawn(options);
 }
 
@@ -108,8 +123,8 @@ void Group::signal(int number) const {
 
 bool Group::kill_once() const {
   if (cgroup_) {
-    if (!cgroup_->has_processes()) return false;
-    cgroup_->kill();
+    if (!cgroup_has_processes(cgroup_->path())) return false;
+    kill_cgroup(cgroup_->path());
     return true;
   }
   if (!main_) return false;

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "provider/process/cgroup.h"
 #include "provider/process/environment.h"
@@ -13,12 +14,20 @@
 
 namespace weft::provider::process {
 
+/// Whom the kernel kills first when the machine's memory is short (oom_score_adj, from -1000 to 1000): the
+/// instances, then control plane and proxy, which are started again at once, the supervisor last.
+struct OomScores {
+  int instance = 0;
+  int own = 0;
+};
+
 /// What the groups of one home share.
 struct Fence {
   runtime::Reactor& reactor;
   Processes& processes;
   std::string identity;                    // of the home; part of every marker
   std::optional<std::string> cgroup_root;  // nothing: by process groups, descendants and markers
+  OomScores oom;
 };
 
 /// What to run in a group.
@@ -27,7 +36,11 @@ struct Program {
   Environment environment;
   std::string directory;
   int output = -1;  // stdout and stderr; -1: /dev/null
+  int oom_score_adj = 0;
 };
+
+/// A pipe for a program's output: the end to read from, which does not block, and the other.
+runtime::IoResult<std::pair<runtime::Fd, runtime::Fd>> output_pipe();
 
 class Group {
  public:

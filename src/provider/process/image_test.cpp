@@ -119,6 +119,18 @@ TEST_F(ImageTest, AWrongImageYamlIsSaidWithItsPlace) {
   }
 }
 
+TEST_F(ImageTest, AnImageYamlThatIsNoSmallFileIsNotReadToItsEnd) {
+  file("one/large/image.yaml", "command: [run]\n#" + std::string(300'000, 'x'), false);
+  fs::create_directories(root_ / "one/pipe");
+  ASSERT_EQ(::mkfifo((root_ / "one/pipe/image.yaml").c_str(), 0600), 0);
+  for (const std::string name : {"large", "pipe"}) {
+    auto image = find_image(name, folders_);
+    ASSERT_FALSE(image) << name;
+    EXPECT_EQ(image.error().kind, ProviderErrorKind::failed) << name;
+    EXPECT_THAT(image.error().detail, HasSubstr("no file of at most 262144 bytes")) << name;
+  }
+}
+
 TEST_F(ImageTest, AProgramIsSoughtInTheImageAndThenOnThePath) {
   auto search = (root_ / "two").string() + ":" + (root_ / "one").string();
   EXPECT_EQ(find_program("web", (root_ / "missing").string(), search).value(), root_ / "one/web");

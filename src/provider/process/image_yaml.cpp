@@ -1,20 +1,42 @@
 #include "provider/process/image_yaml.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <fstream>
 #include <span>
 #include <string_view>
 
 #include "base/nearest.h"
+#include "provider/process/descriptors.h"
 #include "yaml/parse.h"
 
 namespace weft::provider::process {
 namespace {
 
 constexpr std::string_view code = "image/invalid";
+
+/// It is read anew at each start, by the one who serves all instances.
+constexpr std::size_t most_image_yaml_bytes = std::size_t{256} * 1024;
+
+Result<std::string> read_whole(const std::string& path) {
+  // Not waiting for the other end of a pipe that somebody put there.
+  const runtime::Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  struct stat found{};
+  if (!file || ::fstat(file.get(), &found) != 0)
+    return cannot(fmt::format("read {}", path), runtime::IoError{errno});
+  std::string text(most_image_yaml_bytes + 1, '\0');
+  const auto got = S_ISREG(found.st_mode) ? ::read(file.get(), text.data(), text.size()) : -1;
+  if (got < 0 || static_cast<std::size_t>(got) > most_image_yaml_bytes) {
+    return base::fail(ProviderErrorKind::failed,
+                      fmt::format("{} is no file of at most {} bytes", path, most_image_yaml_bytes));
+  }
+  text.resize(static_cast<std::size_t>(got));
+  return text;
+}
 
 /// Walks the document and keeps the first thing that is wrong.
 class Reader {
@@ -94,9 +116,9 @@ class Reader {
 Result<Image> read_image_yaml(const std::string& folder) {
   static constexpr std::array<std::string_view, 5> known = {"command", "args", "env", "ports", "workingDir"};
   auto path = folder + "/image.yaml";
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return base::fail(ProviderErrorKind::failed, fmt::format("cannot read {}", path));
-  yaml::Source source(path, std::string(std::istreambuf_iterator<char>(file), {}));
+  auto text = read_whole(path);
+  if (!text) return std::unexpected(text.error());
+  yaml::Source source(path, std::move(*text));
   auto parsed = yaml::parse(source);
   if (base::has_errors(parsed.diagnostics)) {
     return base::fail(ProviderErrorKind::failed, base::render(parsed.diagnostics));

@@ -1,13 +1,15 @@
 #include "provider/process/instances.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <climits>
 #include <filesystem>
+#include <set>
 
+#include "provider/process/descriptors.h"
 #include "provider/process/protocol.h"
 #include "runtime/log.h"
 
@@ -22,6 +24,9 @@ constexpr auto output_limit = std::chrono::milliseconds(500);
 /// waiting.
 constexpr auto end_limit = std::chrono::seconds(10);
 
+/// Between two looks at the logs of those that are gone. They do not grow any more.
+constexpr auto old_logs_pause = std::chrono::hours(1);
+
 bool is_name(std::string_view text) {
   auto fits = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.'; };
   return !text.empty() && text.front() != '.' && std::ranges::all_of(text, fits);
@@ -32,11 +37,6 @@ bool is_id(std::string_view id) {
   auto slash = id.find('/');
   return id.size() <= 255 && slash != std::string_view::npos && is_name(id.substr(0, slash)) &&
          is_name(id.substr(slash + 1));
-}
-
-std::string log_name(std::string id) {
-  std::ranges::replace(id, '/', '_');
-  return id + ".log";
 }
 
 std::unexpected<ProviderError> unknown(const std::string& id) {
@@ -58,16 +58,8 @@ ProviderError exec_error(const std::string& program, runtime::IoError error) {
                           program)};
     case EACCES:
       return {ProviderErrorKind::image_not_executable, fmt::format("{} may not be executed here", program)};
-    default: return {ProviderErrorKind::failed, fmt::format("cannot start {}: {}", program, error.message())};
+    default: return cannot(fmt::format("start {}", program), error).error();
   }
-}
-
-/// A pipe whose end here does not block.
-runtime::IoResult<std::pair<runtime::Fd, runtime::Fd>> make_pipe() {
-  int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) return runtime::last_error();
-  ::fcntl(ends[0], F_SETFL, O_NONBLOCK);
-  return std::pair(runtime::Fd(ends[0]), runtime::Fd(ends[1]));
 }
 
 runtime::Task<void> output_then_event(runtime::Task<void> output, runtime::Event& done) {
@@ -115,6 +107,10 @@ Result<Instance> Instances::start(InstanceSpec spec) {
     return base::fail(ProviderErrorKind::failed,
                       fmt::format("\"{}\" is no id: it must be <namespace>/<name>", spec.id));
   }
+  if (spec.image.size() > PATH_MAX || spec.working_directory.size() > PATH_MAX) {
+    return base::fail(ProviderErrorKind::failed,
+                      fmt::format("{} has a path of more than {} bytes", spec.id, PATH_MAX));
+  }
   std::size_t text = 0;
   for (const auto& [name, value] : spec.labels) text += name.size() + value.size();
   if (text > label_bytes) {
@@ -139,6 +135,10 @@ Result<Instances::Pointer> Instances::prepare(InstanceSpec spec, const Managed* 
   auto image = find_image(spec.image, settings_.images);
   if (!image) return std::unexpected(image.error());
   const auto& wanted = spec.ports.empty() ? image->ports : spec.ports;
+  if (wanted.size() > most_instance_ports) {
+    return base::fail(ProviderErrorKind::failed, fmt::format("{} has {} ports, at most {} are allowed",
+                                                             spec.id, wanted.size(), most_instance_ports));
+  }
   auto loans = borrow_ports(wanted.size(), before);
   if (!loans) return std::unexpected(loans.error());
   std::vector<BoundPort> ports;
@@ -158,6 +158,7 @@ Result<Instances::Pointer> Instances::prepare(InstanceSpec spec, const Managed* 
   auto path = find_program(program.argv.front(), image->folder, program.environment["PATH"]);
   if (!path) return std::unexpected(path.error());
   program.argv.front() = *path;
+  program.oom_score_adj = fence_.oom.instance;
   program.directory = spec.working_directory.empty() ? image->working_directory : spec.working_directory;
   if (!program.directory.starts_with('/')) program.directory = image->folder + "/" + program.directory;
 
@@ -188,8 +189,9 @@ Result<Instances::Loans> Instances::borrow_ports(std::size_t count, const Manage
 }
 
 Result<void> Instances::launch(Managed& managed) {
-  auto pipe = make_pipe();
-  if (!pipe) return std::unexpected(ProviderError{ProviderErrorKind::failed, pipe.error().message()});
+  auto pipe = output_pipe();
+  if (pipe && is_spare(pipe->first)) pipe = runtime::io_error(EMFILE);
+  if (!pipe) return cannot(fmt::format("start {}", managed.spec.id), pipe.error());
   managed.program.output = pipe->second.get();
   auto process = managed.group.start(managed.program);
   managed.program.output = -1;
@@ -303,6 +305,15 @@ runtime::Task<Result<int>> Instances::execute(std::string id, std::vector<std::s
   if (!co_await runtime::within(fence_.reactor, limit, until((*process)->ended))) co_return timed_out;
   const auto& status = (*process)->status;
   co_return status.code ? *status.code : 128 + status.signal.value_or(0);
+}
+
+runtime::Task<void> Instances::keep_logs_bounded() {
+  while (true) {
+    std::set<std::string> present;
+    for (const auto& [id, managed] : instances_) present.insert(log_name(id));
+    remove_old_logs(settings_.log_folder, present, fence_.reactor.clock().wall(), settings_.old_logs);
+    co_await fence_.reactor.sleep(old_logs_pause);
+  }
 }
 
 Result<std::string> Instances::log_path(const std::string& id) const {

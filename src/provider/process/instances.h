@@ -11,6 +11,7 @@
 #include "provider/process/group.h"
 #include "provider/process/image.h"
 #include "provider/process/log_file.h"
+#include "provider/process/old_logs.h"
 #include "provider/process/ports.h"
 #include "provider/provider.h"
 #include "runtime/scope.h"
@@ -20,6 +21,7 @@ namespace weft::provider::process {
 struct InstanceSettings {
   std::string log_folder;
   LogLimits logs;
+  OldLogLimits old_logs;
   std::vector<std::string> images;
 };
 
@@ -37,6 +39,9 @@ class Instances {
   Result<void> note(const std::string& id, std::string text);
   runtime::Task<Result<int>> execute(std::string id, std::vector<std::string> argv,
                                      std::chrono::milliseconds limit);
+  /// Deletes the logs of instances that are gone once they are beyond their limits; runs until it is
+  /// cancelled.
+  runtime::Task<void> keep_logs_bounded();
   Result<std::string> log_path(const std::string& id) const;
   /// The one whose id comes next after `id` (empty: the first), null at the end.
   const Instance* next_after(const std::string& id) const;

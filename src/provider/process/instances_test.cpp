@@ -130,6 +130,31 @@ TEST_P(InstancesTest, WhatCannotStartIsSaid) {
   EXPECT_TRUE(mesh->run(mesh->client().list())->empty());
 }
 
+TEST_P(InstancesTest, WhatIsTooLargeToBeStartedHarmsNobody) {
+  mesh->launch();
+  ASSERT_TRUE(start(spec("a", "sleeper")));
+  auto bomb = spec("bomb", "sleeper");
+  bomb.environment = {{"A0", std::string(1000, 'x')}};
+  for (int level = 1; level <= 60; ++level) {
+    bomb.environment.emplace_back(fmt::format("A{}", level), fmt::format("$(A{0})$(A{0})", level - 1));
+  }
+  auto wide = spec("wide", "sleeper");
+  wide.environment = {{"A", std::string(100'000, 'x')}};
+  wide.args.assign(1000, "$(A)");
+  auto named = spec("named", "sleeper");
+  named.environment = bomb.environment;
+  named.environment.resize(7);
+  named.command = {"$(A6)"};
+  auto ports = spec("ports", "sleeper");
+  ports.ports.resize(1000);
+  for (const auto& each : {bomb, wide, named, ports}) {
+    auto started = start(each);
+    ASSERT_FALSE(started) << each.id;
+    EXPECT_LE(started.error().detail.size(), 4096U) << each.id;
+  }
+  EXPECT_EQ(mesh->run(mesh->client().status())->instances, 1U);
+}
+
 TEST_P(InstancesTest, AnExitAtOnceIsToldWithItsCode) {
   mesh->launch();
   ASSERT_TRUE(mesh->run(mesh->client().attach()));

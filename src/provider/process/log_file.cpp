@@ -9,6 +9,7 @@
 #include <climits>
 #include <vector>
 
+#include "provider/process/descriptors.h"
 #include "runtime/combine.h"
 
 namespace weft::provider::process {
@@ -37,7 +38,9 @@ void copy_to_stderr(std::string_view bytes) {
 }  // namespace
 
 LogFile::LogFile(std::string path, LogLimits limits)
-    : file_(std::move(path), {.file_bytes = limits.file_bytes}), line_bytes_(limits.line_bytes) {}
+    : file_(std::move(path), {.file_bytes = limits.file_bytes}), line_bytes_(limits.line_bytes) {
+  if (is_spare(file_.fd())) file_.close();
+}
 
 void LogFile::append(std::string_view bytes, base::WallTime now) {
   while (!bytes.empty()) {
@@ -83,7 +86,8 @@ void LogFile::write_out() {
                        lost_lines_);
   }
   lost_lines_ = file_.append(note + ready_) ? 0 : lost_lines_ + ready_lines_;
-  ready_ = {};  // its memory too: most instances are quiet most of the time
+  if (is_spare(file_.fd())) file_.close();  // opened for this write alone
+  ready_ = {};                              // its memory too: most instances are quiet most of the time
   ready_lines_ = 0;
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/hash.h"
 #include "base/json.h"
+#include "provider/process/descriptors.h"
 #include "provider/process/proc.h"
 #include "runtime/socket.h"
 
@@ -21,16 +22,31 @@ constexpr int fewest_ports = 2'000;
 constexpr int highest_port = 65'535;
 /// A key that was not asked for during so many lives of the supervisor belongs to something that is gone.
 constexpr int most_unused_lives = 8;
+/// Ports of others are tried again after so long, for nobody tells when they become free: a range of 12,000
+/// that is all theirs costs some 50 ms each time.
+constexpr auto others_pause = std::chrono::seconds(1);
 
 /// Whether an application could bind it, on any address and without SO_REUSEADDR.
-bool can_bind(std::uint16_t port) {
+runtime::IoResult<void> try_to_bind(std::uint16_t port) {
   const runtime::Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (!fd) return runtime::last_error();
   sockaddr_in name{};
   name.sin_family = AF_INET;
   name.sin_port = htons(port);
   name.sin_addr.s_addr = htonl(INADDR_ANY);
-  return fd && ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&name), sizeof name) == 0;
+  if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&name), sizeof name) != 0)
+    return runtime::last_error();
+  return {};
 }
+
+/// A socket that listens there, but for the descriptors that are kept back.
+runtime::IoResult<runtime::Fd> listen_at(const base::Address& address) {
+  auto socket = runtime::listen_on(address);
+  if (socket && is_spare(*socket)) return runtime::io_error(EMFILE);
+  return socket;
+}
+
+bool is_of_somebody_else(runtime::IoError error) { return error.code == EADDRINUSE || error.code == EACCES; }
 
 }  // namespace
 
@@ -44,84 +60,110 @@ PortRange usable_ports() {
   return {lowest_port, 32'767};
 }
 
-Ports::Ports(PortRange range, const std::string& identity)
-    : range_(range),
-      next_(static_cast<int>(base::hash64(identity) % static_cast<std::uint64_t>(range.size()))) {}
+Ports::Ports(PortRange range, const std::string& identity, base::Clock& clock)
+    : range_(range), clock_(clock) {
+  const auto size = static_cast<std::uint64_t>(range.size());
+  const auto start = base::hash64(identity) % size;
+  for (std::uint64_t i = 0; i < size; ++i)
+    free_.push_back(static_cast<std::uint16_t>(range.first + (start + i) % size));
+}
 
-bool Ports::is_taken(std::uint16_t port) const { return reserved_.contains(port) || lent_.contains(port); }
-
-std::uint16_t Ports::next_candidate() {
-  for (int tried = 0; tried < range_.size(); ++tried) {
-    auto port = static_cast<std::uint16_t>(range_.first + next_);
-    next_ = (next_ + 1) % range_.size();
-    if (!is_taken(port)) return port;
+Result<std::uint16_t> Ports::take(const std::function<runtime::IoResult<void>(std::uint16_t)>& claim) {
+  if (free_.empty()) look_at_others_again();
+  while (!free_.empty()) {
+    const auto port = free_.front();
+    free_.pop_front();
+    if (reserved_.contains(port) || lent_.contains(port)) continue;  // restored
+    auto claimed = claim(port);
+    if (claimed) return port;
+    if (is_of_somebody_else(claimed.error())) {
+      of_others_.push_back(port);
+      tried_at_ = clock_.now();
+      continue;
+    }
+    free_.push_front(port);
+    return cannot(fmt::format("use port {}", port), claimed.error());
   }
-  return 0;
+  return none_free();
+}
+
+void Ports::look_at_others_again() {
+  if (clock_.now() - tried_at_ < others_pause) return;
+  free_.assign(of_others_.begin(), of_others_.end());
+  of_others_.clear();
+}
+
+std::unexpected<ProviderError> Ports::none_free() const {
+  return base::fail(
+      ProviderErrorKind::no_free_port,
+      fmt::format(
+          "no port from {} to {} is free: this mesh has {} for its addresses and {} for its instances, "
+          "{} are in use by others (see `ss -ltn`)",
+          range_.first, range_.last, reserved_.size(), lent_.size(), of_others_.size()));
 }
 
 Result<base::Address> Ports::reserve(const std::string& key) {
   auto found = reservations_.find(key);
-  if (found != reservations_.end()) {
-    auto& [port, unused_lives, socket] = found->second;
-    unused_lives = 0;
-    auto address = base::Address::loopback(port);
-    if (socket) return address;
-    auto bound = runtime::listen_on(address);
-    if (!bound) {
-      auto holder = describe_listener(port);
-      return base::fail(ProviderErrorKind::port_in_use,
-                        fmt::format("{}, the address of {}, is taken by {}", address.to_string(), key,
-                                    holder.empty() ? bound.error().message() : holder));
-    }
+  if (found == reservations_.end()) {
+    runtime::Fd socket;
+    auto port = take([&socket](std::uint16_t candidate) -> runtime::IoResult<void> {
+      auto bound = listen_at(base::Address::loopback(candidate));
+      if (!bound) return std::unexpected(bound.error());
+      socket = std::move(*bound);
+      return {};
+    });
+    if (!port) return base::fail(port.error().kind, fmt::format("{}: {}", key, port.error().detail));
+    auto& reservation = reservations_[key] = {*port, 0, std::move(socket)};
+    reserved_[*port] = &reservation;
+    return base::Address::loopback(*port);
+  }
+  auto& [port, unused_lives, socket] = found->second;
+  unused_lives = 0;
+  auto address = base::Address::loopback(port);
+  if (socket) return address;
+  auto bound = listen_at(address);
+  if (bound) {
     socket = std::move(*bound);
     return address;
   }
-  for (int tried = 0; tried < range_.size(); ++tried) {
-    auto port = next_candidate();
-    if (port == 0) break;
-    auto address = base::Address::loopback(port);
-    auto bound = runtime::listen_on(address);
-    if (!bound && bound.error().code != EADDRINUSE && bound.error().code != EACCES) {
-      return base::fail(ProviderErrorKind::failed,
-                        fmt::format("cannot listen on {}: {}", address.to_string(), bound.error().message()));
-    }
-    if (!bound) continue;
-    reservations_[key] = {port, 0, std::move(*bound)};
-    reserved_.insert(port);
-    return address;
-  }
-  return base::fail(ProviderErrorKind::no_free_port,
-                    fmt::format("no port from {} to {} is free for {}", range_.first, range_.last, key));
+  if (!is_of_somebody_else(bound.error()))
+    return cannot(fmt::format("listen on {} for {}", address.to_string(), key), bound.error());
+  auto holder = describe_listener(port);
+  return base::fail(ProviderErrorKind::port_in_use,
+                    fmt::format("{}, the address of {}, is taken by {}", address.to_string(), key,
+                                holder.empty() ? bound.error().message() : holder));
 }
 
 void Ports::release(const std::string& key) {
   auto found = reservations_.find(key);
   if (found == reservations_.end()) return;
-  reserved_.erase(found->second.port);
+  const auto port = found->second.port;
+  reserved_.erase(port);
   reservations_.erase(found);
+  give_back(port);
+}
+
+void Ports::give_back(std::uint16_t port) {
+  if (port >= range_.first && port <= range_.last) free_.push_back(port);
 }
 
 int Ports::listening(std::uint16_t port) const {
-  if (!reserved_.contains(port)) return -1;
-  auto found =
-      std::ranges::find_if(reservations_, [port](const auto& entry) { return entry.second.port == port; });
-  return found->second.socket.get();
+  auto found = reserved_.find(port);
+  return found == reserved_.end() ? -1 : found->second->socket.get();
 }
 
 Result<std::shared_ptr<PortLoan>> Ports::lend() {
-  for (int tried = 0; tried < range_.size(); ++tried) {
-    auto port = next_candidate();
-    if (port == 0) break;
-    if (!can_bind(port)) continue;
-    lent_.insert(port);
-    return std::make_shared<PortLoan>(*this, port);
-  }
-  return base::fail(ProviderErrorKind::no_free_port,
-                    fmt::format("no port from {} to {} is free", range_.first, range_.last));
+  auto port = take(try_to_bind);
+  if (!port) return std::unexpected(port.error());
+  lent_.insert(*port);
+  return std::make_shared<PortLoan>(*this, *port);
 }
 
-PortLoan::~PortLoan() { ports_.lent_.erase(port_); }
-bool PortLoan::is_free() const { return can_bind(port_); }
+PortLoan::~PortLoan() {
+  ports_.lent_.erase(port_);
+  ports_.give_back(port_);
+}
+bool PortLoan::is_free() const { return try_to_bind(port_).has_value(); }
 
 base::Json Ports::to_json() const {
   auto json = base::Json::object();
@@ -140,8 +182,9 @@ void Ports::restore(const base::Json& json) {
     if (port == entry.end() || !port->is_number_unsigned() || *port < 1U || *port > 65'535U) continue;
     auto lives = unused != entry.end() && unused->is_number_integer() ? unused->get<int>() + 1 : 1;
     auto number = port->get<std::uint16_t>();
-    if (lives > most_unused_lives || !reserved_.insert(number).second) continue;
-    reservations_[key] = {number, lives, {}};
+    if (lives > most_unused_lives || reserved_.contains(number)) continue;
+    auto& reservation = reservations_[key] = {number, lives, {}};
+    reserved_[number] = &reservation;
   }
 }
 

@@ -3,14 +3,19 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
+#include <functional>
 #include <map>
 #include <memory>
-#include <set>
 #include <string>
+#include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/json_fwd.h"
 #include "provider/provider.h"
+#include "runtime/error.h"
 #include "runtime/fd.h"
 
 namespace weft::provider::process {
@@ -48,11 +53,11 @@ class PortLoan {
 class Ports {
  public:
   /// Ports are tried from a place that `identity` picks, so that two homes rarely compete.
-  Ports(PortRange range, const std::string& identity);
+  Ports(PortRange range, const std::string& identity, base::Clock& clock = base::system_clock());
 
   /// The address of `key`: 127.0.0.1 and a port, on which a socket listens from now on. A key that had a port
   /// before keeps it. Errors: port_in_use (somebody else has the key's port; the detail says who),
-  /// no_free_port.
+  /// no_free_port (the detail says who holds how many), failed (such as too many open files).
   Result<base::Address> reserve(const std::string& key);
   /// Closes its socket and forgets its port.
   void release(const std::string& key);
@@ -76,15 +81,22 @@ class Ports {
     runtime::Fd socket;  // open once it was asked for
   };
 
-  bool is_taken(std::uint16_t port) const;
-  /// The next port that nobody here has, 0 if there is none; each is given once for a whole round.
-  std::uint16_t next_candidate();
+  /// The next free port for which `claim` succeeds. Each is tried once, until it is given back or the others'
+  /// are looked at again: a call costs no more when the range is used up.
+  Result<std::uint16_t> take(const std::function<runtime::IoResult<void>(std::uint16_t)>& claim);
+  void look_at_others_again();
+  void give_back(std::uint16_t port);
+  std::unexpected<ProviderError> none_free() const;
 
   PortRange range_;
-  int next_;
+  base::Clock& clock_;
+  std::deque<std::uint16_t>
+      free_;  // as far as is known, and maybe some that were restored; the longest first
+  std::vector<std::uint16_t> of_others_;  // somebody else's when they were tried
+  base::MonoTime tried_at_{};             // one of these
   std::map<std::string, Reservation> reservations_;
-  std::set<std::uint16_t> reserved_;
-  std::set<std::uint16_t> lent_;
+  std::unordered_map<std::uint16_t, const Reservation*> reserved_;
+  std::unordered_set<std::uint16_t> lent_;
 };
 
 }  // namespace weft::provider::process

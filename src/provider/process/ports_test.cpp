@@ -2,9 +2,11 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/json.h"
+#include "provider/process/descriptors.h"
 #include "runtime/socket.h"
 
 namespace weft::provider::process {
@@ -99,6 +101,60 @@ TEST(Ports, LoansAvoidEachOtherAndWhatIsInUse) {
   if (count > 0) {
     EXPECT_TRUE(ports.lend()) << "given back with its end";
   }
+}
+
+TEST(Ports, ARangeThatIsUsedUpSaysWhoHasItAndCostsNothingMore) {
+  base::ManualClock clock;
+  const auto range = usable_ports();
+  auto other = runtime::listen_on(base::Address::loopback(0));
+  ASSERT_TRUE(other);
+  const auto taken = runtime::local_address(other->get()).port();
+  Ports alone({taken, taken}, "seven", clock);
+  auto none = alone.reserve("edge/web");
+  ASSERT_FALSE(none);
+  EXPECT_EQ(none.error().kind, ProviderErrorKind::no_free_port);
+  EXPECT_THAT(none.error().detail, HasSubstr("edge/web"));
+  EXPECT_THAT(none.error().detail,
+              HasSubstr("0 for its addresses and 0 for its instances, 1 are in use by others"));
+  other->reset();
+  EXPECT_FALSE(alone.reserve("edge/web")) << "not looked at again at once";
+  clock.advance(std::chrono::seconds(2));
+  EXPECT_EQ(alone.reserve("edge/web").value().port(), taken);
+
+  Ports ports({range.first, static_cast<std::uint16_t>(range.first + 199)}, "eight", clock);
+  std::vector<std::shared_ptr<PortLoan>> loans;
+  while (auto loan = ports.lend()) loans.push_back(std::move(*loan));
+  const auto lent = loans.size();
+  loans.resize(lent / 2);
+  int reserved = 0;
+  while (ports.reserve("edge/" + std::to_string(reserved))) ++reserved;
+  EXPECT_EQ(static_cast<std::size_t>(reserved), lent - lent / 2) << "what was given back is found";
+  for (int i = 0; i < reserved; ++i) ports.release("edge/" + std::to_string(i));
+  EXPECT_TRUE(ports.lend());
+}
+
+TEST(Ports, TooManyOpenFilesIsNoLackOfPorts) {
+  Ports ports(usable_ports(), "nine");
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  std::vector<runtime::Fd> open;
+  while (open.size() < 2 * spare_descriptors) open.emplace_back(::dup(0));
+  const int next = open.back().get() + 1;
+  for (const auto kept : {0, spare_descriptors}) {
+    rlimit low = before;
+    low.rlim_cur = static_cast<rlim_t>(next + kept);
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &low), 0);
+    auto lent = ports.lend();
+    auto reserved = ports.reserve("edge/web");
+    ::setrlimit(RLIMIT_NOFILE, &before);
+    if (kept == 0) {
+      EXPECT_THAT(lent.error().detail, HasSubstr("oo many open files"));
+    }
+    ASSERT_FALSE(reserved) << "those that are kept back are for other things";
+    EXPECT_EQ(reserved.error().kind, ProviderErrorKind::failed);
+    EXPECT_THAT(reserved.error().detail, HasSubstr("oo many open files"));
+  }
+  EXPECT_TRUE(ports.reserve("edge/web"));
 }
 
 }  // namespace

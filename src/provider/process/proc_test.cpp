@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <fstream>
 
 #include "provider/process/cgroup.h"
 #include "runtime/socket.h"
@@ -43,6 +45,22 @@ TEST(Proc, NamesWhoListens) {
   EXPECT_THAT(describe_listener(port), HasSubstr("process " + std::to_string(getpid())));
   socket->reset();
   EXPECT_EQ(describe_listener(port), "");
+}
+
+TEST(Cgroup, LimitsTheProcessesOfAnInstanceWhereTheKernelCountsThem) {
+  char pattern[] = "/tmp/weft-cgroup-XXXXXX";
+  const std::filesystem::path folder = mkdtemp(pattern);
+  const auto limit = folder / "pids.max";
+  std::ofstream(limit) << "max";
+  const auto made = Cgroup::make(folder);
+  ASSERT_TRUE(made);
+  std::string text;
+  std::ifstream(limit) >> text;
+  EXPECT_THAT(text, testing::StartsWith("4096")) << "a file of the kernel's takes a whole write as its value";
+  EXPECT_FALSE(cgroup_limits_processes(folder));
+  std::ofstream(folder / "cgroup.subtree_control") << "cpu pids";
+  EXPECT_TRUE(cgroup_limits_processes(folder));
+  std::filesystem::remove_all(folder);
 }
 
 TEST(Cgroup, MountsAreReadFromMountinfo) {

@@ -9,7 +9,6 @@ runtime::IoResult<std::shared_ptr<Process>> Processes::spawn(const runtime::Spaw
   if (!child) return std::unexpected(child.error());
   auto process = std::make_shared<Process>();
   process->pid = child->pid;
-  process->pidfd = std::move(child->pidfd);
   running_[process->pid] = process;
   return process;
 }

@@ -15,7 +15,6 @@ namespace weft::provider::process {
 /// One that was started here.
 struct Process {
   pid_t pid = -1;
-  runtime::Fd pidfd;
   runtime::Event ended;  // set when it has been reaped; the two below are valid then
   runtime::ExitStatus status;
   base::WallTime ended_at;

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace weft::provider::process {
 namespace {
 
@@ -57,6 +59,9 @@ Exit exit_from(const Json& json) {
   return exit;
 }
 
+/// What comes from outside must not overflow where a deadline is made of it.
+constexpr auto longest_limit = std::chrono::years(100);
+
 Json own_json(const OwnProcess& process) {
   return {{"pid", process.pid}, {"restarts", process.restarts}, {"lastExit", process.last_exit}};
 }
@@ -82,6 +87,11 @@ Json to_json(const InstanceSpec& spec) {
           {"labels", spec.labels}};
 }
 
+std::chrono::milliseconds time_limit(const Json& json) {
+  using std::chrono::milliseconds;
+  return std::clamp(milliseconds(json.get<std::int64_t>()), milliseconds(0), milliseconds(longest_limit));
+}
+
 Result<InstanceSpec> spec_from_json(const Json& json) {
   return decoded("spec", [&] {
     InstanceSpec spec;
@@ -92,7 +102,7 @@ Result<InstanceSpec> spec_from_json(const Json& json) {
     spec.environment = json.at("environment").get<std::vector<std::pair<std::string, std::string>>>();
     spec.working_directory = json.at("workingDirectory").get<std::string>();
     for (const auto& port : json.at("ports")) spec.ports.push_back(port_from(port));
-    spec.grace = std::chrono::milliseconds(json.at("graceMs").get<std::int64_t>());
+    spec.grace = time_limit(json.at("graceMs"));
     spec.labels = json.at("labels").get<std::map<std::string, std::string>>();
     return spec;
   });
@@ -135,6 +145,7 @@ Json to_json(const SupervisorStatus& status) {
   return {{"pid", status.pid},
           {"startedAt", to_ns(status.started_at)},
           {"cgroups", status.cgroups},
+          {"limitsProcesses", status.limits_processes},
           {"stopping", status.stopping},
           {"instances", status.instances},
           {"controlPlane", own_json(status.control_plane)},
@@ -147,6 +158,7 @@ Result<SupervisorStatus> status_from_json(const Json& json) {
     status.pid = json.at("pid").get<pid_t>();
     status.started_at = from_ns(json.at("startedAt"));
     status.cgroups = json.at("cgroups").get<bool>();
+    status.limits_processes = json.at("limitsProcesses").get<bool>();
     status.stopping = json.at("stopping").get<bool>();
     status.instances = json.at("instances").get<std::size_t>();
     status.control_plane = own_from(json.at("controlPlane"));
@@ -156,7 +168,7 @@ Result<SupervisorStatus> status_from_json(const Json& json) {
 }
 
 Json to_json(const ProviderError& error) {
-  return {{"kind", to_string(error.kind)}, {"detail", error.detail}};
+  return {{"kind", to_string(error.kind)}, {"detail", error.detail.substr(0, detail_bytes)}};
 }
 
 ProviderError error_from_json(const Json& json) {

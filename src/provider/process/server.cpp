@@ -4,11 +4,24 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "provider/process/descriptors.h"
 #include "provider/process/protocol.h"
 #include "runtime/combine.h"
 #include "runtime/log.h"
 
 namespace weft::provider::process {
+namespace {
+
+/// Peers at a time: control plane, proxy and commands, with room for what else of this user connects.
+constexpr std::size_t most_connections = 64;
+/// Of these, as many as have come when only descriptors are left that are kept back.
+constexpr std::size_t most_spare_connections = 8;
+/// Replies that a peer has not taken yet, before its next requests wait too.
+constexpr std::size_t most_unread_bytes = std::size_t{1024} * 1024;
+/// Requests of one peer under way: more than a machine has instances to be stopped at once.
+constexpr std::size_t most_requests = 16'384;
+
+}  // namespace
 
 /// One peer. Requests run beside each other and end with the connection.
 struct Server::Connection {
@@ -26,7 +39,16 @@ struct Server::Connection {
   runtime::MessageSocket socket;
   pid_t pid = -1;
   runtime::Queue<Outgoing> outgoing;
+  std::size_t unread_bytes = 0;
+  runtime::Event less;  // pulsed when a reply has gone or a request has ended
   runtime::Scope requests;
+
+  bool is_full() const { return unread_bytes >= most_unread_bytes || requests.size() >= most_requests; }
+  void push(const base::Json& message, runtime::Fd fd) {
+    auto text = message.dump(-1, ' ', false, base::Json::error_handler_t::replace);
+    unread_bytes += text.size();
+    outgoing.push({std::move(text), std::move(fd)});
+  }
 };
 
 Server::Server(runtime::Reactor& reactor, Desk desk) : reactor_(reactor), desk_(std::move(desk)) {}
@@ -39,7 +61,8 @@ runtime::Task<void> Server::serve(runtime::Fd listening) {
       runtime::log::error("supervisor", "its socket accepts no more: {}", fd.error().message());
       co_return;
     }
-    scope_.spawn(handle(std::move(*fd)));
+    const auto most = is_spare(*fd) ? most_spare_connections : most_connections;
+    if (scope_.size() < most) scope_.spawn(handle(std::move(*fd)));
   }
 }
 
@@ -59,6 +82,11 @@ runtime::Task<void> Server::receive(Connection& from) {
     auto request = base::Json::parse((*message)->bytes, nullptr, false);
     if (!request.is_object()) co_return;  // no peer of this protocol
     from.requests.spawn(answer(from, std::move(request)));
+    while (from.is_full()) {
+      co_await from.less.wait();
+      // Whoever pulsed it may end with the connection: let it return first.
+      co_await reactor_.sleep(base::Duration::zero());
+    }
   }
 }
 
@@ -66,7 +94,12 @@ runtime::Task<void> Server::send(Connection& to) {
   while (auto next = co_await to.outgoing.pop()) {
     std::vector<int> fds;
     if (next->fd) fds.push_back(next->fd.get());
-    if (co_await to.socket.send(std::move(next->text), std::move(fds))) continue;
+    const auto size = next->text.size();
+    if (co_await to.socket.send(std::move(next->text), std::move(fds))) {
+      to.unread_bytes -= size;
+      to.less.pulse();
+      continue;
+    }
     // The peer has gone, and the connection ends with this. What woke it may be the answer that could not be
     // sent, which ends too: let it return first.
     co_await reactor_.sleep(base::Duration::zero());
@@ -78,14 +111,18 @@ runtime::Task<void> Server::answer(Connection& from, base::Json request) {
   base::Json reply{{"id", request.value("id", base::Json())}};
   auto result = co_await perform(from, std::move(request));
   runtime::Fd fd;
+  if (result && result->fd >= 0) {
+    // A copy: the address may be released before the message is sent.
+    fd = runtime::Fd(::fcntl(result->fd, F_DUPFD_CLOEXEC, 0));
+    if (!fd) result = cannot("pass on a socket", runtime::IoError{errno});
+  }
   if (result) {
     reply["ok"] = std::move(result->ok);
-    // A copy: the address may be released before the message is sent.
-    if (result->fd >= 0) fd = runtime::Fd(::fcntl(result->fd, F_DUPFD_CLOEXEC, 0));
   } else {
     reply["error"] = to_json(result.error());
   }
-  from.outgoing.push({reply.dump(-1, ' ', false, base::Json::error_handler_t::replace), std::move(fd)});
+  from.push(reply, std::move(fd));
+  from.less.pulse();
 }
 
 runtime::Task<Result<Server::Answer>> Server::perform(Connection& from, base::Json request) {
@@ -103,7 +140,7 @@ runtime::Task<Result<Server::Answer>> Server::perform(Connection& from, base::Js
     }
     id = request.at("instance").get<std::string>();
     argv = request.value("argv", std::vector<std::string>());
-    limit = std::chrono::milliseconds(request.value("limitMs", std::int64_t{}));
+    limit = time_limit(request.value("limitMs", base::Json(0)));
   } catch (const base::Json::exception& error) {
     co_return base::fail(ProviderErrorKind::failed, fmt::format("malformed request: {}", error.what()));
   }
@@ -192,8 +229,7 @@ Result<Server::Answer> Server::list(const std::string& after) {
 
 void Server::tell_exit(const Instance& instance) {
   if (control_plane_ == nullptr) return;
-  base::Json event{{"exited", to_json(instance)}};
-  control_plane_->outgoing.push({event.dump(-1, ' ', false, base::Json::error_handler_t::replace), {}});
+  control_plane_->push({{"exited", to_json(instance)}}, {});
 }
 
 }  // namespace weft::provider::process

@@ -2,12 +2,15 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <optional>
+#include <utility>
 
 #include "base/random.h"
 #include "runtime/fd.h"
@@ -63,11 +66,67 @@ runtime::IoResult<void> save_state(const std::string& path, const SupervisorStat
       "\n";
   const runtime::Fd fd(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
   if (!fd) return runtime::last_error();
+  ::fchmod(fd.get(), 0600);  // one that was left there may have been open to others
   auto written = ::write(fd.get(), text.data(), text.size());
   if (written < 0) return runtime::last_error();
   if (static_cast<std::size_t>(written) != text.size()) return runtime::io_error(ENOSPC);
   if (::fsync(fd.get()) != 0 || ::rename(fresh.c_str(), path.c_str()) != 0) return runtime::last_error();
   return sync_folder(path);
+}
+
+StateWriter::StateWriter(runtime::Reactor& reactor, std::string path)
+    : reactor_(reactor), path_(std::move(path)) {
+  // Signals are for the thread that asked for them; a new thread inherits the mask that it is started with.
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  try {
+    thread_ = std::thread([this] { run(); });
+  } catch (...) {
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    throw;
+  }
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
+StateWriter::~StateWriter() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_one();
+  thread_.join();
+}
+
+runtime::Task<void> StateWriter::save(SupervisorState state) {
+  auto written = std::make_shared<runtime::Event>();
+  {
+    const std::lock_guard lock(mutex_);
+    next_ = std::move(state);
+    written_ = written;
+  }
+  changed_.notify_one();
+  co_await written->wait();
+}
+
+void StateWriter::run() {
+  int failed = 0;
+  for (;;) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return stopping_ || next_; });
+    if (!next_) return;
+    const auto state = *std::exchange(next_, std::nullopt);
+    auto written = std::move(written_);
+    lock.unlock();
+    const auto result = save_state(path_, state);
+    const int code = result ? 0 : result.error().code;
+    if (code != std::exchange(failed, code)) {
+      if (code != 0) runtime::log::error("supervisor", "cannot save {}: {}", path_, result.error().message());
+      if (code == 0) runtime::log::info("supervisor", "{} is saved again", path_);
+    }
+    reactor_.post([written = std::move(written)] { written->set(); });
+  }
 }
 
 }  // namespace weft::provider::process

@@ -9,7 +9,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
-#include <thread>
+#include <system_error>
 
 #include "provider/process/attendant.h"
 #include "provider/process/group.h"
@@ -46,8 +46,29 @@ Program own_program(const runtime::Home& home, std::vector<std::string> argv) {
   return {.argv = std::move(argv), .environment = own_environment(home), .directory = {}, .output = -1};
 }
 
+/// How much less the kernel shall want to kill the supervisor, and control plane and proxy, than an instance.
+constexpr int supervisor_protection = 900;
+constexpr int own_protection = 600;
+/// Without the privilege to lower them, the others' are raised by so much.
+constexpr int own_exposure = 100;
+constexpr int instance_exposure = 200;
+/// At -1000 it would never be killed, also if it alone had taken all memory.
+constexpr int least_oom_score = -999;
+constexpr int most_oom_score = 1000;
+
+/// Lowers this process's own score, if it may.
+OomScores protect_from_oom() {
+  const int found = runtime::oom_score_adj();
+  const auto moved = [found](int by) { return std::clamp(found + by, least_oom_score, most_oom_score); };
+  const auto lowered = runtime::set_oom_score_adj(moved(-supervisor_protection));
+  if (lowered) return {.instance = found, .own = moved(-own_protection)};
+  runtime::log::info(room, "its oom_score_adj cannot be lowered ({}): that of all others is raised",
+                     lowered.error().message());
+  return {.instance = moved(instance_exposure), .own = moved(own_exposure)};
+}
+
 Fence make_fence(runtime::Reactor& reactor, Processes& processes, const SupervisorState& state) {
-  Fence fence{reactor, processes, state.identity, std::nullopt};
+  Fence fence{reactor, processes, state.identity, std::nullopt, protect_from_oom()};
   if (!state.cgroup_root.empty()) fence.cgroup_root = state.cgroup_root;
   return fence;
 }
@@ -89,6 +110,7 @@ class Supervisor {
   Instances instances_;
   Attendant control_plane_;
   Attendant proxy_;
+  StateWriter writer_;
   runtime::Scope saver_;
   runtime::Scope scope_;
 };
@@ -103,12 +125,13 @@ Supervisor::Supervisor(runtime::Reactor& reactor, Options options, SupervisorSta
       processes_(reactor.clock()),
       fence_(make_fence(reactor, processes_, state_)),
       ports_(usable_ports(), state_.identity),
-      instances_(fence_, ports_, {options_.home.logs(), options_.logs, options_.images},
+      instances_(fence_, ports_, {options_.home.logs(), options_.logs, {}, options_.images},
                  [this](const Instance& instance) { server_->tell_exit(instance); }),
       control_plane_(fence_, "control-plane", own_program(options_.home, options_.control_plane),
                      options_.home.own_log("control-plane"), options_.logs, options_.echo),
       proxy_(fence_, "proxy", own_program(options_.home, options_.proxy), options_.home.own_log("proxy"),
-             options_.logs, options_.echo) {
+             options_.logs, options_.echo),
+      writer_(reactor, options_.home.supervisor_state()) {
   ports_.restore(state_.ports);
   server_.emplace(reactor_, Desk{.instances = instances_,
                                  .ports = ports_,
@@ -121,6 +144,7 @@ runtime::Task<void> Supervisor::run(runtime::Fd listening) {
   scope_.spawn(watch_signals());
   scope_.spawn(server_->serve(std::move(listening)));
   saver_.spawn(save_loop());
+  scope_.spawn(instances_.keep_logs_bounded());
   scope_.spawn(attend_proxy());
   scope_.spawn(attend_control_plane());
   co_await stop_.wait();
@@ -129,10 +153,7 @@ runtime::Task<void> Supervisor::run(runtime::Fd listening) {
     runtime::log::warning(room, "some processes do not end");
   if (fence_.cgroup_root) remove_cgroup(*fence_.cgroup_root);
   saver_.cancel();
-  if (auto saved = save_state(options_.home.supervisor_state(), state_now()); !saved) {
-    runtime::log::warning(room, "cannot save {}: {}", options_.home.supervisor_state(),
-                          saved.error().message());
-  }
+  co_await writer_.save(state_now());
   // What woke this task may be one of the tasks below, which end with this object: let it return first.
   co_await reactor_.sleep(base::Duration::zero());
 }
@@ -182,8 +203,7 @@ runtime::Task<void> Supervisor::save_ports() {
   while (saved_ < change) co_await saved_more_.wait();
 }
 
-/// Writing waits for the disk, so that it has a thread of its own. What changes meanwhile shares the next
-/// one.
+/// What changes while one is written shares the next one.
 runtime::Task<void> Supervisor::save_loop() {
   while (true) {
     co_await dirty_.wait();
@@ -191,13 +211,7 @@ runtime::Task<void> Supervisor::save_loop() {
     co_await reactor_.sleep(base::Duration::zero());
     dirty_.clear();
     const auto change = changes_;
-    auto written = std::make_shared<runtime::Event>();
-    std::jthread writer([this, written, path = options_.home.supervisor_state(), state = state_now()] {
-      auto result = save_state(path, state);
-      if (!result) runtime::log::error(room, "cannot save {}: {}", path, result.error().message());
-      reactor_.post([written] { written->set(); });
-    });
-    co_await written->wait();
+    co_await writer_.save(state_now());
     saved_ = change;
     saved_more_.pulse();
   }
@@ -212,6 +226,7 @@ SupervisorStatus Supervisor::status() const {
   status.pid = ::getpid();
   status.started_at = started_at_;
   status.cgroups = fence_.cgroup_root.has_value();
+  status.limits_processes = status.cgroups && cgroup_limits_processes(*fence_.cgroup_root);
   status.stopping = stop_.is_set();
   status.instances = instances_.running();
   status.control_plane = control_plane_.status();
@@ -264,9 +279,15 @@ runtime::Task<int> supervise(runtime::Reactor& reactor, Options options) {
   if (!state || !listening) co_return 1;
 
   const auto home = options.home;
-  Supervisor supervisor(reactor, std::move(options), std::move(*state), signals);
+  std::optional<Supervisor> supervisor;
+  try {
+    supervisor.emplace(reactor, std::move(options), std::move(*state), signals);
+  } catch (const std::system_error& error) {
+    runtime::log::error(room, "cannot start the thread that it needs: {}", error.what());
+    co_return 1;
+  }
   runtime::log::info(room, "supervises {}", home.state());
-  co_await supervisor.run(std::move(*listening));
+  co_await supervisor->run(std::move(*listening));
   home.remove_run_folder();
   lock->release();  // before the connections close: their ends tell that a new one may start
   runtime::log::info(room, "everything is stopped");

@@ -4,7 +4,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -328,6 +330,107 @@ TEST_P(SupervisorTest, APeerThatGoesBeforeItsAnswerHarmsNobody) {
   EXPECT_TRUE(mesh->until([&] { return mesh->processes().size() == 1U; }))
       << "what they executed has ended too";
   EXPECT_TRUE(mesh->run(mesh->client().status()));
+  EXPECT_EQ(mesh->stop(), 0);
+}
+
+TEST_P(SupervisorTest, APeerThatDoesNotReadIsNotReadEither) {
+  mesh->launch();
+  const auto silent = runtime::connect_messages(mesh->options().home.supervisor_socket());
+  ASSERT_TRUE(silent);
+  const std::string request = R"({"id": 1, "op": "status"})";
+  constexpr int far_too_many = 100'000;
+  int sent = 0;
+  // Nothing more is taken once its replies lie there: a socket's buffers hold some thousand.
+  ASSERT_TRUE(mesh->until([&] {
+    int now = 0;
+    while (sent < far_too_many && ::send(silent->get(), request.data(), request.size(), 0) > 0) ++sent, ++now;
+    const bool answered = mesh->run(mesh->client().status()).has_value();
+    return sent == far_too_many || (answered && now == 0);
+  }));
+  EXPECT_LT(sent, far_too_many);
+  EXPECT_EQ(mesh->stop(), 0);
+}
+
+TEST_P(SupervisorTest, PeersHaveALargestNumber) {
+  mesh->launch();
+  std::vector<runtime::Fd> peers;
+  for (int i = 0; i < 100; ++i)
+    peers.push_back(std::move(*runtime::connect_messages(mesh->options().home.supervisor_socket())));
+  EXPECT_TRUE(mesh->run(mesh->client().status())) << "who came before is served";
+  auto late = runtime::MessageSocket(mesh->reactor(), std::move(peers.back()));
+  auto end = mesh->run(late.receive());
+  EXPECT_TRUE(!end || !*end) << "who comes too late is told by the end of the connection";
+  peers.clear();
+  EXPECT_TRUE(mesh->until([&] { return mesh->run(mesh->connect()->status()).has_value(); }));
+  EXPECT_EQ(mesh->stop(), 0);
+}
+
+TEST_P(SupervisorTest, AtTheLimitOfDescriptorsItsOwnTwoAreStartedAgain) {
+  const std::string waits = "trap 'exit 0' TERM; echo up; while :; do sleep 0.02; done";
+  mesh->options().control_plane = own("control-plane", waits);
+  mesh->options().proxy = own("proxy", waits);
+  mesh->launch();
+  auto status = [&] { return mesh->run(mesh->connect()->status()).value(); };
+  ASSERT_TRUE(mesh->until([&] { return status().control_plane.pid > 0 && status().proxy.pid > 0; }));
+  const rlimit low{100, 100};
+  ASSERT_EQ(::prlimit(status().pid, RLIMIT_NOFILE, &low, nullptr), 0);
+  auto reserved = mesh->run(mesh->client().reserve("edge/0"));
+  for (int i = 1; reserved && i < 100; ++i)
+    reserved = mesh->run(mesh->client().reserve("edge/" + std::to_string(i)));
+  ASSERT_FALSE(reserved);
+  EXPECT_THAT(reserved.error().detail, HasSubstr("oo many open files (the limit is 100"));
+  auto started = start(spec("a", "sleeper"));
+  ASSERT_FALSE(started);
+  EXPECT_THAT(started.error().detail, HasSubstr("oo many open files"));
+  const auto before = status();
+  ::kill(before.control_plane.pid, SIGKILL);
+  ::kill(before.proxy.pid, SIGKILL);
+  EXPECT_TRUE(mesh->until([&] {
+    const auto now = status();
+    return now.control_plane.restarts == 1 && now.control_plane.pid > 0 && now.proxy.restarts == 1 &&
+           now.proxy.pid > 0;
+  }));
+  ASSERT_TRUE(mesh->run(mesh->client().release({"edge/0", "edge/1", "edge/2", "edge/3"})));
+  EXPECT_TRUE(start(spec("a", "sleeper"))) << "what was given back can be used";
+  EXPECT_EQ(mesh->stop(), 0);
+}
+
+TEST_P(SupervisorTest, AnInstanceIsKilledForMemoryBeforeControlPlaneAndSupervisor) {
+  mesh->options().proxy = own("proxy", "exec sleep 1000");
+  mesh->launch();
+  auto started = start(spec("a", "sleeper"));
+  ASSERT_TRUE(started);
+  const auto status = mesh->run(mesh->client().status()).value();
+  const auto score = [](pid_t pid) {
+    int value = 0;
+    std::ifstream(fmt::format("/proc/{}/oom_score_adj", pid)) >> value;
+    return value;
+  };
+  EXPECT_GT(score(started->pid), score(status.proxy.pid));
+  EXPECT_GT(score(status.proxy.pid), score(status.pid));
+  EXPECT_EQ(mesh->stop(), 0);
+}
+
+TEST_P(SupervisorTest, ItsFilesAreItsUsersAloneWhateverWasThere) {
+  const auto logs = mesh->file("home/logs");
+  std::filesystem::create_directories(logs);
+  using enum std::filesystem::perms;
+  std::filesystem::permissions(mesh->file("home"), owner_all);
+  std::filesystem::permissions(logs, owner_all);
+  const auto open = owner_read | owner_write | group_read | others_read;
+  for (const char* name : {"home/logs/default_a.log", "home/supervisor.json.new", "home/logs/proxy.log"}) {
+    std::ofstream(mesh->file(name)) << "";
+    std::filesystem::permissions(mesh->file(name), open);
+  }
+  const auto umask_before = ::umask(0);
+  mesh->options().proxy = own("proxy", "exec sleep 1000");
+  mesh->launch();
+  ASSERT_TRUE(start(spec("a", "sleeper")));
+  ::umask(umask_before);
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(mesh->file("home"))) {
+    if (entry.is_symlink()) continue;
+    EXPECT_EQ(entry.status().permissions() & (group_all | others_all), none) << entry.path();
+  }
   EXPECT_EQ(mesh->stop(), 0);
 }
 

@@ -1,0 +1,69 @@
+#include "provider/process/old_logs.h"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+namespace weft::provider::process {
+namespace {
+
+namespace fs = std::filesystem;
+using std::chrono::hours;
+
+class OldLogsTest : public testing::Test {
+ protected:
+  OldLogsTest() {
+    char pattern[] = "/tmp/weft-old-logs-XXXXXX";
+    root_ = mkdtemp(pattern);
+  }
+  ~OldLogsTest() override { fs::remove_all(root_); }
+
+  void write(const std::string& name, std::size_t bytes, hours age) {
+    std::ofstream(root_ / name) << std::string(bytes, 'x');
+    const timespec at{
+        std::chrono::duration_cast<std::chrono::seconds>((now_ - age).time_since_epoch()).count(), 0};
+    const timespec times[] = {at, at};
+    ASSERT_EQ(::utimensat(AT_FDCWD, (root_ / name).c_str(), times, 0), 0);
+  }
+  std::vector<std::string> names() const {
+    std::vector<std::string> all;
+    for (const auto& entry : fs::directory_iterator(root_)) all.push_back(entry.path().filename().string());
+    return all;
+  }
+
+  base::ManualClock clock_;
+  base::WallTime now_ = clock_.wall();
+  fs::path root_;
+};
+
+TEST_F(OldLogsTest, EndByAge) {
+  write("default_new.log", 10, hours(1));
+  write("default_old.log", 10, hours(200));
+  write("default_old.log.1", 10, hours(300));
+  write("default_present.log", 10, hours(900));
+  write("default_present.log.1", 10, hours(900));
+  write("supervisor.log", 10, hours(900));
+  write("control-plane.log.1", 10, hours(900));
+  remove_old_logs(root_, {log_name("default/present")}, now_, {});
+  EXPECT_THAT(names(),
+              testing::UnorderedElementsAre("default_new.log", "default_present.log", "default_present.log.1",
+                                            "supervisor.log", "control-plane.log.1"));
+}
+
+TEST_F(OldLogsTest, EndBySizeWithTheOldestFirst) {
+  for (int age = 1; age <= 9; ++age) write("default_web-" + std::to_string(age) + ".log", 100, hours(age));
+  write("default_present.log", 1000, hours(0));
+  remove_old_logs(root_, {"default_present.log"}, now_, {.bytes = 350});
+  EXPECT_THAT(names(), testing::UnorderedElementsAre("default_web-1.log", "default_web-2.log",
+                                                     "default_web-3.log", "default_present.log"));
+}
+
+TEST_F(OldLogsTest, AFolderThatIsNotThereIsPassedOver) { remove_old_logs(root_ / "none", {}, now_, {}); }
+
+}  // namespace
+}  // namespace weft::provider::process
