@@ -240,6 +240,9 @@ class Mesh:
     def supervisor(self):
         return self.processes("weft", "supervise")[0]
 
+    def keeper(self):
+        return self.processes("weft", " keep ")[0]
+
     def control_plane(self):
         return self.processes("weft", "control-plane", "serve")[0]
 

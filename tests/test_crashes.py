@@ -92,7 +92,7 @@ class ControlPlane(mesh.MeshTest):
         self.assertIn(str(self.mesh.control_plane()), second.err)
         supervisor = self.mesh.run("weft", "supervise", "--home", self.mesh.home)
         self.assertEqual(supervisor.code, 1, supervisor)
-        self.assertIn(str(self.mesh.supervisor()), supervisor.err)
+        self.assertIn(str(self.mesh.keeper()), supervisor.err)
         self.mesh.ok("weft", "get", "services")
 
 
@@ -129,22 +129,52 @@ class Proxy(mesh.MeshTest):
 
 
 class Supervisor(mesh.MeshTest):
-    def test_its_children_end_and_a_successor_starts_everything_again(self):
+    def test_its_children_end_and_everything_is_started_again(self):
         self.mesh.apply(resources.text(resources.pair("db", image="forks-away"), resources.pair("web", replicas=2)), "--wait")
         url = self.mesh.url("web")
         mesh.until(lambda: len(self.mesh.processes("forks-away")) == 2, "it has forked")
-        before = set(mesh.descendants())
+        before = set(mesh.descendants()) - {self.mesh.keeper()}
         os.kill(self.mesh.supervisor(), signal.SIGKILL)
-        mesh.until(lambda: not self.mesh.processes("control-plane", "serve") and
-                   not self.mesh.processes("weft", "proxy"), "its children have ended")
-        started = self.mesh.weft("get", "services")
-        self.assertEqual(started.code, 0, started)
-        self.assertIn("started a local control plane", started.err)
-        self.mesh.ok("weft", "wait", "services")
-        mesh.reap()
-        self.assertEqual(before & set(mesh.descendants()), set(), "what the first one started is gone")
+        mesh.until(lambda: mesh.reap() or not before & set(mesh.descendants()), "what it started has ended")
+        next_command = self.mesh.weft("wait", "services")
+        self.assertEqual(next_command.code, 0, next_command)
+        self.assertRegex(next_command.err, r"its supervisor ended \(signal 9 \(SIGKILL\) at \S+\)")
         self.assertEqual(self.mesh.url("web"), url)
-        self.assertEqual(mesh.get(url).status, 200)
+        status = self.mesh.status()["supervisor"]
+        self.assertEqual(status["restarts"], 1)
+        self.assertIn("SIGKILL", status["lastExit"])
+        self.assertIn("1 restarts (last end: signal 9", self.mesh.ok("control-plane", "status"))
+
+    def test_stop_ends_it_also_between_two_lives(self):
+        self.mesh.ok("weft", "get", "services")
+        for _ in range(4):  # the pause grows
+            pid = mesh.until(lambda: self.mesh.processes("weft", "supervise"), "it is started again")[0]
+            os.kill(pid, signal.SIGKILL)
+            mesh.until(lambda: pid not in self.mesh.processes("weft", "supervise"), "it is gone")
+        stopped = self.mesh.stop()
+        self.assertEqual(stopped.code, 0, stopped)
+        self.wait_for_no_process()
+        self.assertEqual(mesh.descendants(), {})
+
+    def test_goes_on_without_its_keeper(self):
+        self.mesh.apply(resources.text(resources.pair("web")), "--wait")
+        os.kill(self.mesh.keeper(), signal.SIGKILL)
+        self.assertEqual(mesh.get(self.mesh.url("web")).status, 200)
+        self.assertEqual(self.mesh.weft("supervise", "--home", self.mesh.home).code, 1, "there is one still")
+
+    def test_up_goes_on_when_it_is_killed(self):
+        files = self.mesh.write("web.yaml", resources.text(resources.pair("web")))
+        up = self.mesh.popen("weft", "up", "-f", files)
+        mesh.until(lambda: self.mesh.processes("weft", "supervise") and
+                   self.mesh.weft("get", "service", "web").code == 0, "it is applied")
+        self.mesh.until_condition("service", "web", "Ready")
+        os.kill(self.mesh.supervisor(), signal.SIGKILL)
+        mesh.until(lambda: self.mesh.status()["supervisor"]["restarts"] == 1, "it is started again")
+        self.mesh.until_condition("service", "web", "Ready")
+        self.assertEqual(mesh.get(self.mesh.url("web")).status, 200)
+        self.assertIsNone(up.poll())
+        up.send_signal(signal.SIGINT)
+        self.assertEqual(up.wait(mesh.LIMIT), 0)
 
 
 class Together(mesh.MeshTest):

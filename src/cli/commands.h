@@ -39,6 +39,7 @@ void add_completion(Command parent, Context& context, const CommandLine& line);
 void add_version(Command parent, Context& context);
 
 // Its processes; the supervisor starts the other two.
+void add_keep(Command parent, Context& context);
 void add_supervise(Command parent, Context& context);
 void add_serve(Command parent, Context& context);
 void add_proxy(Command parent, Context& context);

@@ -81,6 +81,7 @@ void add_weft_commands(Command app, Context& context) {
   add_service_commands(
       app.add("service", "Short form for services; also a command of its own", "weft service list"), context);
   add_proxy(app, context);
+  add_keep(app, context);
   add_supervise(app, context);
 }
 

@@ -5,8 +5,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <csignal>
+
 #include "cli/api.h"
 #include "cli/objects.h"
+#include "cli/session.h"
 #include "provider/process/client.h"
 #include "runtime/combine.h"
 
@@ -15,6 +18,7 @@ namespace weft::cli {
 using base::Json;
 using provider::process::OwnProcess;
 using provider::process::SupervisorClient;
+using provider::process::SupervisorStatus;
 using runtime::Task;
 
 namespace {
@@ -56,8 +60,18 @@ Task<void> until_ended(runtime::Reactor& reactor, pid_t pid) {
   if (pidfd) co_await runtime::until_readable(reactor, pidfd.get());
 }
 
+/// Ends a supervisor, or its keeper, that does not answer: it is just being started, maybe again.
+Task<Result<void>> end_holder(runtime::Reactor& reactor, runtime::Home home) {
+  const auto holder = runtime::HomeLock::holder(home.supervisor_lock());
+  if (!holder) co_return Result<void>();
+  ::kill(*holder, SIGTERM);
+  if (co_await runtime::within(reactor, stop_limit, until_ended(reactor, *holder))) co_return Result<void>();
+  co_return failure(Exit::timeout, fmt::format("process {} does not end", *holder), home.state(),
+                    fmt::format("look at it, then: kill -9 {}", *holder));
+}
+
 Task<void> stop_supervisor(runtime::Reactor& reactor, runtime::Home home, SupervisorClient& supervisor,
-                           pid_t pid, std::function<void(std::string)> on_step) {
+                           SupervisorStatus status, std::function<void(std::string)> on_step) {
   co_await shut_down(reactor, home, std::move(on_step));
   // The supervisor ends by itself when its control plane has; if there was none, or it broke, it must be
   // told.
@@ -65,7 +79,8 @@ Task<void> stop_supervisor(runtime::Reactor& reactor, runtime::Home home, Superv
   co_await supervisor.until_gone();
   // The connection that told it is the caller's to end: let its own task return first.
   co_await reactor.sleep(base::Duration::zero());
-  co_await until_ended(reactor, pid);
+  co_await until_ended(reactor, status.pid);
+  if (status.keeper > 0) co_await until_ended(reactor, status.keeper);
 }
 
 Json process_json(const OwnProcess& process) {
@@ -80,11 +95,12 @@ Json process_json(const OwnProcess& process) {
 Task<Result<void>> stop_mesh(runtime::Reactor& reactor, runtime::Home home,
                              std::function<void(std::string)> on_step) {
   auto supervisor = SupervisorClient::connect(reactor, home.supervisor_socket());
-  if (!supervisor) co_return Result<void>();
-  auto status = co_await (*supervisor)->status();
-  const pid_t pid = status ? status->pid : -1;
+  if (!supervisor) co_return co_await end_holder(reactor, home);
+  auto status = co_await runtime::within(reactor, answer_limit, (*supervisor)->status());
+  if (!status || !*status) co_return co_await end_holder(reactor, home);
+  const pid_t pid = (*status)->pid;
   if (co_await runtime::within(reactor, stop_limit,
-                               stop_supervisor(reactor, home, **supervisor, pid, std::move(on_step)))) {
+                               stop_supervisor(reactor, home, **supervisor, **status, std::move(on_step)))) {
     co_return Result<void>();
   }
   (void)co_await (*supervisor)->shutdown(true);
@@ -111,17 +127,18 @@ Task<Result<std::vector<Sample>>> fetch_metrics(runtime::Reactor& reactor, runti
 
 Task<Json> mesh_status(runtime::Reactor& reactor, runtime::Home home) {
   Json status = {{"running", false}, {"state", home.state()}};
-  auto supervisor = SupervisorClient::connect(reactor, home.supervisor_socket());
-  if (!supervisor) co_return status;
-  auto told = co_await runtime::within(reactor, answer_limit, (*supervisor)->status());
+  const auto told = co_await runtime::within(reactor, answer_limit, supervisor_status(reactor, home));
   if (!told || !*told) co_return status;
   const auto& seen = **told;
   status["running"] = true;
   status["supervisor"] = {{"pid", seen.pid},
                           {"startedAt", base::format_rfc3339(seen.started_at)},
+                          {"restarts", seen.restarts},
                           {"cgroups", seen.cgroups},
+                          {"limitsProcesses", seen.limits_processes},
                           {"stopping", seen.stopping},
                           {"instances", seen.instances}};
+  if (!seen.last_end.empty()) status["supervisor"]["lastExit"] = seen.last_end;
   status["controlPlane"] = process_json(seen.control_plane);
   status["proxy"] = process_json(seen.proxy);
   http::Client client(reactor, base::Address::unix_path(home.api_socket()), {.host = "weft"});

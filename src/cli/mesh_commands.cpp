@@ -3,6 +3,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include <climits>
 #include <csignal>
 
 #include "cli/commands.h"
@@ -14,6 +15,7 @@
 #include "cli/terminal.h"
 #include "control/serve.h"
 #include "provider/process/image.h"
+#include "provider/process/keeper.h"
 #include "provider/process/supervisor.h"
 
 namespace weft::cli {
@@ -28,19 +30,43 @@ Result<void> ended_with(int code) {
   return std::unexpected(Failure{static_cast<Exit>(code), {}, {}, {}, {}});
 }
 
-Result<void> supervise(const Context& context, bool foreground) {
+/// What a keeper tells the supervisor that it starts, and how it is started.
+struct SuperviseOptions {
+  int restarts = -1;  // -1: it has no keeper
+  std::string last_end;
+  bool echo = false;
+};
+
+Result<void> keep(const Context& context, bool with_us, bool echo) {
   auto home = home_of(context);
   if (!home) return std::unexpected(std::move(home.error()));
-  if (foreground && has_supervisor(*home)) {
+  provider::process::KeeperOptions options{.home = *home, .supervisor = {}, .with_us = with_us};
+  options.supervisor = {own_program(), "supervise", "--home", home->state()};
+  if (echo) options.supervisor.emplace_back("--echo");
+  runtime::Reactor reactor;
+  return ended_with(reactor.block_on(provider::process::keep(reactor, std::move(options))));
+}
+
+Result<void> run_in_foreground(const Context& context) {
+  auto home = home_of(context);
+  if (!home) return std::unexpected(std::move(home.error()));
+  if (has_supervisor(*home)) {
     return failure(Exit::failed, "a mesh runs already with this state folder", home->state(),
                    "stop it with `control-plane stop`, or give another folder with --home");
   }
+  return keep(context, true, true);
+}
+
+Result<void> supervise(const Context& context, const SuperviseOptions& wanted) {
+  auto home = home_of(context);
+  if (!home) return std::unexpected(std::move(home.error()));
   const std::string program = own_program();
   provider::process::Options options{.home = *home};
   options.control_plane = {program, "control-plane", "serve", "--home", home->state()};
   options.proxy = {program, "proxy", "--home", home->state()};
   options.images = provider::process::image_folders();
-  options.echo = foreground;
+  options.echo = wanted.echo;
+  if (wanted.restarts >= 0) options.kept = {wanted.restarts, wanted.last_end};
   runtime::Reactor reactor;
   return ended_with(reactor.block_on(provider::process::supervise(reactor, std::move(options))));
 }
@@ -82,10 +108,10 @@ std::string status_text(const Json& status, const std::vector<Json>& services) {
       services, [](const Json& service) { return condition_of(service, "Ready").is_true(); });
   const bool control_ready = value_at(status, "/controlPlane/ready") == Json(true);
   return fmt::format(
-      "mesh            running since {}\nstate           {}\nsupervisor      process {}, {} instances\n"
+      "mesh            running since {}\nstate           {}\nsupervisor      {}, {} instances\n"
       "control plane   {}, {}\nproxy           {}\nservices        {} of {} ready\n",
       text_at(status, "/supervisor/startedAt"), text_at(status, "/state"),
-      number_at(status, "/supervisor/pid"), number_at(status, "/supervisor/instances"),
+      process_text(value_at(status, "/supervisor")), number_at(status, "/supervisor/instances"),
       process_text(status["controlPlane"]), control_ready ? "ready" : "not ready",
       process_text(status["proxy"]), ready, services.size());
 }
@@ -131,7 +157,7 @@ void add_run(Command parent, Context& context) {
   auto command = parent.add("run", "Run the mesh in the foreground until Ctrl-C",
                             "control-plane run\ncontrol-plane run --home ./state");
   command.home(context);
-  command.run(context, [&context] { return supervise(context, true); });
+  command.run(context, [&context] { return run_in_foreground(context); });
 }
 
 void add_stop(Command parent, Context& context) {
@@ -163,8 +189,25 @@ void add_supervise(Command parent, Context& context) {
   auto command = parent.add(
       "supervise", "Own the instances of one state folder (other commands start this in the background)",
       "weft supervise --home ./state");
+  auto options = std::make_shared<SuperviseOptions>();
+  command.flag("--echo", options->echo, "Copy the output of control plane and proxy to stderr too");
+  command.option("--restarts", options->restarts, "From `weft keep`: how often it was started again", 0,
+                 INT_MAX);
+  command.option("--last-end", options->last_end, "From `weft keep`: how the one before it ended");
   command.home(context);
-  command.run(context, [&context] { return supervise(context, false); });
+  command.run(context, [&context, options] { return supervise(context, *options); });
+}
+
+void add_keep(Command parent, Context& context) {
+  auto with_us = std::make_shared<bool>(false);
+  auto command =
+      parent.add("keep",
+                 "Start `weft supervise`, and start it again if it is killed (other commands start "
+                 "this in the background)",
+                 "weft keep --home ./state");
+  command.flag("--with-us", *with_us, "Stop everything when this process ends, however it ends");
+  command.home(context);
+  command.run(context, [&context, with_us] { return keep(context, *with_us, false); });
 }
 
 void add_serve(Command parent, Context& context) {

@@ -12,7 +12,6 @@
 #include <fstream>
 #include <sstream>
 
-#include "provider/process/client.h"
 #include "runtime/combine.h"
 #include "runtime/socket.h"
 
@@ -89,12 +88,9 @@ std::string own_program() {
   return std::filesystem::read_symlink("/proc/self/exe", error).string();
 }
 
-std::vector<std::string> supervise_command(const runtime::Home& home) {
-  return {own_program(), "supervise", "--home", home.state()};
-}
-
 bool has_supervisor(const runtime::Home& home) {
-  return runtime::connect_messages(home.supervisor_socket()).has_value();
+  return runtime::connect_messages(home.supervisor_socket()) ||
+         runtime::HomeLock::holder(home.supervisor_lock());
 }
 
 Task<bool> is_ready(runtime::Reactor& reactor, runtime::Home home) {
@@ -109,14 +105,15 @@ Result<runtime::Child> start_supervisor(const runtime::Home& home, bool with_us)
   auto log = open_log(home);
   if (!log) return std::unexpected(std::move(log.error()));
   runtime::SpawnOptions options;
-  options.argv = supervise_command(home);
+  options.argv = {own_program(), "keep", "--home", home.state()};
+  if (with_us) options.argv.push_back("--with-us");
   options.environment = environment();
   options.directory = "/";
   options.fds = {{log->get(), 1}, {log->get(), 2}};
   options.parent_death_signal = with_us ? SIGTERM : 0;
   auto child = runtime::spawn(options);
   if (!child) {
-    return failure(Exit::failed, fmt::format("cannot start `weft supervise`: {}", child.error().message()),
+    return failure(Exit::failed, fmt::format("cannot start `weft keep`: {}", child.error().message()),
                    options.argv.front());
   }
   return std::move(*child);
@@ -148,17 +145,17 @@ Task<Result<void>> wait_ready(runtime::Reactor& reactor, const Context& context,
   }
 }
 
-namespace {
-
-/// Whether the home is served by the supervisor with that process id.
-Task<bool> is_served_by(runtime::Reactor& reactor, runtime::Home home, pid_t pid) {
-  auto supervisor = provider::process::SupervisorClient::connect(reactor, home.supervisor_socket());
-  if (!supervisor) co_return false;
-  auto status = co_await runtime::within(reactor, probe_limit, (*supervisor)->status());
-  co_return status && *status && (*status)->pid == pid;
+Task<std::optional<provider::process::SupervisorStatus>> supervisor_status(runtime::Reactor& reactor,
+                                                                           runtime::Home home) {
+  while (true) {
+    auto supervisor = provider::process::SupervisorClient::connect(reactor, home.supervisor_socket());
+    if (supervisor) {
+      if (auto status = co_await (*supervisor)->status()) co_return *status;
+    }
+    if (!runtime::HomeLock::holder(home.supervisor_lock())) co_return std::nullopt;
+    co_await reactor.sleep(probe_pause);
+  }
 }
-
-}  // namespace
 
 Result<std::unique_ptr<Session>> open_session(const Context& context, Absent absent) {
   auto home = home_of(context);
@@ -180,7 +177,13 @@ Result<std::unique_ptr<Session>> open_session(const Context& context, Absent abs
   // The run folder may have been made only now.
   home = home_of(context);
   if (!home) return std::unexpected(std::move(home.error()));
-  if (started && session->reactor.block_on(is_served_by(session->reactor, *home, *started))) {
+  const auto told = session->reactor.block_on(
+      runtime::within(session->reactor, probe_limit, supervisor_status(session->reactor, *home)));
+  const auto status = told && *told ? **told : provider::process::SupervisorStatus{};
+  if (status.restarts > 0) {
+    fmt::print(stderr, "waited for the mesh: its supervisor ended ({}) and was started again\n",
+               status.last_end);
+  } else if (started && status.keeper == *started) {
     fmt::print(stderr, "started a local control plane (state in {}); stop it with `control-plane stop`\n",
                home->state());
   }

@@ -8,6 +8,7 @@
 
 #include "cli/api.h"
 #include "cli/command.h"
+#include "provider/process/client.h"
 #include "runtime/home.h"
 #include "runtime/process.h"
 #include "runtime/reactor.h"
@@ -19,15 +20,18 @@ Result<runtime::Home> home_of(const Context& context);
 
 /// The path of this program's file.
 std::string own_program();
-/// The command line of `weft supervise` for that home.
-std::vector<std::string> supervise_command(const runtime::Home& home);
 
-/// Whether a supervisor serves that home now.
+/// Whether a supervisor serves that home now, or is being started (again).
 bool has_supervisor(const runtime::Home& home);
+/// What the supervisor says of itself. One that is just being started, maybe again, is waited for; nothing if
+/// there is none.
+runtime::Task<std::optional<provider::process::SupervisorStatus>> supervisor_status(runtime::Reactor& reactor,
+                                                                                    runtime::Home home);
 /// Whether the control plane of that home answers and is ready.
 runtime::Task<bool> is_ready(runtime::Reactor& reactor, runtime::Home home);
 
-/// Starts `weft supervise` with its output in the home's log. `with_us`: it ends when this process does.
+/// Starts `weft keep`, which starts `weft supervise`, with their output in the home's log. `with_us`: they
+/// end when this process does.
 Result<runtime::Child> start_supervisor(const runtime::Home& home, bool with_us);
 /// Waits until the control plane is ready; fails when `supervisor` (if given) has ended and no other serves
 /// the home.

@@ -61,14 +61,19 @@ void log_changes(const std::vector<ServiceLine>& lines, std::map<std::string, st
   }
 }
 
-/// Shows the mesh until it is cancelled, or can no longer be reached.
-Task<void> show(Session& session, Result<void>* result) {
+/// Shows the mesh until it is cancelled, or is no more. What of it was killed is started again meanwhile.
+Task<void> show(Session& session, const Context& context, pid_t keeper, Result<void>* result) {
   const bool live = is_terminal(STDOUT_FILENO);
   LiveView view(session, "");
   Screen screen;
   std::map<std::string, std::string> known;
   for (;;) {
     auto lines = co_await view.look();
+    if (!lines && lines.error().exit == Exit::unavailable) {
+      *result = co_await wait_ready(session.reactor, context, keeper, start_limit);
+      if (!*result) co_return;
+      continue;
+    }
     if (!lines) {
       *result = std::unexpected(std::move(lines.error()));
       co_return;
@@ -97,8 +102,8 @@ Task<Result<void>> prove(Session& session, std::vector<Applied> applied, base::D
 
 /// From an empty mesh to what the files say, and then whatever was asked for.
 Task<void> work(Session& session, const Context& context, std::vector<model::Object> objects, bool once,
-                base::Duration limit, pid_t supervisor, Result<void>* result) {
-  *result = co_await wait_ready(session.reactor, context, supervisor, start_limit);
+                base::Duration limit, pid_t keeper, Result<void>* result) {
+  *result = co_await wait_ready(session.reactor, context, keeper, start_limit);
   if (!*result) co_return;
   auto report = co_await apply_all(session.api, std::move(objects));
   for (const auto& [which, change, object] : report.applied) {
@@ -110,7 +115,7 @@ Task<void> work(Session& session, const Context& context, std::vector<model::Obj
   } else if (once) {
     *result = co_await prove(session, std::move(report.applied), limit);
   } else {
-    co_await show(session, result);
+    co_await show(session, context, keeper, result);
   }
 }
 
@@ -132,15 +137,15 @@ Result<void> run(const Context& context, const Options& options) {
         "add to it with `weft apply -f`, stop it with `control-plane stop`, or give another folder with "
         "--home");
   }
-  auto supervisor = start_supervisor(*home, true);
-  if (!supervisor) return std::unexpected(std::move(supervisor.error()));
+  auto keeper = start_supervisor(*home, true);
+  if (!keeper) return std::unexpected(std::move(keeper.error()));
   Session session(*home);
   runtime::Signals signals(session.reactor, {SIGINT, SIGTERM, SIGHUP});
   Result<void> result;
   bool interrupted = false;
-  session.reactor.block_on(runtime::first(
-      work(session, context, std::move(*objects), options.once, *limit, supervisor->pid, &result),
-      until_signal(signals, &interrupted)));
+  session.reactor.block_on(
+      runtime::first(work(session, context, std::move(*objects), options.once, *limit, keeper->pid, &result),
+                     until_signal(signals, &interrupted)));
   if (interrupted) result = {};
   fmt::print(stderr, "stopping\n");
   auto on_step = [](const std::string& step) { fmt::print(stderr, "  {}\n", step); };

@@ -121,6 +121,8 @@ HomeResult<void> make_state_folder(const std::string& path, uid_t uid) {
 
 /// Replaces the link at one stroke.
 HomeResult<void> point_link(const std::string& link, const std::string& target) {
+  std::error_code error;
+  if (fs::read_symlink(link, error) == target) return {};  // also where nothing can be written any more
   auto fresh = link + ".new";
   unlink(fresh.c_str());
   if (symlink(target.c_str(), fresh.c_str()) != 0) return failed("cannot create the link", fresh, errno);
@@ -128,18 +130,25 @@ HomeResult<void> point_link(const std::string& link, const std::string& target) 
   return {};
 }
 
+/// What the holder wrote into the lock file.
+std::optional<pid_t> read_pid(int fd) {
+  char text[32] = {};
+  if (pread(fd, text, sizeof text - 1, 0) <= 0) return std::nullopt;
+  const int pid = std::atoi(text);
+  return pid > 0 ? std::optional(pid) : std::nullopt;
+}
+
 /// "process 123 (weft supervise)" from what the holder wrote into the lock file.
 std::string describe_holder(int fd) {
-  char text[32] = {};
-  if (pread(fd, text, sizeof text - 1, 0) <= 0) return "another process";
-  int pid = std::atoi(text);
-  std::ifstream file(fmt::format("/proc/{}/cmdline", pid));
+  const auto pid = read_pid(fd);
+  if (!pid) return "another process";
+  std::ifstream file(fmt::format("/proc/{}/cmdline", *pid));
   std::string command(std::istreambuf_iterator<char>(file), {});
   while (command.ends_with('\0')) command.pop_back();
   for (char& c : command) {
     if (c == '\0') c = ' ';
   }
-  return command.empty() ? fmt::format("process {}", pid) : fmt::format("process {} ({})", pid, command);
+  return command.empty() ? fmt::format("process {}", *pid) : fmt::format("process {} ({})", *pid, command);
 }
 
 /// The user's home by /etc/passwd; empty if it has no such user. getpwuid() would load libraries.
@@ -213,6 +222,8 @@ HomeResult<HomeLock> HomeLock::take(const std::string& path) {
     return std::unexpected(made.error());
   }
   Fd fd(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  // What was killed comes back also when the disk has become read-only.
+  if (!fd && errno == EROFS) fd = Fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   if (!fd) return failed("cannot open the lock file", path, errno);
   if (flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) return failed("cannot lock", path, errno);
@@ -222,6 +233,23 @@ HomeResult<HomeLock> HomeLock::take(const std::string& path) {
   // What it says is for people only: a full disk must not keep the holder from working.
   if (ftruncate(fd.get(), 0) == 0) (void)!pwrite(fd.get(), pid.data(), pid.size(), 0);
   return HomeLock(std::move(fd));
+}
+
+HomeResult<HomeLock> HomeLock::inherited(Fd fd) {
+  if (flock(fd.get(), LOCK_EX | LOCK_NB) != 0) return failed("cannot take over", "the lock", errno);
+  fcntl(fd.get(), F_SETFD, FD_CLOEXEC);
+  return HomeLock(std::move(fd));
+}
+
+std::optional<pid_t> HomeLock::holder(const std::string& path) {
+  const Fd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  if (!fd || flock(fd.get(), LOCK_SH | LOCK_NB) == 0 || errno != EWOULDBLOCK) return std::nullopt;
+  return read_pid(fd.get());
+}
+
+void HomeLock::release() {
+  flock(fd_.get(), LOCK_UN);
+  fd_.reset();
 }
 
 }  // namespace weft::runtime

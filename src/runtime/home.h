@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <expected>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -94,7 +95,12 @@ class HomeLock {
   /// Takes the lock at `path` (its folder is created with mode 0700). `held` tells who has it: "process 123
   /// (weft supervise)".
   static HomeResult<HomeLock> take(const std::string& path);
-  void release() { fd_.reset(); }
+  /// One that another process took and passed on: both hold it until one releases it, or both have ended.
+  static HomeResult<HomeLock> inherited(Fd fd);
+  /// Who holds the one at `path`; nothing if nobody does.
+  static std::optional<pid_t> holder(const std::string& path);
+  void release();
+  int fd() const { return fd_.get(); }
 
  private:
   explicit HomeLock(Fd fd) : fd_(std::move(fd)) {}

@@ -2,20 +2,14 @@
 
 #include <signal.h>
 
-#include <algorithm>
-
 #include "provider/process/descriptors.h"
 #include "runtime/log.h"
 
 namespace weft::provider::process {
 namespace {
 
-/// One that lived so long is well: its next end is the first again.
-constexpr auto well_after = std::chrono::seconds(10);
-constexpr auto first_pause = std::chrono::milliseconds(100);
 /// After SIGKILL; longer only if it sleeps in the kernel.
 constexpr auto kill_limit = std::chrono::seconds(5);
-constexpr auto longest_pause = std::chrono::seconds(10);
 
 }  // namespace
 
@@ -62,16 +56,10 @@ runtime::Task<bool> Attendant::run(bool until_success) {
       runtime::log::warning("supervisor", "the {} ended ({}) and is started again", name_, seen_.last_exit);
     }
     ++seen_.restarts;
-    co_await pause_after(fence_.reactor.clock().now() - since);
+    const auto pause = pause_.next(fence_.reactor.clock().now() - since);
+    if (pause > base::Duration::zero()) co_await runtime::within(fence_.reactor, pause, until(finish_));
   }
   co_return false;
-}
-
-runtime::Task<void> Attendant::pause_after(base::Duration lived) {
-  if (lived >= well_after) pause_ = {};
-  auto pause = pause_;
-  pause_ = std::clamp<base::Duration>(pause_ * 2, first_pause, longest_pause);
-  if (pause > base::Duration::zero()) co_await runtime::within(fence_.reactor, pause, until(finish_));
 }
 
 void Attendant::finish() {

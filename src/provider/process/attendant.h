@@ -9,6 +9,7 @@
 #include "provider/process/client.h"
 #include "provider/process/group.h"
 #include "provider/process/log_file.h"
+#include "provider/process/restart_pause.h"
 
 namespace weft::provider::process {
 
@@ -30,7 +31,6 @@ class Attendant {
  private:
   bool start();
   bool cannot_start(runtime::IoError error);
-  runtime::Task<void> pause_after(base::Duration lived);
 
   Fence& fence_;
   std::string name_;
@@ -39,7 +39,7 @@ class Attendant {
   bool echo_;
   bool finishing_ = false;
   runtime::Event finish_;
-  base::Duration pause_{};
+  RestartPause pause_;
   OwnProcess seen_;
   std::unique_ptr<Group> group_;
   std::shared_ptr<Process> main_;

@@ -30,6 +30,9 @@ struct OwnProcess {
 
 struct SupervisorStatus {
   pid_t pid = -1;
+  pid_t keeper = -1;     // -1: it has none
+  int restarts = 0;      // of the supervisor itself
+  std::string last_end;  // "signal 9 (SIGKILL) at 2026-01-31T08:00:00Z", empty if it never ended
   base::WallTime started_at;
   bool cgroups = false;
   bool limits_processes = false;  // of instances, by pids.max

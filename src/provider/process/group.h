@@ -9,17 +9,11 @@
 
 #include "provider/process/cgroup.h"
 #include "provider/process/environment.h"
+#include "provider/process/oom.h"
 #include "provider/process/processes.h"
 #include "runtime/reactor.h"
 
 namespace weft::provider::process {
-
-/// Whom the kernel kills first when the machine's memory is short (oom_score_adj, from -1000 to 1000): the
-/// instances, then control plane and proxy, which are started again at once, the supervisor last.
-struct OomScores {
-  int instance = 0;
-  int own = 0;
-};
 
 /// What the groups of one home share.
 struct Fence {

@@ -143,6 +143,9 @@ Result<Instance> instance_from_json(const Json& json) {
 
 Json to_json(const SupervisorStatus& status) {
   return {{"pid", status.pid},
+          {"keeper", status.keeper},
+          {"restarts", status.restarts},
+          {"lastEnd", status.last_end},
           {"startedAt", to_ns(status.started_at)},
           {"cgroups", status.cgroups},
           {"limitsProcesses", status.limits_processes},
@@ -156,6 +159,9 @@ Result<SupervisorStatus> status_from_json(const Json& json) {
   return decoded("status", [&] {
     SupervisorStatus status;
     status.pid = json.at("pid").get<pid_t>();
+    status.keeper = json.at("keeper").get<pid_t>();
+    status.restarts = json.at("restarts").get<int>();
+    status.last_end = json.at("lastEnd").get<std::string>();
     status.started_at = from_ns(json.at("startedAt"));
     status.cgroups = json.at("cgroups").get<bool>();
     status.limits_processes = json.at("limitsProcesses").get<bool>();

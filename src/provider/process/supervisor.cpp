@@ -14,6 +14,7 @@
 #include "provider/process/attendant.h"
 #include "provider/process/group.h"
 #include "provider/process/instances.h"
+#include "provider/process/keeper.h"
 #include "provider/process/ports.h"
 #include "provider/process/server.h"
 #include "provider/process/state_file.h"
@@ -46,27 +47,6 @@ Program own_program(const runtime::Home& home, std::vector<std::string> argv) {
   return {.argv = std::move(argv), .environment = own_environment(home), .directory = {}, .output = -1};
 }
 
-/// How much less the kernel shall want to kill the supervisor, and control plane and proxy, than an instance.
-constexpr int supervisor_protection = 900;
-constexpr int own_protection = 600;
-/// Without the privilege to lower them, the others' are raised by so much.
-constexpr int own_exposure = 100;
-constexpr int instance_exposure = 200;
-/// At -1000 it would never be killed, also if it alone had taken all memory.
-constexpr int least_oom_score = -999;
-constexpr int most_oom_score = 1000;
-
-/// Lowers this process's own score, if it may.
-OomScores protect_from_oom() {
-  const int found = runtime::oom_score_adj();
-  const auto moved = [found](int by) { return std::clamp(found + by, least_oom_score, most_oom_score); };
-  const auto lowered = runtime::set_oom_score_adj(moved(-supervisor_protection));
-  if (lowered) return {.instance = found, .own = moved(-own_protection)};
-  runtime::log::info(room, "its oom_score_adj cannot be lowered ({}): that of all others is raised",
-                     lowered.error().message());
-  return {.instance = moved(instance_exposure), .own = moved(own_exposure)};
-}
-
 Fence make_fence(runtime::Reactor& reactor, Processes& processes, const SupervisorState& state) {
   Fence fence{reactor, processes, state.identity, std::nullopt, protect_from_oom()};
   if (!state.cgroup_root.empty()) fence.cgroup_root = state.cgroup_root;
@@ -97,6 +77,7 @@ class Supervisor {
   SupervisorState state_;
   runtime::Signals& signals_;
   base::WallTime started_at_;
+  const pid_t parent_ = ::getppid();
   runtime::Event stop_;
   runtime::Event hurry_;
   runtime::Event dirty_;
@@ -225,6 +206,11 @@ SupervisorStatus Supervisor::status() const {
   SupervisorStatus status;
   status.pid = ::getpid();
   status.started_at = started_at_;
+  if (options_.kept) {
+    status.keeper = ::getppid() == parent_ ? parent_ : -1;
+    status.restarts = options_.kept->restarts;
+    status.last_end = options_.kept->last_end;
+  }
   status.cgroups = fence_.cgroup_root.has_value();
   status.limits_processes = status.cgroups && cgroup_limits_processes(*fence_.cgroup_root);
   status.stopping = stop_.is_set();
@@ -258,7 +244,8 @@ runtime::Task<std::optional<SupervisorState>> take_over(runtime::Reactor& reacto
 }  // namespace
 
 runtime::Task<int> supervise(runtime::Reactor& reactor, Options options) {
-  auto lock = runtime::HomeLock::take(options.home.supervisor_lock());
+  auto lock = options.kept ? runtime::HomeLock::inherited(runtime::Fd(kept_lock))
+                           : runtime::HomeLock::take(options.home.supervisor_lock());
   if (!lock) {
     runtime::log::error(room, "{}", lock.error().detail);
     co_return 1;

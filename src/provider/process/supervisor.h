@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,13 @@ struct Options {
   /// foreground).
   bool echo = false;
   LogLimits logs;
+  /// What its keeper told it, if it has one (keeper.h): how often it was started again and after what. It
+  /// then holds the lock of the home together with that.
+  struct Kept {
+    int restarts = 0;
+    std::string last_end;
+  };
+  std::optional<Kept> kept;
   /// How long the control plane may take to stop everything in order before the supervisor does it.
   std::chrono::milliseconds shutdown_limit{90'000};
 };
