@@ -151,7 +151,8 @@ class Ports(mesh.MeshTest):
 
 
 class Disk(mesh.MeshTest):
-    def test_full_disk(self):
+    def mount_small(self):
+        """A file system of its own for the state folder; where it is."""
         if os.geteuid() != 0:
             self.skipTest("a small file system can be mounted by root alone")
         small = self.mesh.folder / "small"
@@ -162,6 +163,22 @@ class Disk(mesh.MeshTest):
         self.addCleanup(os.system, f"umount {small}")
         self.mesh.environment["WEFT_HOME"] = str(small / "home")
         self.mesh.home = small / "home"
+        return small
+
+    def test_read_only(self):
+        small = self.mount_small()
+        self.mesh.apply(resources.text(resources.service("web")))
+        for pid in (self.mesh.keeper(), self.mesh.supervisor()):
+            os.kill(pid, signal.SIGKILL)
+        self.wait_for_no_process()
+        self.assertEqual(os.system(f"mount -o remount,ro {small}"), 0)
+        self.mesh.popen("weft", "get", "services")
+        mesh.until(lambda: self.mesh.run("control-plane", "status").code == 0 and
+                   "pid" in self.mesh.status()["proxy"], "supervisor and proxy are there again")
+        self.assertEqual(self.mesh.stop().code, 0)
+
+    def test_full_disk(self):
+        small = self.mount_small()
         self.mesh.apply(resources.text(resources.pair("web")), "--wait")
         url = self.mesh.url("web")
         filler = small / "filler"

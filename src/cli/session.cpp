@@ -65,6 +65,9 @@ Result<runtime::Fd> open_log(const runtime::Home& home) {
   const bool large = std::filesystem::file_size(path, none) > log_bytes && !none;
   runtime::Fd log(
       open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | (large ? O_TRUNC : 0), 0600));
+  if (log) fchmod(log.get(), 0600);  // one that was there may have been open to others
+  // A mesh runs also when the disk has become read-only, only without a log.
+  if (!log && errno == EROFS) log = runtime::Fd(open("/dev/null", O_WRONLY | O_CLOEXEC));
   if (!log) {
     return failure(Exit::failed,
                    fmt::format("cannot write the state folder: {}", runtime::IoError{errno}.message()), path,
