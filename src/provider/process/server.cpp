@@ -80,7 +80,8 @@ runtime::Task<void> Server::receive(Connection& from) {
     auto message = co_await from.socket.receive();
     if (!message || !*message) co_return;
     auto request = base::Json::parse((*message)->bytes, nullptr, false);
-    if (!request.is_object()) co_return;  // no peer of this protocol
+    if (!request.is_object() || !request.contains("id") || !request["id"].is_number_unsigned())
+      co_return;  // no peer of this protocol
     from.requests.spawn(answer(from, std::move(request)));
     while (from.is_full()) {
       co_await from.less.wait();
@@ -108,7 +109,7 @@ runtime::Task<void> Server::send(Connection& to) {
 }
 
 runtime::Task<void> Server::answer(Connection& from, base::Json request) {
-  base::Json reply{{"id", request.value("id", base::Json())}};
+  base::Json reply{{"id", request["id"]}};
   auto result = co_await perform(from, std::move(request));
   runtime::Fd fd;
   if (result && result->fd >= 0) {

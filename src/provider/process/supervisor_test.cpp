@@ -285,13 +285,16 @@ TEST_P(SupervisorTest, ABrokenPeerHarmsNobody) {
     return runtime::MessageSocket(
         mesh->reactor(), std::move(*runtime::connect_messages(mesh->options().home.supervisor_socket())));
   };
-  for (const char* text : {"nonsense", "[]", "3"}) {
+  const auto deep =
+      R"({"op": "status", "id": )" + std::string(400'000, '[') + std::string(400'000, ']') + "}";
+  for (const auto& text :
+       {std::string("nonsense"), std::string("[]"), std::string("3"), std::string("{}"), deep}) {
     auto socket = peer();
     ASSERT_TRUE(mesh->run(socket.send(text)));
     auto end = mesh->run(socket.receive());
-    EXPECT_TRUE(!end || !*end) << text << " ends the connection";
+    EXPECT_TRUE(!end || !*end) << text.substr(0, 20) << " ends the connection";
   }
-  for (const char* text : {R"({})", R"({"id": 1, "op": 5})", R"({"id": 1, "op": "dance"})",
+  for (const char* text : {R"({"id": 1})", R"({"id": 1, "op": 5})", R"({"id": 1, "op": "dance"})",
                            R"({"id": 1, "op": "start", "spec": 3})",
                            R"({"id": 1, "op": "release", "keys": [1]})", R"({"id": 1, "op": "stop"})"}) {
     auto socket = peer();
