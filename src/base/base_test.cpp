@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "base/nearest.h"
 #include "base/origin.h"
+#include "base/printable.h"
 #include "base/random.h"
 
 namespace weft::base {
@@ -130,6 +131,80 @@ TEST(Diagnostic, WithoutPlaceNamesTheField) {
   const Diagnostic diagnostic{
       .code = "model/wrong-type", .field = "spec.replicas", .message = "must be a number"};
   EXPECT_EQ(render(diagnostic), "error: must be a number [model/wrong-type]\n      at spec.replicas\n");
+}
+
+TEST(Diagnostic, ObeysNothingThatItQuotes) {
+  const Diagnostic diagnostic{.code = "c",
+                              .file = "a\x1b[2J",
+                              .position = {1, 3},
+                              .message = "no\nerror: forged",
+                              .mend = "\u202e",
+                              .source = "\x1b[x"};
+  EXPECT_EQ(render(diagnostic),
+            "a\\u001b[2J:1:3: error: no\\nerror: forged [c]\n"
+            "    1 | \\u001b[x\n"
+            "      |        ^\n"
+            "      = \\u202e\n");
+}
+
+TEST(Diagnostics, AreBoundedInNumberAndBytes) {
+  Diagnostics all;
+  for (int i = 0; i < 1000; ++i) {
+    all.push_back({.code = "w", .severity = Severity::warning, .message = std::string(1'000'000, 'x')});
+  }
+  EXPECT_FALSE(has_errors(all));
+  for (int i = 0; i < 1000; ++i) all.push_back({.code = "e", .mend = std::string(1'000, 'x')});
+  EXPECT_EQ(all.size(), 2 * max_diagnostics) << "warnings do not crowd errors out";
+  EXPECT_EQ(all.count(Severity::error), 1000U);
+  EXPECT_EQ(all.omitted(Severity::warning), 1000 - max_diagnostics);
+  Diagnostics more;
+  more.append(all);
+  more.append(all);
+  EXPECT_EQ(more.count(Severity::error), 2000U);
+  const auto text = render(more);
+  EXPECT_LT(text.size(), 2 * max_diagnostics * (max_diagnostic_text + 100));
+  EXPECT_TRUE(text.ends_with("and more: 1900 errors, 1900 warnings\n")) << text.substr(text.size() - 100);
+  more.add(Severity::error, [] {
+    ADD_FAILURE() << "one that is not kept is not made";
+    return Diagnostic{};
+  });
+}
+
+TEST(Printable, ShowsWhatATerminalWouldObey) {
+  const std::pair<std::string_view, std::string_view> cases[] = {
+      {"plain größe 漢字 \\", "plain größe 漢字 \\"},
+      {"\x1b]0;title\x07\x1b[2J", "\\u001b]0;title\\u0007\\u001b[2J"},
+      {{"\0", 1}, "\\u0000"},
+      {"a\r\n\tb", "a\\r\\n\\tb"},
+      {"\x7f", "\\u007f"},
+      {"\u0085\u009b31m\u009f", "\\u0085\\u009b31m\\u009f"},
+      {"\u00a0", "\u00a0"},
+      {"\u061c\u200e\u200f\u2028\u2029\u202a\u202e\u2066\u2069",
+       "\\u061c\\u200e\\u200f\\u2028\\u2029\\u202a\\u202e\\u2066\\u2069"},
+      {"\x9b\xff", "\\x9b\\xff"},
+      {"\xc0\x9b", "\\xc0\\x9b"},           // overlong
+      {"\xe2\x80", "\\xe2\\x80"},           // cut off
+      {"\xed\xa0\x80", "\\xed\\xa0\\x80"},  // a surrogate
+  };
+  for (const auto& [text, shown] : cases) {
+    EXPECT_EQ(printable(text), shown);
+    EXPECT_EQ(printable(printable(text)), shown) << "twice does no harm";
+  }
+  EXPECT_EQ(printable("a\n\tb\r", Breaks::keep), "a\n\tb\\r");
+}
+
+TEST(Printable, IsTheSameStringInJson) {
+  std::string every;
+  for (char c = 0; c < 0x7f; ++c) every += c;
+  every += "\x7f\u0085\u009b\u202e";
+  EXPECT_EQ(Json::parse(printable(Json(every).dump())), Json(every));
+}
+
+TEST(Shortened, KeepsBothEndsAndWholeCharacters) {
+  EXPECT_EQ(shortened("abcdefgh", 8), "abcdefgh");
+  EXPECT_EQ(shortened("abcdefghi", 8), "abcdef...hi");
+  EXPECT_EQ(shortened("ééééééé", 8), "ééé...é");
+  EXPECT_EQ(shortened("aéaéaéa", 4), "aé...a");
 }
 
 TEST(Origin, ReadsAsAPlace) {

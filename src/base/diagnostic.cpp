@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <tuple>
 
 #include "base/json.h"
+#include "base/printable.h"
 
 namespace weft::base {
 namespace {
@@ -24,7 +26,7 @@ std::string_view word(Severity severity) {
 }
 
 std::string place(const Diagnostic& diagnostic) {
-  std::string text = diagnostic.file;
+  std::string text = printable(diagnostic.file);
   if (diagnostic.position.line != 0) {
     text +=
         fmt::format("{}{}:{}", text.empty() ? "" : ":", diagnostic.position.line, diagnostic.position.column);
@@ -32,42 +34,76 @@ std::string place(const Diagnostic& diagnostic) {
   return text;
 }
 
+bool is_continuation(char c) { return (static_cast<unsigned char>(c) & 0xc0) == 0x80; }
+
+/// The first `count` characters of a text.
+std::string_view characters(std::string_view text, std::size_t count) {
+  std::size_t at = 0;
+  for (; at < text.size(); ++at) {
+    if (!is_continuation(text[at]) && count-- == 0) break;
+  }
+  return text.substr(0, at);
+}
+
 /// The caret's line: tabs stay tabs, so that it stands below the character in any terminal.
 std::string caret_line(std::string_view source, std::uint32_t column) {
   std::string text;
-  std::uint32_t at = 1;
-  for (const char c : source) {
-    if (at >= column) break;
-    const bool continuation = (static_cast<unsigned char>(c) & 0xc0) == 0x80;
-    if (continuation) continue;
-    text += c == '\t' ? '\t' : ' ';
-    ++at;
+  for (const char c : printable(characters(source, std::max(column, 1U) - 1), Breaks::keep)) {
+    if (!is_continuation(c)) text += c == '\t' ? '\t' : ' ';
   }
   return text + "^";
 }
 
 }  // namespace
 
-bool has_errors(const Diagnostics& diagnostics) {
-  return std::ranges::any_of(diagnostics, [](const Diagnostic& d) { return d.severity == Severity::error; });
+void Diagnostics::push_back(Diagnostic one) {
+  const auto severity = one.severity;
+  const bool is_kept = !is_full(severity);
+  ++counts_[index(severity)];
+  if (!is_kept) return;
+  ++kept_[index(severity)];
+  for (std::string* text : {&one.message, &one.mend, &one.field})
+    *text = shortened(*text, max_diagnostic_text);
+  all_.push_back(std::move(one));
+}
+
+void Diagnostics::append(Diagnostics more) {
+  for (const auto severity : {Severity::error, Severity::warning})
+    counts_[index(severity)] += more.omitted(severity);
+  for (Diagnostic& one : more.all_) push_back(std::move(one));
+}
+
+void Diagnostics::sort() {
+  std::ranges::sort(all_, {}, [](const Diagnostic& one) {
+    return std::tie(one.file, one.position.line, one.position.column, one.code, one.field);
+  });
+}
+
+bool has_errors(const Diagnostics& diagnostics) { return diagnostics.count(Severity::error) > 0; }
+
+std::string count_words(std::size_t errors, std::size_t warnings) {
+  return fmt::format("{} error{}, {} warning{}", errors, errors == 1 ? "" : "s", warnings,
+                     warnings == 1 ? "" : "s");
 }
 
 std::string render(const Diagnostic& diagnostic, bool colour) {
   const Colours& c = colour ? ansi : plain;
   const auto where = place(diagnostic);
   const auto severity_colour = diagnostic.severity == Severity::error ? c.error : c.warning;
-  auto text =
-      fmt::format("{}{}{}{}{}{}:{} {} [{}]\n", c.bold, where, where.empty() ? "" : ": ", c.off,
-                  severity_colour, word(diagnostic.severity), c.off, diagnostic.message, diagnostic.code);
+  auto text = fmt::format("{}{}{}{}{}{}:{} {} [{}]\n", c.bold, where, where.empty() ? "" : ": ", c.off,
+                          severity_colour, word(diagnostic.severity), c.off, printable(diagnostic.message),
+                          diagnostic.code);
   if (diagnostic.position.line != 0 && !diagnostic.source.empty()) {
     const auto number = fmt::format("{:>5}", diagnostic.position.line);
-    text += fmt::format("{} | {}\n", number, diagnostic.source);
+    text += fmt::format("{} | {}\n", number, printable(diagnostic.source, Breaks::keep));
     text += fmt::format("{:>5} | {}{}{}\n", "", severity_colour,
-                        caret_line(diagnostic.source, diagnostic.position.column), c.off);
+                        caret_line(diagnostic.source, diagnostic.position.column - diagnostic.source_begin),
+                        c.off);
   } else if (!diagnostic.field.empty()) {
-    text += fmt::format("      at {}\n", diagnostic.field);
+    text += fmt::format("      at {}\n", printable(diagnostic.field));
   }
-  if (!diagnostic.mend.empty()) text += fmt::format("      {}= {}{}\n", c.mend, diagnostic.mend, c.off);
+  if (!diagnostic.mend.empty())
+    text += fmt::format("      {}= {}{}\n", c.mend, printable(diagnostic.mend), c.off);
   return text;
 }
 
@@ -82,6 +118,9 @@ std::string render(const Diagnostics& diagnostics, bool colour) {
   });
   std::string text;
   for (const auto* diagnostic : sorted) text += render(*diagnostic, colour);
+  const auto errors = diagnostics.omitted(Severity::error);
+  const auto warnings = diagnostics.omitted(Severity::warning);
+  if (errors + warnings > 0) text += fmt::format("and more: {}\n", count_words(errors, warnings));
   return text;
 }
 

@@ -74,13 +74,13 @@ Result<void> validate(const Context& context, const Options& options) {
   auto loaded = load_files(options.files, context);
   if (!loaded) return std::unexpected(std::move(loaded.error()));
   auto findings = std::move(loaded->diagnostics);
-  if (!base::has_errors(findings))
-    std::ranges::move(model::check(loaded->objects), std::back_inserter(findings));
+  if (!base::has_errors(findings)) findings.append(model::check(loaded->objects));
   const bool errors = base::has_errors(findings);
   if (context.format == Format::json || context.format == Format::yaml) {
     Json list = Json::array();
     for (const auto& finding : findings) list.push_back(base::to_json(finding));
-    print(show_document({{"valid", !errors}, {"diagnostics", list}}, context.format));
+    const auto omitted = findings.omitted(base::Severity::error) + findings.omitted(base::Severity::warning);
+    print(show_document({{"valid", !errors}, {"diagnostics", list}, {"omitted", omitted}}, context.format));
     if (errors) return std::unexpected(Failure{Exit::invalid, {}, {}, {}, {}});
     return {};
   }

@@ -97,10 +97,8 @@ void check_across(const std::vector<model::Object>& objects, const Context& cont
 }  // namespace
 
 std::string count_words(const base::Diagnostics& diagnostics) {
-  const auto errors = std::ranges::count(diagnostics, base::Severity::error, &base::Diagnostic::severity);
-  const auto warnings = std::ssize(diagnostics) - errors;
-  return fmt::format("{} error{}, {} warning{}", errors, errors == 1 ? "" : "s", warnings,
-                     warnings == 1 ? "" : "s");
+  return base::count_words(diagnostics.count(base::Severity::error),
+                           diagnostics.count(base::Severity::warning));
 }
 
 Result<model::Loaded> load_files(const std::vector<std::string>& paths, const Context& context) {
@@ -113,7 +111,7 @@ Result<model::Loaded> load_files(const std::vector<std::string>& paths, const Co
       if (!text) return std::unexpected(std::move(text.error()));
       auto loaded = model::load(std::move(*text), file, {.default_namespace = context.ns});
       std::ranges::move(loaded.objects, std::back_inserter(all.objects));
-      std::ranges::move(loaded.diagnostics, std::back_inserter(all.diagnostics));
+      all.diagnostics.append(std::move(loaded.diagnostics));
     }
   }
   check_across(all.objects, context, all.diagnostics);

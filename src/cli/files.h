@@ -19,7 +19,7 @@ Result<model::Loaded> load_files(const std::vector<std::string>& paths, const Co
 Result<std::vector<model::Object>> load_valid(const std::vector<std::string>& paths, const Context& context,
                                               const std::string& consequence);
 
-/// "2 errors, 1 warning".
+/// "2 errors, 1 warning", with those that are not shown.
 std::string count_words(const base::Diagnostics& diagnostics);
 
 }  // namespace weft::cli

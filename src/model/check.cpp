@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <map>
 #include <string>
-#include <tuple>
 #include <vector>
 
 #include "base/nearest.h"
@@ -44,9 +43,7 @@ class Checker {
       }
     }
     for (const Cycle& cycle : graph.cycles()) report_cycle(cycle);
-    std::ranges::sort(findings_, {}, [](const base::Diagnostic& one) {
-      return std::tie(one.file, one.position.line, one.position.column, one.code, one.field);
-    });
+    findings_.sort();
     return std::move(findings_);
   }
 
@@ -60,18 +57,20 @@ class Checker {
 
   void add(const Object& object, Severity severity, std::string_view code, std::string field,
            std::string message, std::string mend) {
-    base::Diagnostic diagnostic;
-    if (object.source) {
-      const yaml::Node* value = yaml::find_path(object.node, field);
-      bool is_scalar = value && !value->is_map() && !value->is_list();
-      diagnostic = object.source->error(code, is_scalar ? value->position : yaml::locate(object.node, field),
-                                        std::move(message), std::move(mend));
-    } else {
-      diagnostic = {.code = std::string(code), .message = std::move(message), .mend = std::move(mend)};
-    }
-    diagnostic.severity = severity;
-    diagnostic.field = std::move(field);
-    findings_.push_back(std::move(diagnostic));
+    findings_.add(severity, [&] {
+      base::Diagnostic diagnostic;
+      if (object.source) {
+        const yaml::Node* value = yaml::find_path(object.node, field);
+        bool is_scalar = value && !value->is_map() && !value->is_list();
+        base::Position position = is_scalar ? value->position : yaml::locate(object.node, field);
+        diagnostic = object.source->error(code, position, std::move(message), std::move(mend));
+      } else {
+        diagnostic = {.code = std::string(code), .message = std::move(message), .mend = std::move(mend)};
+      }
+      diagnostic.severity = severity;
+      diagnostic.field = std::move(field);
+      return diagnostic;
+    });
   }
 
   /// The nearest name of that kind and namespace, and of the other kinds if there is none; empty if nothing
@@ -110,7 +109,8 @@ class Checker {
       Ref target{entries[i].kind, entries[i].ns.empty() ? metadata.ns : entries[i].ns, entries[i].name};
       if (graph.exists(target)) continue;
       bool waits = !entries[i].optional;
-      std::string mend = nearest_target(target);
+      // Each search looks at all objects, and what is only counted needs no mend.
+      std::string mend = findings_.is_full(Severity::warning) ? std::string() : nearest_target(target);
       if (mend.empty())
         mend =
             fmt::format("Apply the {} `{}` too, or remove the entry.", to_string(target.kind), target.name);

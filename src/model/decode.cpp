@@ -86,7 +86,7 @@ Decoded decode(const yaml::Node& document, const yaml::Source* source) {
     report.kind = kind->kind;
     with_type(kind->kind, [&]<class T>(T value) {
       read_struct(report, document, Path{}, value);
-      if (report.errors == 0) decoded.resource = std::move(value);
+      if (report.errors() == 0) decoded.resource = std::move(value);
     });
   }
   decoded.diagnostics = std::move(report.diagnostics);

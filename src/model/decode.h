@@ -1,6 +1,7 @@
 // Documents to typed resources, and back. All rules that need no other resource are checked here.
 #pragma once
 
+#include <cstddef>
 #include <expected>
 #include <optional>
 #include <string_view>

@@ -1,4 +1,5 @@
 #include "model/decode.h"
+#include "model/schema.h"
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
@@ -169,8 +170,8 @@ class WrongResource : public ::testing::TestWithParam<Wrong> {};
 TEST_P(WrongResource, IsReported) {
   const Wrong& wrong = GetParam();
   Loaded loaded = load(wrong.text, "f.yaml");
-  base::Diagnostics considered = loaded.diagnostics;
-  if (base::has_errors(considered))
+  std::vector<base::Diagnostic> considered(loaded.diagnostics.begin(), loaded.diagnostics.end());
+  if (base::has_errors(loaded.diagnostics))
     std::erase_if(considered,
                   [](const base::Diagnostic& one) { return one.severity != base::Severity::error; });
   ASSERT_EQ(considered.size(), 1U) << base::render(loaded.diagnostics);
@@ -476,6 +477,16 @@ TEST(Decode, WhatMultipliesIsLimitedInBytes) {
     EXPECT_EQ(!base::has_errors(loaded.diagnostics), c.is_valid)
         << c.name << ": " << base::render(loaded.diagnostics).substr(0, 500);
     EXPECT_LE(loaded.diagnostics.size(), 1U) << c.name;
+  }
+}
+
+TEST(Decode, MapsHaveALimit) {
+  for (const std::size_t count : {max_items, max_items + 1}) {
+    const auto loaded =
+        load(with(service_text, "metadata:\n",
+                  "metadata:\n  annotations:\n" + items(static_cast<int>(count), "    a#: x\n")),
+             "f.yaml");
+    EXPECT_EQ(loaded.diagnostics.size(), count - max_items) << base::render(loaded.diagnostics);
   }
 }
 

@@ -18,15 +18,16 @@ std::string Path::to_string() const {
 
 void Report::add(base::Severity severity, std::string_view code, base::Position position, std::string field,
                  std::string message, std::string mend) {
-  base::Diagnostic diagnostic;
-  if (source)
-    diagnostic = source->error(code, position, std::move(message), std::move(mend));
-  else
-    diagnostic = {.code = std::string(code), .message = std::move(message), .mend = std::move(mend)};
-  diagnostic.severity = severity;
-  if (severity == base::Severity::error) ++errors;
-  diagnostic.field = std::move(field);
-  diagnostics.push_back(std::move(diagnostic));
+  diagnostics.add(severity, [&] {
+    base::Diagnostic diagnostic;
+    if (source)
+      diagnostic = source->error(code, position, std::move(message), std::move(mend));
+    else
+      diagnostic = {.code = std::string(code), .message = std::move(message), .mend = std::move(mend)};
+    diagnostic.severity = severity;
+    diagnostic.field = std::move(field);
+    return diagnostic;
+  });
 }
 
 void Findings::add(base::Severity severity, std::string_view field, std::string_view code,

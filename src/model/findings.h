@@ -18,8 +18,8 @@ struct Report {
   const yaml::Source* source = nullptr;  // null: no positions
   std::string_view kind;
   base::Diagnostics diagnostics;
-  std::size_t errors = 0;  // among them
 
+  std::size_t errors() const { return diagnostics.count(base::Severity::error); }
   void add(base::Severity severity, std::string_view code, base::Position position, std::string field,
            std::string message, std::string mend);
 };

@@ -27,9 +27,7 @@ class Loader {
     for (const yaml::Node& item : *items->list()) resource(item);
   }
 
-  void append(base::Diagnostics diagnostics) {
-    std::ranges::move(diagnostics, std::back_inserter(loaded_.diagnostics));
-  }
+  void append(base::Diagnostics diagnostics) { loaded_.diagnostics.append(std::move(diagnostics)); }
 
   Loaded finish() {
     bool is_empty = loaded_.objects.empty() && loaded_.diagnostics.empty();

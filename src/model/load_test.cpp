@@ -1,5 +1,6 @@
 #include "model/load.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <fstream>
@@ -108,6 +109,26 @@ TEST(Load, NamespaceIsFilledIn) {
   EXPECT_EQ(other.objects.at(0).json["metadata"]["namespace"], "shop");
   EXPECT_EQ(metadata_of(other.objects[0].resource).ns, "shop");
   EXPECT_FALSE(load(std::string(a_namespace), "").objects.at(0).json["metadata"].contains("namespace"));
+}
+
+TEST(Load, WhatIsSaidOfAFileIsBounded) {
+  std::string unknown = "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec:\n  ports: [{port: 80}]\n";
+  for (int i = 0; i < 50'000; ++i) unknown += fmt::format("  portz{}: 1\n", i);
+  std::string documents;
+  for (int i = 0; i < 50'000; ++i) documents += "---\na: 1\n";
+  const std::string name = "apiVersion: v1\nkind: Service\nmetadata: {name: " + std::string(1'000'000, 'A') +
+                           "}\nspec: {ports: [{port: 80}]}\n";
+  for (const std::string& text : {unknown, documents, name})
+    EXPECT_LT(base::render(load(text, "f.yaml").diagnostics).size(), 100'000U) << text.substr(0, 20);
+  std::string missing;
+  for (int i = 0; i < 5'000; ++i)
+    missing += fmt::format(
+        "---\napiVersion: v1\nkind: Service\nmetadata: {{name: s{}}}\nspec: {{ports: [{{port: 80}}], "
+        "dependsOn: [{{name: t{}}}]}}\n",
+        i, i);
+  const auto findings = check(load(missing, "f.yaml").objects);
+  EXPECT_EQ(findings.count(base::Severity::warning), 10'000U);
+  EXPECT_LT(base::render(findings).size(), 100'000U);
 }
 
 }  // namespace

@@ -41,6 +41,15 @@ std::string elsewhere(std::string_view kind, std::string_view name) {
   return {};
 }
 
+std::string mend_unknown(std::string_view kind, std::string_view name,
+                         const std::vector<std::string_view>& known) {
+  if (std::string_view near = base::nearest(name, known); !near.empty())
+    return fmt::format("Did you mean `{}`?", near);
+  if (std::string other = elsewhere(kind, name); !other.empty())
+    return fmt::format("Move it to where it belongs: `{}`.", other);
+  return fmt::format("Remove it, or use one of {}.", fmt::join(known, ", "));
+}
+
 }  // namespace
 
 void report_wrong_type(Report& report, const yaml::Node& node, const Path& path, std::string_view wanted) {
@@ -65,12 +74,12 @@ void report_invalid(Report& report, const yaml::Node& node, const Path& path, st
              fmt::format("{}{} {}", subject(path), value, message), std::move(mend));
 }
 
-bool has_right_size(Report& report, const yaml::Node& list, const Path& path, Items wanted) {
-  const auto size = list.list()->size();
+bool has_right_size(Report& report, const yaml::Node& node, const Path& path, std::size_t size,
+                    Items wanted) {
   if (size < wanted.least) {
-    report_invalid(report, list, path, "must not be empty", "Give the list at least one item.");
+    report_invalid(report, node, path, "must not be empty", "Give the list at least one item.");
   } else if (size > wanted.most) {
-    report.add(error, code::too_large, list.position, path.to_string(),
+    report.add(error, code::too_large, node.position, path.to_string(),
                fmt::format("{} has {} items, at most {} are allowed", subject(path), size, wanted.most),
                "Leave some out, or spread them over several resources.");
   }
@@ -97,13 +106,9 @@ void report_missing(Report& report, const yaml::Node& map, const Path& path, std
 
 void report_unknown(Report& report, const yaml::Entry& entry, const Path& path,
                     const std::vector<std::string_view>& known) {
-  std::string mend;
-  if (std::string_view near = base::nearest(entry.key, known); !near.empty())
-    mend = fmt::format("Did you mean `{}`?", near);
-  else if (std::string other = elsewhere(report.kind, entry.key); !other.empty())
-    mend = fmt::format("Move it to where it belongs: `{}`.", other);
-  else
-    mend = fmt::format("Remove it, or use one of {}.", fmt::join(known, ", "));
+  // The search costs more than all else, and nobody sees what it finds for one that is only counted.
+  std::string mend =
+      report.diagnostics.is_full(error) ? std::string() : mend_unknown(report.kind, entry.key, known);
   report.add(error, code::unknown_field, entry.position, Path{&path, entry.key}.to_string(),
              fmt::format("{} has no field `{}`", owner(report, path), entry.key), std::move(mend));
 }
@@ -174,6 +179,7 @@ void read_port(Report& report, const yaml::Node& node, const Path& path, IntOrSt
 void read_labels(Report& report, const yaml::Node& node, const Path& path, MapRule rule, Labels& out) {
   const yaml::Map* map = node.map();
   if (!map) return report_wrong_type(report, node, path, "a map");
+  if (!has_right_size(report, node, path, map->size(), {})) return;
   for (const yaml::Entry& entry : *map) {
     Path at{&path, entry.key, 0, true};
     if (Fault fault = label_key_fault(entry.key); !fault.empty()) {

@@ -34,8 +34,8 @@ void report_unknown(Report& report, const yaml::Entry& entry, const Path& path,
                     const std::vector<std::string_view>& known);
 void report_ignored(Report& report, const yaml::Entry& entry, const Path& path);
 
-/// Whether a list has as many items as it may; reports it if not.
-bool has_right_size(Report& report, const yaml::Node& list, const Path& path, Items wanted);
+/// Whether a list or map of `size` items has as many as it may; reports it if not.
+bool has_right_size(Report& report, const yaml::Node& node, const Path& path, std::size_t size, Items wanted);
 
 void read_text(Report& report, const yaml::Node& node, const Path& path, std::string& out);
 void read_bool(Report& report, const yaml::Node& node, const Path& path, bool& out);
@@ -51,13 +51,14 @@ template <class T, class Rule>
 void read_value(Report& report, const yaml::Node& node, const Path& path, T& out, Rule rule);
 
 template <class Item, class Rule>
-void read_list(Report& report, const yaml::Node& node, const Path& path, std::vector<Item>& out, Rule rule) {
+void read_list(Report& report, const yaml::Node& node, const Path& path, std::vector<Item>& out,
+               [[maybe_unused]] Rule rule) {
   const yaml::List* list = node.list();
   if (!list) return report_wrong_type(report, node, path, "a list");
-  if constexpr (std::is_same_v<Rule, Items>) {
-    // What has far too many items is not read at all: each may be wrong, too.
-    if (!has_right_size(report, node, path, rule)) return;
-  }
+  // What has far too many items is not read at all: each may be wrong, too.
+  Items wanted;
+  if constexpr (std::is_same_v<Rule, Items>) wanted = rule;
+  if (!has_right_size(report, node, path, list->size(), wanted)) return;
   out.resize(list->size());
   for (std::size_t i = 0; i < list->size(); ++i)
     read_value(report, (*list)[i], Path{&path, {}, i}, out[i], AnyValue{});
@@ -182,14 +183,14 @@ class StructReader {
 template <HasSchema T>
 void read_struct(Report& report, const yaml::Node& node, const Path& path, T& out) {
   if (!node.is_map()) return report_wrong_type(report, node, path, "a map");
-  std::size_t errors_before = report.errors;
+  std::size_t errors_before = report.errors();
   StructReader<T> reader(report, node, path, out);
   Schema<T>::fields(reader);
   reader.finish();
   // Rules over several fields make sense only where each is well.
   if constexpr (requires(Findings& findings) { Schema<T>::check(findings, out); }) {
     Findings findings(report, node, path);
-    if (report.errors == errors_before) Schema<T>::check(findings, out);
+    if (report.errors() == errors_before) Schema<T>::check(findings, out);
   }
 }
 

@@ -28,10 +28,14 @@ constexpr Range from_zero{0, INT32_MAX};
 constexpr Range from_one{1, INT32_MAX};
 /// The rule of a map of strings.
 enum class MapRule : std::uint8_t { labels, annotations };
+/// The longest list, and map of labels, that a resource may have where nothing else is said. In memory an
+/// item is up to 200 times its text: without this a file within all limits of yaml/limits.h would take
+/// gigabytes.
+constexpr std::size_t max_items = 10'000;
 /// How many items a list has, both ends included.
 struct Items {
   std::size_t least = 0;
-  std::size_t most = SIZE_MAX;
+  std::size_t most = max_items;
 };
 constexpr Items not_empty{1};
 /// Of a Service or a container. Each costs a listening socket for each of its callers, or a port of the

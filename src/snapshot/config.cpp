@@ -62,7 +62,8 @@ class ConfigReader {
 
  private:
   void error(std::string_view code, base::Position position, std::string message, std::string mend) {
-    diagnostics.push_back(source_.error(code, position, std::move(message), std::move(mend)));
+    diagnostics.add(base::Severity::error,
+                    [&] { return source_.error(code, position, std::move(message), std::move(mend)); });
   }
   /// Whether `node` is a map; its fields that are not in `known` are errors.
   bool map_of(const Node& node, std::string_view what, std::initializer_list<std::string_view> known);

@@ -1,6 +1,7 @@
 // JSON under YAML's limits.
 #include <fmt/format.h>
 
+#include "base/printable.h"
 #include "yaml/codes.h"
 #include "yaml/limits.h"
 #include "yaml/parse.h"
@@ -9,12 +10,13 @@
 namespace weft::yaml {
 namespace {
 
-base::Diagnostic wrong(std::string_view code, base::Position position, std::string message,
+base::Diagnostic wrong(std::string_view code, base::Position position, std::string_view message,
                        std::string mend) {
   base::Diagnostic diagnostic;
   diagnostic.code = code;
   diagnostic.position = position;
-  diagnostic.message = std::move(message);
+  // The JSON reader's messages quote what they have read.
+  diagnostic.message = base::shortened(message, base::max_diagnostic_text);
   diagnostic.mend = std::move(mend);
   return diagnostic;
 }
@@ -63,7 +65,7 @@ std::expected<base::Json, base::Diagnostic> parse_json(std::string_view text) {
     // "[json.exception.parse_error.101] parse error at line 1, column 2: syntax error ..."
     if (std::size_t colon = what.find(": "); colon != std::string_view::npos) what.remove_prefix(colon + 2);
     return std::unexpected(
-        wrong(code::json_syntax, position_of(text, offset), std::string(what), "Send well-formed JSON."));
+        wrong(code::json_syntax, position_of(text, offset), what, "Send well-formed JSON."));
   } catch (const base::Json::exception& error) {
     return std::unexpected(wrong(code::json_syntax, {}, error.what(), "Send well-formed JSON."));
   }

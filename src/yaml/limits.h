@@ -17,8 +17,8 @@ constexpr std::size_t max_depth = 128;
 /// Maps, lists and scalars of one text, aliases counted as often as they are expanded. Real resources reach
 /// max_text_bytes first; text made to be dense would take 1 GB without this.
 constexpr std::size_t max_nodes = 4'000'000;
-/// Nodes that anchors (&name) and aliases (*name) may copy in one text: they are a convenience, and the way a
-/// bomb is made.
-constexpr std::size_t max_alias_nodes = 20'000;
+/// What anchors (&name) and aliases (*name) may copy in one text, in bytes of the tree (its nodes, keys and
+/// strings): they are a convenience, and the way a bomb is made. A resource of Kubernetes' size, once.
+constexpr std::size_t max_alias_bytes = std::size_t{4} << 20;
 
 }  // namespace weft::yaml

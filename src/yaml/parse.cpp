@@ -38,16 +38,45 @@ struct Frame {
   bool is_map = false;
   bool has_bracket = false;
   std::string anchor;
-  std::size_t nodes_before = 0;
   std::optional<Entry> pending;  // a key whose value comes next
   bool pending_is_merge = false;
   std::vector<Node> merged;  // values of <<
 };
 
+/// What a tree takes.
+struct Extent {
+  std::size_t nodes = 0;
+  std::size_t bytes = 0;
+  std::size_t depth = 0;  // levels of maps and lists
+
+  void add(const Extent& child) {
+    nodes += child.nodes;
+    bytes += child.bytes;
+    depth = std::max(depth, child.depth + 1);
+  }
+};
+
+Extent extent_of(const Node& node) {
+  Extent extent{.nodes = 1, .bytes = sizeof(Node)};
+  if (const std::string* text = node.string()) extent.bytes += text->size();
+  if (const List* list = node.list()) {
+    extent.depth = 1;
+    for (const Node& item : *list) extent.add(extent_of(item));
+  }
+  if (const Map* map = node.map()) {
+    extent.depth = 1;
+    for (const Entry& entry : *map) {
+      extent.add(extent_of(entry.value));
+      ++extent.nodes;  // the key
+      extent.bytes += sizeof(Entry) - sizeof(Node) + entry.key.size();
+    }
+  }
+  return extent;
+}
+
 struct Anchored {
   Node node;
-  std::size_t size = 0;  // in nodes
-  std::size_t depth = 0;
+  Extent extent;
 };
 
 /// Puts documents together from events.
@@ -70,7 +99,8 @@ class Builder {
   bool add(Node node, bool is_plain);
   bool add_key(Node node, bool is_plain);
   bool count(std::size_t nodes, base::Position position);
-  bool keep_anchor(std::string name, const Node& node, std::size_t size);
+  bool keep_anchor(std::string_view name, const Node& node);
+  bool count_copy(const Extent& extent, base::Position position);
   bool check_duplicates(const Map& map);
   bool merge(Frame& frame);
   bool expects_key() const { return !frames_.empty() && frames_.back().is_map && !frames_.back().pending; }
@@ -88,17 +118,8 @@ class Builder {
   std::optional<Node> root_;
   std::map<std::string, Anchored, std::less<>> anchors_;
   std::size_t nodes_ = 0;
-  std::size_t copied_ = 0;
+  std::size_t copied_bytes_ = 0;
 };
-
-std::size_t depth_of(const Node& node) {
-  std::size_t deepest = 0;
-  if (const List* list = node.list())
-    for (const Node& item : *list) deepest = std::max(deepest, depth_of(item));
-  if (const Map* map = node.map())
-    for (const Entry& entry : *map) deepest = std::max(deepest, depth_of(entry.value));
-  return node.is_list() || node.is_map() ? deepest + 1 : 0;
-}
 
 constexpr std::string_view core_tag = "tag:yaml.org,2002:";
 
@@ -170,7 +191,6 @@ bool Builder::open(fy_token* start, fy_token* anchor, fy_token* tag, bool is_map
   bool is_in_line = position.column >= 1 && position.column <= line.size();
   frame.has_bracket = is_in_line && (line[position.column - 1] == '[' || line[position.column - 1] == '{');
   frame.anchor = text_of(anchor);
-  frame.nodes_before = nodes_;
   frames_.push_back(std::move(frame));
   return count(1, position);
 }
@@ -179,8 +199,7 @@ bool Builder::close() {
   Frame frame = std::move(frames_.back());
   frames_.pop_back();
   if (frame.is_map && (!check_duplicates(*frame.node.map()) || !merge(frame))) return false;
-  std::size_t size = nodes_ - frame.nodes_before;
-  if (!frame.anchor.empty() && !keep_anchor(std::move(frame.anchor), frame.node, size)) return false;
+  if (!keep_anchor(frame.anchor, frame.node)) return false;
   return add(std::move(frame.node), false);
 }
 
@@ -209,9 +228,7 @@ bool Builder::take_scalar(const fy_event& event) {
     if (expects_key() && is_plain && text.empty()) node->value = std::monostate{};
   }
   if (!count(1, position)) return false;
-  if (std::string_view anchor = text_of(event.scalar.anchor);
-      !anchor.empty() && !keep_anchor(std::string(anchor), *node, 1))
-    return false;
+  if (!keep_anchor(text_of(event.scalar.anchor), *node)) return false;
   return add(std::move(*node), is_plain);
 }
 
@@ -239,14 +256,9 @@ bool Builder::take_alias(const fy_event& event) {
                             "value that begins with *.",
                             name));
   }
-  copied_ += anchored->second.size;
-  if (copied_ > max_alias_nodes) {
-    return stop(code::alias_bomb, position,
-                fmt::format("the aliases of this text stand for more than {} values", max_alias_nodes),
-                "Write the values out instead of aliases of aliases.");
-  }
-  if (!count(anchored->second.size, position)) return false;
-  if (frames_.size() + anchored->second.depth > max_depth) {
+  const Extent& extent = anchored->second.extent;
+  if (!count_copy(extent, position) || !count(extent.nodes, position)) return false;
+  if (frames_.size() + extent.depth > max_depth) {
     return stop(code::too_deep, position,
                 fmt::format("with this alias, more than {} levels of maps and lists", max_depth),
                 "Make the document flatter.");
@@ -254,14 +266,20 @@ bool Builder::take_alias(const fy_event& event) {
   return add(anchored->second.node, false);
 }
 
-bool Builder::keep_anchor(std::string name, const Node& node, std::size_t size) {
-  copied_ += size;
-  if (copied_ > max_alias_nodes) {
-    return stop(code::alias_bomb, node.position,
-                fmt::format("the anchors of this text hold more than {} values", max_alias_nodes),
-                "Put anchors on small values only.");
-  }
-  anchors_.insert_or_assign(std::move(name), Anchored{node, size, depth_of(node)});
+bool Builder::count_copy(const Extent& extent, base::Position position) {
+  copied_bytes_ += extent.bytes;
+  if (copied_bytes_ <= max_alias_bytes) return true;
+  return stop(code::alias_bomb, position,
+              fmt::format("the anchors and aliases of this text stand for more than {} bytes ({} MiB)",
+                          max_alias_bytes, max_alias_bytes >> 20),
+              "Put anchors on small values only, and write out aliases of aliases.");
+}
+
+bool Builder::keep_anchor(std::string_view name, const Node& node) {
+  if (name.empty()) return true;
+  const Extent extent = extent_of(node);
+  if (!count_copy(extent, node.position)) return false;
+  anchors_.insert_or_assign(std::string(name), Anchored{node, extent});
   return true;
 }
 
@@ -308,10 +326,12 @@ bool Builder::check_duplicates(const Map& map) {
     const Entry& first = map[order[i - 1].second];
     const Entry& second = map[order[i].second];
     if (first.key != second.key) continue;
-    fail(source_.error(
-        code::duplicate_key, second.position,
-        fmt::format("`{}:` is here a second time; the first is in line {}", second.key, first.position.line),
-        "Remove one of the two, or join what is below them."));
+    parsed_.diagnostics.add(base::Severity::error, [&] {
+      return source_.error(code::duplicate_key, second.position,
+                           fmt::format("`{}:` is here a second time; the first is in line {}", second.key,
+                                       first.position.line),
+                           "Remove one of the two, or join what is below them.");
+    });
   }
   return true;
 }

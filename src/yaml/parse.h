@@ -24,7 +24,7 @@ class Source {
   std::uint32_t line_count() const { return static_cast<std::uint32_t>(line_starts_.size()); }
   /// The line of that number (from 1) without its end, empty if there is none.
   std::string_view line(std::uint32_t number) const;
-  /// A diagnostic of this text: fills file and the source line.
+  /// A diagnostic of this text: fills file and the source line, of a long one the part around the column.
   base::Diagnostic error(std::string_view code, base::Position position, std::string message,
                          std::string mend) const;
 

@@ -197,7 +197,55 @@ TEST(Limits, AliasBomb) {
 }
 
 TEST(Limits, AnchorsOfMuch) {
-  EXPECT_EQ(code_of("a: &a [" + repeat("x,", max_alias_nodes) + "]\n"), code::alias_bomb);
+  EXPECT_EQ(code_of("a: &a [" + repeat("x,", max_alias_bytes / sizeof(Node)) + "]\n"), code::alias_bomb);
+}
+
+TEST(Limits, AliasesAreCountedInBytes) {
+  const std::string big(max_alias_bytes / 8, 'x');
+  EXPECT_EQ(code_of("a: &a " + big + "\nb: [" + repeat("*a,", 6) + "]\n"), "none");
+  EXPECT_EQ(code_of("a: &a " + big + "\nb: [" + repeat("*a,", 8) + "]\n"), code::alias_bomb);
+  EXPECT_EQ(code_of("a: &a {\"" + std::string(1000, 'k') + "\": 1}\nb:\n" + repeat("- *a\n", 5'000)),
+            code::alias_bomb)
+      << "keys count";
+  EXPECT_EQ(code_of("a: &a " + std::string(400, 'x') + "\n" + "b:\n" + repeat("- <<: {x: *a}\n", 20'000)),
+            code::alias_bomb)
+      << "so does what is merged";
+  EXPECT_EQ(code_of(repeat("- &a " + std::string(1000, 'x') + "\n", 5'000)), code::alias_bomb)
+      << "an anchor keeps its value";
+  std::string nested;
+  for (int i = 0; i < 100; ++i) nested += "&a" + std::to_string(i) + " [";
+  EXPECT_EQ(code_of(nested + std::string(100'000, 'x') + repeat("]", 100)), code::alias_bomb)
+      << "an anchor around anchors keeps all of it again";
+}
+
+TEST(Limits, WhatIsSaidIsBounded) {
+  const std::string long_key(1'000'000, 'k');
+  for (const std::string& text :
+       {repeat("k: 1\n", 100'000), "{" + repeat("a: b,", 100'000) + "}", repeat("---\nk: 1\nk: 2\n", 50'000),
+        "'" + long_key + "': 1\n'" + long_key + "': 2\n", "a: !<" + long_key + "> x\n",
+        "a: " + std::string(1'000'000, 'y') + ": b: c\n"}) {
+    const Parsed parsed = parse_text(text);
+    EXPECT_TRUE(base::has_errors(parsed.diagnostics));
+    EXPECT_LT(base::render(parsed.diagnostics).size(), 100'000U) << text.substr(0, 20);
+  }
+  EXPECT_LT(parse_json("\"" + long_key).error().message.size(), 3'000U);
+}
+
+TEST(Limits, ALongLineIsShownAroundItsFault) {
+  const Parsed parsed =
+      parse_text("{" + repeat("é: a, ", 1'000) + "b: 1, b: 2, " + repeat("c, ", 1'000) + "}");
+  const base::Diagnostic& found = parsed.diagnostics.at(parsed.diagnostics.size() - 1);
+  const std::string text = base::render(found);
+  const auto lines = [&text] {
+    std::vector<std::string> all;
+    for (std::size_t at = 0, end = 0; (end = text.find('\n', at)) != std::string::npos; at = end + 1)
+      all.push_back(text.substr(at, end - at));
+    return all;
+  }();
+  EXPECT_LT(text.size(), 1'500U);
+  ASSERT_GE(lines.size(), 3U);
+  EXPECT_THAT(lines[1], HasSubstr("..."));
+  EXPECT_EQ(lines[2].back(), '^');
 }
 
 TEST(Limits, TextAndLineSize) {

@@ -5,14 +5,15 @@
 #include <cmath>
 #include <iterator>
 
+#include "base/printable.h"
 #include "yaml/scalar.h"
 
 namespace weft::yaml {
 namespace {
 
-/// In double quotes, with JSON's escapes; everything beyond ASCII as it is.
+/// In double quotes, with JSON's escapes; what a terminal shows is as it is.
 std::string double_quoted(std::string_view text) {
-  return base::Json(text).dump(-1, ' ', false, base::Json::error_handler_t::replace);
+  return base::printable(base::Json(text).dump(-1, ' ', false, base::Json::error_handler_t::replace));
 }
 
 std::string scalar(const std::string& text) { return is_safe_plain(text) ? text : double_quoted(text); }
@@ -23,9 +24,7 @@ bool fits_block(std::string_view text) {
       text.find("\n\n\n") != std::string_view::npos)
     return false;
   if (text[0] == ' ' || text[0] == '\n' || text.ends_with("\n\n")) return false;
-  for (char c : text)
-    if ((c < 0x20 && c != '\n') || c == 0x7F) return false;
-  return true;
+  return text.find('\t') == std::string_view::npos && base::printable(text, base::Breaks::keep) == text;
 }
 
 class Printer {

@@ -4,6 +4,35 @@
 #include "yaml/parse.h"
 
 namespace weft::yaml {
+namespace {
+
+/// The part of a line that is shown, and how many columns it begins after the line.
+struct Excerpt {
+  std::string text;
+  std::uint32_t begin = 0;
+};
+
+/// A line that no one reads to its end is cut to what stands around a column of it.
+Excerpt excerpt_of(std::string_view line, std::uint32_t column) {
+  constexpr std::size_t max_shown = 400;  // characters: some lines of a terminal
+  constexpr std::string_view cut = "...";
+  if (line.size() <= max_shown) return {std::string(line)};
+  const std::size_t first = column > max_shown / 2 ? column - max_shown / 2 : 0;
+  std::size_t begin = line.size();
+  std::size_t end = line.size();
+  for (std::size_t at = 0, seen = 0; at < line.size() && end == line.size(); ++at) {
+    if ((static_cast<unsigned char>(line[at]) & 0xC0) == 0x80) continue;
+    if (seen == first) begin = at;
+    if (seen == first + max_shown) end = at;
+    ++seen;
+  }
+  std::string text(line.substr(begin, end - begin));
+  if (end < line.size()) text += cut;
+  if (begin == 0) return {std::move(text)};
+  return {std::string(cut) + text, static_cast<std::uint32_t>(first - cut.size())};
+}
+
+}  // namespace
 
 Source::Source(std::string file, std::string text) : file_(std::move(file)), text_(std::move(text)) {
   line_starts_.push_back(0);
@@ -24,11 +53,7 @@ std::string_view Source::line(std::uint32_t number) const {
 
 base::Diagnostic Source::error(std::string_view code, base::Position position, std::string message,
                                std::string mend) const {
-  // A terminal gets the beginning of a line that no one reads to its end.
-  constexpr std::size_t max_shown_bytes = 400;
-  std::string_view shown = line(position.line);
-  std::size_t end = std::min(shown.size(), max_shown_bytes);
-  while (end < shown.size() && end > 0 && (static_cast<unsigned char>(shown[end]) & 0xC0) == 0x80) --end;
+  const Excerpt excerpt = excerpt_of(line(position.line), position.column);
   return base::Diagnostic{.code = std::string(code),
                           .severity = base::Severity::error,
                           .file = file_,
@@ -36,7 +61,8 @@ base::Diagnostic Source::error(std::string_view code, base::Position position, s
                           .field = {},
                           .message = std::move(message),
                           .mend = std::move(mend),
-                          .source = std::string(shown.substr(0, end))};
+                          .source = excerpt.text,
+                          .source_begin = excerpt.begin};
 }
 
 }  // namespace weft::yaml

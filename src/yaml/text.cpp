@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "base/printable.h"
 #include "yaml/codes.h"
 #include "yaml/limits.h"
 
@@ -10,30 +11,6 @@ namespace {
 
 bool is_continuation(char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; }
 
-/// The length of the well-formed UTF-8 sequence at `at`, 0 if it is malformed (RFC 3629, 4).
-std::size_t sequence_length(std::string_view text, std::size_t at) {
-  auto byte = [&](std::size_t i) {
-    return at + i < text.size() ? static_cast<unsigned char>(text[at + i]) : 0U;
-  };
-  auto follows = [&](std::size_t i, unsigned low = 0x80, unsigned high = 0xBF) {
-    return byte(i) >= low && byte(i) <= high;
-  };
-  unsigned first = byte(0);
-  if (first < 0x80) return 1;
-  if (first >= 0xC2 && first <= 0xDF) return follows(1) ? 2 : 0;
-  if (first >= 0xE0 && first <= 0xEF) {
-    unsigned low = first == 0xE0 ? 0xA0 : 0x80;
-    unsigned high = first == 0xED ? 0x9F : 0xBF;
-    return follows(1, low, high) && follows(2) ? 3 : 0;
-  }
-  if (first >= 0xF0 && first <= 0xF4) {
-    unsigned low = first == 0xF0 ? 0x90 : 0x80;
-    unsigned high = first == 0xF4 ? 0x8F : 0xBF;
-    return follows(1, low, high) && follows(2) && follows(3) ? 4 : 0;
-  }
-  return 0;
-}
-
 base::Diagnostic without_line(base::Diagnostic diagnostic) {
   diagnostic.source.clear();  // it is not fit for a terminal
   return diagnostic;
@@ -41,10 +18,10 @@ base::Diagnostic without_line(base::Diagnostic diagnostic) {
 
 std::optional<base::Diagnostic> check_size(const Source& source) {
   if (source.text().size() > max_text_bytes) {
-    return without_line(source.error(code::too_large, {},
-                                     fmt::format("the text has {} bytes; at most {} ({} MiB) are read",
-                                                 source.text().size(), max_text_bytes, max_text_bytes >> 20),
-                                     "Split it into several files."));
+    return without_line(source.error(
+        code::too_large, {},
+        fmt::format("the text has more than {} bytes ({} MiB)", max_text_bytes, max_text_bytes >> 20),
+        "Split it into several files."));
   }
   for (std::uint32_t number = 1; number <= source.line_count(); ++number) {
     if (source.line(number).size() <= max_line_bytes) continue;
@@ -83,7 +60,7 @@ std::optional<base::Diagnostic> check_text(const Source& source) {
                                      "Give the YAML file itself, not a program, an archive or an image."));
   }
   for (std::size_t at = 0; at < text.size();) {
-    std::size_t length = sequence_length(text, at);
+    std::size_t length = base::sequence_length(text, at);
     auto first = static_cast<unsigned char>(text[at]);
     if (length == 0) {
       return without_line(source.error(code::invalid_utf8, position_of(text, at),
