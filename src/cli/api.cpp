@@ -78,7 +78,7 @@ Failure failure_of(const Reply& reply) {
     failure.what = fmt::format("the control plane answered with status {}", reply.status);
   for (const Json& cause : value_at(reply.body, "/details/causes")) {
     const std::string field = text_at(cause, "/field");
-    if (!failure.where.empty()) failure.where += "\n         ";
+    if (!failure.where.empty()) failure.where += '\n';
     failure.where += field.empty() ? text_at(cause, "/message") : field + ": " + text_at(cause, "/message");
   }
   failure.mend = mend_of(reply.status, reply.body);

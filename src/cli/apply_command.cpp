@@ -58,7 +58,7 @@ Result<void> apply(const Context& context, const Options& options) {
   if (!report.failures.empty()) {
     const bool colour = wants_colour(STDERR_FILENO);
     for (std::size_t i = 1; i < report.failures.size(); ++i) {
-      fmt::print(stderr, "{}", render(report.failures[i], colour));
+      tell(render(report.failures[i], colour));
     }
     return std::unexpected(std::move(report.failures.front()));
   }
@@ -88,7 +88,7 @@ Result<void> validate(const Context& context, const Options& options) {
     const std::string what = count_words(findings) + ": it would not be applied";
     return std::unexpected(Failure{Exit::invalid, what, {}, {}, std::move(findings)});
   }
-  fmt::print(stderr, "{}", base::render(findings, wants_colour(STDERR_FILENO)));
+  tell(Shown::as_it_is(base::render(findings, wants_colour(STDERR_FILENO))));
   const auto count = loaded->objects.size();
   print(fmt::format("{} resource{} valid, {}\n", count, count == 1 ? " is" : "s are", count_words(findings)));
   return {};
@@ -105,8 +105,8 @@ void describe_patch(const Json& patch, const Json& live, const std::string& path
       describe_patch(value, now, at, out);
       continue;
     }
-    if (!now.is_null()) out += fmt::format("  - {}: {}\n", at, now.dump());
-    if (!value.is_null()) out += fmt::format("  + {}: {}\n", at, value.dump());
+    if (!now.is_null()) out += fmt::format("  - {}: {}\n", base::printable(at), now.dump());
+    if (!value.is_null()) out += fmt::format("  + {}: {}\n", base::printable(at), value.dump());
   }
 }
 

@@ -45,6 +45,20 @@ TEST(Terminal, TablesAlignByCharacters) {
   EXPECT_EQ(paint("x", Colour::green, true), "\x1b[32mx\x1b[0m");
 }
 
+TEST(Terminal, NothingOfOthersIsObeyed) {
+  const std::string hostile = "a\x1b[2J\u009b\r\n\tb\u202e\xff";
+  const std::string shown = "a\\u001b[2J\\u009b\\r\\n\\tb\\u202e\\xff";
+  EXPECT_EQ(table({"NAME", "N"}, {{{hostile}, {"1"}}, {{std::string(text_width(shown), 'x')}, {"2"}}}, false),
+            "NAME" + std::string(text_width(shown) - 4, ' ') + "   N\n" + shown + "   1\n" +
+                std::string(text_width(shown), 'x') + "   2\n");
+  EXPECT_EQ(paint(hostile, Colour::green, true), "\x1b[32m" + shown + "\x1b[0m");
+  EXPECT_EQ(Shown("a\n\tb\x1b\r"), "a\n\tb\\u001b\\r");
+  EXPECT_EQ(render({Exit::failed, "no\nerror: forged", "\x1b]0;x\a", "\x7f", {}}, false),
+            "error: no\n         error: forged\n  where: \\u001b]0;x\\u0007\n  do: \\u007f\n");
+  EXPECT_EQ(render({Exit::failed, "", "", "", {{.code = "c", .message = "\x1b[2J"}}}, false),
+            "error: \\u001b[2J [c]\n");
+}
+
 TEST(Failures, SayWhatWhereAndWhatToDo) {
   EXPECT_EQ(render({Exit::failed, "it broke", "here", "mend it", {}}, false),
             "error: it broke\n  where: here\n  do: mend it\n");

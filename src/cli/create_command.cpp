@@ -148,7 +148,7 @@ Result<void> check(const Json& document) {
   Failure failure{Exit::invalid, fmt::format("{} is not valid", kind_and_name(document)), {}, {}, {}};
   for (const auto& diagnostic : decoded.diagnostics) {
     if (diagnostic.severity != base::Severity::error) continue;
-    if (!failure.where.empty()) failure.where += "\n         ";
+    if (!failure.where.empty()) failure.where += '\n';
     failure.where += fmt::format("{}: {}", diagnostic.field, diagnostic.message);
     if (failure.mend.empty()) failure.mend = diagnostic.mend;
   }

@@ -20,19 +20,20 @@ using runtime::Task;
 namespace {
 
 void add_line(std::string& out, std::string_view name, std::string_view value) {
-  if (!value.empty()) out += fmt::format("{:<14} {}\n", fmt::format("{}:", name), value);
+  if (!value.empty()) out += fmt::format("{:<14} {}\n", fmt::format("{}:", name), base::printable(value));
 }
 
-std::string indented(const std::string& text) {
-  std::string out = "  ";
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    out += text[i];
-    if (text[i] == '\n' && i + 1 < text.size()) out += "  ";
+/// Below a title, two blanks in front of each line.
+Shown section(std::string_view title, const Shown& lines) {
+  std::string out = fmt::format("{}:\n", title);
+  for (bool begins = true; const char c : lines.text()) {
+    if (std::exchange(begins, c == '\n')) out += "  ";
+    out += c;
   }
-  return out;
+  return Shown::as_it_is(std::move(out));
 }
 
-std::string conditions_text(const Json& object, bool colour) {
+Shown conditions_text(const Json& object, bool colour) {
   std::vector<Row> rows;
   for (const Json& condition : value_at(object, "/status/conditions")) {
     const std::string status = text_at(condition, "/status");
@@ -43,15 +44,14 @@ std::string conditions_text(const Json& object, bool colour) {
                     {text_at(condition, "/message")}});
   }
   if (rows.empty()) return {};
-  return "Conditions:\n" + indented(table({"TYPE", "STATUS", "REASON", "MESSAGE"}, rows, colour));
+  return section("Conditions", table({"TYPE", "STATUS", "REASON", "MESSAGE"}, rows, colour));
 }
 
-std::string table_of(std::string_view title, std::string_view kind, const std::vector<Json>& objects,
-                     bool colour) {
+Shown table_of(std::string_view title, std::string_view kind, const std::vector<Json>& objects, bool colour) {
   if (objects.empty()) return {};
   const auto columns =
       columns_of(*model::find_kind(kind), objects, false, false, base::system_clock().wall());
-  return fmt::format("{}:\n{}", title, indented(table(columns.header, columns.rows, colour)));
+  return section(title, table(columns.header, columns.rows, colour));
 }
 
 std::string head_text(const Json& object) {
@@ -72,8 +72,8 @@ std::string head_text(const Json& object) {
   return out;
 }
 
-Task<Result<std::string>> describe(Api& api, const model::Kind* kind, std::string ns, std::string name,
-                                   bool colour) {
+Task<Result<Shown>> describe(Api& api, const model::Kind* kind, std::string ns, std::string name,
+                             bool colour) {
   auto object = co_await api.get(model::rest_path(*kind, ns, name));
   if (!object) co_return std::unexpected(std::move(object.error()));
   auto pods = co_await api.list(model::rest_path(*model::find_kind("Pod"), ns));
@@ -94,8 +94,8 @@ Task<Result<std::string>> describe(Api& api, const model::Kind* kind, std::strin
     const bool of_pod = std::ranges::any_of(*pods, [&](const Json& pod) { return name_of(pod) == involved; });
     return !of_pod && (involved != name || text_at(event, "/involvedObject/kind") != kind->kind);
   });
-  std::string out = head_text(*object);
-  if (object->contains("spec")) out += "Spec:\n" + indented(yaml::print((*object)["spec"]));
+  Shown out = head_text(*object);
+  if (object->contains("spec")) out += section("Spec", yaml::print((*object)["spec"]));
   out += conditions_text(*object, colour);
   out += table_of("Deployments", "Deployment", *deployments, colour);
   out += table_of("Instances", "Pod", *pods, colour);
@@ -120,12 +120,13 @@ Result<void> run(const Context& context, const std::vector<std::string>& words,
     if (!all) return std::unexpected(std::move(all.error()));
     for (const Json& object : *all) named.push_back({target.kind, name_of(object)});
   }
-  std::string out;
+  Shown out;
   for (const auto& target : named) {
     auto text =
         reactor.block_on(describe(api, target.kind, context.ns, target.name, wants_colour(STDOUT_FILENO)));
     if (!text) return std::unexpected(std::move(text.error()));
-    out += (out.empty() ? "" : "\n") + *text;
+    if (!out.empty()) out += "\n";
+    out += *text;
   }
   print(out);
   return {};

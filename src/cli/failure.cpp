@@ -5,13 +5,22 @@
 
 namespace weft::cli {
 
-std::string render(const Failure& failure, bool colour) {
-  std::string text = base::render(failure.diagnostics, colour);
-  if (!text.empty() && !text.ends_with('\n')) text += '\n';
+std::string continued(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    out += c;
+    if (c == '\n') out += "         ";
+  }
+  return out;
+}
+
+Shown render(const Failure& failure, bool colour) {
+  Shown text = Shown::as_it_is(base::render(failure.diagnostics, colour));
   if (failure.what.empty()) return text;
-  text += fmt::format("{}error:{} {}\n", colour ? "\x1b[1;31m" : "", colour ? "\x1b[0m" : "", failure.what);
-  if (!failure.where.empty()) text += fmt::format("  where: {}\n", failure.where);
-  if (!failure.mend.empty()) text += fmt::format("  do: {}\n", failure.mend);
+  text += paint("error:", Colour::error, colour);
+  text += fmt::format(" {}\n", continued(failure.what));
+  if (!failure.where.empty()) text += fmt::format("  where: {}\n", continued(failure.where));
+  if (!failure.mend.empty()) text += fmt::format("  do: {}\n", continued(failure.mend));
   return text;
 }
 

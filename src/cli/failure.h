@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/diagnostic.h"
+#include "cli/terminal.h"
 
 namespace weft::cli {
 
@@ -46,7 +47,10 @@ inline std::unexpected<Failure> failure(Exit exit, std::string what, std::string
   return std::unexpected(Failure{exit, std::move(what), std::move(where), std::move(mend), {}});
 }
 
-/// "error: what", "  where: ...", "  do: ..." with ANSI colours if `colour`.
-std::string render(const Failure& failure, bool colour);
+/// "error: what", "  where: ...", "  do: ..." with colours if `colour`. Of what has several lines, those
+/// after the first are indented, so that none looks like a line of weft's own.
+Shown render(const Failure& failure, bool colour);
+/// `text` with its lines after the first indented so.
+std::string continued(std::string_view text);
 
 }  // namespace weft::cli

@@ -12,6 +12,7 @@
 #include <tuple>
 
 #include "cli/objects.h"
+#include "cli/output.h"
 #include "cli/terminal.h"
 #include "model/check.h"
 #include "model/codes.h"
@@ -131,7 +132,7 @@ Result<std::vector<model::Object>> load_valid(const std::vector<std::string>& pa
     const std::string what = fmt::format("{}: {}", count_words(loaded->diagnostics), consequence);
     return std::unexpected(Failure{Exit::invalid, what, {}, {}, std::move(loaded->diagnostics)});
   }
-  fmt::print(stderr, "{}", base::render(loaded->diagnostics, wants_colour(STDERR_FILENO)));
+  tell(Shown::as_it_is(base::render(loaded->diagnostics, wants_colour(STDERR_FILENO))));
   return std::move(loaded->objects);
 }
 

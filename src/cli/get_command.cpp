@@ -68,8 +68,8 @@ void print_found(const std::vector<Found>& found, const Context& context, bool s
     print(show(part.objects, *part.kind, context, false));
   }
   if (!any && context.format != Format::name) {
-    fmt::print(stderr, "no {} {}\n", found.empty() ? "resources" : found.front().kind->plural,
-               context.all_namespaces ? "exist" : "in namespace " + context.ns);
+    tell(fmt::format("no {} {}\n", found.empty() ? "resources" : found.front().kind->plural,
+                     context.all_namespaces ? "exist" : "in namespace " + context.ns));
   }
 }
 
@@ -87,10 +87,10 @@ Result<void> watch(Session& session, const Context& context, const Target& targe
     if (event.is_discarded() || !event.contains("object")) return;
     if (context.format == Format::json) return print(event.dump() + "\n");
     if (context.format == Format::yaml) return print("---\n" + show_document(event["object"], Format::yaml));
-    std::string text = show({event["object"]}, *target.kind, context, false);
+    std::string text = show({event["object"]}, *target.kind, context, false).text();
     if (context.format != Format::name && !std::exchange(header, false)) text.erase(0, text.find('\n') + 1);
     if (text_at(event, "/type") == "DELETED") text.insert(text.size() - 1, "   (deleted)");
-    print(text);
+    print(Shown::as_it_is(std::move(text)));
   };
   auto on_bytes = [&](std::string_view bytes) {
     rest += bytes;

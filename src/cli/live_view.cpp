@@ -64,7 +64,7 @@ Task<Result<std::vector<ServiceLine>>> LiveView::look() {
   co_return lines;
 }
 
-std::string render(const std::vector<ServiceLine>& lines, bool colour) {
+Shown render(const std::vector<ServiceLine>& lines, bool colour) {
   std::vector<Row> rows;
   for (const auto& line : lines) {
     const Colour success = !line.success ? Colour::dim : *line.success >= 0.999 ? Colour::green : Colour::red;

@@ -46,7 +46,7 @@ class LiveView {
 };
 
 /// Header and rows as they are shown to people.
-std::string render(const std::vector<ServiceLine>& lines, bool colour);
+Shown render(const std::vector<ServiceLine>& lines, bool colour);
 base::Json to_json(const std::vector<ServiceLine>& lines);
 
 }  // namespace weft::cli

@@ -1,5 +1,6 @@
 // `logs`: what instances have written; of a service or workload, that of all its instances.
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <limits>
 
@@ -31,19 +32,19 @@ std::string query_of(const Options& options) {
   return query;
 }
 
-/// The log of one instance; with a prefix, whole lines behind "[name] ".
+/// The log of one instance: behind "[name] " if several are shown, and on a terminal, in whole lines.
 Task<Result<void>> show_one(Api& api, std::string path, std::string prefix) {
   std::string rest;
   auto on_bytes = [&rest, &prefix](std::string_view bytes) {
-    if (prefix.empty()) return print(bytes);
+    if (prefix.empty() && !is_terminal(STDOUT_FILENO)) return print_log(bytes);
+    std::size_t begin = 0;
     rest += bytes;
-    for (std::size_t end; (end = rest.find('\n')) != std::string::npos;) {
-      print(prefix + rest.substr(0, end + 1));
-      rest.erase(0, end + 1);
-    }
+    for (std::size_t end; (end = rest.find('\n', begin)) != std::string::npos; begin = end + 1)
+      print_log(prefix + rest.substr(begin, end + 1 - begin));
+    rest.erase(0, begin);
   };
   auto done = co_await api.stream(message::Method::get, std::move(path), on_bytes);
-  if (!rest.empty()) print(prefix + rest + "\n");
+  if (!rest.empty()) print_log(prefix + rest + (prefix.empty() ? "" : "\n"));
   co_return done;
 }
 
@@ -82,7 +83,8 @@ Result<void> own_logs(const Context& context, const Options& options) {
   if (!home) return std::unexpected(std::move(home.error()));
   const std::size_t lines = options.tail >= 0 ? static_cast<std::size_t>(options.tail) : 50;
   for (const char* name : {"supervisor", "control-plane", "proxy"}) {
-    print(fmt::format("--- {}\n{}\n", home->own_log(name), tail_of(home->own_log(name), lines)));
+    print(fmt::format("--- {}\n", home->own_log(name)));
+    print_log(tail_of(home->own_log(name), lines) + "\n");
   }
   return {};
 }

@@ -9,6 +9,7 @@
 #include <filesystem>
 
 #include "cli/commands.h"
+#include "cli/output.h"
 #include "cli/system_service.h"
 #include "cli/terminal.h"
 
@@ -111,7 +112,7 @@ Face face_of(Program program) {
 }
 
 int report(const Failure& failure) {
-  fmt::print(stderr, "{}", render(failure, wants_colour(STDERR_FILENO)));
+  tell(render(failure, wants_colour(STDERR_FILENO)));
   return static_cast<int>(failure.exit);
 }
 

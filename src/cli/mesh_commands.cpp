@@ -82,11 +82,11 @@ Result<void> stop(const Context& context) {
   auto home = home_of(context);
   if (!home) return std::unexpected(std::move(home.error()));
   if (!has_supervisor(*home)) {
-    fmt::print(stderr, "no mesh runs (state in {})\n", home->state());
+    tell(fmt::format("no mesh runs (state in {})\n", home->state()));
     return {};
   }
   runtime::Reactor reactor;
-  auto on_step = [](const std::string& step) { fmt::print(stderr, "  {}\n", step); };
+  auto on_step = [](const std::string& step) { tell(fmt::format("  {}\n", base::printable(step))); };
   auto stopped = reactor.block_on(stop_mesh(reactor, *home, on_step));
   if (!stopped) return stopped;
   print("stopped\n");

@@ -7,7 +7,6 @@
 #include <cstdio>
 
 #include "cli/objects.h"
-#include "cli/terminal.h"
 #include "yaml/print.h"
 
 namespace weft::cli {
@@ -15,7 +14,9 @@ namespace weft::cli {
 using base::Json;
 
 std::string show_document(const Json& document, Format format) {
-  return format == Format::yaml ? yaml::print(document) : document.dump(2) + "\n";
+  if (format == Format::yaml) return yaml::print(document);
+  // Names of files need not be UTF-8.
+  return document.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
 std::string show_documents(const std::vector<Json>& objects, Format format, bool single) {
@@ -24,8 +25,7 @@ std::string show_documents(const std::vector<Json>& objects, Format format, bool
   return show_document(list, format);
 }
 
-std::string show(const std::vector<Json>& objects, const model::Kind& kind, const Context& context,
-                 bool single) {
+Shown show(const std::vector<Json>& objects, const model::Kind& kind, const Context& context, bool single) {
   switch (context.format) {
     case Format::json:
     case Format::yaml: return show_documents(objects, context.format, single);
@@ -42,14 +42,31 @@ std::string show(const std::vector<Json>& objects, const model::Kind& kind, cons
   return table(columns.header, columns.rows, wants_colour(STDOUT_FILENO));
 }
 
-void print(std::string_view text) {
+namespace {
+
+void write(std::string_view text) {
   std::fwrite(text.data(), 1, text.size(), stdout);
   if (std::fflush(stdout) != 0) std::_Exit(static_cast<int>(Exit::failed));
 }
 
+}  // namespace
+
+void print(const Shown& text) { write(text.text()); }
+
+void tell(const Shown& text) { std::fwrite(text.text().data(), 1, text.text().size(), stderr); }
+
 void warn(std::string_view text) {
-  const bool colour = wants_colour(STDERR_FILENO);
-  fmt::print(stderr, "{}warning:{} {}\n", colour ? "\x1b[1;33m" : "", colour ? "\x1b[0m" : "", text);
+  Shown line = paint("warning:", Colour::warning, wants_colour(STDERR_FILENO));
+  line += fmt::format(" {}\n", continued(text));
+  tell(line);
+}
+
+void print_log(std::string_view lines) {
+  if (is_terminal(STDOUT_FILENO)) {
+    print(lines);
+  } else {
+    write(lines);
+  }
 }
 
 }  // namespace weft::cli

@@ -12,6 +12,7 @@
 
 #include "base/random.h"
 #include "cli/commands.h"
+#include "cli/output.h"
 #include "cli/session.h"
 #include "cli/terminal.h"
 #include "model/values.h"
@@ -216,7 +217,7 @@ Task<void> keep_loaded(runtime::Reactor& reactor, proxy::Proxy& proxy, runtime::
     }
     proxy.reopen_access_log();
     if (const auto loaded = co_await load(proxy, path); !loaded) {
-      fmt::print(stderr, "{}", render(loaded.error(), wants_colour(STDERR_FILENO)));
+      tell(render(loaded.error(), wants_colour(STDERR_FILENO)));
       runtime::log::error(room, "{} was not reloaded: what was in force stays", path);
     } else {
       runtime::log::info(room, "reloaded {}", path);
@@ -233,9 +234,9 @@ Task<Result<void>> run_alone(runtime::Reactor& reactor, proxy::Options settings,
   proxy::Proxy proxy(reactor, std::move(settings), source);
   if (auto loaded = co_await load(proxy, options.config); !loaded) co_return loaded;
   for (const auto& listener : proxy.listeners()) {
-    fmt::print("listening on {} ({})\n", listener.address.to_string(), listener.name);
+    print(
+        fmt::format("listening on {} ({})\n", listener.address.to_string(), base::printable(listener.name)));
   }
-  std::fflush(stdout);
   std::optional<base::Address> admin_address;
   if (!options.admin.empty()) admin_address = base::Address::parse(options.admin);
   runtime::Scope scope;

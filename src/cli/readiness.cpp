@@ -10,6 +10,7 @@
 #include <set>
 
 #include "cli/objects.h"
+#include "cli/output.h"
 #include "model/resource.h"
 
 namespace weft::cli {
@@ -159,9 +160,7 @@ Task<std::string> failing_log(Api& api, std::string ns, std::string workload) {
     (void)co_await api.stream(message::Method::get, path, on_bytes);
     while (log.ends_with('\n')) log.pop_back();
     if (log.empty()) co_return text + "; it has written no log";
-    std::string indented = "\n    ";
-    for (const char c : log) indented += c == '\n' ? std::string("\n    ") : std::string(1, c);
-    co_return text + "; its last log lines:" + indented;
+    co_return text + "; its last log lines:\n" + log;
   }
   co_return "";
 }
@@ -217,7 +216,7 @@ Task<Result<std::vector<Json>>> wait_done(runtime::Reactor& reactor, Api& api, s
 
 void print_progress(const Awaited& awaited, const Progress& progress) {
   if (progress.secondhand) return;
-  fmt::print(stderr, "  {}: {}\n", awaited.to_string(), progress.text);
+  tell(fmt::format("  {}: {}\n", awaited.to_string(), base::printable(progress.text)));
 }
 
 }  // namespace weft::cli

@@ -28,7 +28,7 @@ std::string namespace_part(const std::string& qualified) { return qualified.subs
 std::string counts_text(const EdgeCounts& counts) {
   std::string text;
   for (const auto& [edge, count] : counts) {
-    text += fmt::format("\n    {} -> {} ({}): {}", edge.source, edge.destination, edge.reporter, count);
+    text += fmt::format("\n  {} -> {} ({}): {}", edge.source, edge.destination, edge.reporter, count);
   }
   return text.empty() ? " none" : text;
 }
@@ -94,7 +94,8 @@ Task<Result<void>> rehearse(Session& session, std::vector<Json> services, int ro
         }
         ++requests;
         count_calls(*answer, outside, namespace_of(service) + "/" + name_of(service), expected);
-        print(fmt::format("GET {} ({}): {}\n", url, name_of(service), instances_text(*answer)));
+        print(fmt::format("GET {} ({}): {}\n", url, name_of(service),
+                          base::printable(instances_text(*answer))));
       }
     }
   }
@@ -106,7 +107,7 @@ Task<Result<void>> rehearse(Session& session, std::vector<Json> services, int ro
     if (seen == expected && settled) break;
     if (seen != expected && (settled || session.reactor.clock().now() > give_up)) {
       co_return failure(Exit::failed, "the request counters do not agree with the calls made",
-                        fmt::format("calls made:{}\n  counted:{}", counts_text(expected), counts_text(seen)));
+                        fmt::format("calls made:{}\ncounted:{}", counts_text(expected), counts_text(seen)));
     }
     settled = seen == expected;
     co_await session.reactor.sleep(settled ? settled_pause : settle_pause);

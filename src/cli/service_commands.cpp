@@ -104,7 +104,8 @@ Result<void> print_addresses(Work& work, const Context& context, const std::stri
     print(show_document(*service, context.format));
     return {};
   }
-  print(fmt::format("service/{} is ready: {}\n", name, fmt::join(urls_of(*service), ", ")));
+  print(fmt::format("service/{} is ready: {}\n", name,
+                    base::printable(fmt::format("{}", fmt::join(urls_of(*service), ", ")))));
   return {};
 }
 

@@ -1,5 +1,6 @@
 // Finding, or starting, the mesh that a command talks to.
 #include "cli/session.h"
+#include "cli/output.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -184,11 +185,10 @@ Result<std::unique_ptr<Session>> open_session(const Context& context, Absent abs
       runtime::within(session->reactor, probe_limit, supervisor_status(session->reactor, *home)));
   const auto status = told && *told ? **told : provider::process::SupervisorStatus{};
   if (status.restarts > 0) {
-    fmt::print(stderr, "waited for the mesh: its supervisor ended ({}) and was started again\n",
-               status.last_end);
+    tell(fmt::format("waited for the mesh: its supervisor ended ({}) and was started again\n", status.last_end));
   } else if (started && status.keeper == *started) {
-    fmt::print(stderr, "started a local control plane (state in {}); stop it with `control-plane stop`\n",
-               home->state());
+    tell(fmt::format("started a local control plane (state in {}); stop it with `control-plane stop`\n",
+                     home->state()));
   }
   return std::make_unique<Session>(*home);
 }

@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "cli/output.h"
 #include "cli/session.h"
 
 namespace weft::cli {
@@ -51,13 +52,12 @@ int run_system_service(char** argv) {
   auto path = find_system_service(search_path == nullptr ? "" : search_path, own_program());
   if (path) {
     execv(path->c_str(), argv);
-    fmt::print(stderr, "error: cannot run {}\n", *path);
+    tell(fmt::format("error: cannot run {}\n", *path));
   } else {
-    fmt::print(
-        stderr,
+    tell(fmt::format(
         "error: service {}: not a verb of weft's `service` (create, list, describe, delete), and this system "
         "has no other `service`\n  do: service --help\n",
-        argv[1]);
+        argv[1]));
   }
   return not_found_code;
 }

@@ -25,8 +25,9 @@ TerminalSize terminal_size(int fd) {
   return {size.ws_col, size.ws_row};
 }
 
-std::string paint(std::string_view text, Colour colour, bool on) {
-  if (!on || colour == Colour::none || text.empty()) return std::string(text);
+Shown paint(std::string_view text, Colour colour, bool on) {
+  const std::string line = base::printable(text);
+  if (!on || colour == Colour::none || text.empty()) return line;
   std::string_view code;
   switch (colour) {
     case Colour::none: break;
@@ -35,8 +36,10 @@ std::string paint(std::string_view text, Colour colour, bool on) {
     case Colour::red: code = "\x1b[31m"; break;
     case Colour::dim: code = "\x1b[2m"; break;
     case Colour::bold: code = "\x1b[1m"; break;
+    case Colour::error: code = "\x1b[1;31m"; break;
+    case Colour::warning: code = "\x1b[1;33m"; break;
   }
-  return std::string(code) + std::string(text) + "\x1b[0m";
+  return Shown::as_it_is(std::string(code) + line + "\x1b[0m");
 }
 
 std::size_t text_width(std::string_view text) {
@@ -48,27 +51,30 @@ namespace {
 
 constexpr std::string_view gap = "   ";
 
-void append_line(std::string& out, const Row& row, const std::vector<std::size_t>& widths, bool colour) {
-  std::string line;
+std::size_t width_of(const Cell& cell) { return text_width(base::printable(cell.text)); }
+
+Shown line_of(const Row& row, const std::vector<std::size_t>& widths, bool colour) {
+  Shown line;
   for (std::size_t i = 0; i < row.size(); ++i) {
     if (i > 0) line += gap;
-    const std::string padding(widths[i] - text_width(row[i].text), ' ');
+    const std::string padding(widths[i] - width_of(row[i]), ' ');
     if (row[i].right) line += padding;
     line += paint(row[i].text, row[i].colour, colour);
     if (!row[i].right) line += padding;
   }
-  line.erase(line.find_last_not_of(' ') + 1);
-  out += line + '\n';
+  std::string text = line.text();
+  text.erase(text.find_last_not_of(' ') + 1);
+  return Shown::as_it_is(text + '\n');
 }
 
 }  // namespace
 
-std::string table(const std::vector<std::string>& header, const std::vector<Row>& rows, bool colour) {
+Shown table(const std::vector<std::string>& header, const std::vector<Row>& rows, bool colour) {
   std::vector<std::size_t> widths(header.size());
   for (std::size_t i = 0; i < header.size(); ++i) widths[i] = text_width(header[i]);
   for (const auto& row : rows) {
     for (std::size_t i = 0; i < row.size() && i < widths.size(); ++i) {
-      widths[i] = std::max(widths[i], text_width(row[i].text));
+      widths[i] = std::max(widths[i], width_of(row[i]));
     }
   }
   Row head;
@@ -76,9 +82,8 @@ std::string table(const std::vector<std::string>& header, const std::vector<Row>
     const bool right = !rows.empty() && i < rows.front().size() && rows.front()[i].right;
     head.push_back({header[i], Colour::bold, right});
   }
-  std::string out;
-  append_line(out, head, widths, colour);
-  for (const auto& row : rows) append_line(out, row, widths, colour);
+  Shown out = line_of(head, widths, colour);
+  for (const auto& row : rows) out += line_of(row, widths, colour);
   return out;
 }
 

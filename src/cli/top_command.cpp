@@ -35,8 +35,8 @@ Result<void> run(const Context& context, const Options& options) {
     reactor.block_on(pause(reactor, *interval));
     auto lines = reactor.block_on(view.look());
     if (!lines) return std::unexpected(std::move(lines.error()));
-    if (live) print("\x1b[H\x1b[2J");
-    print(documents ? show_document(to_json(*lines), context.format)
+    if (live) print(Shown::as_it_is("\x1b[H\x1b[2J"));
+    print(documents ? Shown(show_document(to_json(*lines), context.format))
                     : render(*lines, wants_colour(STDOUT_FILENO)));
     if (options.once || documents) return {};
   }

@@ -40,10 +40,11 @@ struct Options {
 /// Redraws in place: as many lines up as were drawn before.
 class Screen {
  public:
-  void draw(const std::string& text) {
-    std::string out = lines_ > 0 ? fmt::format("\x1b[{}A\x1b[J", lines_) : "";
-    print(out + text);
-    lines_ = std::ranges::count(text, '\n');
+  void draw(const Shown& text) {
+    Shown out = Shown::as_it_is(lines_ > 0 ? fmt::format("\x1b[{}A\x1b[J", lines_) : "");
+    out += text;
+    print(out);
+    lines_ = std::ranges::count(text.text(), '\n');
   }
 
  private:
@@ -56,7 +57,7 @@ void log_changes(const std::vector<ServiceLine>& lines, std::map<std::string, st
     std::string text = fmt::format("{}: {}, {} of {} ready {}", line.name, line.state.text, line.ready,
                                    line.total, fmt::join(line.urls, " "));
     auto& before = known[line.ns + "/" + line.name];
-    if (before != text) print(text + "\n");
+    if (before != text) print(base::printable(text) + "\n");
     before = std::move(text);
   }
 }
@@ -79,7 +80,9 @@ Task<void> show(Session& session, const Context& context, pid_t keeper, Result<v
       co_return;
     }
     if (live) {
-      screen.draw(render(*lines, wants_colour(STDOUT_FILENO)) + "Ctrl-C stops everything\n");
+      auto text = render(*lines, wants_colour(STDOUT_FILENO));
+      text += "Ctrl-C stops everything\n";
+      screen.draw(text);
     } else {
       log_changes(*lines, known);
     }
@@ -147,8 +150,8 @@ Result<void> run(const Context& context, const Options& options) {
       runtime::first(work(session, context, std::move(*objects), options.once, *limit, keeper->pid, &result),
                      until_signal(signals, &interrupted)));
   if (interrupted) result = {};
-  fmt::print(stderr, "stopping\n");
-  auto on_step = [](const std::string& step) { fmt::print(stderr, "  {}\n", step); };
+  tell("stopping\n");
+  auto on_step = [](const std::string& step) { tell(fmt::format("  {}\n", base::printable(step))); };
   auto stopped = session.reactor.block_on(stop_mesh(session.reactor, *home, on_step));
   if (result && options.once && interrupted)
     return std::unexpected(Failure{Exit::interrupted, {}, {}, {}, {}});

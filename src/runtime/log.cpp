@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "base/clock.h"
+#include "base/printable.h"
 
 namespace weft::runtime::log {
 namespace {
@@ -34,7 +35,7 @@ std::optional<Level> parse_level(std::string_view name) {
 
 void write(Level level, std::string_view room, std::string_view text) {
   const auto line = fmt::format("{} {} {}: {}\n", base::format_rfc3339_micro(base::system_clock().wall()),
-                                word(level), room, text);
+                                word(level), room, base::printable(text));
   // One call, so that the lines of several threads do not mix: stderr has no buffer.
   std::fwrite(line.data(), 1, line.size(), stderr);
 }

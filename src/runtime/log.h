@@ -16,7 +16,8 @@ void set_level(Level level);
 Level level();
 std::optional<Level> parse_level(std::string_view name);
 
-/// `room` is the part that speaks ("proxy", "reconcile").
+/// `room` is the part that speaks ("proxy", "reconcile"). What `text` quotes cannot end the line nor act on a
+/// terminal (base::printable).
 void write(Level level, std::string_view room, std::string_view text);
 
 template <class... Args>
