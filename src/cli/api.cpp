@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "cli/objects.h"
+#include "message/authority.h"
 #include "message/syntax.h"
 
 namespace weft::cli {
@@ -70,6 +71,27 @@ std::string mend_of(int status, const Json& body) {
 
 }  // namespace
 
+std::string rest_path(const model::Kind& kind, std::string_view ns, std::string_view name,
+                      std::string_view below) {
+  std::string path = kind.group().empty() ? "/api/" : "/apis/";
+  path += kind.api_version;
+  if (kind.namespaced && !ns.empty()) path += "/namespaces/" + message::percent_encode(ns);
+  path += fmt::format("/{}", kind.plural);
+  if (!name.empty()) path += "/" + message::percent_encode(name);
+  if (!below.empty()) path += fmt::format("/{}", below);
+  return path;
+}
+
+std::string with_query(std::string path,
+                       std::initializer_list<std::pair<std::string_view, std::string_view>> parameters) {
+  char separator = '?';
+  for (const auto& [name, value] : parameters) {
+    if (value.empty()) continue;
+    path += fmt::format("{}{}={}", std::exchange(separator, '&'), name, message::percent_encode(value));
+  }
+  return path;
+}
+
 Failure failure_of(const Reply& reply) {
   Failure failure;
   failure.exit = exit_of(reply.status);
@@ -85,10 +107,25 @@ Failure failure_of(const Reply& reply) {
   return failure;
 }
 
-Api::Api(runtime::Reactor& reactor, std::string socket)
+Api::Api(runtime::Reactor& reactor, std::string socket, std::optional<TimeLimit> limit)
     : reactor_(reactor),
       client_(reactor, base::Address::unix_path(std::move(socket)),
-              {.host = "weft", .max_idle = max_connections}) {}
+              {.host = "weft", .max_idle = max_connections}),
+      limit_(limit) {
+  if (limit_) limit_->end += last_words;
+}
+
+base::Duration Api::at_most(base::Duration longest) const {
+  return within_limit(limit_, reactor_.clock().now(), longest);
+}
+
+std::unexpected<Failure> Api::no_answer(const http::ClientError& error) const {
+  const bool late = at_most(request_limit) == base::Duration::zero();
+  return failure(late ? Exit::timeout : Exit::unavailable,
+                 fmt::format("no answer from the control plane{}: {}",
+                             late ? " within " + base::format_duration(limit_->total) : "", error.detail),
+                 client_.address().to_string(), "see `control-plane status` and `control-plane logs`");
+}
 
 Task<Result<Reply>> Api::call(message::Method method, std::string path, Json body, Again again) {
   http::Request request;
@@ -97,19 +134,22 @@ Task<Result<Reply>> Api::call(message::Method method, std::string path, Json bod
   if (!body.is_null()) {
     const bool patch = method == message::Method::patch;
     request.headers.add("content-type", patch ? "application/merge-patch+json" : "application/json");
-    request.body = body.dump();
+    try {
+      request.body = body.dump();
+    } catch (const Json::type_error&) {
+      co_return failure(Exit::usage, "what is to be stored has text that is not UTF-8", {},
+                        "write the values of this command line in UTF-8");
+    }
   }
-  const auto give_up = reactor_.clock().now() + patience;
+  const auto give_up = reactor_.clock().now() + at_most(patience);
   base::Duration pause = first_pause;
   for (;;) {
-    auto response = co_await client_.send(request, request_limit);
+    auto response = co_await client_.send(request, at_most(request_limit));
     if (response) co_return read_reply(std::move(*response));
-    const auto& error = response.error();
-    const bool broke = error.kind == http::ClientErrorKind::closed && again == Again::always;
-    if ((!http::had_no_effect(error.kind) && !broke) || reactor_.clock().now() > give_up) {
-      co_return failure(Exit::unavailable, fmt::format("no answer from the control plane: {}", error.detail),
-                        client_.address().to_string(), "see `control-plane status` and `control-plane logs`");
-    }
+    const auto kind = response.error().kind;
+    const bool away = kind == http::ClientErrorKind::connect_failed ||
+                      (kind == http::ClientErrorKind::closed && again == Again::always);
+    if (!away || reactor_.clock().now() >= give_up) co_return no_answer(response.error());
     co_await reactor_.sleep(pause);
     pause = std::min<base::Duration>(pause * 2, longest_pause);
   }
@@ -150,12 +190,8 @@ Task<Result<void>> Api::stream(message::Method method, std::string path,
   http::Request request;
   request.method = method;
   request.target = std::move(path);
-  auto opened = co_await client_.open(std::move(request), request_limit);
-  if (!opened) {
-    co_return failure(Exit::unavailable,
-                      fmt::format("no answer from the control plane: {}", opened.error().detail),
-                      client_.address().to_string(), "see `control-plane status`");
-  }
+  auto opened = co_await client_.open(std::move(request), at_most(request_limit));
+  if (!opened) co_return no_answer(opened.error());
   auto& response = **opened;
   std::string refusal;
   for (;;) {

@@ -2,13 +2,18 @@
 #pragma once
 
 #include <functional>
+#include <initializer_list>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/json.h"
 #include "cli/failure.h"
+#include "cli/time_limit.h"
 #include "http/client.h"
+#include "model/kinds.h"
 #include "runtime/reactor.h"
 #include "runtime/task.h"
 
@@ -24,6 +29,15 @@ struct Reply {
   bool ok() const { return status >= 200 && status < 300; }
 };
 
+/// The path of a kind's objects, or of one of them, or of what is `below` that ("log"):
+/// "/apis/apps/v1/namespaces/default/deployments/web". `ns` empty: of all namespaces. Whatever is in a name,
+/// it stays one part of the path (RFC 3986, 2.1).
+std::string rest_path(const model::Kind& kind, std::string_view ns, std::string_view name = {},
+                      std::string_view below = {});
+/// `path` with those parameters that have a value.
+std::string with_query(std::string path,
+                       std::initializer_list<std::pair<std::string_view, std::string_view>> parameters);
+
 /// A Status in words: what, where (its causes), what to do.
 Failure failure_of(const Reply& reply);
 
@@ -37,7 +51,8 @@ class Api {
   /// Connections of one command at a time.
   static constexpr std::size_t max_connections = 32;
 
-  Api(runtime::Reactor& reactor, std::string socket);
+  /// No call goes on for longer than last_words beyond `limit`.
+  Api(runtime::Reactor& reactor, std::string socket, std::optional<TimeLimit> limit = {});
 
   /// Sends and reads the answer. `body` null: none; of a PATCH it is a merge patch. Fails only if no answer
   /// can be had: a control plane that is away is waited for.
@@ -54,8 +69,13 @@ class Api {
                                      std::function<void(std::string_view)> on_bytes);
 
  private:
+  /// What one step may take.
+  base::Duration at_most(base::Duration longest) const;
+  std::unexpected<Failure> no_answer(const http::ClientError& error) const;
+
   runtime::Reactor& reactor_;
   http::Client client_;
+  std::optional<TimeLimit> limit_;
 };
 
 }  // namespace weft::cli

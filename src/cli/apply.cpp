@@ -47,8 +47,8 @@ void keep(std::vector<std::string>& all, std::vector<std::string> more) {
 
 Task<Result<Applied>> apply_one(Run& run, std::size_t index) {
   const auto target = which(run.objects[index]);
-  const std::string collection = model::rest_path(*target.kind, target.ns);
-  const std::string path = model::rest_path(*target.kind, target.ns, target.name);
+  const std::string collection = rest_path(*target.kind, target.ns);
+  const std::string path = rest_path(*target.kind, target.ns, target.name);
   const Json desired = model::with_last_applied(desired_of(run.objects[index]));
   Json live = std::move(run.live[index]);
   Result<Reply> reply;
@@ -87,6 +87,8 @@ Task<void> worker(Run& run) {
       continue;
     }
     auto failure = std::move(result.error());
+    // What is left would fail in the same way.
+    if (failure.exit == Exit::timeout) run.next = run.end;
     failure.what = fmt::format("{}: {}", which(run.objects[index]).to_string(), failure.what);
     if (const auto& source = run.objects[index].source; source && failure.where.empty()) {
       failure.where = fmt::format("{}:{}", source->file(), run.objects[index].position.line);
@@ -133,7 +135,7 @@ Json desired_of(const model::Object& object) {
   }
   if (object.source && object.source->file() != "-") {
     document["metadata"]["annotations"][std::string(model::annotation::source)] =
-        fmt::format("{}:{}", object.source->file(), object.position.line);
+        fmt::format("{}:{}", base::printable(object.source->file()), object.position.line);
   }
   return document;
 }

@@ -21,7 +21,6 @@ namespace {
 struct Options {
   std::vector<std::string> files;
   bool wait = false;
-  std::string timeout;
 };
 
 void add_files(Command command, Options& options) {
@@ -44,9 +43,9 @@ void print_report(const ApplyReport& report, Format format) {
   print(lines);
 }
 
-Result<void> apply(const Context& context, const Options& options) {
-  auto timeout = parse_timeout(options.timeout);
-  if (!timeout) return std::unexpected(std::move(timeout.error()));
+Result<void> apply(Context context, const Options& options) {
+  // Without --wait the default is no limit: what takes long is then not cut off in its middle.
+  if (!options.wait && !context.timeout_given) context.limit.reset();
   auto objects = load_valid(options.files, context, "nothing was applied");
   if (!objects) return std::unexpected(std::move(objects.error()));
   auto session = open_session(context);
@@ -65,7 +64,7 @@ Result<void> apply(const Context& context, const Options& options) {
   if (!options.wait) return {};
   std::vector<Awaited> awaited;
   for (const auto& applied : report.applied) awaited.push_back(applied.which);
-  auto ready = reactor.block_on(wait_done(reactor, api, std::move(awaited), *timeout, print_progress));
+  auto ready = reactor.block_on(wait_done(reactor, api, std::move(awaited), *context.limit, print_progress));
   if (!ready) return std::unexpected(std::move(ready.error()));
   return {};
 }
@@ -151,7 +150,7 @@ void add_apply(Command parent, Context& context) {
                  "cat web.yaml | weft apply -f -");
   add_files(command, *options);
   command.flag("--wait", options->wait, "Return when all of it is ready");
-  command.timeout(options->timeout, "60s");
+  command.timeout(context, "60s");
   command.ns(context);
   command.output(context);
   command.home(context);

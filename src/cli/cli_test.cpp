@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "cli/api.h"
 #include "cli/failure.h"
 #include "cli/objects.h"
 #include "cli/readiness.h"
@@ -18,6 +19,7 @@ namespace weft::cli {
 namespace {
 
 using base::Json;
+using namespace std::chrono_literals;
 
 TEST(Words, AreSplitAsAShellDoes) {
   using Words = std::vector<std::string>;
@@ -83,6 +85,42 @@ TEST(Targets, ReadKindsAndNames) {
   EXPECT_EQ(targets_text({"service", "web"}, "Service"), "Service/web ");
   EXPECT_EQ(targets_text({"pod/x"}, "Service"), "Pod/x ");
   EXPECT_EQ(targets_text({"servise"}), "error: did you mean service?");
+}
+
+TEST(Targets, HaveNames) {
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{""}, {"service", ""}, {"pod/"}, {"svc", "a", ""}})
+    EXPECT_TRUE(targets_text(words).starts_with("error: ")) << words.size();
+}
+
+TEST(Api, PathsOfWhateverIsNamed) {
+  const auto path = [](const char* kind, std::string_view ns, std::string_view name,
+                       std::string_view below = {}) {
+    return rest_path(*model::find_kind(kind), ns, name, below);
+  };
+  EXPECT_EQ(path("svc", "default", ""), "/api/v1/namespaces/default/services");
+  EXPECT_EQ(path("svc", "", ""), "/api/v1/services");
+  EXPECT_EQ(path("deploy", "a", "web"), "/apis/apps/v1/namespaces/a/deployments/web");
+  EXPECT_EQ(path("ns", "a", "b"), "/api/v1/namespaces/b");
+  EXPECT_EQ(path("meshconfig", "", "default"), "/apis/weft.dev/v1alpha1/meshconfigs/default");
+  EXPECT_EQ(path("pod", "a", "b-1", "log"), "/api/v1/namespaces/a/pods/b-1/log");
+  EXPECT_EQ(path("svc", "a b", "web?dryRun=All"), "/api/v1/namespaces/a%20b/services/web%3FdryRun%3DAll");
+  EXPECT_EQ(path("svc", "a", "x/../é#%2F"), "/api/v1/namespaces/a/services/x%2F..%2F%C3%A9%23%252F");
+}
+
+TEST(Api, QueriesOfWhateverIsAsked) {
+  EXPECT_EQ(with_query("/p", {}), "/p");
+  EXPECT_EQ(with_query("/p", {{"watch", "true"}, {"none", ""}, {"labelSelector", "a in (b,c)&x=1"}}),
+            "/p?watch=true&labelSelector=a%20in%20%28b%2Cc%29%26x%3D1");
+}
+
+TEST(TimeLimit, IsOfTheWhole) {
+  const auto now = base::system_clock().now();
+  EXPECT_EQ(within_limit({}, now, 20s), 20s);
+  EXPECT_EQ(within_limit(TimeLimit{5s, now + 5s}, now, 20s), 5s);
+  EXPECT_EQ(within_limit(TimeLimit{5s, now + 5s}, now + 4s, 20s), 1s);
+  EXPECT_EQ(within_limit(TimeLimit{5s, now + 5s}, now + 6s, 20s), 0s);
+  EXPECT_EQ(within_limit(TimeLimit{60s, now + 60s}, now, 20s), 20s);
 }
 
 TEST(Objects, FieldsMayBeMissing) {

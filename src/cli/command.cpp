@@ -35,6 +35,18 @@ std::string path_of(const CLI::App& app) {
   return named.empty() ? app.get_name() : app.get_name() + " " + path_of(*named.front());
 }
 
+/// Later than any command goes on, and early enough for arithmetic in nanoseconds.
+constexpr auto longest_limit = std::chrono::years(1);
+
+Result<void> run_limited(Context& context, const std::function<Result<void>()>& body) {
+  if (!context.timeout.empty()) {
+    const auto total = parse_timeout(context.timeout, "--timeout");
+    if (!total) return std::unexpected(total.error());
+    context.limit = {*total, base::system_clock().now() + std::min<base::Duration>(*total, longest_limit)};
+  }
+  return body();
+}
+
 std::vector<const CLI::App*> subcommands_of(const CLI::App& app) {
   return app.get_subcommands([](const CLI::App*) { return true; });
 }
@@ -117,6 +129,7 @@ void Command::home(Context& context) {
 
 void Command::ns(Context& context) {
   const auto take = [&context](const std::string& ns) {
+    if (ns.empty()) return;
     context.ns = ns;
     context.ns_given = true;
   };
@@ -140,16 +153,23 @@ void Command::output(Context& context) {
       ->type_name("FORMAT");
 }
 
-void Command::timeout(std::string& value, const std::string& fallback) {
-  value = fallback;
-  app_->add_option("--timeout", value, "How long to wait, such as 90s or 2m [" + fallback + "]")
+void Command::timeout(Context& context, const std::string& fallback) {
+  const auto take = [&context](const std::string& text) {
+    context.timeout = text;
+    context.timeout_given = true;
+  };
+  app_->add_option_function<std::string>(
+          "--timeout", take, "How long the command may take, such as 90s or 2m [" + fallback + "]")
       ->type_name("DURATION");
+  app_->parse_complete_callback([&context, fallback] {
+    if (!context.timeout_given) context.timeout = fallback;
+  });
 }
 
 void Command::run(Context& context, std::function<Result<void>()> body) {
   // The callbacks of subcommands run before that of their parent.
   app_->callback([&context, body = std::move(body)] {
-    if (!context.action) context.action = body;
+    if (!context.action) context.action = [&context, body] { return run_limited(context, body); };
   });
 }
 
@@ -194,11 +214,11 @@ std::vector<std::string> CommandLine::next_words(const std::vector<std::string>&
   return next;
 }
 
-Result<std::chrono::nanoseconds> parse_timeout(const std::string& text) {
+Result<std::chrono::nanoseconds> parse_timeout(const std::string& text, std::string_view flag) {
   auto duration = base::parse_duration(text);
   if (!duration) duration = base::parse_duration(text + "s");
   if (!duration || *duration < base::Duration::zero()) {
-    return failure(Exit::usage, "--timeout=" + text + " is not a duration", {},
+    return failure(Exit::usage, fmt::format("{}={} is not a duration", flag, text), {},
                    "write a number with a unit: 90s, 2m");
   }
   return *duration;

@@ -6,10 +6,13 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cli/failure.h"
+#include "cli/time_limit.h"
 
 namespace CLI {
 class App;
@@ -34,6 +37,11 @@ struct Context {
   Format format = Format::table;
   /// Whether -n was given: it must then agree with what a file says.
   bool ns_given = false;
+  /// --timeout as given, or the command's default; empty for a command without.
+  std::string timeout;
+  bool timeout_given = false;
+  /// That time limit, from when the command's body began.
+  std::optional<TimeLimit> limit;
   /// What the parsed command does.
   std::function<Result<void>()> action;
 };
@@ -76,8 +84,8 @@ class Command {
   void all_namespaces(Context& context);
   /// -o with all formats.
   void output(Context& context);
-  /// --timeout with its default ("60s"); read it with parse_timeout.
-  void timeout(std::string& value, const std::string& fallback);
+  /// --timeout with its default ("60s"): sets the context's limit.
+  void timeout(Context& context, const std::string& fallback);
 
   /// The command's body; runs after parsing.
   void run(Context& context, std::function<Result<void>()> body);
@@ -104,7 +112,7 @@ class CommandLine {
   std::unique_ptr<CLI::App> app_;
 };
 
-/// A duration such as 90s or 1m30s; a number without unit means seconds.
-Result<std::chrono::nanoseconds> parse_timeout(const std::string& text);
+/// A duration such as 90s or 1m30s; a number without unit means seconds. `flag` is whose value it is.
+Result<std::chrono::nanoseconds> parse_timeout(const std::string& text, std::string_view flag);
 
 }  // namespace weft::cli

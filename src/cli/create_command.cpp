@@ -157,7 +157,7 @@ Result<void> check(const Json& document) {
 
 Task<Result<Json>> create_one(Api& api, Json document) {
   const auto* kind = model::find_kind(text_at(document, "/kind"));
-  const std::string path = model::rest_path(*kind, namespace_of(document));
+  const std::string path = rest_path(*kind, namespace_of(document));
   auto reply = co_await api.call(Method::post, path, std::move(document), Again::only_if_unsent);
   if (!reply) co_return std::unexpected(std::move(reply.error()));
   if (!reply->ok()) co_return std::unexpected(failure_of(*reply));
@@ -167,8 +167,8 @@ Task<Result<Json>> create_one(Api& api, Json document) {
 
 /// Both or none.
 Task<Result<Pair>> create_pair(Api& api, Pair pair) {
-  const std::string path = model::rest_path(*model::find_kind("Deployment"), namespace_of(pair.deployment),
-                                            name_of(pair.deployment));
+  const std::string path =
+      rest_path(*model::find_kind("Deployment"), namespace_of(pair.deployment), name_of(pair.deployment));
   auto deployment = co_await create_one(api, std::move(pair.deployment));
   if (!deployment) co_return std::unexpected(std::move(deployment.error()));
   auto service = co_await create_one(api, std::move(pair.service));

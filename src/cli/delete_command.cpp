@@ -21,14 +21,13 @@ namespace {
 struct Options {
   std::vector<std::string> words;
   std::vector<std::string> files;
-  std::string timeout;
   bool ignore_missing = false;
 };
 
 /// Deletes in the order given; the first that fails ends it.
 Task<Result<void>> delete_all(Api& api, std::vector<Awaited> targets, bool ignore_missing) {
   for (const auto& target : targets) {
-    auto reply = co_await api.call(Method::delete_, model::rest_path(*target.kind, target.ns, target.name));
+    auto reply = co_await api.call(Method::delete_, rest_path(*target.kind, target.ns, target.name));
     if (!reply) co_return std::unexpected(std::move(reply.error()));
     if (reply->status == 404 && ignore_missing) continue;
     if (!reply->ok()) co_return std::unexpected(failure_of(*reply));
@@ -46,30 +45,29 @@ bool belongs_to(const Json& pod, const Awaited& workload) {
 
 /// Waits until no instance of the deleted workloads is left.
 Task<Result<void>> wait_gone(runtime::Reactor& reactor, Api& api, std::vector<Awaited> targets,
-                             base::Duration limit) {
+                             TimeLimit limit) {
   constexpr auto pause = std::chrono::milliseconds(20);
-  const auto give_up = reactor.clock().now() + limit;
   for (;;) {
-    auto pods = co_await api.list(model::rest_path(*model::find_kind("Pod"), ""));
+    auto pods = co_await api.list(rest_path(*model::find_kind("Pod"), ""));
     if (!pods) co_return std::unexpected(std::move(pods.error()));
     const auto left = std::ranges::count_if(*pods, [&targets](const Json& pod) {
       return std::ranges::any_of(targets, [&pod](const Awaited& target) { return belongs_to(pod, target); });
     });
     if (left == 0) co_return Result<void>();
-    if (reactor.clock().now() > give_up) {
+    if (reactor.clock().now() >= limit.end) {
       co_return failure(Exit::timeout, fmt::format("{} instances have not ended after {}", left,
-                                                   base::format_duration(limit)));
+                                                   base::format_duration(limit.total)));
     }
     co_await reactor.sleep(pause);
   }
 }
 
-Result<void> carry_out(Session& session, std::vector<Awaited> targets, const Options& options) {
-  auto limit = parse_timeout(options.timeout);
-  if (!limit) return std::unexpected(std::move(limit.error()));
+Result<void> carry_out(Session& session, std::vector<Awaited> targets, const Context& context,
+                       const Options& options) {
   auto deleted = session.reactor.block_on(delete_all(session.api, targets, options.ignore_missing));
   if (!deleted) return deleted;
-  return session.reactor.block_on(wait_gone(session.reactor, session.api, std::move(targets), *limit));
+  return session.reactor.block_on(
+      wait_gone(session.reactor, session.api, std::move(targets), *context.limit));
 }
 
 Result<std::vector<Awaited>> targets_of(const Context& context, const Options& options) {
@@ -104,7 +102,7 @@ Result<void> run(const Context& context, const Options& options) {
   if (!targets) return std::unexpected(std::move(targets.error()));
   auto session = open_session(context);
   if (!session) return std::unexpected(std::move(session.error()));
-  return carry_out(**session, std::move(*targets), options);
+  return carry_out(**session, std::move(*targets), context, options);
 }
 
 /// A service with the Deployments that no other service selects.
@@ -129,12 +127,12 @@ Result<void> run_service(const Context& context, const Options& options) {
       if (!shared) targets.push_back({model::find_kind("Deployment"), ref.ns, ref.name});
     }
   }
-  return carry_out(**session, std::move(targets), options);
+  return carry_out(**session, std::move(targets), context, options);
 }
 
 void add_common(Command command, Context& context, Options& options) {
   command.flag("--ignore-not-found", options.ignore_missing, "Not an error if it does not exist");
-  command.timeout(options.timeout, "60s");
+  command.timeout(context, "60s");
   command.ns(context);
   command.home(context);
 }

@@ -74,11 +74,11 @@ std::string head_text(const Json& object) {
 
 Task<Result<Shown>> describe(Api& api, const model::Kind* kind, std::string ns, std::string name,
                              bool colour) {
-  auto object = co_await api.get(model::rest_path(*kind, ns, name));
+  auto object = co_await api.get(rest_path(*kind, ns, name));
   if (!object) co_return std::unexpected(std::move(object.error()));
-  auto pods = co_await api.list(model::rest_path(*model::find_kind("Pod"), ns));
-  auto deployments = co_await api.list(model::rest_path(*model::find_kind("Deployment"), ns));
-  auto events = co_await api.list(model::rest_path(*model::find_kind("Event"), ns));
+  auto pods = co_await api.list(rest_path(*model::find_kind("Pod"), ns));
+  auto deployments = co_await api.list(rest_path(*model::find_kind("Deployment"), ns));
+  auto events = co_await api.list(rest_path(*model::find_kind("Event"), ns));
   if (!pods || !deployments || !events)
     co_return std::unexpected(std::move((!pods ? pods : !deployments ? deployments : events).error()));
   std::erase_if(*deployments,
@@ -116,7 +116,7 @@ Result<void> run(const Context& context, const std::vector<std::string>& words,
       named.push_back(target);
       continue;
     }
-    auto all = reactor.block_on(api.list(model::rest_path(*target.kind, context.ns)));
+    auto all = reactor.block_on(api.list(rest_path(*target.kind, context.ns)));
     if (!all) return std::unexpected(std::move(all.error()));
     for (const Json& object : *all) named.push_back({target.kind, name_of(object)});
   }

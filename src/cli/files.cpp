@@ -2,6 +2,7 @@
 #include "cli/files.h"
 
 #include <fmt/format.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -25,23 +26,52 @@ namespace weft::cli {
 
 namespace {
 
-/// All of a file, but at most one byte more than the parser takes: it then says that the text is too large.
-Result<std::string> read_file(const std::string& path) {
-  runtime::Fd opened(path == "-" ? -1 : open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  const int fd = path == "-" ? STDIN_FILENO : opened.get();
+/// After which time without a byte a person is told what is waited for.
+constexpr auto quiet_time = std::chrono::seconds(1);
+
+/// Waits until something can be read, or the file has ended; false if the limit is over before.
+bool wait_readable(int fd, const std::string& name, const Context& context, bool& told) {
+  pollfd waiting{.fd = fd, .events = POLLIN, .revents = 0};
+  for (;;) {
+    const base::Duration longest = told ? base::Duration(std::chrono::hours(1)) : base::Duration(quiet_time);
+    const auto limit = within_limit(context.limit, base::system_clock().now(), longest);
+    const auto wait = std::chrono::ceil<std::chrono::milliseconds>(limit).count();
+    const int ready = poll(&waiting, 1, static_cast<int>(wait));
+    if (ready > 0 || (ready < 0 && errno != EINTR)) return true;  // a fault shows when it is read
+    if (ready < 0) continue;
+    if (limit < longest) return false;
+    if (!std::exchange(told, true)) tell(fmt::format("waiting for {}; Ctrl-C ends it\n", name));
+  }
+}
+
+}  // namespace
+
+Result<std::string> read_text(const std::string& path, const Context& context) {
+  const bool is_input = path == "-";
+  const std::string name = is_input ? "standard input" : path;
+  // Without O_NONBLOCK a FIFO that nobody writes to would not even open.
+  runtime::Fd opened(is_input ? -1 : open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  const int fd = is_input ? STDIN_FILENO : opened.get();
   std::string text;
   std::string buffer(64 * 1024, '\0');
+  bool told = false;
   while (fd >= 0 && text.size() <= yaml::max_text_bytes) {
+    if (!wait_readable(fd, name, context, told)) {
+      return failure(Exit::timeout, fmt::format("{} did not end within {}", name,
+                                                base::format_duration(context.limit->total)));
+    }
     const auto count = read(fd, buffer.data(), buffer.size());
     if (count == 0) return text;
-    if (count < 0 && errno == EINTR) continue;
+    if (count < 0 && (errno == EINTR || errno == EAGAIN)) continue;
     if (count < 0) break;
     text.append(buffer.data(), static_cast<std::size_t>(count));
   }
   if (text.size() > yaml::max_text_bytes) return text;
-  return failure(Exit::usage, fmt::format("cannot read {}: {}", path, std::strerror(errno)), {},
+  return failure(Exit::usage, fmt::format("cannot read {}: {}", name, std::strerror(errno)), {},
                  "name a readable file, a folder, or - for standard input");
 }
+
+namespace {
 
 bool is_resource_file(const std::filesystem::directory_entry& entry) {
   const auto extension = entry.path().extension();
@@ -108,7 +138,7 @@ Result<model::Loaded> load_files(const std::vector<std::string>& paths, const Co
     auto files = files_of(path);
     if (!files) return std::unexpected(std::move(files.error()));
     for (const auto& file : *files) {
-      auto text = read_file(file);
+      auto text = read_text(file, context);
       if (!text) return std::unexpected(std::move(text.error()));
       auto loaded = model::load(std::move(*text), file, {.default_namespace = context.ns});
       std::ranges::move(loaded.objects, std::back_inserter(all.objects));

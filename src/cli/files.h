@@ -9,6 +9,11 @@
 
 namespace weft::cli {
 
+/// All of a file, or of standard input for "-", but not more than one byte beyond what yaml::parse takes: it
+/// then says that the text is too large. What has nothing to read for a while, as a FIFO without a writer or
+/// a terminal, is said on stderr; waiting for it ends with the context's limit.
+Result<std::string> read_text(const std::string& path, const Context& context);
+
 /// Reads every FILE, every *.yaml, *.yml and *.json of every DIR (sorted), or standard input for "-". The
 /// diagnostics hold all that is wrong, also the same resource in two files, and a namespace other than the
 /// one given with -n. Fails only if something cannot be read.

@@ -7,7 +7,6 @@
 #include "cli/output.h"
 #include "cli/session.h"
 #include "cli/target.h"
-#include "message/authority.h"
 
 namespace weft::cli {
 
@@ -22,10 +21,6 @@ struct Options {
   bool watch = false;
 };
 
-std::string with_selector(std::string path, const std::string& selector) {
-  return selector.empty() ? path : path + "?labelSelector=" + message::percent_encode(selector);
-}
-
 struct Found {
   const model::Kind* kind;
   std::vector<Json> objects;
@@ -37,9 +32,9 @@ Task<Result<std::vector<Found>>> fetch(Api& api, std::vector<Target> targets, st
   for (const auto& target : targets) {
     if (all.empty() || all.back().kind != target.kind) all.push_back({target.kind, {}});
     auto& objects = all.back().objects;
-    const std::string path = model::rest_path(*target.kind, ns, target.name);
+    const std::string path = rest_path(*target.kind, ns, target.name);
     if (target.name.empty()) {
-      auto list = co_await api.list(with_selector(path, selector));
+      auto list = co_await api.list(with_query(path, {{"labelSelector", selector}}));
       if (!list) co_return std::unexpected(std::move(list.error()));
       objects.insert(objects.end(), std::make_move_iterator(list->begin()),
                      std::make_move_iterator(list->end()));
@@ -76,10 +71,11 @@ void print_found(const std::vector<Found>& found, const Context& context, bool s
 /// Shows one line for every change, until interrupted.
 Result<void> watch(Session& session, const Context& context, const Target& target, const Options& options) {
   const std::string ns = context.all_namespaces ? "" : context.ns;
-  std::string path = model::rest_path(*target.kind, ns) + "?watch=true";
-  if (!options.selector.empty()) path += "&labelSelector=" + message::percent_encode(options.selector);
-  if (!target.name.empty())
-    path += "&fieldSelector=" + message::percent_encode("metadata.name=" + target.name);
+  const std::string path =
+      with_query(rest_path(*target.kind, ns),
+                 {{"watch", "true"},
+                  {"labelSelector", options.selector},
+                  {"fieldSelector", target.name.empty() ? "" : "metadata.name=" + target.name}});
   std::string rest;
   bool header = true;
   auto on_line = [&](const std::string& line) {

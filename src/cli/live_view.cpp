@@ -43,7 +43,7 @@ Json number_or_null(const std::optional<double>& value) { return value ? Json(*v
 }  // namespace
 
 Task<Result<std::vector<ServiceLine>>> LiveView::look() {
-  auto services = co_await session_.api.list(model::rest_path(*model::find_kind("Service"), ns_));
+  auto services = co_await session_.api.list(rest_path(*model::find_kind("Service"), ns_));
   if (!services) co_return std::unexpected(std::move(services.error()));
   auto samples = co_await fetch_metrics(session_.reactor, session_.home);
   const auto now = session_.reactor.clock().now();

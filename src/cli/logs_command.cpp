@@ -26,10 +26,11 @@ struct Options {
   int tail = -1;
 };
 
-std::string query_of(const Options& options) {
-  std::string query = fmt::format("?follow={}&timestamps={}", options.follow, options.timestamps);
-  if (options.tail >= 0) query += fmt::format("&tailLines={}", options.tail);
-  return query;
+std::string path_of_log(const std::string& ns, const std::string& pod, const Options& options) {
+  return with_query(rest_path(*model::find_kind("Pod"), ns, pod, "log"),
+                    {{"follow", options.follow ? "true" : ""},
+                     {"timestamps", options.timestamps ? "true" : ""},
+                     {"tailLines", options.tail >= 0 ? std::to_string(options.tail) : ""}});
 }
 
 /// The log of one instance: behind "[name] " if several are shown, and on a terminal, in whole lines.
@@ -56,10 +57,10 @@ Task<void> show_beside(Api& api, std::string path, std::string prefix, Result<vo
 /// The instances that a resource names: itself, a workload's, a service's.
 Task<Result<std::vector<Json>>> pods_of(Api& api, Target target, std::string ns) {
   const auto& pods = *model::find_kind("Pod");
-  auto object = co_await api.get(model::rest_path(*target.kind, ns, target.name));
+  auto object = co_await api.get(rest_path(*target.kind, ns, target.name));
   if (!object) co_return std::unexpected(std::move(object.error()));
   if (target.kind->kind == "Pod") co_return std::vector{std::move(*object)};
-  auto all = co_await api.list(model::rest_path(pods, ns));
+  auto all = co_await api.list(rest_path(pods, ns));
   if (!all) co_return std::unexpected(std::move(all.error()));
   std::vector<Json> found;
   for (Json& pod : *all) {
@@ -112,8 +113,7 @@ Result<void> run(const Context& context, const Options& options, bool of_mesh) {
   Result<void> result;
   std::vector<Task<void>> all;
   for (const Json& pod : *found) {
-    std::string path =
-        model::rest_path(*model::find_kind("Pod"), context.ns, name_of(pod)) + "/log" + query_of(options);
+    std::string path = path_of_log(context.ns, name_of(pod), options);
     const std::string prefix = found->size() > 1 ? fmt::format("[{}] ", name_of(pod)) : "";
     if (options.follow) {
       all.push_back(show_beside(api, std::move(path), prefix, &result));

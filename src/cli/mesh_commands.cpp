@@ -132,15 +132,14 @@ Result<void> show_status(const Context& context, const std::vector<std::string>&
   if (!targets) return std::unexpected(std::move(targets.error()));
   if (!targets->empty() && !targets->front().name.empty()) {
     auto& target = targets->front();
-    auto object =
-        session.reactor.block_on(session.api.get(model::rest_path(*target.kind, context.ns, target.name)));
+    auto object = session.reactor.block_on(session.api.get(rest_path(*target.kind, context.ns, target.name)));
     if (!object) return std::unexpected(std::move(object.error()));
     print(show({*object}, *target.kind, context, true));
     return {};
   }
   std::vector<Json> services;
   if (value_at(status, "/controlPlane/ready") == Json(true)) {
-    if (auto all = session.reactor.block_on(session.api.list(model::rest_path(kind, ""))))
+    if (auto all = session.reactor.block_on(session.api.list(rest_path(kind, ""))))
       services = std::move(*all);
   }
   if (documents) {

@@ -7,11 +7,11 @@
 #include <algorithm>
 #include <charconv>
 #include <csignal>
-#include <fstream>
 #include <thread>
 
 #include "base/random.h"
 #include "cli/commands.h"
+#include "cli/files.h"
 #include "cli/output.h"
 #include "cli/session.h"
 #include "cli/terminal.h"
@@ -42,6 +42,8 @@ constexpr auto supervisor_limit = std::chrono::seconds(10);
 /// Of the mesh's own access log, which lies on the disk of its store, twice: some 100,000 requests, of which
 /// each hop has two lines.
 constexpr std::size_t mesh_access_log_bytes = std::size_t{32} * 1024 * 1024;
+/// Reading holds up all else, signals too; a FIFO may have to wait for its writer.
+constexpr auto config_limit = std::chrono::seconds(2);
 /// The node's name on this machine, the first part of node.id.
 constexpr const char* proxy_name = "local";
 
@@ -180,10 +182,10 @@ Task<Result<void>> run_in_mesh(runtime::Reactor& reactor, runtime::Home home, Op
 }
 
 Result<snapshot::Snapshot> read_config(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return failure(Exit::usage, fmt::format("cannot read {}", path), {}, "name a readable file");
-  const std::string text{std::istreambuf_iterator<char>(file), {}};
-  auto config = snapshot::parse_config(text, path);
+  const TimeLimit limit{config_limit, base::system_clock().now() + config_limit};
+  const auto text = read_text(path, {.limit = limit});
+  if (!text) return std::unexpected(text.error());
+  auto config = snapshot::parse_config(*text, path);
   if (!config) {
     return std::unexpected(
         Failure{Exit::invalid, fmt::format("{} is not valid", path), {}, {}, std::move(config.error())});
@@ -262,7 +264,7 @@ Result<void> run(const Context& context, const Options& options) {
                      {}, "write 127.0.0.1:PORT or unix:/PATH");
     }
   }
-  const auto drain_limit = parse_timeout(options.drain_timeout);
+  const auto drain_limit = parse_timeout(options.drain_timeout, "--drain-timeout");
   if (!drain_limit) return std::unexpected(drain_limit.error());
   auto settings = proxy_options(options);
   if (!settings) return std::unexpected(std::move(settings.error()));

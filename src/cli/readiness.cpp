@@ -117,7 +117,7 @@ Task<Result<std::vector<Json>>> fetch_all(Api& api, std::vector<Awaited> awaited
   std::map<std::tuple<const model::Kind*, std::string, std::string>, Json> known;
   for (const auto& [group, count] : counts) {
     if (count < list_from) continue;
-    auto list = co_await api.list(model::rest_path(*group.first, group.second));
+    auto list = co_await api.list(rest_path(*group.first, group.second));
     if (!list) co_return std::unexpected(std::move(list.error()));
     for (Json& item : *list) {
       auto name = name_of(item);  // before the assignment, whose right side is evaluated (and moved) first
@@ -130,7 +130,7 @@ Task<Result<std::vector<Json>>> fetch_all(Api& api, std::vector<Awaited> awaited
       objects.push_back(std::move(known[{one.kind, one.ns, one.name}]));
       continue;
     }
-    auto reply = co_await api.call(message::Method::get, model::rest_path(*one.kind, one.ns, one.name));
+    auto reply = co_await api.call(message::Method::get, rest_path(*one.kind, one.ns, one.name));
     if (!reply) co_return std::unexpected(std::move(reply.error()));
     if (!reply->ok() && reply->status != 404) co_return std::unexpected(failure_of(*reply));
     objects.push_back(reply->ok() ? std::move(reply->body) : Json());
@@ -140,7 +140,7 @@ Task<Result<std::vector<Json>>> fetch_all(Api& api, std::vector<Awaited> awaited
 
 Task<std::string> failing_log(Api& api, std::string ns, std::string workload) {
   const auto* pods = model::find_kind("Pod");
-  auto list = co_await api.list(model::rest_path(*pods, ns));
+  auto list = co_await api.list(rest_path(*pods, ns));
   if (!list) co_return "";
   for (const Json& pod : *list) {
     const Json& labels = value_at(pod, "/metadata/labels");
@@ -156,7 +156,7 @@ Task<std::string> failing_log(Api& api, std::string ns, std::string workload) {
     std::string log;
     auto on_bytes = [&log](std::string_view bytes) { log += bytes; };
     const std::string path =
-        model::rest_path(*pods, ns, name_of(pod)) + fmt::format("/log?tailLines={}", log_lines);
+        with_query(rest_path(*pods, ns, name_of(pod), "log"), {{"tailLines", std::to_string(log_lines)}});
     (void)co_await api.stream(message::Method::get, path, on_bytes);
     while (log.ends_with('\n')) log.pop_back();
     if (log.empty()) co_return text + "; it has written no log";
@@ -167,12 +167,12 @@ Task<std::string> failing_log(Api& api, std::string ns, std::string workload) {
 
 namespace {
 
-Task<Failure> failure_for(Api& api, Awaited awaited, Progress progress, base::Duration limit) {
+Task<Failure> failure_for(Api& api, Awaited awaited, Progress progress, TimeLimit limit) {
   Failure failure;
   failure.exit = progress.stuck ? Exit::failed : Exit::timeout;
   failure.what = progress.stuck ? fmt::format("{}: {}", awaited.to_string(), progress.text)
                                 : fmt::format("{} is not ready after {}: {}", awaited.to_string(),
-                                              base::format_duration(limit), progress.text);
+                                              base::format_duration(limit.total), progress.text);
   failure.where = co_await failing_log(api, awaited.ns, awaited.name);
   failure.mend =
       fmt::format("`weft describe {} {}{}` shows all about it; it goes on trying until it is stopped",
@@ -183,7 +183,7 @@ Task<Failure> failure_for(Api& api, Awaited awaited, Progress progress, base::Du
 }  // namespace
 
 Task<Result<std::vector<Json>>> wait_done(runtime::Reactor& reactor, Api& api, std::vector<Awaited> awaited,
-                                          base::Duration limit, OnProgress on_progress, bool patient) {
+                                          TimeLimit limit, OnProgress on_progress, bool patient) {
   const auto start = reactor.clock().now();
   std::vector<std::string> told(awaited.size());
   std::vector<std::optional<base::MonoTime>> crashes_since(awaited.size());
@@ -207,7 +207,7 @@ Task<Result<std::vector<Json>>> wait_done(runtime::Reactor& reactor, Api& api, s
     }
     if (!missing) co_return std::move(*objects);
     const auto waited = reactor.clock().now() - start;
-    if ((missing->second.stuck && !patient) || waited >= limit) {
+    if ((missing->second.stuck && !patient) || reactor.clock().now() >= limit.end) {
       co_return std::unexpected(co_await failure_for(api, awaited[missing->first], missing->second, limit));
     }
     co_await reactor.sleep(std::clamp<base::Duration>(waited / 16, first_pause, longest_pause));

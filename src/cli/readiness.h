@@ -41,9 +41,9 @@ struct Awaited {
 using OnProgress = std::function<void(const Awaited&, const Progress&)>;
 
 /// Waits until all are done; the objects as they then are, in order. Fails with the first that is stuck, or
-/// at `limit` with what is missing. With `patient`, stuck ones are waited for too.
+/// at the limit's end with what is missing. With `patient`, stuck ones are waited for too.
 runtime::Task<Result<std::vector<base::Json>>> wait_done(runtime::Reactor& reactor, Api& api,
-                                                         std::vector<Awaited> awaited, base::Duration limit,
+                                                         std::vector<Awaited> awaited, TimeLimit limit,
                                                          OnProgress on_progress, bool patient = false);
 
 /// The objects as they are now, in order; null where one does not exist. Many of one kind cost one request.

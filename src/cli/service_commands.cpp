@@ -22,7 +22,6 @@ namespace {
 
 struct Options {
   std::string name;
-  std::string timeout;
   int replicas = 1;
 };
 
@@ -57,19 +56,17 @@ struct Work {
   std::unique_ptr<Session> session;
   ServiceGraph graph;
   std::vector<Ref> deployments;
-  base::Duration limit;
+  TimeLimit limit;
 };
 
 Result<Work> begin(const Context& context, const Options& options) {
-  auto limit = parse_timeout(options.timeout);
-  if (!limit) return std::unexpected(std::move(limit.error()));
   auto session = open_session(context);
   if (!session) return std::unexpected(std::move(session.error()));
   auto graph = (*session)->reactor.block_on(load_service_graph((*session)->api));
   if (!graph) return std::unexpected(std::move(graph.error()));
   auto deployments = graph->deployments_of(context.ns, options.name);
   if (!deployments) return std::unexpected(std::move(deployments.error()));
-  return Work{std::move(*session), std::move(*graph), std::move(*deployments), *limit};
+  return Work{std::move(*session), std::move(*graph), std::move(*deployments), *context.limit};
 }
 
 Task<Result<void>> patch_all(Api& api, std::vector<std::pair<Ref, Json>> patches) {
@@ -97,8 +94,7 @@ Result<void> change(Work& work, std::vector<std::pair<Ref, Json>> patches, const
 /// Says where a service is reached, on stdout.
 Result<void> print_addresses(Work& work, const Context& context, const std::string& name) {
   const auto* kind = model::find_kind("Service");
-  auto service =
-      work.session->reactor.block_on(work.session->api.get(model::rest_path(*kind, context.ns, name)));
+  auto service = work.session->reactor.block_on(work.session->api.get(rest_path(*kind, context.ns, name)));
   if (!service) return std::unexpected(std::move(service.error()));
   if (context.format == Format::json || context.format == Format::yaml) {
     print(show_document(*service, context.format));
@@ -193,7 +189,7 @@ struct Verb {
 Command add_verb(Command parent, Context& context, const Verb& verb, std::shared_ptr<Options> options) {
   auto command = parent.add("service", verb.description, verb.examples);
   command.option("NAME", options->name, "Name of the service", {.required = true});
-  command.timeout(options->timeout, "60s");
+  command.timeout(context, "60s");
   command.ns(context);
   command.output(context);
   command.home(context);

@@ -87,7 +87,7 @@ Task<Result<ServiceGraph>> load_service_graph(Api& api) {
   std::map<Ref, Json> objects;
   std::vector<std::vector<Json>> lists;
   for (const auto kind : {DependencyKind::service, DependencyKind::deployment, DependencyKind::job}) {
-    auto list = co_await api.list(model::rest_path(*model::find_kind(model::to_string(kind)), ""));
+    auto list = co_await api.list(rest_path(*model::find_kind(model::to_string(kind)), ""));
     if (!list) co_return std::unexpected(std::move(list.error()));
     for (const Json& object : *list) objects[{kind, namespace_of(object), name_of(object)}] = object;
     lists.push_back(std::move(*list));
@@ -100,7 +100,7 @@ Task<Result<ServiceGraph>> load_service_graph(Api& api) {
 }
 
 std::string path_of(const Ref& ref) {
-  return model::rest_path(*model::find_kind(model::to_string(ref.kind)), ref.ns, ref.name);
+  return rest_path(*model::find_kind(model::to_string(ref.kind)), ref.ns, ref.name);
 }
 
 }  // namespace weft::cli

@@ -97,11 +97,11 @@ bool has_supervisor(const runtime::Home& home) {
          runtime::HomeLock::holder(home.supervisor_lock());
 }
 
-Task<bool> is_ready(runtime::Reactor& reactor, runtime::Home home) {
+Task<bool> is_ready(runtime::Reactor& reactor, runtime::Home home, base::Duration limit) {
   http::Client client(reactor, base::Address::unix_path(home.api_socket()), {.host = "weft"});
   http::Request request;
   request.target = "/readyz";
-  auto response = co_await client.send(std::move(request), probe_limit);
+  auto response = co_await client.send(std::move(request), limit);
   co_return response && response->status == 200;
 }
 
@@ -124,23 +124,27 @@ Result<runtime::Child> start_supervisor(const runtime::Home& home, bool with_us)
 }
 
 Task<Result<void>> wait_ready(runtime::Reactor& reactor, const Context& context,
-                              std::optional<pid_t> supervisor, base::Duration limit) {
-  const auto give_up = reactor.clock().now() + limit;
+                              std::optional<pid_t> supervisor) {
+  const auto begin = reactor.clock().now();
+  const auto limit = within_limit(context.limit, begin, start_limit);
+  const auto give_up = begin + limit;
   std::optional<base::MonoTime> ended_at;
   for (;;) {
     auto home = home_of(context);
     if (!home) co_return std::unexpected(std::move(home.error()));
-    if (co_await is_ready(reactor, *home)) co_return Result<void>();
+    const auto probe = std::clamp<base::Duration>(give_up - reactor.clock().now(), probe_pause, probe_limit);
+    if (co_await is_ready(reactor, *home, probe)) co_return Result<void>();
     const auto now = reactor.clock().now();
     if (supervisor && waitpid(*supervisor, nullptr, WNOHANG) == *supervisor) {
       supervisor.reset();
       ended_at = now;
     }
-    const bool late = now > give_up;
+    const bool late = now >= give_up;
     if (late || (ended_at && now - *ended_at > rival_limit && !has_supervisor(*home))) {
       co_return failure(
-          Exit::unavailable,
-          late ? fmt::format("the control plane is not ready after {}", base::format_duration(limit))
+          limit < start_limit ? Exit::timeout : Exit::unavailable,
+          late ? fmt::format("the control plane is not ready after {}",
+                             base::format_duration(context.limit ? context.limit->total : limit))
                : std::string("the control plane could not be started"),
           fmt::format("{}:\n{}", home->own_log("supervisor"), tail_of(home->own_log("supervisor"), 8)),
           "see the log for the reason");
@@ -164,8 +168,10 @@ Task<std::optional<provider::process::SupervisorStatus>> supervisor_status(runti
 Result<std::unique_ptr<Session>> open_session(const Context& context, Absent absent) {
   auto home = home_of(context);
   if (!home) return std::unexpected(std::move(home.error()));
-  auto session = std::make_unique<Session>(*home);
-  if (session->reactor.block_on(is_ready(session->reactor, *home))) return session;
+  auto session = std::make_unique<Session>(*home, context.limit);
+  auto& reactor = session->reactor;
+  const auto probe = within_limit(context.limit, reactor.clock().now(), probe_limit);
+  if (reactor.block_on(is_ready(reactor, *home, std::max<base::Duration>(probe, last_words)))) return session;
   std::optional<pid_t> started;
   if (!has_supervisor(*home)) {
     if (absent == Absent::fail) {
@@ -176,13 +182,13 @@ Result<std::unique_ptr<Session>> open_session(const Context& context, Absent abs
     if (!child) return std::unexpected(std::move(child.error()));
     started = child->pid;
   }
-  auto ready = session->reactor.block_on(wait_ready(session->reactor, context, started, start_limit));
+  auto ready = reactor.block_on(wait_ready(reactor, context, started));
   if (!ready) return std::unexpected(std::move(ready.error()));
   // The run folder may have been made only now.
   home = home_of(context);
   if (!home) return std::unexpected(std::move(home.error()));
-  const auto told = session->reactor.block_on(
-      runtime::within(session->reactor, probe_limit, supervisor_status(session->reactor, *home)));
+  const auto told =
+      reactor.block_on(runtime::within(reactor, probe_limit, supervisor_status(reactor, *home)));
   const auto status = told && *told ? **told : provider::process::SupervisorStatus{};
   if (status.restarts > 0) {
     tell(fmt::format("waited for the mesh: its supervisor ended ({}) and was started again\n", status.last_end));
@@ -190,7 +196,7 @@ Result<std::unique_ptr<Session>> open_session(const Context& context, Absent abs
     tell(fmt::format("started a local control plane (state in {}); stop it with `control-plane stop`\n",
                      home->state()));
   }
-  return std::make_unique<Session>(*home);
+  return std::make_unique<Session>(*home, context.limit);
 }
 
 std::string tail_of(const std::string& path, std::size_t lines) {

@@ -27,23 +27,24 @@ bool has_supervisor(const runtime::Home& home);
 /// there is none.
 runtime::Task<std::optional<provider::process::SupervisorStatus>> supervisor_status(runtime::Reactor& reactor,
                                                                                     runtime::Home home);
-/// Whether the control plane of that home answers and is ready.
-runtime::Task<bool> is_ready(runtime::Reactor& reactor, runtime::Home home);
+/// Whether the control plane of that home says within `limit` that it is ready.
+runtime::Task<bool> is_ready(runtime::Reactor& reactor, runtime::Home home, base::Duration limit);
 
 /// Starts `weft keep`, which starts `weft supervise`, with their output in the home's log. `with_us`: they
 /// end when this process does.
 Result<runtime::Child> start_supervisor(const runtime::Home& home, bool with_us);
 /// Waits until the control plane is ready; fails when `supervisor` (if given) has ended and no other serves
-/// the home.
+/// the home, and when `start_limit` or the context's limit is over.
 runtime::Task<Result<void>> wait_ready(runtime::Reactor& reactor, const Context& context,
-                                       std::optional<pid_t> supervisor, base::Duration limit);
+                                       std::optional<pid_t> supervisor);
 
 struct Session {
   runtime::Reactor reactor;
   runtime::Home home;
   Api api;
 
-  explicit Session(runtime::Home where) : home(std::move(where)), api(reactor, home.api_socket()) {}
+  explicit Session(runtime::Home where, std::optional<TimeLimit> limit = {})
+      : home(std::move(where)), api(reactor, home.api_socket(), limit) {}
 };
 
 /// What a command does when no control plane runs.

@@ -26,6 +26,8 @@ Result<std::vector<Target>> parse_targets(const std::vector<std::string>& words,
   std::vector<Target> targets;
   std::vector<const model::Kind*> kinds;
   for (const auto& word : words) {
+    if (word.empty() || word.ends_with('/'))
+      return failure(Exit::usage, "a name is empty", {}, "leave it out to mean all, where that is possible");
     if (const auto slash = word.find('/'); slash != std::string::npos) {
       auto named = parse_kind(word.substr(0, slash));
       if (!named) return std::unexpected(std::move(named.error()));

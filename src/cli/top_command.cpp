@@ -22,7 +22,7 @@ runtime::Task<void> pause(runtime::Reactor& reactor, base::Duration duration) {
 }
 
 Result<void> run(const Context& context, const Options& options) {
-  auto interval = parse_timeout(options.interval);
+  auto interval = parse_timeout(options.interval, "--interval");
   if (!interval) return std::unexpected(std::move(interval.error()));
   auto session = open_session(context, Absent::fail);
   if (!session) return std::unexpected(std::move(session.error()));

@@ -27,14 +27,12 @@ using runtime::Task;
 
 namespace {
 
-constexpr auto start_limit = std::chrono::seconds(20);
 constexpr auto look_every = std::chrono::seconds(1);
 constexpr int rounds = 4;
 
 struct Options {
   std::vector<std::string> files;
   bool once = false;
-  std::string timeout;
 };
 
 /// Redraws in place: as many lines up as were drawn before.
@@ -71,7 +69,7 @@ Task<void> show(Session& session, const Context& context, pid_t keeper, Result<v
   for (;;) {
     auto lines = co_await view.look();
     if (!lines && lines.error().exit == Exit::unavailable) {
-      *result = co_await wait_ready(session.reactor, context, keeper, start_limit);
+      *result = co_await wait_ready(session.reactor, context, keeper);
       if (!*result) co_return;
       continue;
     }
@@ -90,7 +88,7 @@ Task<void> show(Session& session, const Context& context, pid_t keeper, Result<v
   }
 }
 
-Task<Result<void>> prove(Session& session, std::vector<Applied> applied, base::Duration limit) {
+Task<Result<void>> prove(Session& session, std::vector<Applied> applied, TimeLimit limit) {
   std::vector<Awaited> awaited;
   for (const auto& one : applied) awaited.push_back(one.which);
   auto objects =
@@ -105,8 +103,8 @@ Task<Result<void>> prove(Session& session, std::vector<Applied> applied, base::D
 
 /// From an empty mesh to what the files say, and then whatever was asked for.
 Task<void> work(Session& session, const Context& context, std::vector<model::Object> objects, bool once,
-                base::Duration limit, pid_t keeper, Result<void>* result) {
-  *result = co_await wait_ready(session.reactor, context, keeper, start_limit);
+                pid_t keeper, Result<void>* result) {
+  *result = co_await wait_ready(session.reactor, context, keeper);
   if (!*result) co_return;
   auto report = co_await apply_all(session.api, std::move(objects));
   for (const auto& [which, change, object] : report.applied) {
@@ -116,7 +114,13 @@ Task<void> work(Session& session, const Context& context, std::vector<model::Obj
   if (!report.failures.empty()) {
     *result = std::unexpected(std::move(report.failures.front()));
   } else if (once) {
-    *result = co_await prove(session, std::move(report.applied), limit);
+    auto& reactor = session.reactor;
+    const auto left = context.limit->end + last_words - reactor.clock().now();
+    auto proven =
+        co_await runtime::within(reactor, left, prove(session, std::move(report.applied), *context.limit));
+    *result = proven ? std::move(*proven)
+                     : failure(Exit::timeout, fmt::format("the proof did not end within {}",
+                                                          base::format_duration(context.limit->total)));
   } else {
     co_await show(session, context, keeper, result);
   }
@@ -127,9 +131,8 @@ Task<void> until_signal(runtime::Signals& signals, bool* interrupted) {
   *interrupted = true;
 }
 
-Result<void> run(const Context& context, const Options& options) {
-  auto limit = parse_timeout(options.timeout);
-  if (!limit) return std::unexpected(std::move(limit.error()));
+Result<void> run(Context context, const Options& options) {
+  if (!options.once) context.limit.reset();  // it goes on until Ctrl-C
   auto objects = load_valid(options.files, context, "nothing was started");
   if (!objects) return std::unexpected(std::move(objects.error()));
   auto home = home_of(context);
@@ -142,12 +145,12 @@ Result<void> run(const Context& context, const Options& options) {
   }
   auto keeper = start_supervisor(*home, true);
   if (!keeper) return std::unexpected(std::move(keeper.error()));
-  Session session(*home);
+  Session session(*home, context.limit);
   runtime::Signals signals(session.reactor, {SIGINT, SIGTERM, SIGHUP});
   Result<void> result;
   bool interrupted = false;
   session.reactor.block_on(
-      runtime::first(work(session, context, std::move(*objects), options.once, *limit, keeper->pid, &result),
+      runtime::first(work(session, context, std::move(*objects), options.once, keeper->pid, &result),
                      until_signal(signals, &interrupted)));
   if (interrupted) result = {};
   tell("stopping\n");
@@ -173,7 +176,7 @@ void add_up(Command parent, Context& context) {
       "--once", options->once,
       "Wait until all is ready, send requests through every service, check that every hop counted them, "
       "stop everything; exit code 0 only if all of it is right");
-  command.timeout(options->timeout, "120s");
+  command.timeout(context, "120s");
   command.ns(context);
   command.home(context);
   command.run(context, [&context, options] { return run(context, *options); });

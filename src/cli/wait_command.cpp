@@ -21,7 +21,6 @@ constexpr auto pause = std::chrono::milliseconds(20);
 struct Options {
   std::vector<std::string> words;
   std::string what = "ready";
-  std::string timeout;
 };
 
 /// --for: what holds for an object (null: it does not exist).
@@ -52,21 +51,20 @@ Result<Goal> parse_goal(const std::string& text) {
 }
 
 Task<Result<void>> wait_for(runtime::Reactor& reactor, Api& api, std::vector<Awaited> awaited, Goal goal,
-                            base::Duration limit, std::string what) {
-  const auto give_up = reactor.clock().now() + limit;
+                            TimeLimit limit, std::string what) {
   for (;;) {
     auto objects = co_await fetch_all(api, awaited);
     if (!objects) co_return std::unexpected(std::move(objects.error()));
     const auto missing =
         std::ranges::find_if(*objects, [&goal](const Json& object) { return !goal.holds(object); });
     if (missing == objects->end()) co_return Result<void>();
-    if (reactor.clock().now() > give_up) {
+    if (reactor.clock().now() >= limit.end) {
       const auto& which = awaited[static_cast<std::size_t>(missing - objects->begin())];
-      co_return failure(
-          Exit::timeout,
-          fmt::format("waited {} for {} in vain: {}", base::format_duration(limit), which.to_string(), what),
-          missing->is_null() ? "it does not exist" : progress_of(*missing).text,
-          fmt::format("weft describe {} {}", which.kind->singular, which.name));
+      co_return failure(Exit::timeout,
+                        fmt::format("waited {} for {} in vain: {}", base::format_duration(limit.total),
+                                    which.to_string(), what),
+                        missing->is_null() ? "it does not exist" : progress_of(*missing).text,
+                        fmt::format("weft describe {} {}", which.kind->singular, which.name));
     }
     co_await reactor.sleep(pause);
   }
@@ -75,8 +73,6 @@ Task<Result<void>> wait_for(runtime::Reactor& reactor, Api& api, std::vector<Awa
 Result<void> run(const Context& context, const Options& options) {
   auto goal = parse_goal(options.what);
   if (!goal) return std::unexpected(std::move(goal.error()));
-  auto limit = parse_timeout(options.timeout);
-  if (!limit) return std::unexpected(std::move(limit.error()));
   auto targets = parse_targets(options.words);
   if (!targets) return std::unexpected(std::move(targets.error()));
   auto session = open_session(context);
@@ -88,11 +84,11 @@ Result<void> run(const Context& context, const Options& options) {
       awaited.push_back({target.kind, context.ns, target.name});
       continue;
     }
-    auto all = reactor.block_on(api.list(model::rest_path(*target.kind, context.ns)));
+    auto all = reactor.block_on(api.list(rest_path(*target.kind, context.ns)));
     if (!all) return std::unexpected(std::move(all.error()));
     for (const Json& object : *all) awaited.push_back({target.kind, context.ns, name_of(object)});
   }
-  auto done = reactor.block_on(wait_for(reactor, api, awaited, *goal, *limit, options.what));
+  auto done = reactor.block_on(wait_for(reactor, api, awaited, *goal, *context.limit, options.what));
   if (!done) return done;
   for (const auto& one : awaited) print(fmt::format("{}: {}\n", one.to_string(), options.what));
   return {};
@@ -108,7 +104,7 @@ void add_wait(Command parent, Context& context) {
                  "weft wait pod/web-x7k2p --for delete");
   command.option("KIND", options->words, "KIND [NAME...] or KIND/NAME...", {.required = true});
   command.option("--for", options->what, "ready, delete, or condition=NAME[=VALUE] [ready]");
-  command.timeout(options->timeout, "60s");
+  command.timeout(context, "60s");
   command.ns(context);
   command.home(context);
   command.run(context, [&context, options] { return run(context, *options); });

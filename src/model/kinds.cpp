@@ -1,7 +1,5 @@
 #include "model/kinds.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <array>
 #include <cctype>
@@ -63,15 +61,6 @@ const Kind* find_kind(std::string_view group, std::string_view version, std::str
   for (const Kind& kind : registry)
     if (kind.plural == plural && kind.group() == group && kind.version() == version) return &kind;
   return nullptr;
-}
-
-std::string rest_path(const Kind& kind, std::string_view ns, std::string_view name) {
-  std::string path = kind.group().empty() ? "/api/" : "/apis/";
-  path += kind.api_version;
-  if (kind.namespaced && !ns.empty()) path += fmt::format("/namespaces/{}", ns);
-  path += fmt::format("/{}", kind.plural);
-  if (!name.empty()) path += fmt::format("/{}", name);
-  return path;
 }
 
 }  // namespace weft::model

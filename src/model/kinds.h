@@ -29,8 +29,5 @@ std::span<const Kind> kinds();
 const Kind* find_kind(std::string_view name);
 /// By the segments of a REST path; `group` is empty for /api/v1.
 const Kind* find_kind(std::string_view group, std::string_view version, std::string_view plural);
-/// The path of a kind's objects, or of one of them: "/apis/apps/v1/namespaces/default/deployments/web". `ns`
-/// empty: of all namespaces.
-std::string rest_path(const Kind& kind, std::string_view ns, std::string_view name = {});
 
 }  // namespace weft::model

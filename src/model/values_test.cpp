@@ -104,14 +104,5 @@ TEST(Kinds, AreFoundByEveryName) {
   EXPECT_EQ(find_kind("apps", "v1", "services"), nullptr);
 }
 
-TEST(Kinds, RestPaths) {
-  EXPECT_EQ(rest_path(*find_kind("svc"), "default"), "/api/v1/namespaces/default/services");
-  EXPECT_EQ(rest_path(*find_kind("svc"), ""), "/api/v1/services");
-  EXPECT_EQ(rest_path(*find_kind("deploy"), "a", "web"), "/apis/apps/v1/namespaces/a/deployments/web");
-  EXPECT_EQ(rest_path(*find_kind("ns"), "a", "b"), "/api/v1/namespaces/b");
-  EXPECT_EQ(rest_path(*find_kind("meshconfig"), "", "default"),
-            "/apis/weft.dev/v1alpha1/meshconfigs/default");
-}
-
 }  // namespace
 }  // namespace weft::model

@@ -128,6 +128,9 @@ Outcome<Route> find_route(Method method, const std::vector<std::string>& segment
   }
   const std::span<const std::string> all(segments);
   if (all.empty()) return no_such_path();
+  // No name has one: it is a path that somebody pasted together.
+  if (std::ranges::any_of(all, [](const std::string& part) { return part.find('/') != std::string::npos; }))
+    return refuse(Reason::bad_request, "the path has an encoded slash (%2F) in one of its parts");
   const bool core = all[0] == "api";
   if (!core && all[0] != "apis") return no_such_path();
   // /api/{version}/... and /apis/{group}/{version}/...; what is shorter is discovery.

@@ -43,7 +43,7 @@ enum class Page : std::uint8_t { version, health, ready, status, shutdown };
 using Route = std::variant<ObjectRoute, LogRoute, DiscoveryRoute, Page>;
 
 /// `segments` are the decoded parts of the path; `watch` is whether the query asks for one. Errors:
-/// not_found, method_not_allowed.
+/// not_found, method_not_allowed, bad_request for a part with a slash in it.
 Outcome<Route> find_route(message::Method method, const std::vector<std::string>& segments, bool watch);
 
 }  // namespace weft::control::api

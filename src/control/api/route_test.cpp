@@ -90,6 +90,14 @@ TEST(Route, FindsWhatIsAskedFor) {
   EXPECT_EQ(describe(find_route(Method::get, split("/api/v1/services"), true)), "watch Service /");
 }
 
+TEST(Route, RefusesAnEncodedSlash) {
+  for (const std::vector<std::string>& segments :
+       {std::vector<std::string>{"api", "v1", "namespaces", "default", "services", "a/b"},
+        {"api", "v1", "namespaces", "default/services", "web"},
+        {"api", "v1", "namespaces", "default", "pods", "x/log"}})
+    EXPECT_EQ(describe(find_route(Method::get, segments, false)), "BadRequest ");
+}
+
 TEST(Route, RefusesTheRest) {
   const std::vector<Case> cases{
       {Method::get, "/", "NotFound "},
