@@ -237,6 +237,7 @@ DependencyGraph::DependencyGraph(std::span<const Service* const> services,
     workloads_.push_back(std::move(workload));
   }
   gates_.resize(workloads_.size());
+  dependents_.resize(workloads_.size());
   for (std::size_t i = 0; i < drafts.size(); ++i) {
     const Draft& draft = drafts[i];
     for (std::size_t entry = 0; entry < draft.entries->size(); ++entry)
@@ -248,6 +249,7 @@ DependencyGraph::DependencyGraph(std::span<const Service* const> services,
                        service);
     std::ranges::sort(gates_[i]);
     gates_[i].erase(std::ranges::unique(gates_[i]).begin(), gates_[i].end());
+    for (std::size_t to : gates_[i]) dependents_[to].push_back(i);
   }
   find_cycles(services);
 }
@@ -315,8 +317,8 @@ void DependencyGraph::find_cycles(std::span<const Service* const> services) {
     for (const Dependency& dependency : workloads_[i].dependencies) {
       bool names_itself =
           !dependency.optional &&
-          dependency.target.to_string() ==
-              fmt::format("{} {}/{}", dependency.origin.kind, dependency.origin.ns, dependency.origin.name);
+          dependency.target.name == dependency.origin.name && dependency.target.ns == dependency.origin.ns &&
+          to_string(dependency.target.kind) == dependency.origin.kind;
       if (names_itself) arrows[i].push_back({i, &dependency.target, &dependency.origin});
       if (dependency.gates) add(i, dependency.target, dependency.origin);
     }
@@ -346,9 +348,9 @@ std::optional<std::size_t> DependencyGraph::find(const Ref& workload) const {
   return static_cast<std::size_t>(at - workloads_.begin());
 }
 
-std::vector<std::size_t> DependencyGraph::behind(const Ref& ref) const {
+std::span<const std::size_t> DependencyGraph::behind(const Ref& ref) const {
   auto at = behind_.find(ref);
-  return at == behind_.end() ? std::vector<std::size_t>{} : at->second;
+  return at == behind_.end() ? std::span<const std::size_t>() : at->second;
 }
 
 bool DependencyGraph::exists(const Ref& ref) const { return behind_.contains(ref); }
@@ -389,13 +391,6 @@ std::vector<std::size_t> DependencyGraph::closure(std::size_t workload) const {
       if (seen.insert(to).second) open.push_back(to);
   }
   return {seen.begin(), seen.end()};
-}
-
-std::vector<std::size_t> DependencyGraph::dependents(std::size_t workload) const {
-  std::vector<std::size_t> found;
-  for (std::size_t i = 0; i < gates_.size(); ++i)
-    if (std::ranges::binary_search(gates_[i], workload)) found.push_back(i);
-  return found;
 }
 
 }  // namespace weft::model

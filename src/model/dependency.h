@@ -73,7 +73,7 @@ class DependencyGraph {
   const std::vector<Workload>& workloads() const { return workloads_; }
   std::optional<std::size_t> find(const Ref& workload) const;
   /// Indices of the workloads that a Service selects, a Deployment or Job itself; empty if it does not exist.
-  std::vector<std::size_t> behind(const Ref& ref) const;
+  std::span<const std::size_t> behind(const Ref& ref) const;
   bool exists(const Ref& ref) const;
 
   /// Workloads that may start together, the first layer first; every workload is in exactly one. Only entries
@@ -91,7 +91,7 @@ class DependencyGraph {
   /// All that `workload` waits for, directly or not (without itself unless it is in a cycle), sorted.
   std::vector<std::size_t> closure(std::size_t workload) const;
   /// Those that wait for `workload` directly, sorted.
-  std::vector<std::size_t> dependents(std::size_t workload) const;
+  std::span<const std::size_t> dependents(std::size_t workload) const { return dependents_[workload]; }
 
  private:
   void add_dependency(std::size_t workload, const DependsOn& entry, base::Origin origin,
@@ -100,7 +100,8 @@ class DependencyGraph {
 
   std::vector<Workload> workloads_;
   std::map<Ref, std::vector<std::size_t>> behind_;
-  std::vector<std::vector<std::size_t>> gates_;  // for each workload, those it waits for, sorted
+  std::vector<std::vector<std::size_t>> gates_;       // for each workload, those it waits for, sorted
+  std::vector<std::vector<std::size_t>> dependents_;  // the same arrows, the other way, sorted
   std::vector<Cycle> cycles_;
   std::vector<std::optional<std::size_t>> blocked_by_;  // for each workload, an index into cycles_
 };

@@ -59,7 +59,7 @@ struct Mesh {
   DependencyGraph graph() const { return {services, deployments, jobs}; }
 };
 
-std::string names(const DependencyGraph& graph, const std::vector<std::size_t>& indices) {
+std::string names(const DependencyGraph& graph, std::span<const std::size_t> indices) {
   std::string text;
   for (std::size_t index : indices) text += (text.empty() ? "" : " ") + graph.workloads()[index].ref.name;
   return text;

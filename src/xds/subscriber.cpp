@@ -38,7 +38,7 @@ void Subscriber::subscribe(Interest& interest, const Request& request) {
   // Most requests are bare answers.
   if (!is_first && request.resource_names_subscribe().empty() && request.resource_names_unsubscribe().empty())
     return;
-  is_served_ = false;
+  step_ = 0;
   for (const auto& name : request.resource_names_subscribe()) {
     if (name == wildcard) {
       interest.is_wildcard = true;
@@ -80,16 +80,16 @@ std::optional<Subscriber::Response> Subscriber::next(const InventoryPtr& latest)
   if (auto response = due()) return response;
   if (!unanswered_.empty() || !latest || target_ == latest) return std::nullopt;
   target_ = latest;
-  is_served_ = false;
+  step_ = 0;
   return due();
 }
 
 std::optional<Subscriber::Response> Subscriber::due() {
-  if (!target_ || is_served_) return std::nullopt;
-  for (const auto& step : steps) {
+  if (!target_) return std::nullopt;
+  for (; step_ < steps.size(); ++step_) {
+    const auto& step = steps[step_];
     if (auto response = respond(step.type, step.additions, step.removals)) return response;
   }
-  is_served_ = true;
   return std::nullopt;
 }
 

@@ -64,8 +64,8 @@ class Subscriber {
 
   std::array<Interest, type_count> interests_;
   InventoryPtr target_;
-  /// Nothing is due for `target_`, and nothing was asked for since.
-  bool is_served_ = true;
+  /// The step that is next for `target_`: those before it have nothing to send until something is asked for.
+  std::size_t step_ = 0;
   std::set<std::string> unanswered_;
   bool batch_refused_ = false;
   std::optional<std::string> refusal_;

@@ -20,6 +20,7 @@ struct Mesh {
   std::map<model::Ref, std::vector<const Instance*>> instances;  // by workload
   /// By cluster name: made once, copied into every context that calls the service.
   std::map<std::string, Cluster> clusters;
+  std::map<model::Ref, std::string_view> accounts;
   std::chrono::milliseconds timeout;
   snapshot::LoadBalancing load_balancing;
 };
@@ -109,7 +110,7 @@ void make_clusters(Mesh& mesh) {
   }
 }
 
-void add_edge(const Mesh& mesh, Snapshot& to, std::set<std::string, std::less<>>& wanted) {
+void add_edge(const Mesh& mesh, Snapshot& to, Wanted& wanted) {
   for (const auto* service : mesh.input.services) {
     const auto& meta = service->metadata;
     for (std::size_t i = 0; i < service->spec.ports.size(); ++i) {
@@ -130,7 +131,7 @@ void add_edge(const Mesh& mesh, Snapshot& to, std::set<std::string, std::less<>>
         }
         add_listener(to, std::move(listener), name, mesh.timeout);
       }
-      wanted.insert(std::move(key));
+      wanted.emplace(std::move(key), ref_of(*service));
     }
   }
 }
@@ -138,7 +139,7 @@ void add_edge(const Mesh& mesh, Snapshot& to, std::set<std::string, std::less<>>
 /// The ways to one dependency: a listener and a cluster for each of its ports, or one that answers 503 while
 /// it does not exist.
 void add_dependency(const Mesh& mesh, const model::Ref& caller, const model::Dependency& dependency,
-                    Snapshot* to, std::set<std::string, std::less<>>& wanted) {
+                    Snapshot* to, Wanted& wanted) {
   const auto found = mesh.services.find(dependency.target);
   static const std::vector<model::ServicePort> unknown_port{model::ServicePort{}};
   const auto& ports = found == mesh.services.end() || found->second->spec.ports.empty()
@@ -147,7 +148,7 @@ void add_dependency(const Mesh& mesh, const model::Ref& caller, const model::Dep
   for (std::size_t i = 0; i < ports.size(); ++i) {
     const auto& target = dependency.target;
     const auto key = outbound_key(caller, target, i == 0 ? std::nullopt : std::optional(ports[i].port));
-    wanted.insert(key);
+    wanted.emplace(key, caller);
     if (!to) continue;
     const auto cluster = cluster_name(target.ns, target.name, ports[i].port);
     const auto known = mesh.clusters.find(cluster);
@@ -246,18 +247,18 @@ void make_unique(std::vector<T>& list) {
   list.erase(rest.begin(), rest.end());
 }
 
-std::string service_account(const Input& input, const model::Ref& workload) {
-  const auto find = [&](const auto& list) -> const std::string* {
-    for (const auto* item : list) {
-      if (item->metadata.name == workload.name && item->metadata.ns == workload.ns) {
-        return &item->spec.pod_template.spec.service_account_name;
-      }
-    }
-    return nullptr;
-  };
-  const auto* account =
-      workload.kind == model::DependencyKind::deployment ? find(input.deployments) : find(input.jobs);
-  return account && !account->empty() ? *account : workload.name;
+/// The accounts that the workloads of a list name themselves.
+void note_accounts(Mesh& mesh, model::DependencyKind kind, const auto& workloads) {
+  for (const auto* workload : workloads) {
+    const auto& account = workload->spec.pod_template.spec.service_account_name;
+    if (account.empty()) continue;
+    mesh.accounts.emplace(model::Ref{kind, workload->metadata.ns, workload->metadata.name}, account);
+  }
+}
+
+std::string service_account(const Mesh& mesh, const model::Ref& workload) {
+  const auto named = mesh.accounts.find(workload);
+  return named == mesh.accounts.end() ? workload.name : std::string(named->second);
 }
 
 std::string identity(const Input& input, std::string_view ns, std::string_view account) {
@@ -269,12 +270,15 @@ Mesh prepare(const Input& input) {
             .services = {},
             .instances = {},
             .clusters = {},
+            .accounts = {},
             .timeout = std::chrono::duration_cast<std::chrono::milliseconds>(input.mesh.request_timeout),
             .load_balancing = input.mesh.load_balancing == model::LoadBalancing::round_robin
                                   ? snapshot::LoadBalancing::round_robin
                                   : snapshot::LoadBalancing::least_request};
   for (const auto* service : input.services) mesh.services.emplace(ref_of(*service), service);
   for (const auto& instance : input.instances) mesh.instances[instance.workload].push_back(&instance);
+  note_accounts(mesh, model::DependencyKind::deployment, input.deployments);
+  note_accounts(mesh, model::DependencyKind::job, input.jobs);
   make_clusters(mesh);
   return mesh;
 }
@@ -297,7 +301,7 @@ Output compile(const Input& input) {
     if (input.active.contains(i)) {
       to = &contexts[context_of(workload.ref)];
       if (to->identity.empty()) {
-        to->identity = identity(input, workload.ref.ns, service_account(input, workload.ref));
+        to->identity = identity(input, workload.ref.ns, service_account(mesh, workload.ref));
       }
       add_inbound(mesh, workload, *to);
       add_scope(mesh, workload.ref, *to);
@@ -311,7 +315,7 @@ Output compile(const Input& input) {
   }
   for (const auto& instance : input.instances) {
     for (const auto& bound : instance.ports) {
-      output.wanted.insert(inbound_key(instance.ns, instance.name, bound.port.number));
+      output.wanted.emplace(inbound_key(instance.ns, instance.name, bound.port.number), instance.workload);
     }
   }
 

@@ -50,12 +50,15 @@ struct Input {
   const Addresses& addresses;
 };
 
+using Wanted = std::map<std::string, model::Ref, std::less<>>;
+
 struct Output {
   /// Sorted by context; "weft-system/edge" is always among them. A Deployment and a Job of the same name
   /// share one. What has no address yet is left out.
   std::vector<snapshot::Snapshot> snapshots;
-  /// Every key for which an address is needed, whether or not it has one.
-  std::set<std::string, std::less<>> wanted;
+  /// Every key for which an address is needed, whether or not it has one, with the Service (at the edge) or
+  /// workload that needs it.
+  Wanted wanted;
 };
 
 Output compile(const Input& input);

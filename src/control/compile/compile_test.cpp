@@ -147,7 +147,7 @@ Output compile_all(const Stored& all) {
   Addresses addresses;
   const Input input{all.mesh, services, deployments, jobs, graph, active, instances, addresses};
   std::uint16_t reserved = 20'000;
-  for (const auto& key : compile(input).wanted) addresses.emplace(key, base::Address::loopback(++reserved));
+  for (const auto& [key, owner] : compile(input).wanted) addresses.emplace(key, base::Address::loopback(++reserved));
   return compile(input);
 }
 
@@ -159,7 +159,7 @@ TEST_P(Golden, Compiles) {
   std::string text;
   for (const auto& snapshot : output.snapshots) text += words(snapshot);
   text += "wanted\n";
-  for (const auto& key : output.wanted) text += "  " + key + "\n";
+  for (const auto& [key, owner] : output.wanted) text += "  " + key + "\n";
   if (std::getenv("WEFT_UPDATE_GOLDENS")) std::ofstream(base + ".golden") << text;
   EXPECT_EQ(text, read(base + ".golden"));
 }

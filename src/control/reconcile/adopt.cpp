@@ -55,7 +55,7 @@ runtime::Task<std::expected<void, std::string>> Engine::adopt() {
     if (const auto object = store_.get(key_of(ref))) restore_job(workload, *object);
     judge_job(workload);
   }
-  world_.rebuild_graph();
+  world_.refresh_graph();
   // Their addresses are known before anything is published, so that nothing is taken from the proxies.
   Addresses::Keys keys;
   for (const auto& [id, instance] : world_.instances()) {

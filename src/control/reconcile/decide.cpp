@@ -31,8 +31,12 @@ runtime::Task<bool> Engine::decide(Decision decision) {
     co_return true;
   }
   auto* workload = world_.find_workload(*decision);
-  // A rebuild that is due looks at all of them, with what the workload depends on now.
-  if (!workload || !is_adopted_ || is_rebuild_due_) co_return true;
+  if (!workload || !is_adopted_) co_return true;
+  if (is_rebuild_due_) {
+    // It is decided on with what it depends on then.
+    world_.mark(*decision);
+    co_return true;
+  }
   if (workload->job) {
     decide_job(*workload);
   } else {
@@ -105,13 +109,8 @@ void Engine::judge_job(Workload& workload) {
   } else {
     return;
   }
-  reports_.add(key_of(workload.ref));
+  touch(workload.ref);
   publisher_.request();
-  decisions_.add(workload.ref);
-  const auto node = world_.graph().find(workload.ref);
-  if (!node) return;
-  for (const auto index : world_.graph().dependents(*node))
-    decisions_.add(world_.graph().workloads()[index].ref);
 }
 
 void Engine::stop_instances(Workload& workload) {
@@ -121,8 +120,10 @@ void Engine::stop_instances(Workload& workload) {
     return other && has_process(*other) &&
            (is_going(*other) || (other->deployment && other->replicas() == 0));
   };
-  const auto* before = must_stop_before(world_.stop_edges(), workload.ref, is_leaving);
-  const bool waits = before && has_process(workload);
+  const auto* before = has_process(workload)
+                           ? must_stop_before(world_.stop_edges(), workload.ref, is_leaving)
+                           : nullptr;
+  const bool waits = before != nullptr;
   const auto stops_after = waits ? std::optional(*before) : std::nullopt;
   if (workload.stops_after != stops_after) {
     workload.stops_after = stops_after;

@@ -22,7 +22,7 @@ Engine::Engine(runtime::Reactor& reactor, store::Store& store, provider::Provide
       addresses_(provider),
       events_(reactor, store, random),
       publisher_(reactor, world_, addresses_, data_plane,
-                 [this](const Publisher::Services& services) { touch_services(services); }),
+                 [this](const Publisher::Refs& refs) { touch_services(refs); }),
       reports_(reactor, status_writers, [this](store::Key key) { return report(std::move(key)); }),
       decisions_(reactor, decisions_at_once,
                  [this](Decision decision) { return decide(std::move(decision)); }) {}

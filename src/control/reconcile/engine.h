@@ -96,8 +96,11 @@ class Engine {
   // report.cpp: status and Pods into the store.
   /// Something about an instance has changed: whoever depends on that looks again.
   void touch(const Instance& instance);
+  /// Something about a Service or a workload has changed: the same.
+  void touch(const model::Ref& ref);
   void touch_services_of(const model::Ref& workload);
-  void touch_services(const Publisher::Services& services);
+  void report_with_declarers(const model::Ref& ref);
+  void touch_services(const Publisher::Refs& refs);
   runtime::Task<bool> report(store::Key key);
   runtime::Task<bool> report_pod(store::Key key);
   runtime::Task<bool> report_slices(model::Ref service);

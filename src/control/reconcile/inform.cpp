@@ -11,7 +11,7 @@ namespace weft::control::reconcile {
 void Engine::load() {
   version_ = store_.version();
   take_in_all();
-  world_.rebuild_graph();
+  world_.refresh_graph();
 }
 
 void Engine::take_in_all() {
@@ -61,14 +61,7 @@ void Engine::ask_for_rebuild() {
 void Engine::rebuild() {
   const auto began = reactor_.clock().now();
   is_rebuild_due_ = false;
-  world_.rebuild_graph();
-  for (const auto& [ref, workload] : world_.workloads()) {
-    decisions_.add(ref);
-    if (workload.is_stored) reports_.add(key_of(ref));
-  }
-  for (const auto& [ref, entry] : world_.services()) reports_.add(key_of(ref));
-  // Also those that are gone and have left EndpointSlices.
-  for (const auto& [ref, names] : slices_) reports_.add(key_of(ref));
+  for (const auto& ref : world_.take_changes()) touch(ref);
   publisher_.request();
   const auto now = reactor_.clock().now();
   next_rebuild_ = now + (now - began) * pass_rest_factor;

@@ -258,9 +258,7 @@ runtime::Task<void> Engine::stop_process(InstancePtr self) {
   record(*self, EventType::normal, "Stopped", how);
   tell("stopped", *self);
   touch(*self);
-  const auto edges = world_.stop_edges().find(self->workload);
-  if (edges == world_.stop_edges().end()) co_return;
-  for (const auto& target : edges->second) decisions_.add(target);
+  for (const auto& target : world_.stop_edges().targets(self->workload)) decisions_.add(target);
 }
 
 }  // namespace weft::control::reconcile

@@ -1,6 +1,7 @@
 #include "control/reconcile/publisher.h"
 
 #include <algorithm>
+#include <ranges>
 
 namespace weft::control::reconcile {
 namespace {
@@ -25,7 +26,7 @@ bool is_active(const Workload& workload) {
 }
 
 Publisher::Publisher(runtime::Reactor& reactor, World& world, Addresses& addresses, DataPlane& data_plane,
-                     std::function<void(const Services&)> on_change)
+                     std::function<void(const Refs&)> on_change)
     : reactor_(reactor),
       world_(world),
       addresses_(addresses),
@@ -48,7 +49,7 @@ runtime::Task<void> Publisher::run() {
     // pass.
     co_await reactor_.sleep(base::Duration::zero());
     co_await pass();
-    if (has_all_addresses(wanted_)) {
+    if (missing(wanted_).empty()) {
       retry_ = retry_first;
     } else if (!is_retrying_) {
       scope_.spawn(request_later());
@@ -65,8 +66,12 @@ runtime::Task<void> Publisher::request_later() {
   request();
 }
 
-bool Publisher::has_all_addresses(const Addresses::Keys& keys) const {
-  return std::ranges::all_of(keys, [&](const auto& key) { return addresses_.known().contains(key); });
+compile::Wanted Publisher::missing(const compile::Wanted& wanted) const {
+  compile::Wanted found;
+  for (const auto& entry : wanted) {
+    if (!addresses_.known().contains(entry.first)) found.insert(entry);
+  }
+  return found;
 }
 
 runtime::Task<void> Publisher::flush() {
@@ -100,20 +105,22 @@ runtime::Task<void> Publisher::pass() {
   auto began = reactor_.clock().now();
   is_requested_ = false;
   auto output = compile();
-  bool has_new_addresses = passes_ == 0;
-  if (!has_all_addresses(output.wanted)) {
-    (void)co_await addresses_.ensure(output.wanted);  // what fails is told by fault()
+  const bool is_first = passes_ == 0;
+  const auto fresh = missing(output.wanted);
+  if (!fresh.empty()) {
+    const auto keys = fresh | std::views::keys;
+    (void)co_await addresses_.ensure({keys.begin(), keys.end()});  // what fails is told by fault()
     // Without a pause from here to the end: a pass that ends has seen all that was asked for before.
     began = reactor_.clock().now();
     is_requested_ = false;
     output = compile();
-    has_new_addresses = true;
   }
-  const auto changed = publish(std::move(output));
+  auto changed = publish(std::move(output));
+  std::ranges::copy(fresh | std::views::values, std::back_inserter(changed));
   release_unwanted();
   busy_ = reactor_.clock().now() - began;
   pass_done_.pulse();
-  on_change_(has_new_addresses ? all_services() : changed);
+  on_change_(is_first ? all_services() : changed);
 }
 
 compile::Output Publisher::compile() const {
@@ -136,7 +143,7 @@ compile::Output Publisher::compile() const {
       {world_.mesh(), services, deployments, jobs, world_.graph(), active, instances, addresses_.known()});
 }
 
-Publisher::Services Publisher::publish(compile::Output output) {
+Publisher::Refs Publisher::publish(compile::Output output) {
   ++passes_;
   std::map<snapshot::ContextId, snapshot::SnapshotPtr> next;
   std::vector<snapshot::ContextId> placed;
@@ -169,8 +176,8 @@ Publisher::Services Publisher::publish(compile::Output output) {
   return services;
 }
 
-Publisher::Services Publisher::note_ready_services(const snapshot::Snapshot& edge) {
-  Services changed;
+Publisher::Refs Publisher::note_ready_services(const snapshot::Snapshot& edge) {
+  Refs changed;
   for (auto& [ref, entry] : world_.services()) {
     std::ptrdiff_t most = 0;
     for (const auto& port : entry.service->spec.ports) {
@@ -196,14 +203,14 @@ Publisher::Services Publisher::note_ready_services(const snapshot::Snapshot& edg
   return changed;
 }
 
-Publisher::Services Publisher::all_services() const {
-  Services all;
+Publisher::Refs Publisher::all_services() const {
+  Refs all;
   for (const auto& [ref, entry] : world_.services()) all.push_back(ref);
   return all;
 }
 
-Publisher::Services Publisher::ready_since(std::uint64_t pass) const {
-  Services since;
+Publisher::Refs Publisher::ready_since(std::uint64_t pass) const {
+  Refs since;
   for (const auto& [ref, entry] : world_.services()) {
     if (entry.grown_in > pass) since.push_back(ref);
   }

@@ -23,12 +23,12 @@ namespace weft::control::reconcile {
 
 class Publisher {
  public:
-  using Services = std::vector<model::Ref>;
+  using Refs = std::vector<model::Ref>;
 
-  /// `on_change` is told the Services of which something new can be said: addresses, endpoints,
-  /// acknowledgements.
+  /// `on_change` is told the Services, and the workloads of whose Services, something new can be said:
+  /// addresses, endpoints, acknowledgements.
   Publisher(runtime::Reactor& reactor, World& world, Addresses& addresses, DataPlane& data_plane,
-            std::function<void(const Services&)> on_change);
+            std::function<void(const Refs&)> on_change);
   Publisher(const Publisher&) = delete;
   Publisher& operator=(const Publisher&) = delete;
 
@@ -52,15 +52,16 @@ class Publisher {
  private:
   runtime::Task<void> pass();
   runtime::Task<void> request_later();
-  bool has_all_addresses(const Addresses::Keys& keys) const;
+  /// Those of `wanted` that have no address.
+  compile::Wanted missing(const compile::Wanted& wanted) const;
   compile::Output compile() const;
-  Services publish(compile::Output output);
+  Refs publish(compile::Output output);
   /// Notes how many ready endpoints each Service has, and since which pass; gives those for which that
   /// changed.
-  Services note_ready_services(const snapshot::Snapshot& edge);
-  Services all_services() const;
+  Refs note_ready_services(const snapshot::Snapshot& edge);
+  Refs all_services() const;
   /// Those whose endpoints came in a pass after this one.
-  Services ready_since(std::uint64_t pass) const;
+  Refs ready_since(std::uint64_t pass) const;
   void release_unwanted();
   runtime::Task<void> release(Addresses::Keys keys);
   /// Ends when the proxies have answered to all that was changed up to that pass, or drain_limit has passed.
@@ -73,7 +74,7 @@ class Publisher {
   World& world_;
   Addresses& addresses_;
   DataPlane& data_plane_;
-  std::function<void(const Services&)> on_change_;
+  std::function<void(const Refs&)> on_change_;
 
   bool is_requested_ = false;
   bool is_retrying_ = false;
@@ -85,7 +86,7 @@ class Publisher {
   std::string trouble_;
   std::map<snapshot::ContextId, snapshot::SnapshotPtr> published_;
   std::set<std::uint64_t> unsettled_;  // passes whose changes the proxies have not answered yet
-  Addresses::Keys wanted_;
+  compile::Wanted wanted_;
   Addresses::Keys releasing_;
   runtime::Event requested_;
   runtime::Event pass_done_;

@@ -21,28 +21,45 @@ store::Key pod_key(const Instance& instance) { return {"Pod", instance.ns(), ins
 }  // namespace
 
 void Engine::touch(const Instance& instance) {
-  const auto& ref = instance.workload;
   reports_.add(pod_key(instance));
-  reports_.add(key_of(ref));
-  decisions_.add(ref);
   publisher_.request();
-  touch_services_of(ref);
-  const auto node = world_.graph().find(ref);
-  if (!node) return;
-  const auto& nodes = world_.graph().workloads();
-  for (const auto dependent : world_.graph().dependents(*node)) decisions_.add(nodes[dependent].ref);
+  touch(instance.workload);
+}
+
+void Engine::touch(const model::Ref& ref) {
+  report_with_declarers(ref);
+  if (ref.kind != model::DependencyKind::service) {
+    decisions_.add(ref);
+    touch_services_of(ref);
+  }
+  const auto& graph = world_.graph();
+  for (const auto index : graph.behind(ref)) {
+    for (const auto dependent : graph.dependents(index)) decisions_.add(graph.workloads()[dependent].ref);
+  }
 }
 
 void Engine::touch_services_of(const model::Ref& workload) {
   const auto node = world_.graph().find(workload);
   if (!node) return;
   for (const auto& name : world_.graph().workloads()[*node].services) {
-    reports_.add({std::string(model::Service::kind), workload.ns, name});
+    report_with_declarers({model::DependencyKind::service, workload.ns, name});
   }
 }
 
-void Engine::touch_services(const Publisher::Services& services) {
-  for (const auto& ref : services) reports_.add(key_of(ref));
+/// A Service without workloads says itself how far what it depends on is.
+void Engine::report_with_declarers(const model::Ref& ref) {
+  reports_.add(key_of(ref));
+  for (const auto& service : world_.declarers(ref)) reports_.add(key_of(service));
+}
+
+void Engine::touch_services(const Publisher::Refs& refs) {
+  for (const auto& ref : refs) {
+    if (ref.kind == model::DependencyKind::service) {
+      reports_.add(key_of(ref));
+    } else {
+      touch_services_of(ref);
+    }
+  }
 }
 
 runtime::Task<bool> Engine::report(store::Key key) {

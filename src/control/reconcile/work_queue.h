@@ -35,7 +35,7 @@ class WorkQueue final : private runtime::Waiter {
         timer_(reactor, *this) {}
 
   void add(const Key& key) {
-    later_.erase(key);
+    forget_time(key);
     if (busy_.contains(key)) {
       again_.insert(key);
     } else if (waiting_.insert(key).second) {
@@ -49,8 +49,10 @@ class WorkQueue final : private runtime::Waiter {
     if (delay <= base::Duration::zero()) return add(key);
     if (waiting_.contains(key)) return;
     const auto at = reactor_.clock().now() + delay;
-    const auto [found, is_new] = later_.emplace(key, at);
-    if (!is_new) found->second = std::min(found->second, at);
+    if (const auto known = later_.find(key); known != later_.end() && known->second <= at) return;
+    forget_time(key);
+    later_.emplace(key, at);
+    times_.emplace(at, key);
     if (!timer_.is_set() || at < timer_.at()) timer_.set(at);
   }
 
@@ -59,16 +61,9 @@ class WorkQueue final : private runtime::Waiter {
  private:
   void wake() override {
     const auto now = reactor_.clock().now();
-    std::erase_if(later_, [&](const auto& entry) {
-      if (entry.second > now) return false;
-      if (busy_.contains(entry.first)) {
-        again_.insert(entry.first);
-      } else if (waiting_.insert(entry.first).second) {
-        order_.push_back(entry.first);
-      }
-      return true;
-    });
-    set_timer();
+    while (!times_.empty() && times_.begin()->first <= now) add(Key(times_.begin()->second));
+    timer_.cancel();
+    if (!times_.empty()) timer_.set(times_.begin()->first);
     while (!order_.empty() && busy_.size() < parallel_) {
       Key key = std::move(order_.front());
       order_.pop_front();
@@ -78,12 +73,11 @@ class WorkQueue final : private runtime::Waiter {
     }
   }
 
-  void set_timer() {
-    timer_.cancel();
-    if (later_.empty()) return;
-    auto earliest = later_.begin()->second;
-    for (const auto& [key, at] : later_) earliest = std::min(earliest, at);
-    timer_.set(earliest);
+  void forget_time(const Key& key) {
+    const auto known = later_.find(key);
+    if (known == later_.end()) return;
+    times_.erase({known->second, key});
+    later_.erase(known);
   }
 
   runtime::Task<void> handle(Key key) {
@@ -108,6 +102,7 @@ class WorkQueue final : private runtime::Waiter {
   std::set<Key> busy_;
   std::set<Key> again_;  // of busy_, those that were added meanwhile
   std::map<Key, base::MonoTime> later_;
+  std::set<std::pair<base::MonoTime, Key>> times_;  // the same, the earliest first
   std::map<Key, int> failures_;
   runtime::Soon soon_;
   runtime::Timer timer_;

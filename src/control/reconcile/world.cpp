@@ -32,6 +32,27 @@ bool differs_beyond_status(const Json& a, const Json& b) {
       [&](const char* part) { return metadata_part(a, part) != metadata_part(b, part); });
 }
 
+/// Whether the workload `index` of `now` stood in the graph before as it does now: the same Services, the same
+/// dependencies with the same workloads behind them, the same cycle.
+bool has_same_place(const model::DependencyGraph& before, const model::DependencyGraph& now,
+                    std::size_t index) {
+  const auto& node = now.workloads()[index];
+  const auto at = before.find(node.ref);
+  if (!at) return false;
+  const auto& old = before.workloads()[*at];
+  const auto is_same = [&](const model::Dependency& a, const model::Dependency& b) {
+    return a.target == b.target && a.condition == b.condition && a.optional == b.optional &&
+           a.timeout == b.timeout && a.origin == b.origin && a.exists == b.exists && a.gates == b.gates &&
+           std::ranges::equal(a.workloads, b.workloads, [&](std::size_t i, std::size_t j) {
+             return before.workloads()[i].ref == now.workloads()[j].ref;
+           });
+  };
+  const auto* cycle = before.blocked_by(*at);
+  const auto* new_cycle = now.blocked_by(index);
+  return old.services == node.services && std::ranges::equal(old.dependencies, node.dependencies, is_same) &&
+         (cycle ? cycle->to_string() : "") == (new_cycle ? new_cycle->to_string() : "");
+}
+
 std::string count(int ready, std::size_t total) {
   return fmt::format("{} of {} {} ready", ready, total, total == 1 ? "instance" : "instances");
 }
@@ -85,7 +106,7 @@ bool World::decode(const store::Key& key, const Json& object) {
   if (key.kind == model::Service::kind) {
     auto service = model::decode_as<model::Service>(object);
     if (!service) return refused(service.error());
-    services_[*ref_of(key)].service = std::make_shared<const model::Service>(std::move(*service));
+    put_service(*ref_of(key), std::move(*service));
     return true;
   }
   if (key.kind == model::MeshConfig::kind && key.name == "default") {
@@ -94,8 +115,21 @@ bool World::decode(const store::Key& key, const Json& object) {
     mesh_ = config->spec;
     return true;
   }
-  if (key.kind == model::Provider::kind) return providers_.insert(key.name).second;
-  return false;
+  if (key.kind != model::Provider::kind || !providers_.insert(key.name).second) return false;
+  for (const auto& [ref, workload] : workloads_) changed_.insert(ref);
+  return true;
+}
+
+void World::put_service(const model::Ref& ref, model::Service service) {
+  auto& known = services_[ref].service;
+  const auto& spec = service.spec;
+  is_graph_stale_ |=
+      !known || known->spec.selector != spec.selector || known->spec.depends_on != spec.depends_on;
+  declarers_.forget(ref);
+  for (const auto& entry : spec.depends_on)
+    declarers_.add(ref, {entry.kind, entry.ns.empty() ? ref.ns : entry.ns, entry.name});
+  known = std::make_shared<const model::Service>(std::move(service));
+  changed_.insert(ref);
 }
 
 template <class T>
@@ -117,6 +151,10 @@ bool World::put_workload(const model::Ref& ref, const Json& object,
     workload.instances = std::move(instances);
   }
   workload.ref = ref;
+  const auto& known = workload.*field;
+  is_graph_stale_ |= !known || known->spec.depends_on != decoded->spec.depends_on ||
+                     known->spec.pod_template.metadata.labels != decoded->spec.pod_template.metadata.labels;
+  changed_.insert(ref);
   workload.*field = std::make_shared<const T>(std::move(*decoded));
   workload.is_stored = true;
   workload.revision = base::content_hash(object.at("spec").at("template").dump()).substr(0, revision_length);
@@ -125,15 +163,20 @@ bool World::put_workload(const model::Ref& ref, const Json& object,
 
 void World::remove(const store::Key& key) {
   objects_.erase(key);
-  if (key.kind == model::Provider::kind) providers_.erase(key.name);
+  if (key.kind == model::Provider::kind && providers_.erase(key.name) > 0) {
+    for (const auto& [ref, workload] : workloads_) changed_.insert(ref);
+  }
   if (key.kind == model::MeshConfig::kind && key.name == "default") mesh_ = {};
   const auto ref = ref_of(key);
   if (!ref) return;
+  changed_.insert(*ref);
   if (ref->kind == model::DependencyKind::service) {
     services_.erase(*ref);
+    declarers_.forget(*ref);
+    is_graph_stale_ = true;
   } else if (auto* workload = find_workload(*ref)) {
     workload->is_stored = false;
-    if (workload->instances.empty()) workloads_.erase(*ref);
+    if (workload->instances.empty()) drop(*ref);
   }
 }
 
@@ -145,7 +188,20 @@ void World::forget_missing(const store::Store& store) {
   for (const auto& key : gone) remove(key);
 }
 
-void World::rebuild_graph() {
+/// A workload is gone for good.
+void World::drop(model::Ref ref) {
+  stop_edges_.forget(ref);
+  workloads_.erase(ref);
+  is_graph_stale_ = true;
+}
+
+std::set<model::Ref> World::take_changes() {
+  refresh_graph();
+  return std::exchange(changed_, {});
+}
+
+void World::refresh_graph() {
+  if (!std::exchange(is_graph_stale_, false)) return;
   std::vector<const model::Service*> services;
   std::vector<const model::Deployment*> deployments;
   std::vector<const model::Job*> jobs;
@@ -157,8 +213,11 @@ void World::rebuild_graph() {
     if (workload.deployment) deployments.push_back(workload.deployment.get());
     if (workload.job) jobs.push_back(workload.job.get());
   }
-  graph_ = std::make_unique<model::DependencyGraph>(services, deployments, jobs);
-  for (const auto& node : graph_->workloads()) {
+  const auto before =
+      std::exchange(graph_, std::make_unique<model::DependencyGraph>(services, deployments, jobs));
+  for (std::size_t i = 0; i < graph_->workloads().size(); ++i) {
+    const auto& node = graph_->workloads()[i];
+    if (!before || !has_same_place(*before, *graph_, i)) changed_.insert(node.ref);
     auto* workload = find_workload(node.ref);
     workload->dependencies.clear();
     for (const auto& dependency : node.dependencies) {
@@ -167,21 +226,14 @@ void World::rebuild_graph() {
         workload->dependencies.insert(target.ns + "/" + target.name);
       }
     }
+    if (workload->instances.empty()) stop_edges_.forget(node.ref);
+    remember_stop_edges(node);
   }
-  remember_stop_edges();
 }
 
-void World::remember_stop_edges() {
-  std::erase_if(stop_edges_, [&](const auto& edge) {
-    const auto* workload = find_workload(edge.first);
-    return !workload || workload->instances.empty();
-  });
-  const auto& nodes = graph_->workloads();
-  for (const auto& node : nodes) {
-    auto& targets = stop_edges_[node.ref];
-    for (const auto& dependency : node.dependencies) {
-      for (const auto index : dependency.workloads) targets.insert(nodes[index].ref);
-    }
+void World::remember_stop_edges(const model::Workload& node) {
+  for (const auto& dependency : node.dependencies) {
+    for (const auto index : dependency.workloads) stop_edges_.add(node.ref, graph_->workloads()[index].ref);
   }
 }
 
@@ -198,6 +250,8 @@ const Workload* World::find_workload(const model::Ref& ref) const {
 Workload& World::workload_of_orphan(const model::Ref& ref) {
   auto [at, is_new] = workloads_.try_emplace(ref);
   if (is_new) {
+    is_graph_stale_ = true;
+    changed_.insert(ref);
     at->second.ref = ref;
     at->second.is_stored = false;
     if (ref.kind == model::DependencyKind::job) {
@@ -233,10 +287,11 @@ void World::erase(const Instance& instance) {
   auto* workload = find_workload(keep->workload);
   if (!workload) return;
   std::erase(workload->instances, keep);
-  if (!workload->is_stored && workload->instances.empty()) {
-    stop_edges_.erase(keep->workload);
-    workloads_.erase(model::Ref(keep->workload));
-  }
+  if (!workload->instances.empty()) return;
+  if (!workload->is_stored) return drop(keep->workload);
+  // What it depended on once is of no account any more.
+  stop_edges_.forget(keep->workload);
+  if (const auto node = graph_->find(keep->workload)) remember_stop_edges(graph_->workloads()[*node]);
 }
 
 bool World::has_provider(const std::string& name) const {

@@ -85,8 +85,12 @@ class World {
   void remove(const store::Key& key);
   /// Takes in the deletion of all that is not in the store any more.
   void forget_missing(const store::Store& store);
-  /// Makes the graph anew from what is stored, and what each workload is told of.
-  void rebuild_graph();
+  /// Makes the graph, and what each workload is told of, anew if what it is made from has changed since.
+  void refresh_graph();
+  /// The same, and gives what is to be looked at again: all that was stored, changed, removed or marked since
+  /// the last call, and every workload whose place in the graph is another one.
+  std::set<model::Ref> take_changes();
+  void mark(const model::Ref& ref) { changed_.insert(ref); }
 
   const model::DependencyGraph& graph() const { return *graph_; }
   Workload* find_workload(const model::Ref& ref);
@@ -107,7 +111,9 @@ class World {
   bool has_provider(const std::string& name) const;
   /// Who depends on whom, as it was when their instances were started: kept for stopping, also when the
   /// declarations go first.
-  const DependsOnEdges& stop_edges() const { return stop_edges_; }
+  const StopEdges& stop_edges() const { return stop_edges_; }
+  /// The Services that declare that they depend on `target`.
+  const std::set<model::Ref>& declarers(const model::Ref& target) const { return declarers_.dependents(target); }
 
   /// How far a dependency's target is.
   TargetState state_of(const model::Ref& target) const;
@@ -117,7 +123,9 @@ class World {
   template <class T>
   bool put_workload(const model::Ref& ref, const base::Json& object,
                     std::shared_ptr<const T> Workload::* field);
-  void remember_stop_edges();
+  void put_service(const model::Ref& ref, model::Service service);
+  void drop(model::Ref ref);
+  void remember_stop_edges(const model::Workload& node);
   TargetState state_of_service(const model::Ref& target) const;
   TargetState state_of_workload(const Workload& workload) const;
 
@@ -128,7 +136,10 @@ class World {
   model::MeshConfigSpec mesh_;
   std::map<store::Key, store::Object> objects_;
   std::unique_ptr<model::DependencyGraph> graph_;
-  DependsOnEdges stop_edges_;
+  bool is_graph_stale_ = true;
+  std::set<model::Ref> changed_;  // since the last take_changes()
+  StopEdges stop_edges_;
+  StopEdges declarers_;  // of Services
 };
 
 /// What a stored object names, for the kinds that a dependency can name.
