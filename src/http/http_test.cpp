@@ -102,6 +102,7 @@ class HttpTest : public ::testing::Test {
     ServerOptions options;
     options.max_body_bytes = 100'000;
     options.max_connections = 4;
+    options.max_held_bytes = 250'000;
     return options;
   }
 
@@ -263,25 +264,88 @@ TEST_F(HttpTest, HandlerEndsWhenItsReplyCannotBeSent) {
   EXPECT_EQ(server_.connections(), 0u);
 }
 
-TEST_F(HttpTest, TooManyConnectionsAreClosed) {
-  auto path = fmt::format("/tmp/weft-http-test-{}.sock", ::getpid());
-  runtime::Acceptor acceptor(reactor_, runtime::listen_on(base::Address::unix_path(path)).value());
-  runtime::Scope scope;
-  scope.spawn([](Server* server, runtime::Acceptor* from) -> Task<void> { co_await server->serve(*from); }(
-                                                              &server_, &acceptor));
-  std::vector<std::unique_ptr<Stream>> streams;
-  for (int i = 0; i < 5; ++i) {
-    streams.push_back(
-        reactor_.block_on(runtime::connect(reactor_, base::Address::unix_path(path), seconds(5))).value());
+/// A server behind a Unix socket.
+class LimitTest : public HttpTest {
+ protected:
+  LimitTest()
+      : path_(fmt::format("/tmp/weft-http-test-{}.sock", ::getpid())),
+        acceptor_(reactor_, runtime::listen_on(base::Address::unix_path(path_)).value()) {
+    scope_.spawn([](Server* server, runtime::Acceptor* from) -> Task<void> {
+      co_await server->serve(*from);
+    }(&server_, &acceptor_));
   }
-  char byte = 0;
-  auto& last = *streams.back();
-  until([&] {
-    const auto read = last.try_read({&byte, 1});
-    return read && *read == 0;
-  });
-  EXPECT_EQ(server_.connections(), 4u);
-  ::unlink(path.c_str());
+  ~LimitTest() override { ::unlink(path_.c_str()); }
+
+  std::unique_ptr<Stream> dial(std::string_view bytes) {
+    auto stream =
+        reactor_.block_on(runtime::connect(reactor_, base::Address::unix_path(path_), seconds(5))).value();
+    put(*stream, bytes);
+    settle();
+    return stream;
+  }
+  bool is_closed(Stream& stream) {
+    char byte = 0;
+    const auto size = stream.try_read({&byte, 1});
+    return size ? *size == 0 : !size.error().would_block();
+  }
+
+  std::string path_;
+  runtime::Acceptor acceptor_;
+  runtime::Scope scope_;
+};
+
+TEST_F(LimitTest, ANewConnectionTakesThePlaceOfTheOneThatRestsLongest) {
+  std::vector<std::unique_ptr<Stream>> streams;
+  for (const auto* bytes : {"", "GET / HT", "GET /gated HTTP/1.1\r\nHost: x\r\n\r\n", ""})
+    streams.push_back(dial(bytes));
+  streams.push_back(dial(get_request("/a")));
+  EXPECT_EQ(get(*streams.back()).substr(0, 15), "HTTP/1.1 200 OK");
+  EXPECT_TRUE(is_closed(*streams[0]));
+  EXPECT_FALSE(is_closed(*streams[1]));
+  streams.push_back(dial(get_request("/b")));
+  EXPECT_TRUE(is_closed(*streams[1])) << "an unfinished head is no better";
+  EXPECT_FALSE(is_closed(*streams[2])) << "whose request runs keeps its place";
+  EXPECT_EQ(server_.stats().turned_away, 0U);
+}
+
+TEST_F(LimitTest, WhenAllAreBusyANewConnectionIsToldSo) {
+  std::vector<std::unique_ptr<Stream>> busy;
+  for (int i = 0; i < 4; ++i) busy.push_back(dial(get_request("/gated")));
+  const auto answer = get(*dial(get_request("/")));
+  EXPECT_EQ(answer.substr(0, 12), "HTTP/1.1 503") << answer;
+  EXPECT_NE(answer.find("all 4 connections are in use"), std::string::npos);
+  EXPECT_EQ(server_.stats().turned_away, 1U);
+  EXPECT_EQ(log_.started, 4);
+}
+
+TEST_F(HttpTest, WhatSlowPeersHaveItKeepIsBounded) {
+  // Of max_held_bytes = 250,000: two replies of 65,536 that nobody reads, then bodies that do not end.
+  std::vector<std::unique_ptr<Stream>> streams;
+  const auto add = [&](std::string_view head, std::size_t size) {
+    streams.push_back(connect(200'000));
+    put(*streams.back(), head);
+    put(*streams.back(), std::string(size, 'x'));
+    settle();
+  };
+  for (int i = 0; i < 2; ++i) {
+    streams.push_back(connect(1024));
+    put(*streams.back(), get_request("/flood"));
+    settle();
+  }
+  EXPECT_EQ(server_.stats().held_bytes, 2U * 65536);
+  for (int i = 0; i < 4; ++i) {
+    add("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 90001\r\n\r\n", 90'000);
+    EXPECT_LE(server_.stats().held_bytes, 250'000U);
+  }
+  EXPECT_EQ(log_.cancelled, 2) << "those who do not read go first";
+  EXPECT_EQ(server_.stats().displaced, 4U);
+  EXPECT_EQ(server_.connections(), 2U);
+  put(*streams.back(), "y");
+  settle();
+  EXPECT_NE(get(*streams.back()).find("POST / 90001"), std::string::npos) << "the newest is served";
+  streams.clear();
+  settle();
+  EXPECT_EQ(server_.stats().held_bytes, 0U);
 }
 
 TEST_F(HttpTest, StopClosesIdleOnesAndWaitsForTheRest) {

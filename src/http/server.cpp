@@ -1,5 +1,10 @@
 #include "http/server.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+
 #include "http/h1/limits.h"
 #include "http/h1/linger.h"
 #include "message/authority.h"
@@ -10,6 +15,8 @@ namespace {
 
 // How long a connection that we close waits for its peer to read our last response and close too.
 constexpr auto linger_limit = std::chrono::seconds(1);
+// Connections that are being answered 503 at one time; further ones are just closed.
+constexpr std::size_t max_turning_away = 64;
 
 runtime::Task<void> until(runtime::Event* event) { co_await event->wait(); }
 
@@ -26,15 +33,41 @@ struct Never {
 
 }  // namespace
 
-Exchange::Exchange(runtime::Reactor& reactor, runtime::Stream& stream, const ServerOptions& options,
-                   runtime::Event& stopping)
-    : stream_(stream),
-      options_(options),
-      stopping_(stopping),
-      deadline_(reactor, stream),
+class Exchange::AtPeer {
+ public:
+  AtPeer(std::list<Exchange*>& list, Exchange& exchange)
+      : list_(list), place_(list.insert(list.end(), &exchange)) {}
+  AtPeer(const AtPeer&) = delete;
+  AtPeer& operator=(const AtPeer&) = delete;
+  ~AtPeer() { list_.erase(place_); }
+
+ private:
+  std::list<Exchange*>& list_;
+  std::list<Exchange*>::iterator place_;
+};
+
+Exchange::Exchange(Server& server, runtime::Stream& stream)
+    : server_(server),
+      stream_(stream),
+      options_(server.options_),
+      deadline_(server.reactor_, stream),
       reader_(stream),
       writer_(stream),
-      gone_(reactor) {}
+      gone_(server.reactor_) {}
+
+void Exchange::hold(std::size_t bytes) {
+  held_ += bytes;
+  server_.stats_.held_bytes += bytes;
+  while (server_.stats_.held_bytes > options_.max_held_bytes && server_.displace(true, this)) {
+  }
+}
+
+void Exchange::let_go(std::size_t bytes) {
+  // Whoever was displaced has let go of all already.
+  bytes = std::min(bytes, held_);
+  held_ -= bytes;
+  server_.stats_.held_bytes -= bytes;
+}
 
 std::optional<std::string> Exchange::query(std::string_view name) const {
   for (const auto& [key, value] : query_) {
@@ -45,8 +78,10 @@ std::optional<std::string> Exchange::query(std::string_view name) const {
 
 /// The next request as a whole; false if the connection is to be closed, what is to be said having been said.
 runtime::Task<bool> Exchange::receive() {
+  const AtPeer waits(server_.receiving_, *this);
   started_ = streaming_ = bodyless_ = keep_alive_ = false;
-  body_.clear();
+  body_ = {};
+  let_go(held_);
   if (reader_.buffered().empty()) {
     deadline_.expires_after(options_.idle_limit);
     const auto size = co_await reader_.read_ahead();
@@ -97,6 +132,7 @@ runtime::Task<bool> Exchange::receive_body() {
       co_await refuse(413, "the body is too large");
       co_return false;
     }
+    hold(piece->size());
     body_.append(*piece);
   }
 }
@@ -104,18 +140,18 @@ runtime::Task<bool> Exchange::receive_body() {
 /// Answers what cannot become an exchange; the connection is closed after it.
 runtime::Task<void> Exchange::refuse(int status, std::string_view why) {
   keep_alive_ = false;
-  auto response = response_head(status, {{"content-type", "text/plain"}});
-  std::string body = std::string(why) + "\n";
-  writer_.put_head(response, h1::Framing::of_length(body.size()));
+  const auto page = options_.refusal(status, why);
+  auto response = response_head(status, {{"content-type", page.content_type}});
+  writer_.put_head(response, h1::Framing::of_length(page.body.size()));
   deadline_.expires_after(options_.write_limit);
-  co_await writer_.write(body, true);
+  co_await writer_.write(page.body, true);
 }
 
 message::ResponseHead Exchange::response_head(int status, message::Headers headers) {
   message::ResponseHead response;
   response.status = status;
   response.headers = std::move(headers);
-  if (stopping_.is_set()) keep_alive_ = false;
+  if (server_.stopping_.event.is_set()) keep_alive_ = false;
   if (!keep_alive_) {
     response.headers.set(message::FieldId::connection, "close");
     linger_ = true;
@@ -168,9 +204,12 @@ runtime::Task<void> Exchange::finish() {
 }
 
 runtime::Task<void> Exchange::settle(std::string_view piece, bool last) {
+  const AtPeer waits(server_.sending_, *this);
+  hold(piece.size());
   deadline_.expires_after(options_.write_limit);
   const auto written = co_await writer_.write(piece, last);
   deadline_.clear();
+  let_go(piece.size());
   if (!written) co_await give_up();
 }
 
@@ -198,7 +237,7 @@ runtime::Task<void> Exchange::watch_peer() {
 }
 
 Server::Server(runtime::Reactor& reactor, Handler handler, ServerOptions options)
-    : reactor_(reactor), handler_(std::move(handler)), options_(options), stopping_(reactor) {}
+    : reactor_(reactor), handler_(std::move(handler)), options_(std::move(options)), stopping_(reactor) {}
 
 runtime::Task<runtime::IoResult<void>> Server::serve(runtime::Acceptor& acceptor) {
   while (!stopping_.event.is_set()) {
@@ -206,7 +245,11 @@ runtime::Task<runtime::IoResult<void>> Server::serve(runtime::Acceptor& acceptor
     co_await runtime::first(runtime::detail::store(acceptor.accept(), &accepted), until(&stopping_.event));
     if (!accepted) break;
     if (!*accepted) co_return std::unexpected(accepted->error());
-    if (connections_.size() < options_.max_connections) serve(std::move(**accepted));
+    if (connections_.size() < options_.max_connections || displace(false, nullptr)) {
+      serve(std::move(**accepted));
+    } else if (++stats_.turned_away; connections_.size() < options_.max_connections + max_turning_away) {
+      connections_.spawn(turn_away(std::move(**accepted)));
+    }
   }
   co_return runtime::IoResult<void>{};
 }
@@ -219,9 +262,32 @@ runtime::Task<void> Server::stop(base::Duration limit) {
   connections_.cancel();
 }
 
+bool Server::displace(bool held, const Exchange* but) {
+  for (auto* waiting : {&sending_, &receiving_}) {
+    const auto found = std::ranges::find_if(*waiting, [&](const Exchange* exchange) {
+      return exchange != but && !exchange->displaced_ && (!held || exchange->held_ > 0);
+    });
+    if (found == waiting->end()) continue;
+    auto& exchange = **found;
+    exchange.displaced_ = true;
+    exchange.let_go(exchange.held_);
+    ++stats_.displaced;
+    // What it waits for ends with this, and perhaps the exchange itself.
+    exchange.stream_.fail({ENOBUFS});
+    return true;
+  }
+  return false;
+}
+
+runtime::Task<void> Server::turn_away(std::unique_ptr<runtime::Stream> stream) {
+  Exchange exchange(*this, *stream);
+  co_await exchange.refuse(503, fmt::format("all {} connections are in use", options_.max_connections));
+  if (exchange.writer_.is_done()) co_await h1::linger(reactor_, *stream, linger_limit);
+}
+
 /// One connection from its first request to its end.
 runtime::Task<void> Server::run(std::unique_ptr<runtime::Stream> stream) {
-  Exchange exchange(reactor_, *stream, options_, stopping_.event);
+  Exchange exchange(*this, *stream);
   while (!stopping_.event.is_set()) {
     std::optional<bool> received;
     co_await runtime::first(runtime::detail::store(exchange.receive(), &received), until(&stopping_.event));

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstddef>
 #include <functional>
+#include <list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -26,11 +27,26 @@
 
 namespace weft::http {
 
+/// A body and its type.
+struct Page {
+  std::string content_type;
+  std::string body;
+};
+
 struct ServerOptions {
-  /// Larger bodies are answered with 413. A whole YAML file (16 MiB at most) fits, as JSON.
+  /// Larger bodies are answered with 413.
   std::size_t max_body_bytes = 32 * 1024 * 1024;
-  /// More connections than this are closed at once.
+  /// With so many connections, a new one takes the place of the one that has waited longest for its peer; if
+  /// none waits, it is answered with 503. Below the usual limit of descriptors, with room.
   std::size_t max_connections = 1024;
+  /// Bytes of all connections' bodies that are held for slow peers: requests that are not complete, replies
+  /// that are not read. Above it whoever has kept them longest loses its connection. Some of the largest
+  /// bodies at a time, and small against the memory of any machine.
+  std::size_t max_held_bytes = 64 * 1024 * 1024;
+  /// The body of a refusal by the server itself (400, 408, 413, 431, 503 and the like).
+  std::function<Page(int status, std::string_view why)> refusal = [](int, std::string_view why) {
+    return Page{"text/plain", std::string(why) + "\n"};
+  };
   /// For a request's head and body to arrive, from its first byte.
   base::Duration request_limit = std::chrono::seconds(30);
   /// Without a request.
@@ -38,6 +54,8 @@ struct ServerOptions {
   /// For a client to take one piece of a reply.
   base::Duration write_limit = std::chrono::seconds(30);
 };
+
+class Server;
 
 /// One request and its reply. A handler calls either reply() once, or start(), write() any number of times
 /// and finish(). A handler whose client has gone is cancelled (destroyed where it waits), so nothing here
@@ -77,9 +95,15 @@ class Exchange {
 
  private:
   friend class Server;
-  Exchange(runtime::Reactor& reactor, runtime::Stream& stream, const ServerOptions& options,
-           runtime::Event& stopping);
+  Exchange(Server& server, runtime::Stream& stream);
+  ~Exchange() { let_go(held_); }
 
+  /// Lists it, for as long as it waits for its peer, at the end of a list of those that do.
+  class AtPeer;
+
+  /// That many bytes are kept for this peer, or no longer.
+  void hold(std::size_t bytes);
+  void let_go(std::size_t bytes);
   runtime::Task<bool> receive();
   runtime::Task<bool> receive_body();
   runtime::Task<void> refuse(int status, std::string_view why);
@@ -98,9 +122,9 @@ class Exchange {
     runtime::Event event;
   };
 
+  Server& server_;
   runtime::Stream& stream_;
   const ServerOptions& options_;
-  runtime::Event& stopping_;
   runtime::Deadline deadline_;
   h1::RequestReader reader_;
   h1::Writer writer_;
@@ -113,6 +137,8 @@ class Exchange {
   bool bodyless_ = false;  // the reply's body is not sent: HEAD
   bool peer_closed_ = false;
   bool linger_ = false;  // our last response said that the connection closes
+  std::size_t held_ = 0;
+  bool displaced_ = false;
   SetSoon gone_;
 };
 
@@ -138,15 +164,35 @@ class Server {
   void begin_stop() { stopping_.soon.set(); }
   std::size_t connections() const { return connections_.size(); }
 
+  struct Stats {
+    /// See ServerOptions::max_held_bytes.
+    std::size_t held_bytes = 0;
+    /// Connections that were closed in favour of others, by either limit, and those that were answered 503.
+    std::uint64_t displaced = 0;
+    std::uint64_t turned_away = 0;
+  };
+  const Stats& stats() const { return stats_; }
+
  private:
+  friend class Exchange;
+
   runtime::Task<void> run(std::unique_ptr<runtime::Stream> stream);
+  runtime::Task<void> turn_away(std::unique_ptr<runtime::Stream> stream);
+  /// Closes the connection of the exchange that has waited for its peer longest, one that sends before one
+  /// that receives; with `held`, of those for whom bytes are held. Never that of `but`. False if there is
+  /// none.
+  bool displace(bool held, const Exchange* but);
   runtime::Task<void> respond(Exchange& exchange);
 
   runtime::Reactor& reactor_;
   Handler handler_;
   ServerOptions options_;
   Exchange::SetSoon stopping_;
-  runtime::Scope connections_;
+  Stats stats_;
+  // Those that wait for their peers, the longest first: for a request to be complete, or a reply to be taken.
+  std::list<Exchange*> receiving_;
+  std::list<Exchange*> sending_;
+  runtime::Scope connections_;  // last: its tasks use all of the above
 };
 
 }  // namespace weft::http

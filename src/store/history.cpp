@@ -41,9 +41,12 @@ class HistoryWatch final : public Watch {
   std::vector<Event> take() {
     std::vector<Event> found;
     const auto& events = history_->events_;
-    auto it = std::ranges::upper_bound(events, seen_, {}, &Event::version);
+    auto it = std::ranges::upper_bound(events, seen_, {}, [](const auto& kept) { return kept.event.version; });
     for (; it != events.end(); ++it) {
-      if (kind_.empty() || it->key.kind == kind_) found.push_back(*it);
+      if (!kind_.empty() && it->event.key.kind != kind_) continue;
+      if (found.size() == watch_batch) return found;
+      found.push_back(it->event);
+      seen_ = it->event.version;
     }
     seen_ = history_->version_;
     return found;
@@ -56,13 +59,20 @@ class HistoryWatch final : public Watch {
   std::list<runtime::Readiness*>::iterator place_;
 };
 
-History::History(runtime::Reactor& reactor, std::uint64_t start, std::size_t limit)
-    : reactor_(reactor), limit_(limit), dropped_(start), version_(start) {}
+History::History(runtime::Reactor& reactor, std::uint64_t start, std::size_t limit, std::size_t max_bytes)
+    : reactor_(reactor), limit_(limit), dropped_(start), version_(start), max_bytes_(max_bytes) {}
 
 void History::append(std::vector<Event> events) {
   if (events.empty()) return;
   version_ = events.back().version;
-  std::ranges::move(events, std::back_inserter(events_));
+  for (auto& event : events) {
+    std::size_t bytes = sizeof(Kept);
+    for (const auto& object : {event.object, event.previous}) {
+      if (object) bytes += base::memory_of(*object);
+    }
+    bytes_ += bytes;
+    events_.push_back({std::move(event), bytes});
+  }
   if (std::exchange(wake_posted_, true)) return;
   reactor_.post([self = weak_from_this()] {
     if (auto history = self.lock()) history->wake_watches();
@@ -73,12 +83,14 @@ void History::wake_watches() {
   wake_posted_ = false;
   // Waking one may end any other. Who waits has seen all that was before, so the old is dropped after that
   // only.
-  const std::vector<runtime::Readiness*> waiting(watches_.begin(), watches_.end());
-  for (auto* watch : waiting) {
-    if (std::ranges::find(watches_, watch) != watches_.end()) watch->notify();
+  for (auto left = watches_.size(); left > 0 && !watches_.empty(); --left) {
+    // To the back, where new ones come too: those that were not woken yet are always in front.
+    watches_.splice(watches_.end(), watches_, watches_.begin());
+    watches_.back()->notify();
   }
-  while (events_.size() > limit_) {
-    dropped_ = events_.front().version;
+  while (events_.size() > limit_ || bytes_ > max_bytes_) {
+    dropped_ = events_.front().event.version;
+    bytes_ -= events_.front().bytes;
     events_.pop_front();
   }
 }

@@ -24,15 +24,31 @@ using snapshot::ContextId;
 
 constexpr std::string_view delta_method =
     "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources";
-/// Streams of one proxy: one for each context of a large machine, with room.
+/// Streams, of one proxy and of all together: one for each context of a large machine, with room.
 constexpr std::uint32_t max_streams = 16 * 1024;
-/// A request names the resources that the proxy has: small, so little may wait.
+/// Streams of one context, each of which remembers what it was sent: one, or one for each instance of a
+/// workload that speaks xDS itself.
+constexpr std::size_t max_streams_of_context = 32;
+/// The machine's proxy has one; workloads that speak xDS themselves have one for each instance.
+constexpr std::size_t max_connections = 128;
+/// A request names the resources that the proxy has: some ten thousand at most.
+constexpr std::size_t max_request_bytes = 4 * 1024 * 1024;
+/// Such requests that are not complete, over all streams.
+constexpr std::size_t max_unfinished_bytes = 4 * max_request_bytes;
+/// Names that all streams together ask for: some hundred thousand.
+constexpr std::size_t max_asked_bytes = 64 * 1024 * 1024;
+/// Little may wait of it to be read.
 constexpr std::uint32_t request_window = 128 * 1024;
+/// gRPC's own fields have some hundred bytes.
+constexpr std::uint32_t max_header_bytes = 8 * 1024;
 
 http::grpc::ServerOptions options() {
   http::grpc::ServerOptions options;
+  options.max_message = max_request_bytes;
+  options.max_unfinished = max_unfinished_bytes;
   options.limits.max_streams = max_streams;
   options.limits.stream_window = request_window;
+  options.limits.max_header_bytes = max_header_bytes;
   return options;
 }
 
@@ -91,7 +107,9 @@ struct Server::State final : runtime::Waiter, std::enable_shared_from_this<Serve
   Task<Status> serve(ServerCall& call);
   Task<void> read(ServerCall& call, Peer& peer, Status& status);
   Task<void> write(ServerCall& call, Peer& peer, Status& status);
-  void take(Peer& peer, const Subscriber::Request& request);
+  /// An error if the peer asks for more than is kept.
+  Status take(Peer& peer, const Subscriber::Request& request);
+  Status refuse(std::string why);
   void note_refusal(Peer& peer, const std::string& text);
   /// What `peer` may have: null if that is not known yet, an error if the context is not placed there.
   std::expected<InventoryPtr, Status> latest_for(const Peer& peer) const;
@@ -114,6 +132,8 @@ struct Server::State final : runtime::Waiter, std::enable_shared_from_this<Serve
   std::map<ContextId, std::shared_ptr<Context>> contexts;
   std::map<std::string, Proxy, std::less<>> proxies;
   std::uint64_t peer_count = 0;
+  std::size_t open_streams = 0;
+  std::size_t asked_bytes = 0;
   Counters counters;
 
   std::shared_ptr<Context> context(const ContextId& id) {
@@ -143,10 +163,13 @@ class Server::State::Present {
  public:
   Present(State& state, Peer& peer) : state_(state.shared_from_this()), peer_(peer) {
     list().push_back(&peer_);
+    ++state_->open_streams;
   }
   Present(const Present&) = delete;
   Present& operator=(const Present&) = delete;
   ~Present() {
+    --state_->open_streams;
+    state_->asked_bytes -= peer_.subscriber.asked_bytes();
     std::erase(list(), &peer_);
     std::ranges::replace(state_->dirty_peers, &peer_, nullptr);
     auto proxy = state_->proxies.find(peer_.node.proxy);
@@ -184,12 +207,17 @@ Task<Status> Server::State::serve(ServerCall& call) {
         Code::invalid_argument,
         fmt::format("node.id \"{}\" is neither PROXY nor PROXY/NAMESPACE/WORKLOAD", request.node().id())};
   }
+  const auto known = node->context ? contexts.find(*node->context) : contexts.end();
+  if (open_streams >= max_streams ||
+      (known != contexts.end() && known->second->peers.size() >= max_streams_of_context)) {
+    co_return refuse("too many streams are open");
+  }
   Peer peer{.node = std::move(*node), .number = ++peer_count};
   Present present(*this, peer);
   // Tells the proxy that it is served although there may be nothing to tell it.
   call.start();
-  take(peer, request);
-  Status status;
+  Status status = take(peer, request);
+  if (!status.is_ok()) co_return status;
   co_await runtime::first(read(call, peer, status), write(call, peer, status));
   co_return status;
 }
@@ -204,11 +232,18 @@ Task<void> Server::State::read(ServerCall& call, Peer& peer, Status& status) {
       status = {Code::invalid_argument, "the request cannot be parsed"};
       co_return;
     }
-    take(peer, request);
+    status = take(peer, request);
+    if (!status.is_ok()) co_return;
   }
 }
 
-void Server::State::take(Peer& peer, const Subscriber::Request& request) {
+Status Server::State::refuse(std::string why) {
+  ++counters.refused;
+  return {Code::resource_exhausted, std::move(why)};
+}
+
+Status Server::State::take(Peer& peer, const Subscriber::Request& request) {
+  const auto before = peer.subscriber.asked_bytes();
   switch (peer.subscriber.take(request)) {
     case Subscriber::Answer::none:
     case Subscriber::Answer::unknown_type: break;
@@ -218,11 +253,14 @@ void Server::State::take(Peer& peer, const Subscriber::Request& request) {
       break;
     case Subscriber::Answer::nack:
       ++counters.nacks;
-      note_refusal(peer, request.error_detail().message());
+      note_refusal(peer, request.error_detail().message().substr(0, max_refusal_bytes));
       break;
   }
+  asked_bytes += peer.subscriber.asked_bytes() - before;
+  if (asked_bytes > max_asked_bytes) return refuse("the names asked for are too many");
   mark(peer);
   if (peer.node.context) mark(*context(*peer.node.context));
+  return {};
 }
 
 void Server::State::note_refusal(Peer& peer, const std::string& text) {
@@ -236,6 +274,8 @@ void Server::State::note_refusal(Peer& peer, const std::string& text) {
 
 Task<void> Server::State::write(ServerCall& call, Peer& peer, Status& status) {
   for (;;) {
+    // What waits for a peer that does not read is not made meanwhile.
+    if (auto room = co_await call.room(); !room) co_return;
     auto latest = latest_for(peer);
     if (!latest) {
       status = latest.error();
@@ -339,6 +379,11 @@ Task<runtime::IoError> Server::serve(runtime::Acceptor& acceptor) {
   for (;;) {
     auto connection = co_await acceptor.accept();
     if (!connection) co_return connection.error();
+    if (connections.size() >= max_connections) {
+      if (state_->counters.refused++ == 0)
+        runtime::log::warning("xds", "all {} connections are in use: further ones are closed", max_connections);
+      continue;
+    }
     connections.spawn(serve_connection(std::move(*connection)));
   }
 }
@@ -428,5 +473,9 @@ std::vector<ProxyStatus> Server::proxies() const {
 }
 
 Server::Counters Server::counters() const { return state_->counters; }
+
+Server::Load Server::load() const {
+  return {state_->open_streams, state_->asked_bytes, state_->grpc.unfinished()};
+}
 
 }  // namespace weft::xds

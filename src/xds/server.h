@@ -88,8 +88,16 @@ class Server {
     std::uint64_t resources_removed = 0;
     std::uint64_t acks = 0;
     std::uint64_t nacks = 0;
+    std::uint64_t refused = 0;  // connections and streams beyond a limit
   };
   Counters counters() const;
+  /// What is open and kept for peers now.
+  struct Load {
+    std::size_t streams = 0;
+    std::size_t asked_bytes = 0;
+    std::size_t unfinished_bytes = 0;
+  };
+  Load load() const;
 
  private:
   struct State;

@@ -18,6 +18,10 @@ namespace weft::xds {
 /// Bytes of resources after which a response is closed and a further one begun: well below the usual limit of
 /// 4 MiB.
 inline constexpr std::size_t max_response_bytes = 1024 * 1024;
+/// Of a peer's words of refusal so much is kept.
+inline constexpr std::size_t max_refusal_bytes = 1024;
+/// Responses that may be without an answer: far more than one Snapshot takes, and few to remember.
+inline constexpr std::size_t max_unanswered = 4096;
 
 class Subscriber {
  public:
@@ -35,6 +39,8 @@ class Subscriber {
 
   /// Whether the peer has taken all of `latest`.
   bool is_settled(const InventoryPtr& latest) const;
+  /// Bytes of the names that the peer has asked for or says it has.
+  std::size_t asked_bytes() const { return asked_bytes_; }
   /// The peer's refusal of what it has been sent, until it has taken something newer.
   const std::optional<std::string>& refusal() const { return refusal_; }
 
@@ -69,6 +75,7 @@ class Subscriber {
   std::set<std::string> unanswered_;
   bool batch_refused_ = false;
   std::optional<std::string> refusal_;
+  std::size_t asked_bytes_ = 0;
   std::uint64_t last_nonce_ = 0;
 };
 

@@ -22,6 +22,9 @@
 
 namespace weft::control::api {
 
+/// Lists and watches are written in pieces of about this size, so that one whose reader is slow holds little.
+constexpr std::size_t piece_bytes = 64 * 1024;
+
 /// Where the bytes of a streamed answer go.
 class Output {
  public:

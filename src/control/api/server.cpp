@@ -26,6 +26,12 @@ using runtime::Task;
 constexpr std::string_view json_type = "application/json";
 /// All Warning fields of one answer together; Kubernetes cuts at the same size.
 constexpr std::size_t max_warning_bytes = 4096;
+/// Watches and logs that are followed: three of four connections, so that the others are always left for
+/// requests that end.
+constexpr std::size_t max_connections = 1024;
+constexpr std::size_t max_followers = max_connections / 4 * 3;
+/// Of a body as sent, so that one that is only just too large (max_body_bytes) is still told its size.
+constexpr std::size_t max_received_bytes = max_body_bytes + (std::size_t{1} << 20);
 
 /// A streamed answer. Its head goes out with the first write, so that what fails before can still be answered
 /// with a Status.
@@ -43,6 +49,24 @@ class ExchangeOutput final : public Output {
   Exchange& exchange_;
   std::string_view content_type_;
 };
+
+/// What the HTTP server itself refuses, in the form of all refusals here.
+http::Page refusal(int code, std::string_view why) {
+  auto status = to_json({.message = std::string(why)});
+  status["code"] = code;
+  status["reason"] = code == 503 ? to_string(Reason::service_unavailable)
+                     : code == 413 ? to_string(Reason::too_large)
+                                   : to_string(Reason::bad_request);
+  return {std::string(json_type), to_text(status)};
+}
+
+http::ServerOptions server_options() {
+  http::ServerOptions options;
+  options.max_body_bytes = max_received_bytes;
+  options.max_connections = max_connections;
+  options.refusal = refusal;
+  return options;
+}
 
 Task<void> reply(Exchange& exchange, Failure failure) {
   Headers headers{{"content-type", json_type}};
@@ -164,7 +188,7 @@ struct Server::Impl {
         random(random_in),
         context{reactor_in.clock(), store_in, random},
         operations(operations_in),
-        server(reactor_in, [this](Exchange& exchange) { return answer(exchange); }) {}
+        server(reactor_in, [this](Exchange& exchange) { return answer(exchange); }, server_options()) {}
 
   Task<void> answer(Exchange& exchange);
   Task<void> answer_object(Exchange& exchange, ObjectRoute route);
@@ -179,7 +203,31 @@ struct Server::Impl {
   Operations& operations;
   /// Ends watches and logs, which would go on for ever.
   runtime::Event stopping;
-  http::Server server;
+  std::size_t followers = 0;
+  http::Server server;  // last: its tasks use all of the above
+};
+
+/// One of those who follow a watch or a log, for as long as it does.
+class Follower {
+ public:
+  explicit Follower(std::size_t& count) : count_(count), has_place_(count < max_followers) {
+    if (has_place_) ++count_;
+  }
+  Follower(const Follower&) = delete;
+  Follower& operator=(const Follower&) = delete;
+  ~Follower() {
+    if (has_place_) --count_;
+  }
+  bool has_place() const { return has_place_; }
+  static Failure refusal() {
+    return refuse(Reason::too_many_requests,
+                  fmt::format("{} watches and logs are followed already, the most at one time: end some of "
+                              "them", max_followers)).error();
+  }
+
+ private:
+  std::size_t& count_;
+  bool has_place_;
 };
 
 Task<void> Server::Impl::answer(Exchange& exchange) {
@@ -212,7 +260,9 @@ Task<void> Server::Impl::answer_object(Exchange& exchange, ObjectRoute route) {
       if (!selection) {
         co_await reply(exchange, selection.error());
       } else {
-        co_await reply(exchange, list(context.store, *route.kind, *selection));
+        ExchangeOutput output(exchange, json_type);
+        co_await list(context.store, *route.kind, *selection, output);
+        co_await exchange.finish();
       }
       co_return;
     }
@@ -228,6 +278,11 @@ Task<void> Server::Impl::answer_watch(Exchange& exchange, ObjectRoute route) {
   auto request = watch_request(exchange, route);
   if (!request) {
     co_await reply(exchange, std::move(request.error()));
+    co_return;
+  }
+  const Follower follower(followers);
+  if (!follower.has_place()) {
+    co_await reply(exchange, Follower::refusal());
     co_return;
   }
   ExchangeOutput output(exchange, json_type);
@@ -249,6 +304,11 @@ Task<void> Server::Impl::answer_log(Exchange& exchange, LogRoute route) {
                      .previous = flag(exchange, "previous"),
                      .timestamps = flag(exchange, "timestamps"),
                      .tail_lines = *tail};
+  const Follower follower(followers);
+  if (!follower.has_place()) {
+    co_await reply(exchange, Follower::refusal());
+    co_return;
+  }
   ExchangeOutput output(exchange, "text/plain; charset=utf-8");
   std::optional<LogOutcome> done;
   co_await runtime::first(keep(operations.log(std::move(request), output), &done), until_stop(&stopping));

@@ -19,6 +19,7 @@ int http_code(Reason reason) {
     case Reason::too_large: return 413;
     case Reason::unsupported_media_type: return 415;
     case Reason::invalid: return 422;
+    case Reason::too_many_requests: return 429;
     case Reason::internal_error: return 500;
     case Reason::service_unavailable: return 503;
     case Reason::insufficient_storage: return 507;
@@ -39,6 +40,7 @@ std::string_view to_string(Reason reason) {
     case Reason::too_large: return "RequestEntityTooLarge";
     case Reason::unsupported_media_type: return "UnsupportedMediaType";
     case Reason::invalid: return "Invalid";
+    case Reason::too_many_requests: return "TooManyRequests";
     case Reason::internal_error: return "InternalError";
     case Reason::service_unavailable: return "ServiceUnavailable";
     case Reason::insufficient_storage: return "InsufficientStorage";

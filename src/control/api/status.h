@@ -31,6 +31,7 @@ enum class Reason : std::uint8_t {
   internal_error,
   /// The disk is full.
   insufficient_storage,
+  too_many_requests,
   service_unavailable,
 };
 

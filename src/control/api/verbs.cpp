@@ -130,7 +130,7 @@ Outcome<Answer> get(const store::Store& store, const ObjectRoute& route) {
   return answer(200, *object);
 }
 
-Answer list(const store::Store& store, const model::Kind& kind, const Selection& selection) {
+Task<void> list(const store::Store& store, const model::Kind& kind, Selection selection, Output& output) {
   auto body =
       fmt::format(R"({{"kind":"{}List","apiVersion":"{}","metadata":{{"resourceVersion":"{}"}},"items":[)",
                   kind.kind, kind.api_version, store.version());
@@ -139,9 +139,10 @@ Answer list(const store::Store& store, const model::Kind& kind, const Selection&
     if (!selection.matches(*object)) continue;
     if (!std::exchange(first, false)) body += ',';
     body += to_text(*object);
+    if (body.size() >= piece_bytes) co_await output.write(std::exchange(body, {}));
   }
   body += "]}";
-  return {.code = 200, .body = std::move(body), .warnings = {}};
+  co_await output.write(std::move(body));
 }
 
 Task<Outcome<Answer>> create(Context& context, ObjectRequest request) {

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/random.h"
+#include "control/api/api.h"
 #include "control/api/route.h"
 #include "control/api/select.h"
 #include "control/api/status.h"
@@ -38,7 +39,9 @@ struct Answer {
 };
 
 Outcome<Answer> get(const store::Store& store, const ObjectRoute& route);
-Answer list(const store::Store& store, const model::Kind& kind, const Selection& selection);
+/// Writes all that is selected, as it is now, piece by piece.
+runtime::Task<void> list(const store::Store& store, const model::Kind& kind, Selection selection,
+                         Output& output);
 runtime::Task<Outcome<Answer>> create(Context& context, ObjectRequest request);
 runtime::Task<Outcome<Answer>> update(Context& context, ObjectRequest request);
 /// A merge patch. Without a resourceVersion in it, it applies to whatever is there: changes by others

@@ -48,21 +48,26 @@ std::string_view type_for(const store::Event& event, const Selection& selection)
   return was ? "DELETED" : "";
 }
 
-std::string event_lines(const std::vector<store::Event>& events, const Selection& selection) {
+runtime::Task<void> write_events(std::vector<store::Event> events, const Selection& selection,
+                                 Output& output) {
   std::string lines;
   for (const auto& event : events) {
     if (const auto type = type_for(event, selection); !type.empty()) add_line(lines, type, *event.object);
+    if (lines.size() >= piece_bytes) co_await output.write(std::exchange(lines, {}));
   }
-  return lines;
+  if (!lines.empty()) co_await output.write(std::move(lines));
 }
 
-std::string initial_lines(const store::Store& store, const WatchRequest& request) {
+/// The answer begins with the first write, also if there is nothing to tell.
+runtime::Task<void> write_initial(std::vector<store::Object> objects, std::uint64_t version,
+                                  const WatchRequest& request, Output& output) {
   std::string lines;
-  for (const auto& object : store.list(request.kind->kind, request.selection.ns)) {
+  for (const auto& object : objects) {
     if (request.selection.matches(*object)) add_line(lines, "ADDED", *object);
+    if (lines.size() >= piece_bytes) co_await output.write(std::exchange(lines, {}));
   }
-  if (request.marks_initial_events) lines += bookmark(*request.kind, store.version(), true);
-  return lines;
+  if (request.marks_initial_events) lines += bookmark(*request.kind, version, true);
+  co_await output.write(std::move(lines));
 }
 
 }  // namespace
@@ -77,7 +82,11 @@ runtime::Task<void> watch(runtime::Reactor& reactor, store::Store& store, WatchR
     co_await output.write(error_line(changes.error(), kind));
     co_return;
   }
-  co_await output.write(request.since ? std::string() : initial_lines(store, request));
+  if (request.since) {
+    co_await output.write({});
+  } else {
+    co_await write_initial(store.list(kind.kind, request.selection.ns), store.version(), request, output);
+  }
   for (;;) {
     const auto left = std::min<base::Duration>(end - reactor.clock().now(), bookmark_interval);
     auto events = co_await runtime::within(reactor, left, (*changes)->next());
@@ -90,8 +99,7 @@ runtime::Task<void> watch(runtime::Reactor& reactor, store::Store& store, WatchR
       co_await output.write(error_line(events->error(), kind));
       co_return;
     }
-    if (auto lines = event_lines(**events, request.selection); !lines.empty())
-      co_await output.write(std::move(lines));
+    co_await write_events(std::move(**events), request.selection, output);
   }
 }
 

@@ -27,6 +27,8 @@ class Unframer {
   bool has_next() const;
   /// Whether no part of a message is left.
   bool is_empty() const { return from_ == buffer_.size(); }
+  /// Bytes that wait in it.
+  std::size_t size() const { return buffer_.size() - from_; }
 
  private:
   static constexpr std::size_t prefix = 5;

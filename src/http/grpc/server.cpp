@@ -26,13 +26,27 @@ runtime::Task<Status> answer_unary(
 
 }  // namespace
 
-ServerCall::ServerCall(h2::Stream stream, std::size_t max_message)
-    : stream_(std::move(stream)), unframer_(max_message) {}
+ServerCall::ServerCall(h2::Stream stream, std::size_t max_message, std::size_t& unfinished,
+                       std::size_t max_unfinished)
+    : stream_(std::move(stream)),
+      unframer_(max_message),
+      unfinished_(unfinished),
+      max_unfinished_(max_unfinished) {}
+
+void ServerCall::count_unfinished() {
+  unfinished_ += unframer_.size() - own_;
+  own_ = unframer_.size();
+}
 
 runtime::Task<Result<std::optional<std::string>>> ServerCall::receive() {
   for (;;) {
     auto message = unframer_.next();
+    count_unfinished();
     if (!message || *message) co_return message;
+    if (unfinished_ > max_unfinished_) {
+      co_return fail(Code::resource_exhausted,
+                     "more than " + std::to_string(max_unfinished_) + " bytes of messages are unfinished");
+    }
     auto size = co_await stream_.read(unframer_.buffer());
     if (!size) co_return std::unexpected(status_of(size.error()));
     if (*size > 0) continue;
@@ -45,6 +59,12 @@ runtime::Task<Result<std::optional<std::string>>> ServerCall::receive() {
 void ServerCall::start() {
   if (std::exchange(responded_, true)) return;
   stream_.respond(response_head());
+}
+
+runtime::Task<Result<void>> ServerCall::room() {
+  auto found = co_await stream_.room();
+  if (!found) co_return std::unexpected(status_of(found.error()));
+  co_return Result<void>{};
 }
 
 runtime::Task<Result<void>> ServerCall::send(std::string message) {
@@ -88,7 +108,7 @@ runtime::Task<void> Server::handle(h2::Stream stream) {
     stream.respond(refused, true);
     co_return;
   }
-  ServerCall call(std::move(stream), options_.max_message);
+  ServerCall call(std::move(stream), options_.max_message, unfinished_, options_.max_unfinished);
   auto timeout = call.request().headers.find("grpc-timeout");
   if (!timeout) {
     call.finish(co_await run(call));

@@ -56,7 +56,11 @@ struct Callbacks {
     auto* stream = state_of(session, frame->hd.stream_id);
     if (!stream) return 0;
     stream->head_bytes += name_size + value_size + 32;
-    if (stream->head_bytes > self.limits_.max_header_bytes) return fail_stream;
+    stream->heads_bytes += name_size + value_size + 32;
+    self.heads_bytes_ += name_size + value_size + 32;
+    if (stream->head_bytes > self.limits_.max_header_bytes ||
+        self.heads_bytes_ > self.limits_.max_heads_bytes)
+      return fail_stream;
     if (stream->head_complete) {
       stream->trailers.add(text(name, name_size), text(value, value_size));
     } else if (self.side_ == Session::Side::server) {
@@ -138,6 +142,7 @@ struct Callbacks {
     std::size_t taken = std::min(size, stream.unsent());
     std::memcpy(into, stream.outgoing.data() + stream.outgoing_sent, taken);
     stream.outgoing_sent += taken;
+    static_cast<Session*>(user)->unqueued(taken);
     if (stream.unsent() == 0) {
       empty(stream.outgoing);
       stream.outgoing_sent = 0;

@@ -76,9 +76,17 @@ void Stream::respond(const message::ResponseHead& head, bool end_stream) {
   if (state_->session) state_->session->respond(*state_, head, end_stream);
 }
 
+runtime::Task<H2Result<void>> Stream::room() {
+  auto state = state_;
+  while (!state->closed && !state->session->has_room(*state)) co_await runtime::Wait(state->writable);
+  if (state->closed) co_return std::unexpected(state->error);
+  co_return H2Result<void>{};
+}
+
 runtime::Task<H2Result<void>> Stream::write(std::string bytes) {
   auto state = state_;
   if (state->closed) co_return std::unexpected(state->error);
+  state->session->queued(bytes.size());
   if (state->outgoing.empty()) {
     state->outgoing = std::move(bytes);
   } else {

@@ -28,8 +28,16 @@ struct Limits {
   std::uint32_t stream_window = 256 * 1024;
   /// Bytes of one stream's body that may wait here to be sent before write() waits.
   std::size_t send_buffer = 64 * 1024;
+  /// Bytes of all streams' bodies that may wait here to be sent before room() waits: what a peer costs that
+  /// opens many streams and reads none.
+  std::size_t connection_send_buffer = 2 * 1024 * 1024;
+  /// Frames (answers to PING, RST_STREAM, heads) that may wait to be sent before reading stops: a peer that
+  /// does not read is not read from.
+  std::size_t max_queued_frames = 1024;
   /// Bytes of a head or of trailers, counted as RFC 9113, 6.5.2 does; a larger one resets the stream.
   std::uint32_t max_header_bytes = 64 * 1024;
+  /// Bytes of the heads and trailers of all open streams, counted so; the stream that exceeds it is reset.
+  std::size_t max_heads_bytes = 8 * 1024 * 1024;
   /// A peer that was silent for so long is sent a PING; zero: never.
   base::Duration ping_interval = std::chrono::seconds(30);
   /// A peer that leaves a PING unanswered for so long is gone.
@@ -60,6 +68,9 @@ class Stream {
 
   /// A server's stream: sends the final head. Once.
   void respond(const message::ResponseHead& head, bool end_stream = false);
+  /// Ends when less than Limits::connection_send_buffer is unsent on the connection: for a server to wait
+  /// before it makes what it writes. Streams get their turn in order.
+  runtime::Task<H2Result<void>> room();
   /// Sends bytes of the body; waits while more than Limits::send_buffer are unsent.
   runtime::Task<H2Result<void>> write(std::string bytes);
   /// Ends this side's body, with trailers if there are any. Once.

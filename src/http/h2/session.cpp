@@ -88,6 +88,42 @@ void Session::resume(StreamState& stream) {
   schedule();
 }
 
+bool Session::has_room(StreamState& stream) {
+  const bool is_its_turn = stream.starved ? starved_.front() == &stream : starved_.empty();
+  if (is_its_turn && unsent_ < limits_.connection_send_buffer) {
+    leave_starved(stream);
+    // Who has his turn need not use it.
+    wake_starved();
+    return true;
+  }
+  if (!std::exchange(stream.starved, true)) starved_.push_back(&stream);
+  return false;
+}
+
+void Session::queued(std::size_t bytes) {
+  unsent_ += bytes;
+  wake_starved();
+}
+
+void Session::unqueued(std::size_t bytes) {
+  unsent_ -= bytes;
+  wake_starved();
+}
+
+void Session::wake_starved() {
+  if (starved_.empty() || unsent_ >= limits_.connection_send_buffer) return;
+  mark(*starved_.front());
+  schedule();
+}
+
+void Session::leave_starved(StreamState& stream) {
+  if (std::exchange(stream.starved, false)) std::erase(starved_, &stream);
+}
+
+bool Session::is_choked() const {
+  return nghttp2_session_get_outbound_queue_size(session_) >= limits_.max_queued_frames;
+}
+
 void Session::consumed(StreamState& stream, std::size_t bytes) {
   nghttp2_session_consume_stream(session_, stream.id, bytes);
   if (nghttp2_session_want_write(session_)) schedule();
@@ -100,6 +136,8 @@ void Session::reset(StreamState& stream, std::uint32_t code) {
 
 void Session::released(StreamState& stream) {
   stream.released = true;
+  leave_starved(stream);
+  wake_starved();
   if (stream.finished && stream.remote_ended) return;
   if (!stream.finished || side_ == Side::client) {
     reset(stream, NGHTTP2_CANCEL);
@@ -187,13 +225,14 @@ void Session::pump() {
     dispatch();
   } while (again_ && !dead_);
   pumping_ = false;
+  // Others get their turn first.
+  if (!dead_ && can_read_ && !is_choked()) pump_soon_.set();
   if (dead_) transport_.reset();
 }
 
 void Session::receive() {
   std::array<char, read_size> buffer;
-  int reads = 0;
-  for (; !dead_ && can_read_ && reads < max_reads; ++reads) {
+  for (int reads = 0; !dead_ && can_read_ && reads < max_reads && !is_choked(); ++reads) {
     auto size = transport_->try_read(buffer);
     if (!size && size.error().would_block()) {
       can_read_ = false;
@@ -208,7 +247,6 @@ void Session::receive() {
         nghttp2_session_mem_recv(session_, reinterpret_cast<const std::uint8_t*>(buffer.data()), *size);
     if (taken < 0) return die({H2ErrorKind::protocol, nghttp2_strerror(static_cast<int>(taken))});
   }
-  if (!dead_ && reads == max_reads) pump_soon_.set();
 }
 
 void Session::send() {
@@ -261,6 +299,9 @@ void Session::close_stream(std::int32_t id, H2Error error) {
   if (found == streams_.end()) return;
   auto stream = std::move(found->second);
   streams_.erase(found);
+  heads_bytes_ -= stream->heads_bytes;
+  leave_starved(*stream);
+  unqueued(stream->unsent());
   stream->session = nullptr;
   stream->closed = true;
   stream->error = std::move(error);

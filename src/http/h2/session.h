@@ -26,8 +26,9 @@ struct StreamState : std::enable_shared_from_this<StreamState> {
   message::ResponseHead response;
   message::Headers trailers;
   bool head_complete = false;
-  /// The head that is arriving, counted as in RFC 9113, 6.5.2.
+  /// The head that is arriving, counted as in RFC 9113, 6.5.2; and all of this stream's together.
   std::size_t head_bytes = 0;
+  std::size_t heads_bytes = 0;
 
   std::string incoming;
   bool remote_ended = false;
@@ -44,6 +45,8 @@ struct StreamState : std::enable_shared_from_this<StreamState> {
   bool released = false;
   bool closed = false;
   bool queued = false;
+  /// Waits in Session::starved_.
+  bool starved = false;
   H2Error error{H2ErrorKind::closed, {}};
 
   runtime::Readiness readable;
@@ -75,6 +78,10 @@ class Session final : public std::enable_shared_from_this<Session> {
   void respond(StreamState& stream, const message::ResponseHead& head, bool end_stream);
   /// There is more to send on this stream.
   void resume(StreamState& stream);
+  /// Whether it is this stream's turn to write; if not, it is woken when it is.
+  bool has_room(StreamState& stream);
+  /// `bytes` are added to what a stream has to send.
+  void queued(std::size_t bytes);
   /// `bytes` of the stream's body have been read by their owner.
   void consumed(StreamState& stream, std::size_t bytes);
   void reset(StreamState& stream, std::uint32_t code);
@@ -117,6 +124,11 @@ class Session final : public std::enable_shared_from_this<Session> {
   /// Wakes those for whom something has changed.
   void dispatch();
   void mark(StreamState& stream);
+  /// Bytes of a body have been sent, or will not be.
+  void unqueued(std::size_t bytes);
+  void wake_starved();
+  void leave_starved(StreamState& stream);
+  bool is_choked() const;
   void close_stream(std::int32_t id, H2Error error);
   void die(H2Error error);
 
@@ -130,6 +142,10 @@ class Session final : public std::enable_shared_from_this<Session> {
   std::deque<std::shared_ptr<StreamState>> accepted_;
   runtime::Readiness acceptable_;
   runtime::Event ended_;
+
+  std::size_t unsent_ = 0;       // of all streams' bodies
+  std::size_t heads_bytes_ = 0;  // of all open streams
+  std::deque<StreamState*> starved_;
 
   std::string unwritten_;
   std::size_t unwritten_from_ = 0;
