@@ -61,8 +61,9 @@ class XdsDataPlane final : public reconcile::DataPlane {
 /// What the REST server hands on.
 class Operations final : public api::Operations {
  public:
-  Operations(reconcile::Reconciler& reconciler, provider::Provider& provider, const xds::Server& xds)
-      : reconciler_(reconciler), provider_(provider), xds_(xds) {}
+  Operations(reconcile::Reconciler& reconciler, provider::Provider& provider, const xds::Server& xds,
+             const store::SqliteStore& store)
+      : reconciler_(reconciler), provider_(provider), xds_(xds), store_(store) {}
 
   Task<std::expected<void, base::ErrorOf<api::Reason>>> log(api::LogRequest request,
                                                             api::Output& output) override {
@@ -111,12 +112,42 @@ class Operations final : public api::Operations {
     return status;
   }
 
+  telemetry::Samples metrics() const override {
+    using enum telemetry::Kind;
+    telemetry::Samples samples;
+    const auto add = [&](std::string_view name, std::string_view help, telemetry::Kind kind,
+                         std::uint64_t value) { samples.add(name, help, kind, telemetry::Labels(), value); };
+    const auto work = reconciler_.work();
+    add("weft_reconcile_decisions_total", "Looks at one workload.", counter, work.decisions);
+    add("weft_reconcile_reports_total", "Looks at one object's status.", counter, work.reports);
+    add("weft_reconcile_publications_total", "Passes of the compiler.", counter, work.publications);
+    const auto store = store_.stats();
+    add("weft_store_transactions_total", "Transactions.", counter, store.transactions);
+    add("weft_store_failed_transactions_total", "Transactions that failed.", counter,
+        store.failed_transactions);
+    add("weft_store_writes_total", "Changes that are on disk.", counter, store.writes);
+    add("weft_store_history_events", "Events kept for watches.", gauge, store.history_events);
+    add("weft_store_history_bytes", "Memory of the objects in them.", gauge, store.history_bytes);
+    const auto counters = xds_.counters();
+    add("weft_xds_connections_total", "Connections to the xDS server.", counter, counters.connections);
+    add("weft_xds_responses_total", "Responses sent.", counter, counters.responses);
+    add("weft_xds_nacks_total", "Responses that a peer refused.", counter, counters.nacks);
+    add("weft_xds_refused_total", "Connections and streams beyond a limit.", counter, counters.refused);
+    const auto load = xds_.load();
+    add("weft_xds_streams", "Streams that are open.", gauge, load.streams);
+    add("weft_xds_asked_bytes", "Names that peers have asked for.", gauge, load.asked_bytes);
+    add("weft_xds_unfinished_bytes", "Messages of peers that are not complete.", gauge,
+        load.unfinished_bytes);
+    return samples;
+  }
+
   std::optional<std::string> not_ready() const override { return reconciler_.not_ready(); }
 
  private:
   reconcile::Reconciler& reconciler_;
   provider::Provider& provider_;
   const xds::Server& xds_;
+  const store::SqliteStore& store_;
 };
 
 int refuse_to_start(std::string_view what, std::string_view why) {
@@ -197,7 +228,7 @@ Task<int> serve(runtime::Reactor& reactor, Options options) {
   reconcile::NetworkProber prober(reactor, *supervisor);
   reconcile::Reconciler reconciler(reactor, *store, *supervisor, data_plane, prober,
                                    base::Random::from_entropy());
-  Operations operations(reconciler, *supervisor, xds_server);
+  Operations operations(reconciler, *supervisor, xds_server, *store);
   api::Server api_server(reactor, base::Random::from_entropy(), *store, operations);
   runtime::Scope scope;
   scope.spawn(stop_on_signal(signals, reconciler));

@@ -1,6 +1,7 @@
 #include "http/server.h"
 
 #include <fmt/format.h>
+#include <malloc.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -17,6 +18,8 @@ namespace {
 constexpr auto linger_limit = std::chrono::seconds(1);
 // Connections that are being answered 503 at one time; further ones are just closed.
 constexpr std::size_t max_turning_away = 64;
+// When of so many connections three quarters have gone, the memory that they used goes back to the system.
+constexpr std::size_t crowd = 256;
 
 runtime::Task<void> until(runtime::Event* event) { co_await event->wait(); }
 
@@ -175,6 +178,8 @@ runtime::Task<void> Exchange::reply(int status, message::Headers headers, std::s
     framing = {h1::Framing::Kind::none, 0, body.size()};
     body.clear();
   }
+  // It may wait long for its reader, and was made by appending, which leaves up to as much room again.
+  body.shrink_to_fit();
   writer_.put_head(response_head(status, std::move(headers)), framing);
   co_await settle(body, true);
 }
@@ -297,6 +302,15 @@ runtime::Task<void> Server::run(std::unique_ptr<runtime::Stream> stream) {
     if (!exchange.keep_alive_) break;
   }
   if (exchange.linger_ && exchange.writer_.is_done()) co_await h1::linger(reactor_, *stream, linger_limit);
+  note_connections();
+}
+
+/// The allocator keeps what a crowd of connections has freed, between what lives on.
+void Server::note_connections() {
+  most_connections_ = std::max(most_connections_, connections_.size());
+  if (most_connections_ < crowd || connections_.size() > most_connections_ / 4) return;
+  most_connections_ = connections_.size();
+  ::malloc_trim(0);
 }
 
 /// Runs the handler and completes what it left open.

@@ -177,6 +177,7 @@ class Server {
   friend class Exchange;
 
   runtime::Task<void> run(std::unique_ptr<runtime::Stream> stream);
+  void note_connections();
   runtime::Task<void> turn_away(std::unique_ptr<runtime::Stream> stream);
   /// Closes the connection of the exchange that has waited for its peer longest, one that sends before one
   /// that receives; with `held`, of those for whom bytes are held. Never that of `but`. False if there is
@@ -189,6 +190,7 @@ class Server {
   ServerOptions options_;
   Exchange::SetSoon stopping_;
   Stats stats_;
+  std::size_t most_connections_ = 0;  // since memory was given back last
   // Those that wait for their peers, the longest first: for a request to be complete, or a reply to be taken.
   std::list<Exchange*> receiving_;
   std::list<Exchange*> sending_;

@@ -34,7 +34,8 @@ class History : public std::enable_shared_from_this<History> {
   void append(std::vector<Event> events);
   /// The version of the newest event, or the start.
   std::uint64_t version() const { return version_; }
-  /// The memory of what is kept.
+  /// How many events are kept, and their memory.
+  std::size_t size() const { return events_.size(); }
   std::size_t bytes() const { return bytes_; }
   /// The error `gone` if an event after `since` may have been dropped, or `since` has never been.
   Result<std::unique_ptr<Watch>> watch(std::string kind, std::uint64_t since);

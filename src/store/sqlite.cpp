@@ -273,7 +273,12 @@ std::vector<Object> SqliteStore::list(std::string_view kind, std::string_view ns
 
 std::uint64_t SqliteStore::version() const { return impl_->history->version(); }
 
-SqliteStats SqliteStore::stats() const { return impl_->stats; }
+SqliteStats SqliteStore::stats() const {
+  auto stats = impl_->stats;
+  stats.history_events = impl_->history->size();
+  stats.history_bytes = impl_->history->bytes();
+  return stats;
+}
 
 runtime::Task<Result<Object>> SqliteStore::create(base::Json object) {
   const auto key = key_of(object);

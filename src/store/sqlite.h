@@ -26,6 +26,9 @@ struct SqliteStats {
   /// Durable changes that were committed.
   std::uint64_t writes = 0;
   std::uint64_t failed_transactions = 0;
+  /// What is kept for watches now.
+  std::size_t history_events = 0;
+  std::size_t history_bytes = 0;
 };
 
 class SqliteStore final : public Store {

@@ -19,6 +19,7 @@
 #include "runtime/stream.h"
 #include "runtime/task.h"
 #include "store/store.h"
+#include "telemetry/samples.h"
 
 namespace weft::control::api {
 
@@ -65,6 +66,8 @@ class Operations {
   virtual runtime::Task<void> shutdown(Output& output) = 0;
   /// GET /weft/v1/status: one JSON object.
   virtual base::Json status() const = 0;
+  /// GET /metrics: what it has to add to the server's own.
+  virtual telemetry::Samples metrics() const = 0;
   /// GET /readyz: why the control plane is not ready yet; nothing if it is.
   virtual std::optional<std::string> not_ready() const = 0;
 };

@@ -111,6 +111,7 @@ std::optional<Page> page_of(const std::vector<std::string>& segments) {
       {{"healthz"}, Page::health},
       {{"livez"}, Page::health},
       {{"readyz"}, Page::ready},
+      {{"metrics"}, Page::metrics},
       {{"weft", "v1", "status"}, Page::status},
       {{"weft", "v1", "shutdown"}, Page::shutdown},
   };

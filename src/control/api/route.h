@@ -38,7 +38,7 @@ struct DiscoveryRoute {
   std::vector<std::string> segments;
 };
 
-enum class Page : std::uint8_t { version, health, ready, status, shutdown };
+enum class Page : std::uint8_t { version, health, ready, status, metrics, shutdown };
 
 using Route = std::variant<ObjectRoute, LogRoute, DiscoveryRoute, Page>;
 

@@ -11,6 +11,7 @@
 #include "control/api/select.h"
 #include "control/api/verbs.h"
 #include "control/api/watch.h"
+#include "export/prometheus.h"
 #include "http/server.h"
 #include "runtime/combine.h"
 #include "runtime/socket.h"
@@ -196,6 +197,7 @@ struct Server::Impl {
   Task<void> answer_log(Exchange& exchange, LogRoute route);
   Task<void> answer_discovery(Exchange& exchange, DiscoveryRoute route);
   Task<void> answer_page(Exchange& exchange, Page page);
+  telemetry::Samples metrics() const;
 
   runtime::Reactor& reactor;
   base::Random random;
@@ -204,14 +206,15 @@ struct Server::Impl {
   /// Ends watches and logs, which would go on for ever.
   runtime::Event stopping;
   std::size_t followers = 0;
+  std::uint64_t refused_followers = 0;
   http::Server server;  // last: its tasks use all of the above
 };
 
 /// One of those who follow a watch or a log, for as long as it does.
 class Follower {
  public:
-  explicit Follower(std::size_t& count) : count_(count), has_place_(count < max_followers) {
-    if (has_place_) ++count_;
+  Follower(std::size_t& count, std::uint64_t& refused) : count_(count), has_place_(count < max_followers) {
+    ++(has_place_ ? count_ : refused);
   }
   Follower(const Follower&) = delete;
   Follower& operator=(const Follower&) = delete;
@@ -280,7 +283,7 @@ Task<void> Server::Impl::answer_watch(Exchange& exchange, ObjectRoute route) {
     co_await reply(exchange, std::move(request.error()));
     co_return;
   }
-  const Follower follower(followers);
+  const Follower follower(followers, refused_followers);
   if (!follower.has_place()) {
     co_await reply(exchange, Follower::refusal());
     co_return;
@@ -304,7 +307,7 @@ Task<void> Server::Impl::answer_log(Exchange& exchange, LogRoute route) {
                      .previous = flag(exchange, "previous"),
                      .timestamps = flag(exchange, "timestamps"),
                      .tail_lines = *tail};
-  const Follower follower(followers);
+  const Follower follower(followers, refused_followers);
   if (!follower.has_place()) {
     co_await reply(exchange, Follower::refusal());
     co_return;
@@ -330,11 +333,34 @@ Task<void> Server::Impl::answer_discovery(Exchange& exchange, DiscoveryRoute rou
   co_await reply(exchange, Answer{.code = 200, .body = to_text(*document), .warnings = {}});
 }
 
+telemetry::Samples Server::Impl::metrics() const {
+  using enum telemetry::Kind;
+  auto samples = operations.metrics();
+  const auto& stats = server.stats();
+  const auto add = [&](std::string_view name, std::string_view help, telemetry::Kind kind,
+                       std::uint64_t value) { samples.add(name, help, kind, telemetry::Labels(), value); };
+  add("weft_api_connections", "Connections to the API that are open.", gauge, server.connections());
+  add("weft_api_followers", "Watches and logs that are followed.", gauge, followers);
+  add("weft_api_held_bytes", "Bodies kept for peers that are slow to send or read.", gauge,
+      stats.held_bytes);
+  add("weft_api_displaced_total", "Slow connections that were closed in favour of others.", counter,
+      stats.displaced);
+  constexpr std::string_view refused = "Connections and watches beyond their limit.";
+  samples.add("weft_api_refused_total", refused, counter, {{"what", "connection"}}, stats.turned_away);
+  samples.add("weft_api_refused_total", refused, counter, {{"what", "follower"}}, refused_followers);
+  return samples;
+}
+
 Task<void> Server::Impl::answer_page(Exchange& exchange, Page page) {
   switch (page) {
     case Page::version: co_await reply(exchange, Answer{200, to_text(version_document()), {}}); co_return;
     case Page::status: co_await reply(exchange, Answer{200, to_text(operations.status()), {}}); co_return;
     case Page::health: co_await reply_text(exchange, 200, "ok"); co_return;
+    case Page::metrics: {
+      const Headers headers{{"content-type", exporter::prometheus_content_type}};
+      co_await exchange.reply(200, headers, exporter::prometheus_text(metrics()));
+      co_return;
+    }
     case Page::ready: {
       const auto reason = operations.not_ready();
       co_await reply_text(exchange, reason ? 503 : 200, reason.value_or("ok"));

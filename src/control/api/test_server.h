@@ -33,6 +33,7 @@ class FakeOperations final : public Operations {
     co_await output.write("{\"stopped\":\"web\"}\n");
     stopped = true;
   }
+  telemetry::Samples metrics() const override { return {}; }
   base::Json status() const override { return {{"instances", 3}}; }
   std::optional<std::string> not_ready() const override { return why_not_ready; }
 

@@ -50,6 +50,10 @@ std::optional<std::string> Engine::not_ready() {
   return {};
 }
 
+Reconciler::Work Engine::work() const {
+  return {decisions_.handled(), reports_.handled(), publisher_.passes()};
+}
+
 base::Json Engine::status() const {
   int running = 0;
   int ready = 0;
@@ -78,6 +82,7 @@ std::optional<std::string> Reconciler::not_ready() const { return engine_->not_r
 void Reconciler::stop_all() { engine_->stop_all(); }
 std::shared_ptr<runtime::Queue<std::string>> Reconciler::follow_stop() { return engine_->follow_stop(); }
 base::Json Reconciler::status() const { return engine_->status(); }
+Reconciler::Work Reconciler::work() const { return engine_->work(); }
 
 std::optional<std::string> Reconciler::instance_of_pod(const std::string& ns, const std::string& pod) const {
   const auto instance = engine_->world().find_instance(ns + "/" + pod);

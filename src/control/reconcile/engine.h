@@ -16,6 +16,7 @@
 #include "control/reconcile/events.h"
 #include "control/reconcile/probe.h"
 #include "control/reconcile/publisher.h"
+#include "control/reconcile/reconcile.h"
 #include "control/reconcile/work_queue.h"
 #include "control/reconcile/world.h"
 #include "runtime/combine.h"
@@ -37,6 +38,7 @@ class Engine {
   void stop_all();
   std::shared_ptr<runtime::Queue<std::string>> follow_stop();
   base::Json status() const;
+  Reconciler::Work work() const;
   const World& world() const { return world_; }
 
  private:

@@ -6,6 +6,7 @@
 // to the store).
 #pragma once
 
+#include <cstdint>
 #include <expected>
 #include <functional>
 #include <memory>
@@ -47,6 +48,13 @@ class Reconciler {
 
   /// {"instances": {"total", "running", "ready"}, "workloads", "services", "contexts", "publications"}
   base::Json status() const;
+  /// What it has done since it was made.
+  struct Work {
+    std::uint64_t decisions = 0;     // looks at one workload
+    std::uint64_t reports = 0;       // looks at one object's status
+    std::uint64_t publications = 0;  // passes of the compiler
+  };
+  Work work() const;
   /// The provider's id of the instance that is Pod `ns`/`pod`, nothing if there is none.
   std::optional<std::string> instance_of_pod(const std::string& ns, const std::string& pod) const;
 

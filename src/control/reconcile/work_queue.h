@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <map>
@@ -57,6 +58,8 @@ class WorkQueue final : private runtime::Waiter {
   }
 
   bool idle() const { return waiting_.empty() && busy_.empty(); }
+  /// Keys that were handed to the handler so far.
+  std::uint64_t handled() const { return handled_; }
 
  private:
   void wake() override {
@@ -81,6 +84,7 @@ class WorkQueue final : private runtime::Waiter {
   }
 
   runtime::Task<void> handle(Key key) {
+    ++handled_;
     const bool succeeded = co_await handler_(key);
     busy_.erase(key);
     const bool changed = again_.erase(key) > 0;
@@ -104,6 +108,7 @@ class WorkQueue final : private runtime::Waiter {
   std::map<Key, base::MonoTime> later_;
   std::set<std::pair<base::MonoTime, Key>> times_;  // the same, the earliest first
   std::map<Key, int> failures_;
+  std::uint64_t handled_ = 0;
   runtime::Soon soon_;
   runtime::Timer timer_;
   runtime::Scope scope_;  // last: its tasks use all of the above

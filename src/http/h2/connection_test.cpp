@@ -105,6 +105,39 @@ Task<void> ask_and_count(Connection* connection, int number, int* answered) {
   if (answer && answer->body == text && answer->path == "/" + text) ++*answered;
 }
 
+Task<void> write_for_ever(Stream stream, std::size_t* written) {
+  stream.respond({});
+  while (co_await stream.room()) {
+    *written += 10'000;
+    if (!co_await stream.write(std::string(10'000, 'x'))) break;
+  }
+}
+
+Task<void> serve_for_ever(Connection* connection, runtime::Scope* scope, std::size_t* written) {
+  while (auto stream = co_await connection->accept())
+    scope->spawn(write_for_ever(std::move(*stream), written));
+}
+
+TEST(H2, ManyStreamsThatAreNotReadHaveLittleMadeForThem) {
+  Reactor reactor;
+  auto ends = connect(reactor, Limits{.stream_window = 65535, .connection_send_buffer = 100'000});
+  runtime::Scope scope;
+  std::size_t written = 0;
+  scope.spawn(serve_for_ever(&ends.server, &scope, &written));
+  std::vector<Stream> streams;
+  for (int i = 0; i < 50; ++i) streams.push_back(std::move(*ends.client.open(get("/"), true)));
+  while (reactor.poll()) {
+  }
+  // What the windows of the streams take, and what may wait.
+  EXPECT_LE(written, 50 * 65535U + 110'000U);
+  const auto before = written;
+  std::string body;
+  ASSERT_TRUE(reactor.block_on(streams.front().read(body)));
+  while (reactor.poll()) {
+  }
+  EXPECT_GT(written, before) << "room is given to those who wait";
+}
+
 TEST(H2, ManyStreamsAtOnceWaitForTheirTurnAboveThePeersLimit) {
   Reactor reactor;
   auto ends = connect(reactor, Limits{.max_streams = 100});
