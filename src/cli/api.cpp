@@ -64,7 +64,7 @@ std::string mend_of(int status, const Json& body) {
     case 409: return "it was changed by somebody else meanwhile: try again";
     case 422: return "correct the named fields; `weft validate -f FILE` checks a file without applying it";
     case 503: return "see `control-plane status`";
-    case 507: return "make room on the disk and try again; nothing was changed";
+    case 507: return "see to the disk and try again; nothing was changed";
     default: return {};
   }
 }

@@ -13,6 +13,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "base/json.h"
 #include "runtime/combine.h"
 #include "runtime/socket.h"
 
@@ -82,7 +83,7 @@ Result<runtime::Fd> open_log(const runtime::Home& home) {
 Result<runtime::Home> home_of(const Context& context) {
   auto home = runtime::Home::resolve(runtime::HomeSource::of_process(context.home));
   if (!home) {
-    return failure(Exit::failed, home.error().detail, {}, "give a state folder with --home or WEFT_HOME");
+    return failure(Exit::failed, home.error().detail);
   }
   return std::move(*home);
 }
@@ -97,17 +98,22 @@ bool has_supervisor(const runtime::Home& home) {
          runtime::HomeLock::holder(home.supervisor_lock());
 }
 
-Task<bool> is_ready(runtime::Reactor& reactor, runtime::Home home, base::Duration limit) {
+Task<std::optional<std::string>> not_ready(runtime::Reactor& reactor, runtime::Home home,
+                                           base::Duration limit) {
   http::Client client(reactor, base::Address::unix_path(home.api_socket()), {.host = "weft"});
   http::Request request;
   request.target = "/readyz";
   auto response = co_await client.send(std::move(request), limit);
-  co_return response && response->status == 200;
+  if (!response) co_return response.error().detail;
+  if (response->status == 200) co_return std::nullopt;
+  const auto status = base::Json::parse(response->body, nullptr, false);
+  co_return status.is_object() ? status.value("message", response->body) : response->body;
 }
 
 Result<runtime::Child> start_supervisor(const runtime::Home& home, bool with_us) {
   auto log = open_log(home);
   if (!log) return std::unexpected(std::move(log.error()));
+  if (const auto exposure = home.exposure()) warn(*exposure);
   runtime::SpawnOptions options;
   options.argv = {own_program(), "keep", "--home", home.state()};
   if (with_us) options.argv.push_back("--with-us");
@@ -133,7 +139,8 @@ Task<Result<void>> wait_ready(runtime::Reactor& reactor, const Context& context,
     auto home = home_of(context);
     if (!home) co_return std::unexpected(std::move(home.error()));
     const auto probe = std::clamp<base::Duration>(give_up - reactor.clock().now(), probe_pause, probe_limit);
-    if (co_await is_ready(reactor, *home, probe)) co_return Result<void>();
+    const auto why = co_await not_ready(reactor, *home, probe);
+    if (!why) co_return Result<void>();
     const auto now = reactor.clock().now();
     if (supervisor && waitpid(*supervisor, nullptr, WNOHANG) == *supervisor) {
       supervisor.reset();
@@ -143,8 +150,8 @@ Task<Result<void>> wait_ready(runtime::Reactor& reactor, const Context& context,
     if (late || (ended_at && now - *ended_at > rival_limit && !has_supervisor(*home))) {
       co_return failure(
           limit < start_limit ? Exit::timeout : Exit::unavailable,
-          late ? fmt::format("the control plane is not ready after {}",
-                             base::format_duration(context.limit ? context.limit->total : limit))
+          late ? fmt::format("the control plane is not ready after {}: {}",
+                             base::format_duration(context.limit ? context.limit->total : limit), *why)
                : std::string("the control plane could not be started"),
           fmt::format("{}:\n{}", home->own_log("supervisor"), tail_of(home->own_log("supervisor"), 8)),
           "see the log for the reason");
@@ -171,7 +178,7 @@ Result<std::unique_ptr<Session>> open_session(const Context& context, Absent abs
   auto session = std::make_unique<Session>(*home, context.limit);
   auto& reactor = session->reactor;
   const auto probe = within_limit(context.limit, reactor.clock().now(), probe_limit);
-  if (reactor.block_on(is_ready(reactor, *home, std::max<base::Duration>(probe, last_words)))) return session;
+  if (!reactor.block_on(not_ready(reactor, *home, std::max<base::Duration>(probe, last_words)))) return session;
   std::optional<pid_t> started;
   if (!has_supervisor(*home)) {
     if (absent == Absent::fail) {

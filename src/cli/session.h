@@ -27,8 +27,10 @@ bool has_supervisor(const runtime::Home& home);
 /// there is none.
 runtime::Task<std::optional<provider::process::SupervisorStatus>> supervisor_status(runtime::Reactor& reactor,
                                                                                     runtime::Home home);
-/// Whether the control plane of that home says within `limit` that it is ready.
-runtime::Task<bool> is_ready(runtime::Reactor& reactor, runtime::Home home, base::Duration limit);
+/// Why the control plane of that home is not ready, by its own words or as it does not answer within `limit`;
+/// nothing if it is.
+runtime::Task<std::optional<std::string>> not_ready(runtime::Reactor& reactor, runtime::Home home,
+                                                    base::Duration limit);
 
 /// Starts `weft keep`, which starts `weft supervise`, with their output in the home's log. `with_us`: they
 /// end when this process does.

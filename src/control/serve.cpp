@@ -196,7 +196,8 @@ Task<std::optional<Foundations>> lay_foundations(runtime::Reactor& reactor, runt
     refuse_to_start("the supervisor refuses", attached.error().detail);
     co_return std::nullopt;
   }
-  auto store = store::SqliteStore::open(reactor, base::Random::from_entropy(), {.path = home.database()});
+  auto store = store::SqliteStore::open(reactor, base::Random::from_entropy(),
+                                        {.path = home.database(), .spare_folder = home.run()});
   if (!store) {
     refuse_to_start("the store cannot be opened", store.error().detail);
     co_return std::nullopt;

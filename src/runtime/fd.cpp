@@ -1,7 +1,10 @@
 #include "runtime/fd.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+#include <cerrno>
 
 namespace weft::runtime {
 
@@ -11,5 +14,14 @@ void Fd::reset() {
 }
 
 Fd Fd::duplicate() const { return Fd(::fcntl(fd_, F_DUPFD_CLOEXEC, 0)); }
+
+Fd open_private(const std::string& path) {
+  Fd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!fd && (errno == EROFS || errno == EACCES)) {
+    return Fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  }
+  if (fd) ::fchmod(fd.get(), 0600);
+  return fd;
+}
 
 }  // namespace weft::runtime

@@ -1,6 +1,7 @@
 // A file descriptor with an owner.
 #pragma once
 
+#include <string>
 #include <utility>
 
 namespace weft::runtime {
@@ -29,5 +30,10 @@ class Fd {
  private:
   int fd_ = -1;
 };
+
+/// Opens `path` for reading and writing, made if it is missing, with mode 0600 whatever the umask is and the mode
+/// was. Where it cannot be written (a file system that is read-only) it is opened for reading. Not through a
+/// link; invalid on failure, and errno says why.
+Fd open_private(const std::string& path);
 
 }  // namespace weft::runtime

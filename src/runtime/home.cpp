@@ -89,40 +89,54 @@ HomeResult<std::string> state_folder(const HomeSource& source) {
   return text;
 }
 
-/// Makes one folder with mode 0700, or checks the one that is there: ours, not a link, and not for others to
-/// write in
-/// (`closed`: not even to look into).
-HomeResult<void> make_folder(const std::string& path, uid_t uid, bool closed) {
-  if (mkdir(path.c_str(), 0700) == 0) return {};
-  if (errno != EEXIST) return failed("cannot create the folder", path, errno);
+/// What to do about a state or run folder that is no use.
+constexpr std::string_view another_state = "give another one with --home or WEFT_HOME, or run as its owner";
+std::string another_run(const std::string& path, uid_t uid) {
+  // root looks at no XDG_RUNTIME_DIR.
+  return uid == 0 ? fmt::format("remove {}", path)
+                  : fmt::format("set XDG_RUNTIME_DIR to a folder of your own with mode 700, or have {} removed",
+                                path);
+}
+
+/// Checks a folder that is there: ours, not a link, and not for others to write in (`closed`: not even to look
+/// into). `mend` is for one of somebody else.
+HomeResult<void> check_folder(const std::string& path, uid_t uid, bool closed, std::string_view mend) {
   struct stat found{};
   if (lstat(path.c_str(), &found) != 0) return failed("cannot look at", path, errno);
   if (!S_ISDIR(found.st_mode))
-    return base::fail(HomeErrorKind::insecure, fmt::format("{} is not a folder", path));
+    return base::fail(HomeErrorKind::insecure, fmt::format("{} is not a folder: {}", path, mend));
   if (found.st_uid != uid) {
     return base::fail(
         HomeErrorKind::insecure,
-        fmt::format("the folder {} belongs to user {}, not to user {}: give another one with --home or "
-                    "WEFT_HOME, or run as its owner",
-                    path, found.st_uid, uid));
+        fmt::format("the folder {} belongs to user {}, not to user {}: {}", path, found.st_uid, uid, mend));
   }
-  unsigned forbidden = closed ? 077U : 022U;
+  const unsigned forbidden = closed ? 077U : 022U;
   if ((found.st_mode & forbidden) == 0) return {};
   return base::fail(HomeErrorKind::insecure,
                     fmt::format("the folder {} is open to other users: run chmod 700 on it", path));
+}
+
+/// Makes one folder with mode 0700, whatever the umask, or checks the one that is there.
+HomeResult<void> make_folder(const std::string& path, uid_t uid, bool closed, std::string_view mend) {
+  if (mkdir(path.c_str(), 0700) == 0) {
+    if (chmod(path.c_str(), 0700) != 0) return failed("cannot close to others the folder", path, errno);
+    return {};
+  }
+  if (errno != EEXIST) return failed("cannot create the folder", path, errno);
+  return check_folder(path, uid, closed, mend);
 }
 
 HomeResult<void> make_state_folder(const std::string& path, uid_t uid) {
   std::error_code error;
   fs::create_directories(fs::path(path).parent_path(), error);
   if (error) return failed("cannot create the folder", fs::path(path).parent_path().string(), error.value());
-  return make_folder(path, uid, false);
+  return make_folder(path, uid, false, another_state);
 }
 
-/// Replaces the link at one stroke.
+/// Replaces the link at one stroke, if it points elsewhere.
 HomeResult<void> point_link(const std::string& link, const std::string& target) {
-  std::error_code error;
-  if (fs::read_symlink(link, error) == target) return {};  // also where nothing can be written any more
+  std::error_code none;
+  if (fs::read_symlink(link, none) == target) return {};  // also where nothing can be written any more
   auto fresh = link + ".new";
   unlink(fresh.c_str());
   if (symlink(target.c_str(), fresh.c_str()) != 0) return failed("cannot create the link", fresh, errno);
@@ -193,7 +207,14 @@ HomeResult<Home> Home::resolve(const HomeSource& source) {
   for (const auto& parent : run_parents(source)) {
     home.run_parent_ = parent;
     home.run_ = parent + "/" + home.hash_;
-    if (home.run_.size() + longest_socket.size() <= max_socket_path) return home;
+    if (home.run_.size() + longest_socket.size() > max_socket_path) continue;
+    // Sockets in a folder that somebody else made first would be his.
+    struct stat there{};
+    if (lstat(parent.c_str(), &there) == 0) {
+      auto checked = check_folder(parent, source.uid, true, another_run(parent, source.uid));
+      if (!checked) return std::unexpected(checked.error());
+    }
+    return home;
   }
   return base::fail(
       HomeErrorKind::path_too_long,
@@ -204,10 +225,18 @@ HomeResult<Home> Home::resolve(const HomeSource& source) {
 
 HomeResult<void> Home::prepare() const {
   if (auto made = make_state_folder(state_, uid_); !made) return made;
-  if (auto made = make_folder(logs(), uid_, true); !made) return made;
-  if (auto made = make_folder(run_parent_, uid_, true); !made) return made;
-  if (auto made = make_folder(run_, uid_, true); !made) return made;
+  if (auto made = make_folder(logs(), uid_, true, another_state); !made) return made;
+  for (const auto& run : {run_parent_, run_}) {
+    if (auto made = make_folder(run, uid_, true, another_run(run, uid_)); !made) return made;
+  }
   return point_link(state_ + "/run", run_);
+}
+
+std::optional<std::string> Home::exposure() const {
+  struct stat found{};
+  if (stat(state_.c_str(), &found) != 0 || (found.st_mode & 077U) == 0) return std::nullopt;
+  return fmt::format("the state folder {} is open to other users (mode {:o}): run chmod 700 on it", state_,
+                     found.st_mode & 0777U);
 }
 
 void Home::remove_run_folder() const {
@@ -221,16 +250,14 @@ HomeResult<HomeLock> HomeLock::take(const std::string& path) {
   if (auto made = make_state_folder(fs::path(path).parent_path().string(), geteuid()); !made) {
     return std::unexpected(made.error());
   }
-  Fd fd(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
-  // What was killed comes back also when the disk has become read-only.
-  if (!fd && errno == EROFS) fd = Fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  auto fd = open_private(path);
   if (!fd) return failed("cannot open the lock file", path, errno);
   if (flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) return failed("cannot lock", path, errno);
     return base::fail(HomeErrorKind::held, fmt::format("{} is held by {}", path, describe_holder(fd.get())));
   }
   auto pid = fmt::format("{}\n", getpid());
-  // What it says is for people only: a full disk must not keep the holder from working.
+  // What it says is for people only: a full or read-only disk must not keep the holder from working.
   if (ftruncate(fd.get(), 0) == 0) (void)!pwrite(fd.get(), pid.data(), pid.size(), 0);
   return HomeLock(std::move(fd));
 }

@@ -57,6 +57,9 @@ class Home {
   /// Creates the folders (mode 0700), refuses those of other users, and leaves the link `run` in the state
   /// folder. For the supervisor, which holds the lock; all others only connect.
   HomeResult<void> prepare() const;
+  /// Words about a state folder that others can look into, nothing if they cannot. What weft makes in it is
+  /// closed to them all the same.
+  std::optional<std::string> exposure() const;
   /// Takes the run folder away again, with the sockets in it. Failures are passed over.
   void remove_run_folder() const;
 

@@ -152,6 +152,46 @@ TEST_F(HomeTest, FoldersOfOthersAreRefused) {
   EXPECT_EQ(foreign.error().kind, HomeErrorKind::insecure);
 }
 
+TEST_F(HomeTest, ARunFolderOfSomebodyElseIsSaidWithWhatHelps) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root can make a folder for somebody else";
+  auto from = source(1000);
+  const auto parent = Home::resolve(from)->run().substr(0, Home::resolve(from)->run().rfind('/'));
+  fs::create_directories(parent);
+  for (const auto& [owner, permissions, words] :
+       {std::tuple(uid_t{1001}, 0700, "set XDG_RUNTIME_DIR"), {uid_t{1000}, 0755, "run chmod 700"}}) {
+    ASSERT_EQ(chown(parent.c_str(), owner, owner), 0);
+    chmod(parent.c_str(), static_cast<mode_t>(permissions));
+    const auto refused = Home::resolve(from);
+    ASSERT_FALSE(refused) << words;
+    EXPECT_EQ(refused.error().kind, HomeErrorKind::insecure);
+    EXPECT_NE(refused.error().detail.find(words), std::string::npos) << refused.error().detail;
+    EXPECT_EQ(refused.error().detail.find("--home"), std::string::npos) << refused.error().detail;
+  }
+}
+
+TEST_F(HomeTest, WhatItMakesIsPrivateWhateverTheUmask) {
+  auto home = Home::resolve(own());
+  for (const mode_t mask : {0, 0177, 0777}) {
+    fs::remove_all(home->state());
+    home->remove_run_folder();
+    const auto before = umask(mask);
+    const auto prepared = home->prepare();
+    const auto lock = HomeLock::take(home->supervisor_lock());
+    umask(before);
+    ASSERT_TRUE(prepared) << prepared.error().detail;
+    ASSERT_TRUE(lock) << lock.error().detail;
+    EXPECT_EQ(mode(home->state()), 0700U);
+    EXPECT_EQ(mode(home->run()), 0700U);
+    EXPECT_EQ(mode(home->supervisor_lock()), 0600U);
+    EXPECT_FALSE(home->exposure());
+  }
+  chmod(home->state().c_str(), 0755);
+  chmod(home->supervisor_lock().c_str(), 0644);
+  EXPECT_NE(home->exposure()->find("chmod 700"), std::string::npos);
+  ASSERT_TRUE(HomeLock::take(home->supervisor_lock()));
+  EXPECT_EQ(mode(home->supervisor_lock()), 0600U) << "one that others could read is closed";
+}
+
 TEST_F(HomeTest, LockNamesItsHolder) {
   auto path = Home::resolve(own())->supervisor_lock();
   {

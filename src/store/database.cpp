@@ -1,9 +1,16 @@
 #include "store/database.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sqlite3.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
+#include <filesystem>
+
+#include "runtime/error.h"
+#include "runtime/fd.h"
 
 namespace weft::store {
 
@@ -35,7 +42,9 @@ std::unexpected<StoreError> Database::failure(std::string_view doing) const {
     case SQLITE_IOERR:
     case SQLITE_CANTOPEN:
       if (os_error == ENOSPC || os_error == EDQUOT) kind = StoreErrorKind::full;
+      if (os_error == EROFS) kind = StoreErrorKind::read_only;
       break;
+    case SQLITE_READONLY: kind = StoreErrorKind::read_only; break;
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB: kind = StoreErrorKind::corrupt; break;
     case SQLITE_BUSY:
@@ -45,7 +54,53 @@ std::unexpected<StoreError> Database::failure(std::string_view doing) const {
   return base::fail(kind, fmt::format("{}: {}: {}", path_, doing, sqlite3_errmsg(handle_)));
 }
 
-Result<std::unique_ptr<Database>> Database::open(const std::string& path, std::uint32_t max_pages) {
+Result<std::unique_ptr<Database>> Database::open(const std::string& path, const std::string& spare_folder,
+                                                 std::uint32_t max_pages) {
+  // SQLite would make it by the umask; what it makes beside it has the mode of this one.
+  const auto file = runtime::open_private(path);
+  if (!file) {
+    const auto kind = errno == ENOSPC || errno == EDQUOT ? StoreErrorKind::full : StoreErrorKind::io;
+    return base::fail(kind, fmt::format("cannot open {}: {}", path, runtime::IoError{errno}.message()));
+  }
+  if ((::fcntl(file.get(), F_GETFL) & O_ACCMODE) == O_RDWR) return open_file(path, max_pages);
+  auto copy = open_copy(path, spare_folder);
+  if (copy) (*copy)->original_pages_ = max_pages;
+  return copy;
+}
+
+Result<std::unique_ptr<Database>> Database::open_copy(const std::string& path,
+                                                      const std::string& spare_folder) {
+  if (spare_folder.empty()) return base::fail(StoreErrorKind::read_only, path);
+  const auto copied = spare_folder + "/read-only.db";
+  for (const auto* part : {"", "-wal"}) {
+    std::error_code error;
+    std::filesystem::remove(copied + part, error);
+    if (!std::filesystem::exists(path + part, error)) continue;
+    if (!std::filesystem::copy_file(path + part, copied + part, error)) {
+      return base::fail(StoreErrorKind::io, fmt::format("{} is read-only and cannot be copied to {}: {}", path,
+                                                        copied, error.message()));
+    }
+  }
+  auto database = open_file(copied, 0);
+  if (database) (*database)->original_ = path;
+  return database;
+}
+
+/// Nobody has written the file meanwhile: this process holds its lock.
+Result<void> Database::leave_copy() {
+  if (::access(original_.c_str(), W_OK) != 0) return base::fail(StoreErrorKind::read_only, original_);
+  auto file = open_file(original_, original_pages_);
+  if (!file) return std::unexpected(file.error());
+  std::swap(handle_, (*file)->handle_);
+  std::swap(put_, (*file)->put_);
+  std::swap(erase_, (*file)->erase_);
+  std::swap(raise_, (*file)->raise_);
+  path_ = std::exchange(original_, {});
+  return {};
+}
+
+Result<std::unique_ptr<Database>> Database::open_file(const std::string& path, std::uint32_t max_pages) {
+  for (const auto* beside : {"", "-wal", "-shm", "-journal"}) ::chmod((path + beside).c_str(), 0600);
   sqlite3* handle = nullptr;
   const int code = sqlite3_open_v2(path.c_str(), &handle,
                                    SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
@@ -158,6 +213,9 @@ Result<std::uint64_t> Database::version_ceiling() {
 }
 
 Result<void> Database::commit(const std::vector<Row>& rows, std::uint64_t ceiling) {
+  if (!original_.empty()) {
+    if (auto left = leave_copy(); !left) return left;
+  }
   auto done = run("BEGIN IMMEDIATE");
   for (auto row = rows.begin(); done && row != rows.end(); ++row) done = write(*row);
   if (done && ceiling != 0) {

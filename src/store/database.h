@@ -22,8 +22,11 @@ struct Row {
 
 class Database {
  public:
-  /// Opens `path` or makes it. Errors: `newer`, `corrupt`, `full`, `io`. `max_pages` as in SqliteOptions.
-  static Result<std::unique_ptr<Database>> open(const std::string& path, std::uint32_t max_pages);
+  /// Opens `path` or makes it, with mode 0600. On a file system that is read-only, a copy in `spare_folder` is
+  /// opened, so that it can be read, and every commit() looks whether the file itself can be written by then
+  /// (`read_only`). Errors: `newer`, `corrupt`, `full`, `read_only`, `io`. `max_pages` as in SqliteOptions.
+  static Result<std::unique_ptr<Database>> open(const std::string& path, const std::string& spare_folder,
+                                                std::uint32_t max_pages);
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;
   ~Database();
@@ -37,6 +40,9 @@ class Database {
 
  private:
   Database(sqlite3* handle, std::string path);
+  static Result<std::unique_ptr<Database>> open_file(const std::string& path, std::uint32_t max_pages);
+  static Result<std::unique_ptr<Database>> open_copy(const std::string& path, const std::string& spare_folder);
+  Result<void> leave_copy();
 
   Result<void> prepare(std::uint32_t max_pages);
   Result<void> check_format();
@@ -52,6 +58,8 @@ class Database {
   sqlite3_stmt* put_ = nullptr;
   sqlite3_stmt* erase_ = nullptr;
   sqlite3_stmt* raise_ = nullptr;
+  std::string original_;  // of a copy: the file that it stands for
+  std::uint32_t original_pages_ = 0;
 };
 
 }  // namespace weft::store

@@ -1,6 +1,5 @@
 #include "store/lock.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/file.h>
 #include <unistd.h>
@@ -24,7 +23,7 @@ std::string holder(int fd) {
 }  // namespace
 
 Result<runtime::Fd> lock_file(const std::string& path) {
-  runtime::Fd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  auto fd = runtime::open_private(path);
   if (!fd) {
     return base::fail(StoreErrorKind::io,
                       fmt::format("cannot open {}: {}", path, runtime::IoError{errno}.message()));
@@ -36,7 +35,7 @@ Result<runtime::Fd> lock_file(const std::string& path) {
     }
     return base::fail(StoreErrorKind::locked, fmt::format("{} is held by {}", path, holder(fd.get())));
   }
-  // On a full disk the lock holds all the same; only the message of whoever comes second knows less.
+  // On a disk that is full or read-only the lock holds all the same; only the message of whoever comes second knows less.
   const auto pid = fmt::format("{}\n", ::getpid());
   [[maybe_unused]] const bool written =
       ::ftruncate(fd.get(), 0) == 0 && ::pwrite(fd.get(), pid.data(), pid.size(), 0) > 0;

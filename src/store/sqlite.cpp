@@ -92,7 +92,7 @@ Result<void> SqliteStore::Impl::open(const SqliteOptions& options) {
   auto held = lock_file(options.path + ".lock");
   if (!held) return std::unexpected(held.error());
   lock = std::move(*held);
-  auto database = Database::open(options.path, options.max_pages);
+  auto database = Database::open(options.path, options.spare_folder, options.max_pages);
   if (!database) return std::unexpected(database.error());
   if (auto reserved = reserve_versions(**database); !reserved) return reserved;
   auto objects = (*database)->load();
@@ -115,8 +115,9 @@ Result<void> SqliteStore::Impl::reserve_versions(Database& database) {
     ceiling = last_version + version_block;
     return {};
   }
-  if (reserved.error().kind != StoreErrorKind::full) return reserved;
-  // A control plane must come back on a full disk, too. The clock then keeps versions from being given out
+  const auto kind = reserved.error().kind;
+  if (kind != StoreErrorKind::full && kind != StoreErrorKind::read_only) return reserved;
+  // A control plane must come back on a disk that is full or read-only, too. The clock then keeps versions from being given out
   // twice.
   note(reserved);
   const auto wall =

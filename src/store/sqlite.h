@@ -16,6 +16,8 @@ struct SqliteOptions {
   /// The database file; made if it is missing, its folder must exist. `<path>.lock` beside it keeps a second
   /// process out.
   std::string path;
+  /// Where a copy of it may lie while the file system is read-only; empty: it is not opened then.
+  std::string spare_folder;
   /// Refuses to grow beyond so many pages, as on a full disk; 0 for no limit.
   std::uint32_t max_pages = 0;
 };

@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <sqlite3.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -99,6 +100,66 @@ TEST_F(SqliteFaultTest, WhatRestsOnAFailedChangeFailsWithIt) {
   ASSERT_EQ(events->size(), 1U);
   EXPECT_EQ((*events)[0].key.kind, "Pod");
   EXPECT_TRUE(update(object("Deployment", "web", 2)).has_value());
+}
+
+unsigned mode_of(const std::string& path) {
+  struct stat found{};
+  return ::stat(path.c_str(), &found) == 0 ? found.st_mode & 0777U : 0;
+}
+
+TEST_F(SqliteFaultTest, ItsFilesAreForNobodyElseWhateverTheUmaskAndTheFolder) {
+  std::filesystem::permissions(folder.path(), std::filesystem::perms::all);
+  const auto mask = ::umask(0);
+  for (const auto* beside : {"", "-wal", ".lock"}) std::ofstream(path() + beside).close();
+  EXPECT_EQ(mode_of(path()), 0666U);
+  open();
+  ASSERT_TRUE(create(object("Deployment", "web")).has_value());
+  for (const auto& entry : std::filesystem::directory_iterator(folder.path()))
+    EXPECT_EQ(mode_of(entry.path()), 0600U) << entry.path();
+  ::umask(mask);
+}
+
+TEST_F(SqliteFaultTest, AReadOnlyFileSystemIsReadAndWrittenAgainOnceItCanBe) {
+  const auto mounted = folder.file("small");
+  std::filesystem::create_directory(mounted);
+  if (::mount("tmpfs", mounted.c_str(), "tmpfs", 0, "size=4m") != 0) {
+    GTEST_SKIP() << "cannot mount a small tmpfs: " << std::strerror(errno);
+  }
+  const auto remount = [&](unsigned long flags) {
+    ASSERT_EQ(::mount("tmpfs", mounted.c_str(), "tmpfs", MS_REMOUNT | flags, "size=4m"), 0)
+        << std::strerror(errno);
+  };
+  const auto open_there = [&] {
+    store.reset();
+    auto opened = SqliteStore::open(reactor, base::Random(++seed),
+                                    {.path = mounted + "/store.db", .spare_folder = folder.path()});
+    ASSERT_TRUE(opened.has_value()) << opened.error().detail;
+    store = std::move(*opened);
+  };
+  open_there();
+  ASSERT_TRUE(create(object("Deployment", "web")).has_value());
+  const auto version = store->version();
+  // As a process that was killed leaves it: its last changes are in the log beside the database alone.
+  for (const auto* part : {"", "-wal"})
+    std::filesystem::copy_file(mounted + "/store.db" + part, mounted + "/killed.db" + part);
+  store.reset();
+  for (const auto* part : {"", "-wal"})
+    std::filesystem::rename(mounted + "/killed.db" + part, mounted + "/store.db" + part);
+  remount(MS_RDONLY);
+  open_there();
+  EXPECT_NE(store->get(deployment("web")), nullptr);
+  EXPECT_GT(store->version(), version);
+  EXPECT_TRUE(create(object("Pod", "web-0")).has_value()) << "it is in memory only";
+  const auto refused = create(object("Deployment", "cart"));
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().kind, StoreErrorKind::read_only) << refused.error().detail;
+  remount(0);
+  EXPECT_TRUE(create(object("Deployment", "cart")).has_value());
+  open_there();
+  EXPECT_NE(store->get(deployment("web")), nullptr);
+  EXPECT_NE(store->get(deployment("cart")), nullptr);
+  store.reset();
+  ::umount(mounted.c_str());
 }
 
 TEST_F(SqliteFaultTest, AFullFileSystem) {

@@ -25,6 +25,7 @@ std::string_view to_string(StoreErrorKind kind) {
     case StoreErrorKind::gone: return "gone";
     case StoreErrorKind::malformed: return "malformed";
     case StoreErrorKind::full: return "disk full";
+    case StoreErrorKind::read_only: return "disk read-only";
     case StoreErrorKind::io: return "disk error";
     case StoreErrorKind::locked: return "in use";
     case StoreErrorKind::corrupt: return "damaged";
@@ -36,6 +37,7 @@ std::string_view to_string(StoreErrorKind kind) {
 bool can_retry(StoreErrorKind kind) {
   switch (kind) {
     case StoreErrorKind::full:
+    case StoreErrorKind::read_only:
     case StoreErrorKind::io:
     case StoreErrorKind::locked: return true;
     case StoreErrorKind::not_found:

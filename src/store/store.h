@@ -26,6 +26,8 @@ enum class StoreErrorKind : std::uint8_t {
   malformed,
   /// The disk is full. Nothing was changed.
   full,
+  /// The file system is read-only. Nothing was changed.
+  read_only,
   /// Any other fault of the disk. Nothing was changed.
   io,
   /// Only when opening: another process has the store.

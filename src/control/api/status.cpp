@@ -94,6 +94,9 @@ Failure failure_of(const store::StoreError& error, const model::Kind& kind, std:
       return of_object(Reason::insufficient_storage, kind, name,
                        fmt::format("{} was not changed: the disk is full ({}); free some space and try again",
                                    object, error.detail));
+    case store::StoreErrorKind::read_only:
+      return of_object(Reason::insufficient_storage, kind, name,
+                       fmt::format("{} was not changed: the disk is read-only ({})", object, error.detail));
     case store::StoreErrorKind::io:
     case store::StoreErrorKind::locked:
     case store::StoreErrorKind::corrupt:

@@ -29,7 +29,7 @@ enum class Reason : std::uint8_t {
   unsupported_media_type,
   invalid,
   internal_error,
-  /// The disk is full.
+  /// The disk is full or read-only.
   insufficient_storage,
   too_many_requests,
   service_unavailable,

@@ -254,6 +254,7 @@ runtime::Task<int> supervise(runtime::Reactor& reactor, Options options) {
     runtime::log::error(room, "{}", prepared.error().detail);
     co_return 1;
   }
+  if (const auto exposure = options.home.exposure()) runtime::log::warning(room, "{}", *exposure);
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
   runtime::raise_file_limit();
   runtime::Signals signals(reactor, {SIGCHLD, SIGTERM, SIGINT, SIGHUP});
