@@ -4,6 +4,9 @@
 
 #include <utility>
 
+#include "control/api/body.h"
+#include "control/api/verbs.h"
+#include "model/codes.h"
 #include "model/decode.h"
 
 namespace weft::control::api {
@@ -14,6 +17,11 @@ using base::Json;
 
 /// Length of the suffix that generateName is completed with, as in Kubernetes.
 constexpr int generated_suffix_length = 5;
+/// All annotations of an object with their keys, and all labels: as in Kubernetes (apimachinery,
+/// TotalAnnotationSizeLimitB), which limits each label only.
+constexpr std::size_t max_metadata_bytes = 256 * 1024;
+/// The memory of one object: one of max_body_bytes that is not made to be dense takes less, see memory_of().
+constexpr std::size_t max_object_memory = 8 * max_body_bytes;
 
 /// The string at `object[field]`, empty if there is none; sets it to `wanted` then. The error is for one that
 /// differs.
@@ -66,9 +74,46 @@ void fill_defaults(Json& document, const model::Resource& resource) {
   if (const auto* job = std::get_if<model::Job>(&resource)) fill("backoffLimit", job->spec.backoff_limit);
 }
 
+/// Errors about labels and annotations that are too many; without any if they are not.
+base::Diagnostics check_metadata(const model::ObjectMeta& metadata) {
+  base::Diagnostics found;
+  for (const auto& [field, map] : {std::pair("metadata.annotations", &metadata.annotations),
+                                   std::pair("metadata.labels", &metadata.labels)}) {
+    std::size_t bytes = 0;
+    for (const auto& [key, value] : *map) bytes += key.size() + value.size();
+    if (bytes <= max_metadata_bytes) continue;
+    base::Diagnostic diagnostic;
+    diagnostic.code = model::code::invalid_value;
+    diagnostic.field = field;
+    diagnostic.message =
+        fmt::format("they have {} bytes together, {} are the most", bytes, max_metadata_bytes);
+    found.push_back(std::move(diagnostic));
+  }
+  return found;
+}
+
+/// What may be stored may also be read and sent again: a patch can make of an object what no body could hold.
+Outcome<void> check_size(const Json& document) {
+  const auto memory = base::memory_of(document);
+  if (memory > max_object_memory) {
+    return refuse(Reason::too_large, fmt::format("the object takes {} bytes of memory, {} are the most", memory,
+                                                 max_object_memory));
+  }
+  // A byte becomes at most six as text (\u0001).
+  if (memory <= max_body_bytes / 6) return {};
+  if (const auto size = to_text(document).size(); size > max_body_bytes) {
+    return refuse(Reason::too_large, fmt::format("the object has {} bytes, it may have {} at most", size,
+                                                 max_body_bytes));
+  }
+  return {};
+}
+
 Outcome<Admitted> validate(Json document, const ObjectRoute& route) {
+  if (auto fits = check_size(document); !fits) return std::unexpected(fits.error());
   const auto decoded = model::decode(document);
   if (!decoded.resource) return std::unexpected(invalid(decoded.diagnostics, *route.kind, name_of(document)));
+  if (const auto faults = check_metadata(model::metadata_of(*decoded.resource)); !faults.empty())
+    return std::unexpected(invalid(faults, *route.kind, name_of(document)));
   fill_defaults(document, *decoded.resource);
   Admitted admitted{.object = std::move(document), .warnings = {}};
   for (const auto& warning : decoded.diagnostics) {
@@ -108,14 +153,6 @@ Outcome<Admitted> admit_new(Json document, const ObjectRoute& route, const store
 Outcome<Admitted> admit_change(Json document, const ObjectRoute& route) {
   if (auto done = settle_identity(document, route); !done) return std::unexpected(done.error());
   return validate(std::move(document), route);
-}
-
-Outcome<Json> admit_status(Json document, const ObjectRoute& route) {
-  if (auto done = settle_identity(document, route); !done) return std::unexpected(done.error());
-  if (const auto status = document.find("status"); status != document.end() && !status->is_object()) {
-    return refuse(Reason::bad_request, "status must be an object");
-  }
-  return document;
 }
 
 }  // namespace weft::control::api

@@ -19,12 +19,11 @@ struct Admitted {
 };
 
 /// A new object: what belongs to the store and status are removed, metadata.generateName becomes a name.
-/// Errors: bad_request (it contradicts the path), not_found (its namespace), invalid.
+/// Errors: bad_request (it contradicts the path), not_found (its namespace), invalid,
+/// too_large.
 Outcome<Admitted> admit_new(base::Json document, const ObjectRoute& route, const store::Store& store,
                             base::Random& random);
-/// The next state of an object. Errors: bad_request, invalid.
+/// The next state of an object. Errors: bad_request, invalid, too_large.
 Outcome<Admitted> admit_change(base::Json document, const ObjectRoute& route);
-/// A document whose status alone will be stored. Errors: bad_request.
-Outcome<base::Json> admit_status(base::Json document, const ObjectRoute& route);
 
 }  // namespace weft::control::api

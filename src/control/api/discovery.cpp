@@ -54,7 +54,6 @@ Json group_list() {
 std::optional<Json> resource_list(std::string_view group, std::string_view version) {
   static constexpr std::string_view read_only[]{"get", "list", "watch"};
   static constexpr std::string_view all[]{"create", "delete", "get", "list", "patch", "update", "watch"};
-  static constexpr std::string_view of_status[]{"get", "patch", "update"};
   auto resources = Json::array();
   for (const auto& kind : model::kinds()) {
     if (kind.group() != group || kind.version() != version) continue;
@@ -73,7 +72,7 @@ std::optional<Json> resource_list(std::string_view group, std::string_view versi
                            {"verbs", names(verbs)}});
     };
     if (kind.kind == "Pod") subresource("log", std::span(read_only).first(1));
-    subresource("status", kind.ephemeral ? std::span(read_only).first(1) : std::span(of_status));
+    subresource("status", std::span(read_only).first(1));
   }
   if (resources.empty()) return std::nullopt;
   const auto name = group.empty() ? std::string(version) : fmt::format("{}/{}", group, version);

@@ -94,11 +94,13 @@ Outcome<Route> object_route(Method method, std::string_view group, std::string_v
   if (everywhere && !reads(method)) {
     return no_such_method("GET", fmt::format("{} live in a namespace, name it in the path", kind->plural));
   }
+  if (!place->subresource.empty() && !reads(method)) {
+    return no_such_method("GET", "the status says what is so, and is written by weft itself");
+  }
   if (!verb) {
-    if (!place->subresource.empty()) return no_such_method("GET, PUT, PATCH");
     return no_such_method(place->name.empty() ? "GET, POST" : "GET, PUT, PATCH, DELETE");
   }
-  return ObjectRoute{*verb, kind, place->ns, place->name, place->subresource == "status"};
+  return ObjectRoute{*verb, kind, place->ns, place->name};
 }
 
 std::optional<Page> page_of(const std::vector<std::string>& segments) {

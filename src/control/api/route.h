@@ -23,8 +23,6 @@ struct ObjectRoute {
   std::string ns;
   /// Empty for lists and creation.
   std::string name;
-  /// The `/status` subresource.
-  bool status = false;
 };
 
 /// GET .../pods/{name}/log

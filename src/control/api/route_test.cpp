@@ -31,12 +31,12 @@ std::string_view word(Verb verb) {
   return {};
 }
 
-/// "get Service default/web status", or what else it is.
+/// "get Service default/web", or what else it is.
 std::string describe(const Outcome<Route>& route) {
   if (!route) return std::string(to_string(route.error().reason)) + " " + route.error().allow;
   if (const auto* object = std::get_if<ObjectRoute>(&*route)) {
     return std::string(word(object->verb)) + " " + std::string(object->kind->kind) + " " + object->ns + "/" +
-           object->name + (object->status ? " status" : "");
+           object->name;
   }
   if (const auto* log = std::get_if<LogRoute>(&*route)) return "log " + log->ns + "/" + log->pod;
   if (const auto* discovery = std::get_if<DiscoveryRoute>(&*route)) {
@@ -61,15 +61,13 @@ TEST(Route, FindsWhatIsAskedFor) {
       {Method::put, "/api/v1/namespaces/default/services/web", "update Service default/web"},
       {Method::patch, "/api/v1/namespaces/default/services/web", "patch Service default/web"},
       {Method::delete_, "/api/v1/namespaces/default/services/web", "remove Service default/web"},
-      {Method::get, "/api/v1/namespaces/default/services/web/status", "get Service default/web status"},
-      {Method::put, "/api/v1/namespaces/default/services/web/status", "update Service default/web status"},
-      {Method::patch, "/apis/apps/v1/namespaces/a/deployments/b/status", "patch Deployment a/b status"},
+      {Method::get, "/api/v1/namespaces/default/services/web/status", "get Service default/web"},
       {Method::get, "/apis/batch/v1/jobs", "list Job /"},
       {Method::get, "/api/v1/namespaces", "list Namespace /"},
       {Method::post, "/api/v1/namespaces", "create Namespace /"},
       {Method::get, "/api/v1/namespaces/shop", "get Namespace /shop"},
       {Method::delete_, "/api/v1/namespaces/shop", "remove Namespace /shop"},
-      {Method::put, "/api/v1/namespaces/shop/status", "update Namespace /shop status"},
+      {Method::get, "/api/v1/namespaces/shop/status", "get Namespace /shop"},
       {Method::get, "/api/v1/namespaces/default/pods/web-0", "get Pod default/web-0"},
       {Method::get, "/api/v1/namespaces/default/pods/web-0/log", "log default/web-0"},
       {Method::get, "/api", "discovery 1"},
@@ -82,7 +80,8 @@ TEST(Route, FindsWhatIsAskedFor) {
       {Method::get, "/livez", "page 1"},
       {Method::get, "/readyz", "page 2"},
       {Method::get, "/weft/v1/status", "page 3"},
-      {Method::post, "/weft/v1/shutdown", "page 4"},
+      {Method::get, "/metrics", "page 4"},
+      {Method::post, "/weft/v1/shutdown", "page 5"},
   };
   for (const auto& test : cases) {
     EXPECT_EQ(describe(find_route(test.method, split(test.path), false)), test.expected) << test.path;
@@ -116,7 +115,10 @@ TEST(Route, RefusesTheRest) {
       {Method::get, "/api/v1/namespaces/default/services/web/status/x", "NotFound "},
       {Method::delete_, "/api/v1/namespaces/default/services", "MethodNotAllowed GET, POST"},
       {Method::post, "/api/v1/namespaces/default/services/web", "MethodNotAllowed GET, PUT, PATCH, DELETE"},
-      {Method::delete_, "/api/v1/namespaces/default/services/web/status", "MethodNotAllowed GET, PUT, PATCH"},
+      {Method::delete_, "/api/v1/namespaces/default/services/web/status", "MethodNotAllowed GET"},
+      {Method::put, "/api/v1/namespaces/default/services/web/status", "MethodNotAllowed GET"},
+      {Method::patch, "/apis/apps/v1/namespaces/a/deployments/b/status", "MethodNotAllowed GET"},
+      {Method::put, "/api/v1/namespaces/shop/status", "MethodNotAllowed GET"},
       {Method::post, "/api/v1/services", "MethodNotAllowed GET"},
       {Method::post, "/api/v1/namespaces/default/pods", "MethodNotAllowed GET"},
       {Method::delete_, "/api/v1/namespaces/default/pods/web-0", "MethodNotAllowed GET"},

@@ -177,6 +177,9 @@ Outcome<ObjectRequest> object_request(const Exchange& exchange, const ObjectRout
     return refuse(Reason::bad_request, fmt::format("dryRun=\"{}\" is not supported, only All is", *dry_run));
   }
   request.dry_run = dry_run.has_value();
+  for (const auto* name : {"limit", "timeoutSeconds", "resourceVersion", "gracePeriodSeconds"}) {
+    if (const auto checked = number(exchange, name); !checked) return std::unexpected(checked.error());
+  }
   return request;
 }
 

@@ -38,18 +38,6 @@ TEST_F(ServerTest, AnObjectsLife) {
   EXPECT_EQ(patched.body["spec"]["ports"][0]["port"], 81);
   EXPECT_EQ(patched.body["metadata"]["generation"], 2);
 
-  const auto status =
-      call(Method::patch, target + "/status", R"({"status": {"endpoints": {"ready": 1}}, "spec": null})");
-  EXPECT_EQ(status.status, 200) << status.text;
-  EXPECT_EQ(status.body["status"]["endpoints"]["ready"], 1);
-  EXPECT_EQ(status.body["spec"]["ports"][0]["port"], 81);
-  EXPECT_EQ(get(target + "/status").body, status.body);
-
-  auto replaced = status.body;
-  replaced["status"] = {{"endpoints", {{"ready", 2}}}};
-  EXPECT_EQ(call(Method::put, target + "/status", replaced.dump()).body["status"]["endpoints"]["ready"], 2);
-  EXPECT_EQ(call(Method::put, target, service("web")).body["status"]["endpoints"]["ready"], 2);
-
   const auto deleted = call(Method::delete_, target);
   EXPECT_EQ(deleted.status, 200);
   EXPECT_EQ(deleted.body["status"], "Success");
@@ -68,6 +56,103 @@ TEST_F(ServerTest, CreationTakesNothingThatIsTheServers) {
   EXPECT_NE(created.body["metadata"]["uid"], "mine");
   EXPECT_FALSE(created.body.contains("status"));
   EXPECT_FALSE(created.body["metadata"].contains("managedFields"));
+}
+
+TEST_F(ServerTest, TheStatusIsNotTheUsers) {
+  const auto target = std::string(services) + "/web";
+  auto made = call(Method::post, services, service("web")).body;
+  auto own = made;
+  own["status"] = {{"endpoints", {{"ready", 2}}}};
+  for (const auto method : {Method::patch, Method::put}) {
+    const auto refused = call(method, target + "/status", own.dump());
+    EXPECT_EQ(refused.status, 405) << refused.text;
+    EXPECT_EQ(refused.headers.find("allow"), "GET");
+    EXPECT_FALSE(call(method, target, own.dump()).body.contains("status"));
+  }
+  EXPECT_EQ(get(target + "/status").body, made);
+  // What is there stays whatever is sent with the rest.
+  made["status"] = {{"endpoints", {{"ready", 1}}}};
+  ASSERT_TRUE(update_status(made).has_value());
+  EXPECT_EQ(call(Method::put, target, service("web")).body["status"]["endpoints"]["ready"], 1);
+  EXPECT_EQ(call(Method::patch, target, R"({"status": null})").body["status"]["endpoints"]["ready"], 1);
+}
+
+TEST_F(ServerTest, ADeletionIsOnlyDoneAsItIsAskedFor) {
+  const auto target = std::string(services) + "/web";
+  const auto made = call(Method::post, services, service("web")).body;
+  for (const auto* body : {
+           R"({"preconditions": {"uid": 5}})",
+           R"({"preconditions": {"uid": ["x"]}})",
+           R"({"preconditions": {"resourceVersion": 5}})",
+           R"({"preconditions": "uid"})",
+           R"({"preconditions": []})",
+           R"({"dryRun": "All"})",
+           R"({"dryRun": true})",
+           R"({"dryRun": ["Some"]})",
+           R"({"gracePeriodSeconds": "5"})",
+           R"({"propagationPolicy": 1})",
+           R"({"propagationPolicy": "Orphan"})",
+           R"({"orphanDependents": "no"})",
+           R"({"orphanDependents": true})",
+           R"([])",
+       }) {
+    const auto refused = call(Method::delete_, target, body);
+    EXPECT_EQ(refused.status, 400) << body << refused.text;
+  }
+  EXPECT_EQ(call(Method::delete_, target, R"({"preconditions": {"resourceVersion": "x"}})").status, 409);
+  EXPECT_EQ(call(Method::delete_, target + "?gracePeriodSeconds=x").status, 400);
+  EXPECT_EQ(get(std::string(services) + "?limit=x").status, 400);
+  EXPECT_EQ(get(target).body, made);
+  EXPECT_EQ(call(Method::delete_, target,
+                 R"({"kind": "DeleteOptions", "gracePeriodSeconds": 0, "propagationPolicy": "Background",
+                     "preconditions": {"uid": null}, "dryRun": null})")
+                .status,
+            200);
+}
+
+TEST_F(ServerTest, AVersionOfTheWrongTypeIsNotTakenForNone) {
+  const auto target = std::string(services) + "/web";
+  auto json = call(Method::post, services, service("web")).body;
+  for (const auto* field : {"resourceVersion", "uid"}) {
+    auto wrong = json;
+    wrong["metadata"][field] = 1;
+    EXPECT_GE(call(Method::put, target, wrong.dump()).status, 400) << field;
+    EXPECT_GE(call(Method::patch, target, Json{{"metadata", {{field, {"1"}}}}}.dump()).status, 400) << field;
+  }
+}
+
+TEST_F(ServerTest, WhatPatchesAddUpToIsBounded) {
+  const auto target = std::string(services) + "/web";
+  ASSERT_EQ(call(Method::post, services, service("web")).status, 201);
+  const auto add = [&](const char* where, int number, std::size_t size) {
+    return call(Method::patch, target,
+                Json{{"metadata", {{where, {{"k" + std::to_string(number), std::string(size, 'x')}}}}}}.dump());
+  };
+  EXPECT_EQ(add("annotations", 1, 200'000).status, 200);
+  const auto refused = add("annotations", 2, 100'000);
+  EXPECT_EQ(refused.status, 422);
+  EXPECT_EQ(refused.body["details"]["causes"][0]["field"], "metadata.annotations");
+  // A text of 1 MB that is escaped is longer than any body.
+  const auto escaped = call(Method::patch, target,
+                            Json{{"metadata", {{"annotations", {{"k", std::string(540'000, '\1')}}}}}}.dump());
+  EXPECT_EQ(escaped.status, 413) << escaped.text.substr(0, 200);
+  // Two bytes of text are some ninety of memory.
+  std::string dense = R"({"metadata": {"ownerReferences": [{})";
+  for (int i = 0; i < 600'000; ++i) dense += ",{}";
+  EXPECT_EQ(call(Method::patch, target, dense + "]}}").status, 413);
+}
+
+TEST_F(ServerTest, AnAnswerToManyMistakesIsShort) {
+  auto json = Json::parse(service("web"));
+  for (int i = 0; i < 20'000; ++i) json["spec"]["ports"].push_back({{"prot", std::string(40, 'x')}});
+  const auto refused = call(Method::post, services, json.dump());
+  EXPECT_EQ(refused.status, 422);
+  EXPECT_LT(refused.text.size(), 4 * max_failure_bytes);
+  EXPECT_THAT(refused.body["message"].get<std::string>(), HasSubstr("more mistakes"));
+  json["spec"] = {{"ports", {{{"port", std::string(1'000'000, 'x')}}}}};
+  EXPECT_LT(call(Method::post, services, json.dump()).text.size(), 4 * max_failure_bytes);
+  json = Json::parse(service(std::string(1'000'000, 'x')));
+  EXPECT_LT(call(Method::post, services, json.dump()).text.size(), 4 * max_failure_bytes);
 }
 
 struct Refusal {

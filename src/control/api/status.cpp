@@ -48,10 +48,19 @@ std::string_view to_string(Reason reason) {
   return {};
 }
 
+namespace {
+
+std::string cut(std::string_view text) {
+  if (text.size() <= max_message_bytes) return std::string(text);
+  return fmt::format("{}... ({} bytes)", text.substr(0, max_message_bytes), text.size());
+}
+
+}  // namespace
+
 std::unexpected<Failure> refuse(Reason reason, std::string message) {
   Failure failure;
   failure.reason = reason;
-  failure.message = std::move(message);
+  failure.message = cut(message);
   return std::unexpected(std::move(failure));
 }
 
@@ -67,18 +76,19 @@ Failure of_object(Reason reason, const model::Kind& kind, std::string_view name,
   failure.message = std::move(message);
   failure.group = kind.group();
   failure.kind = kind.plural;
-  failure.name = name;
+  failure.name = cut(name);
   return failure;
 }
 
 }  // namespace
 
 Failure not_found(const model::Kind& kind, std::string_view name) {
-  return of_object(Reason::not_found, kind, name, fmt::format("{} \"{}\" not found", qualified(kind), name));
+  return of_object(Reason::not_found, kind, name,
+                   fmt::format("{} \"{}\" not found", qualified(kind), cut(name)));
 }
 
 Failure failure_of(const store::StoreError& error, const model::Kind& kind, std::string_view name) {
-  const auto object = fmt::format("{} \"{}\"", qualified(kind), name);
+  const auto object = fmt::format("{} \"{}\"", qualified(kind), cut(name));
   switch (error.kind) {
     case store::StoreErrorKind::not_found: return not_found(kind, name);
     case store::StoreErrorKind::already_exists:
@@ -110,19 +120,27 @@ Failure failure_of(const store::StoreError& error, const model::Kind& kind, std:
 Failure invalid(const base::Diagnostics& diagnostics, const model::Kind& kind, std::string_view name) {
   std::vector<Cause> causes;
   std::string all;
+  std::size_t bytes = 0;
+  std::size_t left_out = 0;
   for (const auto& diagnostic : diagnostics) {
     if (diagnostic.severity != base::Severity::error) continue;
-    auto message = diagnostic.mend.empty() ? diagnostic.message
-                                           : fmt::format("{}; {}", diagnostic.message, diagnostic.mend);
+    if (bytes > max_failure_bytes) {
+      ++left_out;
+      continue;
+    }
+    const auto field = cut(diagnostic.field);
+    const auto what = cut(diagnostic.message);
+    auto message = diagnostic.mend.empty() ? what : fmt::format("{}; {}", what, cut(diagnostic.mend));
     if (!all.empty()) all += ", ";
-    all += diagnostic.field.empty() ? diagnostic.message
-                                    : fmt::format("{}: {}", diagnostic.field, diagnostic.message);
-    causes.push_back({diagnostic.code, diagnostic.field, std::move(message)});
+    all += field.empty() ? what : fmt::format("{}: {}", field, what);
+    bytes += field.size() + message.size();
+    causes.push_back({diagnostic.code, field, std::move(message)});
   }
+  if (left_out > 0) all += fmt::format(", and {} more mistakes", left_out);
   const auto type =
       kind.group().empty() ? std::string(kind.kind) : fmt::format("{}.{}", kind.kind, kind.group());
   const auto* form = causes.size() > 1 ? "{} \"{}\" is invalid: [{}]" : "{} \"{}\" is invalid: {}";
-  auto failure = of_object(Reason::invalid, kind, name, fmt::format(fmt::runtime(form), type, name, all));
+  auto failure = of_object(Reason::invalid, kind, name, fmt::format(fmt::runtime(form), type, cut(name), all));
   failure.kind = kind.kind;
   failure.causes = std::move(causes);
   return failure;

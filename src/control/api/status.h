@@ -62,6 +62,11 @@ struct Failure {
 template <class T>
 using Outcome = std::expected<T, Failure>;
 
+/// What a Status says of mistakes is no longer than this, whatever was sent: some hundred of them.
+constexpr std::size_t max_failure_bytes = 32 * 1024;
+/// One message; longer ones are cut. Room for every value that somebody has written by hand.
+constexpr std::size_t max_message_bytes = 1024;
+
 /// Shorthand for returning one without an object: `return refuse(Reason::bad_request, "...")`.
 std::unexpected<Failure> refuse(Reason reason, std::string message);
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "control/api/admit.h"
@@ -41,41 +42,29 @@ store::Result<store::Object> rehearse_create(const Context& context, Json object
   return std::make_shared<const Json>(std::move(without_version));
 }
 
-store::Result<store::Object> rehearse_update(const Context& context, Json object, bool status) {
+store::Result<store::Object> rehearse_update(const Context& context, Json object) {
   const auto current = context.store.get(store::key_of(object));
-  const store::Stamp stamp{.version = current ? store::version_of(*current) : 0, .time = {}, .uid = {}};
-  return status ? store::status_updated(current, std::move(object), stamp)
-                : store::updated(current, std::move(object), stamp);
+  return store::updated(current, std::move(object),
+                        {.version = current ? store::version_of(*current) : 0, .time = {}, .uid = {}});
 }
 
 /// Admits the next state of an object and stores it. Sets `conflict` if it rests on a state that is no longer
 /// the newest.
 Task<Outcome<Answer>> replace(Context& context, ObjectRoute route, bool dry_run, Json document,
                               bool* conflict) {
-  std::vector<std::string> warnings;
-  if (route.status) {
-    auto admitted = admit_status(std::move(document), route);
-    if (!admitted) co_return std::unexpected(admitted.error());
-    document = std::move(*admitted);
-  } else {
-    auto admitted = admit_change(std::move(document), route);
-    if (!admitted) co_return std::unexpected(admitted.error());
-    document = std::move(admitted->object);
-    warnings = std::move(admitted->warnings);
-  }
+  auto admitted = admit_change(std::move(document), route);
+  if (!admitted) co_return std::unexpected(admitted.error());
   store::Result<store::Object> stored;
   if (dry_run) {
-    stored = rehearse_update(context, std::move(document), route.status);
-  } else if (route.status) {
-    stored = co_await context.store.update_status(std::move(document));
+    stored = rehearse_update(context, std::move(admitted->object));
   } else {
-    stored = co_await context.store.update(std::move(document));
+    stored = co_await context.store.update(std::move(admitted->object));
   }
   if (!stored) {
     *conflict = stored.error().kind == store::StoreErrorKind::conflict;
     co_return std::unexpected(failure_of(stored.error(), *route.kind, route.name));
   }
-  co_return answer(200, **stored, std::move(warnings));
+  co_return answer(200, **stored, std::move(admitted->warnings));
 }
 
 bool names_version(const Json& patch) {
@@ -83,28 +72,66 @@ bool names_version(const Json& patch) {
   return metadata != patch.end() && metadata->is_object() && metadata->contains("resourceVersion");
 }
 
-/// What a DELETE's body may say (meta/v1 DeleteOptions); how dependents are deleted is weft's own business.
+/// What a DELETE's body may say (meta/v1 DeleteOptions).
 struct DeleteOptions {
   std::string uid;
   std::optional<std::uint64_t> version;
   bool dry_run = false;
 };
 
+/// A member of `object`, null if it is not there. The error is for one that is neither null nor of the wanted
+/// type: a condition that is not understood must not be taken for none.
+Outcome<Json> member(const Json& object, const char* name, std::string_view wanted, bool (*is)(const Json&)) {
+  const auto found = object.find(name);
+  if (found == object.end() || found->is_null()) return Json();
+  if (is(*found)) return *found;
+  return refuse(Reason::bad_request, fmt::format("{} of the DeleteOptions must be {}", name, wanted));
+}
+
+constexpr auto is_text = [](const Json& json) { return json.is_string(); };
+constexpr auto is_map = [](const Json& json) { return json.is_object(); };
+constexpr auto is_whole = [](const Json& json) { return json.is_number_integer(); };
+constexpr auto is_truth = [](const Json& json) { return json.is_boolean(); };
+
+Outcome<void> check_ignored(const Json& body) {
+  // How long an instance has to stop stands in its template, and dependents always go with it.
+  if (auto seconds = member(body, "gracePeriodSeconds", "a whole number", is_whole); !seconds)
+    return std::unexpected(seconds.error());
+  const auto policy = member(body, "propagationPolicy", "a string", is_text);
+  if (!policy) return std::unexpected(policy.error());
+  const auto orphans = member(body, "orphanDependents", "true or false", is_truth);
+  if (!orphans) return std::unexpected(orphans.error());
+  if (*policy != nullptr && *policy != "Background" && *policy != "Foreground") {
+    return refuse(Reason::bad_request, fmt::format("the propagationPolicy \"{}\" is not supported, only "
+                                                   "Background and Foreground are: instances go with what "
+                                                   "they were made for", policy->get<std::string>()));
+  }
+  if (*orphans == true)
+    return refuse(Reason::bad_request, "orphanDependents is not supported: instances go with what they were made for");
+  return {};
+}
+
 Outcome<DeleteOptions> parse_delete_options(const ObjectRequest& request) {
   DeleteOptions options{.uid = {}, .version = {}, .dry_run = request.dry_run};
   if (request.body.empty()) return options;
   const auto body = parse_object(request.content_type, request.body);
   if (!body) return std::unexpected(body.error());
-  if (const auto dry = body->find("dryRun"); dry != body->end() && dry->is_array() && !dry->empty()) {
-    options.dry_run = true;
-  }
-  const auto conditions = body->find("preconditions");
-  if (conditions == body->end() || !conditions->is_object()) return options;
-  if (const auto uid = conditions->find("uid"); uid != conditions->end() && uid->is_string())
-    options.uid = *uid;
-  if (conditions->contains("resourceVersion")) {
-    options.version = store::version_of(Json{{"metadata", *conditions}});
-  }
+  if (auto checked = check_ignored(*body); !checked) return std::unexpected(checked.error());
+  const auto dry = member(*body, "dryRun", "a list of \"All\"", [](const Json& json) {
+    return json.is_array() && std::ranges::all_of(json, [](const Json& one) { return one == "All"; });
+  });
+  if (!dry) return std::unexpected(dry.error());
+  if (!dry->empty()) options.dry_run = true;
+  const auto conditions = member(*body, "preconditions", "a map", is_map);
+  if (!conditions) return std::unexpected(conditions.error());
+  if (conditions->is_null()) return options;
+  const auto uid = member(*conditions, "uid", "a string", is_text);
+  if (!uid) return std::unexpected(uid.error());
+  if (!uid->is_null()) options.uid = *uid;
+  const auto version = member(*conditions, "resourceVersion", "a string", is_text);
+  if (!version) return std::unexpected(version.error());
+  // What is no number is no object's version.
+  if (!version->is_null()) options.version = store::version_of(Json{{"metadata", *conditions}});
   return options;
 }
 
