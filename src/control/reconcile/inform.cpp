@@ -62,7 +62,7 @@ void Engine::rebuild() {
   const auto began = reactor_.clock().now();
   is_rebuild_due_ = false;
   for (const auto& ref : world_.take_changes()) touch(ref);
-  publisher_.request();
+  if (world_.take_compile_due()) publisher_.request();
   const auto now = reactor_.clock().now();
   next_rebuild_ = now + (now - began) * pass_rest_factor;
 }

@@ -20,11 +20,6 @@ std::vector<compile::Instance> endpoints_to_compile(const World& world) {
 
 }  // namespace
 
-bool is_active(const Workload& workload) {
-  if (std::ranges::any_of(workload.instances, &Instance::has_process)) return true;
-  return workload.is_stored && workload.replicas() > 0 && !workload.is_over();
-}
-
 Publisher::Publisher(runtime::Reactor& reactor, World& world, Addresses& addresses, DataPlane& data_plane,
                      std::function<void(const Refs&)> on_change)
     : reactor_(reactor),

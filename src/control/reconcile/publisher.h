@@ -95,7 +95,4 @@ class Publisher {
   runtime::Scope scope_;
 };
 
-/// Whether a workload has a context: it has processes, or is to have some.
-bool is_active(const Workload& workload);
-
 }  // namespace weft::control::reconcile

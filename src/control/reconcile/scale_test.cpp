@@ -25,11 +25,12 @@ std::string chains(int count) {
 struct Cost {
   std::uint64_t decisions = 0;
   std::uint64_t reports = 0;
+  std::uint64_t passes = 0;
   friend bool operator==(const Cost&, const Cost&) = default;
 };
 
 void PrintTo(const Cost& cost, std::ostream* out) {
-  *out << cost.decisions << " decisions, " << cost.reports << " reports";
+  *out << cost.decisions << " decisions, " << cost.reports << " reports, " << cost.passes << " passes";
 }
 
 /// What each of some changes costs in a mesh of `count` Services.
@@ -44,7 +45,8 @@ std::map<std::string, Cost> costs(int count) {
     change();
     mesh.pass(std::chrono::seconds(5));
     const auto after = mesh.control_plane().work();
-    costs[what] = {after.decisions - before.decisions, after.reports - before.reports};
+    costs[what] = {after.decisions - before.decisions, after.reports - before.reports,
+                   after.publications - before.publications};
   };
   const std::string image = "/spec/template/spec/containers/0/image";
   measure("nothing", [] {});
@@ -64,6 +66,7 @@ TEST(Scale, AChangeCostsTheSameHoweverLargeTheMeshIs) {
   const auto small = costs(20);
   EXPECT_EQ(costs(200), small);
   EXPECT_EQ(small.at("nothing"), Cost());
+  for (const auto* what : {"label", "image"}) EXPECT_EQ(small.at(what).passes, 0U) << "proxies are told nothing of it";
   for (const auto& [what, cost] : small) EXPECT_LT(cost.decisions + cost.reports, 40U) << what;
 }
 

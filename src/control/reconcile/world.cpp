@@ -86,6 +86,11 @@ bool is_current(const Workload& workload, const Instance& instance) {
          std::ranges::includes(instance.dependencies, workload.dependencies);
 }
 
+bool is_active(const Workload& workload) {
+  if (std::ranges::any_of(workload.instances, &Instance::has_process)) return true;
+  return workload.is_stored && (workload.deployment || workload.job) && workload.replicas() > 0 && !workload.is_over();
+}
+
 bool World::put(const store::Key& key, const store::Object& object) {
   auto& known = objects_[key];
   const auto before = std::exchange(known, object);
@@ -113,6 +118,7 @@ bool World::decode(const store::Key& key, const Json& object) {
     auto config = model::decode_as<model::MeshConfig>(object);
     if (!config) return refused(config.error());
     mesh_ = config->spec;
+    is_compile_due_ = true;
     return true;
   }
   if (key.kind != model::Provider::kind || !providers_.insert(key.name).second) return false;
@@ -125,6 +131,7 @@ void World::put_service(const model::Ref& ref, model::Service service) {
   const auto& spec = service.spec;
   is_graph_stale_ |=
       !known || known->spec.selector != spec.selector || known->spec.depends_on != spec.depends_on;
+  is_compile_due_ |= !known || known->spec.ports != spec.ports;
   declarers_.forget(ref);
   for (const auto& entry : spec.depends_on)
     declarers_.add(ref, {entry.kind, entry.ns.empty() ? ref.ns : entry.ns, entry.name});
@@ -154,9 +161,13 @@ bool World::put_workload(const model::Ref& ref, const Json& object,
   const auto& known = workload.*field;
   is_graph_stale_ |= !known || known->spec.depends_on != decoded->spec.depends_on ||
                      known->spec.pod_template.metadata.labels != decoded->spec.pod_template.metadata.labels;
+  is_compile_due_ |= !known || known->spec.pod_template.spec.service_account_name !=
+                                   decoded->spec.pod_template.spec.service_account_name;
   changed_.insert(ref);
+  const bool was_active = is_active(workload);
   workload.*field = std::make_shared<const T>(std::move(*decoded));
   workload.is_stored = true;
+  is_compile_due_ |= was_active != is_active(workload);
   workload.revision = base::content_hash(object.at("spec").at("template").dump()).substr(0, revision_length);
   return true;
 }
@@ -166,7 +177,10 @@ void World::remove(const store::Key& key) {
   if (key.kind == model::Provider::kind && providers_.erase(key.name) > 0) {
     for (const auto& [ref, workload] : workloads_) changed_.insert(ref);
   }
-  if (key.kind == model::MeshConfig::kind && key.name == "default") mesh_ = {};
+  if (key.kind == model::MeshConfig::kind && key.name == "default") {
+    mesh_ = {};
+    is_compile_due_ = true;
+  }
   const auto ref = ref_of(key);
   if (!ref) return;
   changed_.insert(*ref);
@@ -176,6 +190,7 @@ void World::remove(const store::Key& key) {
     is_graph_stale_ = true;
   } else if (auto* workload = find_workload(*ref)) {
     workload->is_stored = false;
+    is_compile_due_ = true;
     if (workload->instances.empty()) drop(*ref);
   }
 }
@@ -202,6 +217,7 @@ std::set<model::Ref> World::take_changes() {
 
 void World::refresh_graph() {
   if (!std::exchange(is_graph_stale_, false)) return;
+  is_compile_due_ = true;
   std::vector<const model::Service*> services;
   std::vector<const model::Deployment*> deployments;
   std::vector<const model::Job*> jobs;

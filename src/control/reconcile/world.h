@@ -8,6 +8,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -91,6 +92,8 @@ class World {
   /// the last call, and every workload whose place in the graph is another one.
   std::set<model::Ref> take_changes();
   void mark(const model::Ref& ref) { changed_.insert(ref); }
+  /// Whether anything stored that Snapshots are made from has changed since the last call.
+  bool take_compile_due() { return std::exchange(is_compile_due_, false); }
 
   const model::DependencyGraph& graph() const { return *graph_; }
   Workload* find_workload(const model::Ref& ref);
@@ -137,6 +140,7 @@ class World {
   std::map<store::Key, store::Object> objects_;
   std::unique_ptr<model::DependencyGraph> graph_;
   bool is_graph_stale_ = true;
+  bool is_compile_due_ = true;
   std::set<model::Ref> changed_;  // since the last take_changes()
   StopEdges stop_edges_;
   StopEdges declarers_;  // of Services
@@ -145,6 +149,9 @@ class World {
 /// What a stored object names, for the kinds that a dependency can name.
 std::optional<model::Ref> ref_of(const store::Key& key);
 store::Key key_of(const model::Ref& ref);
+
+/// Whether a workload has a context: it has processes, or is to have some.
+bool is_active(const Workload& workload);
 
 /// Whether an instance was made from what its workload is now: its template, and at least the dependencies
 /// that it declares.
