@@ -270,9 +270,8 @@ class LimitTest : public HttpTest {
   LimitTest()
       : path_(fmt::format("/tmp/weft-http-test-{}.sock", ::getpid())),
         acceptor_(reactor_, runtime::listen_on(base::Address::unix_path(path_)).value()) {
-    scope_.spawn([](Server* server, runtime::Acceptor* from) -> Task<void> {
-      co_await server->serve(*from);
-    }(&server_, &acceptor_));
+    scope_.spawn([](Server* server, runtime::Acceptor* from) -> Task<void> { co_await server->serve(*from); }(
+                                                                 &server_, &acceptor_));
   }
   ~LimitTest() override { ::unlink(path_.c_str()); }
 

@@ -315,10 +315,9 @@ void DependencyGraph::find_cycles(std::span<const Service* const> services) {
   };
   for (std::size_t i = 0; i < workloads_.size(); ++i) {
     for (const Dependency& dependency : workloads_[i].dependencies) {
-      bool names_itself =
-          !dependency.optional &&
-          dependency.target.name == dependency.origin.name && dependency.target.ns == dependency.origin.ns &&
-          to_string(dependency.target.kind) == dependency.origin.kind;
+      bool names_itself = !dependency.optional && dependency.target.name == dependency.origin.name &&
+                          dependency.target.ns == dependency.origin.ns &&
+                          to_string(dependency.target.kind) == dependency.origin.kind;
       if (names_itself) arrows[i].push_back({i, &dependency.target, &dependency.origin});
       if (dependency.gates) add(i, dependency.target, dependency.origin);
     }

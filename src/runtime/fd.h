@@ -31,9 +31,9 @@ class Fd {
   int fd_ = -1;
 };
 
-/// Opens `path` for reading and writing, made if it is missing, with mode 0600 whatever the umask is and the mode
-/// was. Where it cannot be written (a file system that is read-only) it is opened for reading. Not through a
-/// link; invalid on failure, and errno says why.
+/// Opens `path` for reading and writing, made if it is missing, with mode 0600 whatever the umask is and the
+/// mode was. Where it cannot be written (a file system that is read-only) it is opened for reading. Not
+/// through a link; invalid on failure, and errno says why.
 Fd open_private(const std::string& path);
 
 }  // namespace weft::runtime

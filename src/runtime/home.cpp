@@ -93,13 +93,14 @@ HomeResult<std::string> state_folder(const HomeSource& source) {
 constexpr std::string_view another_state = "give another one with --home or WEFT_HOME, or run as its owner";
 std::string another_run(const std::string& path, uid_t uid) {
   // root looks at no XDG_RUNTIME_DIR.
-  return uid == 0 ? fmt::format("remove {}", path)
-                  : fmt::format("set XDG_RUNTIME_DIR to a folder of your own with mode 700, or have {} removed",
-                                path);
+  return uid == 0
+             ? fmt::format("remove {}", path)
+             : fmt::format("set XDG_RUNTIME_DIR to a folder of your own with mode 700, or have {} removed",
+                           path);
 }
 
-/// Checks a folder that is there: ours, not a link, and not for others to write in (`closed`: not even to look
-/// into). `mend` is for one of somebody else.
+/// Checks a folder that is there: ours, not a link, and not for others to write in (`closed`: not even to
+/// look into). `mend` is for one of somebody else.
 HomeResult<void> check_folder(const std::string& path, uid_t uid, bool closed, std::string_view mend) {
   struct stat found{};
   if (lstat(path.c_str(), &found) != 0) return failed("cannot look at", path, errno);

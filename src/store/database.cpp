@@ -77,8 +77,8 @@ Result<std::unique_ptr<Database>> Database::open_copy(const std::string& path,
     std::filesystem::remove(copied + part, error);
     if (!std::filesystem::exists(path + part, error)) continue;
     if (!std::filesystem::copy_file(path + part, copied + part, error)) {
-      return base::fail(StoreErrorKind::io, fmt::format("{} is read-only and cannot be copied to {}: {}", path,
-                                                        copied, error.message()));
+      return base::fail(StoreErrorKind::io, fmt::format("{} is read-only and cannot be copied to {}: {}",
+                                                        path, copied, error.message()));
     }
   }
   auto database = open_file(copied, 0);

@@ -22,8 +22,9 @@ struct Row {
 
 class Database {
  public:
-  /// Opens `path` or makes it, with mode 0600. On a file system that is read-only, a copy in `spare_folder` is
-  /// opened, so that it can be read, and every commit() looks whether the file itself can be written by then
+  /// Opens `path` or makes it, with mode 0600. On a file system that is read-only, a copy in `spare_folder`
+  /// is opened, so that it can be read, and every commit() looks whether the file itself can be written by
+  /// then
   /// (`read_only`). Errors: `newer`, `corrupt`, `full`, `read_only`, `io`. `max_pages` as in SqliteOptions.
   static Result<std::unique_ptr<Database>> open(const std::string& path, const std::string& spare_folder,
                                                 std::uint32_t max_pages);
@@ -41,7 +42,8 @@ class Database {
  private:
   Database(sqlite3* handle, std::string path);
   static Result<std::unique_ptr<Database>> open_file(const std::string& path, std::uint32_t max_pages);
-  static Result<std::unique_ptr<Database>> open_copy(const std::string& path, const std::string& spare_folder);
+  static Result<std::unique_ptr<Database>> open_copy(const std::string& path,
+                                                     const std::string& spare_folder);
   Result<void> leave_copy();
 
   Result<void> prepare(std::uint32_t max_pages);

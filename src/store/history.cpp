@@ -41,7 +41,8 @@ class HistoryWatch final : public Watch {
   std::vector<Event> take() {
     std::vector<Event> found;
     const auto& events = history_->events_;
-    auto it = std::ranges::upper_bound(events, seen_, {}, [](const auto& kept) { return kept.event.version; });
+    auto it =
+        std::ranges::upper_bound(events, seen_, {}, [](const auto& kept) { return kept.event.version; });
     for (; it != events.end(); ++it) {
       if (!kind_.empty() && it->event.key.kind != kind_) continue;
       if (found.size() == watch_batch) return found;

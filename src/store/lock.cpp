@@ -35,7 +35,8 @@ Result<runtime::Fd> lock_file(const std::string& path) {
     }
     return base::fail(StoreErrorKind::locked, fmt::format("{} is held by {}", path, holder(fd.get())));
   }
-  // On a disk that is full or read-only the lock holds all the same; only the message of whoever comes second knows less.
+  // On a disk that is full or read-only the lock holds all the same; only the message of whoever comes second
+  // knows less.
   const auto pid = fmt::format("{}\n", ::getpid());
   [[maybe_unused]] const bool written =
       ::ftruncate(fd.get(), 0) == 0 && ::pwrite(fd.get(), pid.data(), pid.size(), 0) > 0;

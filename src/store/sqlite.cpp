@@ -117,8 +117,8 @@ Result<void> SqliteStore::Impl::reserve_versions(Database& database) {
   }
   const auto kind = reserved.error().kind;
   if (kind != StoreErrorKind::full && kind != StoreErrorKind::read_only) return reserved;
-  // A control plane must come back on a disk that is full or read-only, too. The clock then keeps versions from being given out
-  // twice.
+  // A control plane must come back on a disk that is full or read-only, too. The clock then keeps versions
+  // from being given out twice.
   note(reserved);
   const auto wall =
       std::chrono::duration_cast<std::chrono::milliseconds>(reactor.clock().wall().time_since_epoch());

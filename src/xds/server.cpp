@@ -381,7 +381,8 @@ Task<runtime::IoError> Server::serve(runtime::Acceptor& acceptor) {
     if (!connection) co_return connection.error();
     if (connections.size() >= max_connections) {
       if (state_->counters.refused++ == 0)
-        runtime::log::warning("xds", "all {} connections are in use: further ones are closed", max_connections);
+        runtime::log::warning("xds", "all {} connections are in use: further ones are closed",
+                              max_connections);
       continue;
     }
     connections.spawn(serve_connection(std::move(*connection)));

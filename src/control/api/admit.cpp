@@ -96,14 +96,14 @@ base::Diagnostics check_metadata(const model::ObjectMeta& metadata) {
 Outcome<void> check_size(const Json& document) {
   const auto memory = base::memory_of(document);
   if (memory > max_object_memory) {
-    return refuse(Reason::too_large, fmt::format("the object takes {} bytes of memory, {} are the most", memory,
-                                                 max_object_memory));
+    return refuse(Reason::too_large, fmt::format("the object takes {} bytes of memory, {} are the most",
+                                                 memory, max_object_memory));
   }
   // A byte becomes at most six as text (\u0001).
   if (memory <= max_body_bytes / 6) return {};
   if (const auto size = to_text(document).size(); size > max_body_bytes) {
-    return refuse(Reason::too_large, fmt::format("the object has {} bytes, it may have {} at most", size,
-                                                 max_body_bytes));
+    return refuse(Reason::too_large,
+                  fmt::format("the object has {} bytes, it may have {} at most", size, max_body_bytes));
   }
   return {};
 }

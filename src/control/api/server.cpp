@@ -55,7 +55,7 @@ class ExchangeOutput final : public Output {
 http::Page refusal(int code, std::string_view why) {
   auto status = to_json({.message = std::string(why)});
   status["code"] = code;
-  status["reason"] = code == 503 ? to_string(Reason::service_unavailable)
+  status["reason"] = code == 503   ? to_string(Reason::service_unavailable)
                      : code == 413 ? to_string(Reason::too_large)
                                    : to_string(Reason::bad_request);
   return {std::string(json_type), to_text(status)};
@@ -228,7 +228,9 @@ class Follower {
   static Failure refusal() {
     return refuse(Reason::too_many_requests,
                   fmt::format("{} watches and logs are followed already, the most at one time: end some of "
-                              "them", max_followers)).error();
+                              "them",
+                              max_followers))
+        .error();
   }
 
  private:
@@ -344,8 +346,7 @@ telemetry::Samples Server::Impl::metrics() const {
                        std::uint64_t value) { samples.add(name, help, kind, telemetry::Labels(), value); };
   add("weft_api_connections", "Connections to the API that are open.", gauge, server.connections());
   add("weft_api_followers", "Watches and logs that are followed.", gauge, followers);
-  add("weft_api_held_bytes", "Bodies kept for peers that are slow to send or read.", gauge,
-      stats.held_bytes);
+  add("weft_api_held_bytes", "Bodies kept for peers that are slow to send or read.", gauge, stats.held_bytes);
   add("weft_api_displaced_total", "Slow connections that were closed in favour of others.", counter,
       stats.displaced);
   constexpr std::string_view refused = "Connections and watches beyond their limit.";

@@ -125,16 +125,18 @@ TEST_F(ServerTest, WhatPatchesAddUpToIsBounded) {
   const auto target = std::string(services) + "/web";
   ASSERT_EQ(call(Method::post, services, service("web")).status, 201);
   const auto add = [&](const char* where, int number, std::size_t size) {
-    return call(Method::patch, target,
-                Json{{"metadata", {{where, {{"k" + std::to_string(number), std::string(size, 'x')}}}}}}.dump());
+    return call(
+        Method::patch, target,
+        Json{{"metadata", {{where, {{"k" + std::to_string(number), std::string(size, 'x')}}}}}}.dump());
   };
   EXPECT_EQ(add("annotations", 1, 200'000).status, 200);
   const auto refused = add("annotations", 2, 100'000);
   EXPECT_EQ(refused.status, 422);
   EXPECT_EQ(refused.body["details"]["causes"][0]["field"], "metadata.annotations");
   // A text of 1 MB that is escaped is longer than any body.
-  const auto escaped = call(Method::patch, target,
-                            Json{{"metadata", {{"annotations", {{"k", std::string(540'000, '\1')}}}}}}.dump());
+  const auto escaped =
+      call(Method::patch, target,
+           Json{{"metadata", {{"annotations", {{"k", std::string(540'000, '\1')}}}}}}.dump());
   EXPECT_EQ(escaped.status, 413) << escaped.text.substr(0, 200);
   // Two bytes of text are some ninety of memory.
   std::string dense = R"({"metadata": {"ownerReferences": [{})";

@@ -140,7 +140,8 @@ Failure invalid(const base::Diagnostics& diagnostics, const model::Kind& kind, s
   const auto type =
       kind.group().empty() ? std::string(kind.kind) : fmt::format("{}.{}", kind.kind, kind.group());
   const auto* form = causes.size() > 1 ? "{} \"{}\" is invalid: [{}]" : "{} \"{}\" is invalid: {}";
-  auto failure = of_object(Reason::invalid, kind, name, fmt::format(fmt::runtime(form), type, cut(name), all));
+  auto failure =
+      of_object(Reason::invalid, kind, name, fmt::format(fmt::runtime(form), type, cut(name), all));
   failure.kind = kind.kind;
   failure.causes = std::move(causes);
   return failure;

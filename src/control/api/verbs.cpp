@@ -104,10 +104,12 @@ Outcome<void> check_ignored(const Json& body) {
   if (*policy != nullptr && *policy != "Background" && *policy != "Foreground") {
     return refuse(Reason::bad_request, fmt::format("the propagationPolicy \"{}\" is not supported, only "
                                                    "Background and Foreground are: instances go with what "
-                                                   "they were made for", policy->get<std::string>()));
+                                                   "they were made for",
+                                                   policy->get<std::string>()));
   }
   if (*orphans == true)
-    return refuse(Reason::bad_request, "orphanDependents is not supported: instances go with what they were made for");
+    return refuse(Reason::bad_request,
+                  "orphanDependents is not supported: instances go with what they were made for");
   return {};
 }
 

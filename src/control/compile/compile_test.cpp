@@ -147,7 +147,8 @@ Output compile_all(const Stored& all) {
   Addresses addresses;
   const Input input{all.mesh, services, deployments, jobs, graph, active, instances, addresses};
   std::uint16_t reserved = 20'000;
-  for (const auto& [key, owner] : compile(input).wanted) addresses.emplace(key, base::Address::loopback(++reserved));
+  for (const auto& [key, owner] : compile(input).wanted)
+    addresses.emplace(key, base::Address::loopback(++reserved));
   return compile(input);
 }
 

@@ -120,9 +120,8 @@ void Engine::stop_instances(Workload& workload) {
     return other && has_process(*other) &&
            (is_going(*other) || (other->deployment && other->replicas() == 0));
   };
-  const auto* before = has_process(workload)
-                           ? must_stop_before(world_.stop_edges(), workload.ref, is_leaving)
-                           : nullptr;
+  const auto* before =
+      has_process(workload) ? must_stop_before(world_.stop_edges(), workload.ref, is_leaving) : nullptr;
   const bool waits = before != nullptr;
   const auto stops_after = waits ? std::optional(*before) : std::nullopt;
   if (workload.stops_after != stops_after) {

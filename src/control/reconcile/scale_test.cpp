@@ -66,7 +66,8 @@ TEST(Scale, AChangeCostsTheSameHoweverLargeTheMeshIs) {
   const auto small = costs(20);
   EXPECT_EQ(costs(200), small);
   EXPECT_EQ(small.at("nothing"), Cost());
-  for (const auto* what : {"label", "image"}) EXPECT_EQ(small.at(what).passes, 0U) << "proxies are told nothing of it";
+  for (const auto* what : {"label", "image"})
+    EXPECT_EQ(small.at(what).passes, 0U) << "proxies are told nothing of it";
   for (const auto& [what, cost] : small) EXPECT_LT(cost.decisions + cost.reports, 40U) << what;
 }
 

@@ -32,8 +32,8 @@ bool differs_beyond_status(const Json& a, const Json& b) {
       [&](const char* part) { return metadata_part(a, part) != metadata_part(b, part); });
 }
 
-/// Whether the workload `index` of `now` stood in the graph before as it does now: the same Services, the same
-/// dependencies with the same workloads behind them, the same cycle.
+/// Whether the workload `index` of `now` stood in the graph before as it does now: the same Services, the
+/// same dependencies with the same workloads behind them, the same cycle.
 bool has_same_place(const model::DependencyGraph& before, const model::DependencyGraph& now,
                     std::size_t index) {
   const auto& node = now.workloads()[index];
@@ -88,7 +88,8 @@ bool is_current(const Workload& workload, const Instance& instance) {
 
 bool is_active(const Workload& workload) {
   if (std::ranges::any_of(workload.instances, &Instance::has_process)) return true;
-  return workload.is_stored && (workload.deployment || workload.job) && workload.replicas() > 0 && !workload.is_over();
+  return workload.is_stored && (workload.deployment || workload.job) && workload.replicas() > 0 &&
+         !workload.is_over();
 }
 
 bool World::put(const store::Key& key, const store::Object& object) {

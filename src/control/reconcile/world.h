@@ -116,7 +116,9 @@ class World {
   /// declarations go first.
   const StopEdges& stop_edges() const { return stop_edges_; }
   /// The Services that declare that they depend on `target`.
-  const std::set<model::Ref>& declarers(const model::Ref& target) const { return declarers_.dependents(target); }
+  const std::set<model::Ref>& declarers(const model::Ref& target) const {
+    return declarers_.dependents(target);
+  }
 
   /// How far a dependency's target is.
   TargetState state_of(const model::Ref& target) const;
