@@ -21,7 +21,7 @@ class HostText {
     const auto parts = message::split_authority(authority);
     if (!parts || parts->host.size() > snapshot::max_host_bytes) return;
     host_size_ = parts->host.size() - (parts->host.ends_with('.') ? 1 : 0);
-    std::transform(parts->host.data(), parts->host.data() + host_size_, text_.data(), message::ascii_lower);
+    std::ranges::transform(parts->host.substr(0, host_size_), text_.begin(), message::ascii_lower);
     size_ = host_size_;
     if (!parts->port) return;
     text_[size_++] = ':';
