@@ -150,6 +150,32 @@ class Ports(mesh.MeshTest):
         self.assertEqual(mesh.get(url).status, 200)
 
 
+class Limits(mesh.MeshTest):
+    def test_no_process_can_be_started(self):
+        if os.geteuid() != 0:
+            self.skipTest("another user can be taken by root alone, and root has no limit of processes")
+        user = 61_000 + os.getpid() % 1000
+        self.mesh.home.mkdir(mode=0o700)
+        for path in (self.mesh.folder, self.mesh.home):
+            os.chown(path, user, user)
+        as_user = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"]
+        self.mesh.popen(*as_user, "weft", "keep", "--home", self.mesh.home)
+        mesh.until(lambda: self.mesh.processes("weft", "supervise"), "the supervisor runs")
+        self.mesh.apply(resources.text(resources.pair("web")), "--wait")
+        supervisor, control_plane = self.mesh.supervisor(), self.mesh.control_plane()
+        self.mesh.ok(*as_user, "prlimit", "--pid", supervisor, "--nproc=1:")
+        self.mesh.apply(resources.text(resources.pair("more")))
+        url = self.mesh.url("more")
+        self.mesh.until_condition("service", "more", "Ready", "False")
+        mesh.until(lambda: "no more processes" in self.mesh.ok("weft", "describe", "deployment", "more"), "it is said")
+        os.kill(control_plane, signal.SIGKILL)
+        mesh.until(lambda: "no more processes" in self.mesh.status()["controlPlane"].get("lastExit", ""), "it is said")
+        self.assertEqual(mesh.get(url).status, 503)
+        self.mesh.ok(*as_user, "prlimit", "--pid", supervisor, "--nproc=4096:")
+        self.mesh.until_condition("service", "more", "Ready")
+        self.assertEqual(self.mesh.supervisor(), supervisor)
+
+
 class Disk(mesh.MeshTest):
     def mount_small(self):
         """A file system of its own for the state folder; where it is."""
