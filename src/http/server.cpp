@@ -1,7 +1,6 @@
 #include "http/server.h"
 
 #include <fmt/format.h>
-#include <malloc.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -9,6 +8,7 @@
 #include "http/h1/limits.h"
 #include "http/h1/linger.h"
 #include "message/authority.h"
+#include "runtime/heap.h"
 #include "runtime/log.h"
 
 namespace weft::http {
@@ -310,7 +310,7 @@ void Server::note_connections() {
   most_connections_ = std::max(most_connections_, connections_.size());
   if (most_connections_ < crowd || connections_.size() > most_connections_ / 4) return;
   most_connections_ = connections_.size();
-  ::malloc_trim(0);
+  runtime::trim_heap();
 }
 
 /// Runs the handler and completes what it left open.
