@@ -197,6 +197,7 @@ class Limits(mesh.MeshTest):
         os.mkfifo(fifo)
         text = resources.text(resources.pair("web"))
         reading = self.mesh.popen("weft", "validate", "-f", fifo)
+        self.assertTrue(select.select([reading.stderr], [], [], LOOK)[0], "nothing is said of a FIFO without a writer")
         self.assertIn(f"waiting for {fifo}", reading.stderr.readline())
         fifo.write_text(text)
         self.assertEqual(reading.wait(mesh.LIMIT), 0)

@@ -7,6 +7,7 @@
 #include "cli/objects.h"
 #include "cli/output.h"
 #include "snapshot/snapshot.h"
+#include "yaml/parse.h"
 
 namespace weft::cli {
 
@@ -47,8 +48,8 @@ Task<Result<Json>> request_one(runtime::Reactor& reactor, std::string url) {
     co_return failure(Exit::failed, fmt::format("status {}", response->status),
                       fmt::format("{}: {}", url, response->body.substr(0, 500)));
   }
-  Json answer = Json::parse(response->body, nullptr, false);
-  co_return answer.is_discarded() ? Json(response->body) : std::move(answer);
+  auto answer = yaml::parse_json(response->body);
+  co_return answer ? std::move(*answer) : Json(response->body);
 }
 
 }  // namespace
