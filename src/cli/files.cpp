@@ -154,8 +154,8 @@ Result<std::vector<model::Object>> load_valid(const std::vector<std::string>& pa
   auto loaded = load_files(paths, context);
   if (!loaded) return std::unexpected(std::move(loaded.error()));
   if (!base::has_errors(loaded->diagnostics)) {
-    for (auto& finding : model::check(loaded->objects)) {
-      if (finding.severity == base::Severity::error) loaded->diagnostics.push_back(std::move(finding));
+    for (const auto& finding : model::check(loaded->objects)) {
+      if (finding.severity == base::Severity::error) loaded->diagnostics.push_back(finding);
     }
   }
   if (base::has_errors(loaded->diagnostics)) {

@@ -14,8 +14,9 @@ constexpr std::size_t max_text_bytes = std::size_t{16} << 20;
 constexpr std::size_t max_line_bytes = std::size_t{1} << 20;
 /// The deepest Kubernetes resource (a CustomResourceDefinition's schema aside) has some 20 levels.
 constexpr std::size_t max_depth = 128;
-/// Maps, lists and scalars of one text, aliases counted as often as they are expanded. Real resources reach
-/// max_text_bytes first; text made to be dense would take 1 GB without this.
+/// Maps, lists and scalars of one text, and so its documents and the items of its lists; aliases are counted
+/// as often as they are expanded. Real resources reach max_text_bytes first; text made to be dense would take
+/// 1 GB without this.
 constexpr std::size_t max_nodes = 4'000'000;
 /// What anchors (&name) and aliases (*name) may copy in one text, in bytes of the tree (its nodes, keys and
 /// strings): they are a convenience, and the way a bomb is made. A resource of Kubernetes' size, once.
