@@ -121,7 +121,7 @@ Failure invalid(const base::Diagnostics& diagnostics, const model::Kind& kind, s
   std::vector<Cause> causes;
   std::string all;
   std::size_t bytes = 0;
-  std::size_t left_out = 0;
+  std::size_t left_out = diagnostics.omitted(base::Severity::error);
   for (const auto& diagnostic : diagnostics) {
     if (diagnostic.severity != base::Severity::error) continue;
     if (bytes > max_failure_bytes) {
