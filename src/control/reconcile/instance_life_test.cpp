@@ -122,6 +122,24 @@ TEST(InstanceLife, AMissingImageIsTriedAgain) {
   EXPECT_EQ(container_state(mesh)["restartCount"], 0);
 }
 
+TEST(InstanceLife, WhatIsStoredAndCannotBeRunKeepsNobodyFromStarting) {
+  Mesh mesh;
+  mesh.apply(service("bomb"));
+  // As an older version may have stored it.
+  auto variables = base::Json::array({{{"name", "A0"}, {"value", std::string(1000, 'x')}}});
+  for (int i = 1; i < 30; ++i) {
+    variables.push_back({{"name", fmt::format("A{}", i)}, {"value", fmt::format("$(A{0})$(A{0})", i - 1)}});
+  }
+  mesh.patch("Deployment", "bomb", "/spec/template/spec/containers/0/env", std::move(variables));
+  mesh.apply(service("web"));
+  mesh.start_control_plane();
+  ASSERT_TRUE(mesh.until([&] { return mesh.ready("web") == 1; }));
+  EXPECT_EQ(mesh.provider.specs.size(), 1U);
+  mesh.remove("Deployment", "bomb");
+  mesh.apply(deployment("bomb"));
+  EXPECT_TRUE(mesh.until([&] { return mesh.ready("bomb") == 1; })) << "it can be deleted and made anew";
+}
+
 TEST(InstanceLife, OneThatIsNeverReadySaysWhy) {
   Mesh mesh;
   mesh.prober.failing = {"web"};

@@ -24,9 +24,6 @@ constexpr auto output_limit = std::chrono::milliseconds(500);
 /// waiting.
 constexpr auto end_limit = std::chrono::seconds(10);
 
-/// Between two looks at the logs of those that are gone. They do not grow any more.
-constexpr auto old_logs_pause = std::chrono::hours(1);
-
 bool is_name(std::string_view text) {
   auto fits = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.'; };
   return !text.empty() && text.front() != '.' && std::ranges::all_of(text, fits);
@@ -307,13 +304,10 @@ runtime::Task<Result<int>> Instances::execute(std::string id, std::vector<std::s
   co_return status.code ? *status.code : 128 + status.signal.value_or(0);
 }
 
-runtime::Task<void> Instances::keep_logs_bounded() {
-  while (true) {
-    std::set<std::string> present;
-    for (const auto& [id, managed] : instances_) present.insert(log_name(id));
-    remove_old_logs(settings_.log_folder, present, fence_.reactor.clock().wall(), settings_.old_logs);
-    co_await fence_.reactor.sleep(old_logs_pause);
-  }
+void Instances::remove_logs_of_gone() const {
+  std::set<std::string> present;
+  for (const auto& [id, managed] : instances_) present.insert(log_name(id));
+  remove_old_logs(settings_.log_folder, present, fence_.reactor.clock().wall(), settings_.old_logs);
 }
 
 Result<std::string> Instances::log_path(const std::string& id) const {

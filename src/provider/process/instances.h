@@ -39,9 +39,8 @@ class Instances {
   Result<void> note(const std::string& id, std::string text);
   runtime::Task<Result<int>> execute(std::string id, std::vector<std::string> argv,
                                      std::chrono::milliseconds limit);
-  /// Deletes the logs of instances that are gone once they are beyond their limits; runs until it is
-  /// cancelled.
-  runtime::Task<void> keep_logs_bounded();
+  /// Deletes the logs of instances that are gone as far as they are beyond their limits.
+  void remove_logs_of_gone() const;
   Result<std::string> log_path(const std::string& id) const;
   /// The one whose id comes next after `id` (empty: the first), null at the end.
   const Instance* next_after(const std::string& id) const;

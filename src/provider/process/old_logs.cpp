@@ -29,6 +29,18 @@ std::string log_name(std::string id) {
   return id + ".log";
 }
 
+void bound_own_output(int fd, const std::string& path) {
+  struct stat output{};
+  struct stat file{};
+  if (::fstat(fd, &output) != 0 || ::stat(path.c_str(), &file) != 0) return;
+  const bool is_same = output.st_ino == file.st_ino && output.st_dev == file.st_dev;
+  if (!is_same || static_cast<std::uint64_t>(output.st_size) < most_own_output) return;
+  std::error_code error;
+  using enum std::filesystem::copy_options;
+  std::filesystem::copy_file(path, path + ".1", overwrite_existing, error);
+  (void)!::ftruncate(fd, 0);
+}
+
 void remove_old_logs(const std::string& folder, const std::set<std::string>& present, base::WallTime now,
                      OldLogLimits limits) {
   std::vector<OldLog> old;

@@ -25,4 +25,9 @@ std::string log_name(std::string id);
 void remove_old_logs(const std::string& folder, const std::set<std::string>& present, base::WallTime now,
                      OldLogLimits limits);
 
+/// This process's own output, if it goes to a file: at this size it becomes `<path>.1` and begins anew.
+inline constexpr std::uint64_t most_own_output = std::uint64_t{1} << 20;
+/// `fd` is the one that it goes to (appending, for others have it too), `path` the file's.
+void bound_own_output(int fd, const std::string& path);
+
 }  // namespace weft::provider::process

@@ -4,10 +4,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+
+#include "runtime/fd.h"
 
 namespace weft::provider::process {
 namespace {
@@ -61,6 +64,22 @@ TEST_F(OldLogsTest, EndBySizeWithTheOldestFirst) {
   remove_old_logs(root_, {"default_present.log"}, now_, {.bytes = 350});
   EXPECT_THAT(names(), testing::UnorderedElementsAre("default_web-1.log", "default_web-2.log",
                                                      "default_web-3.log", "default_present.log"));
+}
+
+TEST_F(OldLogsTest, ThisProcesssOwnOutputBeginsAnew) {
+  const std::string path = root_ / "supervisor.log";
+  const runtime::Fd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600));
+  const auto write = [&](const std::string& text) {
+    EXPECT_EQ(::write(fd.get(), text.data(), text.size()), static_cast<ssize_t>(text.size()));
+    bound_own_output(fd.get(), path);
+  };
+  write(std::string(most_own_output - 1, 'x'));
+  EXPECT_EQ(fs::file_size(path), most_own_output - 1);
+  write("y");
+  EXPECT_EQ(fs::file_size(path + ".1"), most_own_output);
+  write("z");
+  EXPECT_EQ(fs::file_size(path), 1U);
+  bound_own_output(fd.get(), root_ / "other.log");
 }
 
 TEST_F(OldLogsTest, AFolderThatIsNotThereIsPassedOver) { remove_old_logs(root_ / "none", {}, now_, {}); }

@@ -30,6 +30,10 @@ constexpr std::string_view room = "supervisor";
 constexpr auto last_grace = std::chrono::seconds(10);
 /// How long the proxy may take to finish what is under way.
 constexpr auto proxy_grace = std::chrono::seconds(5);
+/// Between two looks at the logs of instances that are gone, which do not grow any more, and at its own,
+/// which gets some lines an hour at most.
+constexpr auto logs_pause = std::chrono::hours(1);
+
 /// The environment of control plane and proxy: this process's own.
 Environment own_environment(const runtime::Home& home) {
   Environment environment;
@@ -68,6 +72,7 @@ class Supervisor {
   runtime::Task<void> kill_everything();
   runtime::Task<void> save_ports();
   runtime::Task<void> save_loop();
+  runtime::Task<void> keep_logs_bounded();
   SupervisorState state_now() const;
   SupervisorStatus status() const;
   void begin_shutdown(bool quick);
@@ -125,7 +130,7 @@ runtime::Task<void> Supervisor::run(runtime::Fd listening) {
   scope_.spawn(watch_signals());
   scope_.spawn(server_->serve(std::move(listening)));
   saver_.spawn(save_loop());
-  scope_.spawn(instances_.keep_logs_bounded());
+  scope_.spawn(keep_logs_bounded());
   scope_.spawn(attend_proxy());
   scope_.spawn(attend_control_plane());
   co_await stop_.wait();
@@ -195,6 +200,14 @@ runtime::Task<void> Supervisor::save_loop() {
     co_await writer_.save(state_now());
     saved_ = change;
     saved_more_.pulse();
+  }
+}
+
+runtime::Task<void> Supervisor::keep_logs_bounded() {
+  while (true) {
+    instances_.remove_logs_of_gone();
+    bound_own_output(STDERR_FILENO, options_.home.own_log("supervisor"));
+    co_await reactor_.sleep(logs_pause);
   }
 }
 
