@@ -110,7 +110,7 @@ void make_clusters(Mesh& mesh) {
   }
 }
 
-void add_edge(const Mesh& mesh, Snapshot& to, Wanted& wanted) {
+void add_edge(const Mesh& mesh, Snapshot& to) {
   for (const auto* service : mesh.input.services) {
     const auto& meta = service->metadata;
     for (std::size_t i = 0; i < service->spec.ports.size(); ++i) {
@@ -131,34 +131,48 @@ void add_edge(const Mesh& mesh, Snapshot& to, Wanted& wanted) {
         }
         add_listener(to, std::move(listener), name, mesh.timeout);
       }
-      wanted.emplace(std::move(key), ref_of(*service));
     }
   }
+}
+
+using Services = std::map<model::Ref, const model::Service*>;
+
+Services services_of(const Input& input) {
+  Services services;
+  for (const auto* service : input.services) services.emplace(ref_of(*service), service);
+  return services;
+}
+
+/// The ports that callers of a Service have a listener for: one while it does not exist.
+const std::vector<model::ServicePort>& called_ports(const Services& services, const model::Ref& target) {
+  static const std::vector<model::ServicePort> unknown_port{model::ServicePort{}};
+  const auto found = services.find(target);
+  return found == services.end() || found->second->spec.ports.empty() ? unknown_port
+                                                                      : found->second->spec.ports;
+}
+
+/// The key of a dependency's port, the first of which is known before the dependency is.
+std::string port_key(const model::Ref& caller, const model::Ref& target,
+                     const std::vector<model::ServicePort>& ports, std::size_t index) {
+  return outbound_key(caller, target, index == 0 ? std::nullopt : std::optional(ports[index].port));
 }
 
 /// The ways to one dependency: a listener and a cluster for each of its ports, or one that answers 503 while
 /// it does not exist.
 void add_dependency(const Mesh& mesh, const model::Ref& caller, const model::Dependency& dependency,
-                    Snapshot* to, Wanted& wanted) {
-  const auto found = mesh.services.find(dependency.target);
-  static const std::vector<model::ServicePort> unknown_port{model::ServicePort{}};
-  const auto& ports = found == mesh.services.end() || found->second->spec.ports.empty()
-                          ? unknown_port
-                          : found->second->spec.ports;
+                    Snapshot& to) {
+  const auto& ports = called_ports(mesh.services, dependency.target);
   for (std::size_t i = 0; i < ports.size(); ++i) {
     const auto& target = dependency.target;
-    const auto key = outbound_key(caller, target, i == 0 ? std::nullopt : std::optional(ports[i].port));
-    wanted.emplace(key, caller);
-    if (!to) continue;
     const auto cluster = cluster_name(target.ns, target.name, ports[i].port);
     const auto known = mesh.clusters.find(cluster);
     if (known != mesh.clusters.end()) {
-      to->clusters.push_back(known->second);
+      to.clusters.push_back(known->second);
     } else {
-      to->clusters.push_back(bare_cluster(mesh, target.ns, target.name, ports[i].port));
-      to->clusters.back().origin = dependency.origin;
+      to.clusters.push_back(bare_cluster(mesh, target.ns, target.name, ports[i].port));
+      to.clusters.back().origin = dependency.origin;
     }
-    const auto* address = address_of(mesh, key);
+    const auto* address = address_of(mesh, port_key(caller, target, ports, i));
     if (!address) continue;
     Listener listener{.name = fmt::format("outbound/{}/{}/{}/{}/{}", caller.ns, caller.name, target.ns,
                                           target.name, ports[i].port),
@@ -168,7 +182,7 @@ void add_dependency(const Mesh& mesh, const model::Ref& caller, const model::Dep
                       .service = target.name,
                       .service_ns = target.ns,
                       .origin = dependency.origin};
-    add_listener(*to, std::move(listener), cluster, mesh.timeout);
+    add_listener(to, std::move(listener), cluster, mesh.timeout);
   }
 }
 
@@ -267,7 +281,7 @@ std::string identity(const Input& input, std::string_view ns, std::string_view a
 
 Mesh prepare(const Input& input) {
   Mesh mesh{.input = input,
-            .services = {},
+            .services = services_of(input),
             .instances = {},
             .clusters = {},
             .accounts = {},
@@ -275,7 +289,6 @@ Mesh prepare(const Input& input) {
             .load_balancing = input.mesh.load_balancing == model::LoadBalancing::round_robin
                                   ? snapshot::LoadBalancing::round_robin
                                   : snapshot::LoadBalancing::least_request};
-  for (const auto* service : input.services) mesh.services.emplace(ref_of(*service), service);
   for (const auto& instance : input.instances) mesh.instances[instance.workload].push_back(&instance);
   note_accounts(mesh, model::DependencyKind::deployment, input.deployments);
   note_accounts(mesh, model::DependencyKind::job, input.jobs);
@@ -285,48 +298,59 @@ Mesh prepare(const Input& input) {
 
 }  // namespace
 
-Output compile(const Input& input) {
+Wanted wanted(const Input& input) {
+  Wanted keys;
+  const auto services = services_of(input);
+  for (const auto& [ref, service] : services) {
+    for (const auto& port : service->spec.ports) keys.emplace(edge_key(ref.ns, ref.name, port.port), ref);
+  }
+  for (const auto& workload : input.graph.workloads()) {
+    for (const auto& dependency : workload.dependencies) {
+      const auto& target = dependency.target;
+      if (target.kind != model::DependencyKind::service) continue;
+      const auto& ports = called_ports(services, target);
+      for (std::size_t i = 0; i < ports.size(); ++i)
+        keys.emplace(port_key(workload.ref, target, ports, i), workload.ref);
+    }
+  }
+  for (const auto& instance : input.instances) {
+    for (const auto& bound : instance.ports)
+      keys.emplace(inbound_key(instance.ns, instance.name, bound.port.number), instance.workload);
+  }
+  return keys;
+}
+
+std::vector<Snapshot> compile(const Input& input) {
   const Mesh mesh = prepare(input);
-  Output output;
   std::map<snapshot::ContextId, Snapshot> contexts;
 
   auto& edge = contexts[snapshot::edge_context];
   edge.identity = identity(input, snapshot::edge_context.ns, snapshot::edge_context.workload);
-  add_edge(mesh, edge, output.wanted);
+  add_edge(mesh, edge);
 
-  const auto& workloads = input.graph.workloads();
-  for (std::size_t i = 0; i < workloads.size(); ++i) {
-    const auto& workload = workloads[i];
-    Snapshot* to = nullptr;
-    if (input.active.contains(i)) {
-      to = &contexts[context_of(workload.ref)];
-      if (to->identity.empty()) {
-        to->identity = identity(input, workload.ref.ns, service_account(mesh, workload.ref));
-      }
-      add_inbound(mesh, workload, *to);
-      add_scope(mesh, workload.ref, *to);
-    }
+  for (const auto index : input.active) {
+    const auto& workload = input.graph.workloads()[index];
+    auto& to = contexts[context_of(workload.ref)];
+    if (to.identity.empty())
+      to.identity = identity(input, workload.ref.ns, service_account(mesh, workload.ref));
+    add_inbound(mesh, workload, to);
+    add_scope(mesh, workload.ref, to);
     std::set<model::Ref> seen;  // an entry may come with several conditions
     for (const auto& dependency : workload.dependencies) {
-      if (dependency.target.kind != model::DependencyKind::service || !seen.insert(dependency.target).second)
-        continue;
-      add_dependency(mesh, workload.ref, dependency, to, output.wanted);
-    }
-  }
-  for (const auto& instance : input.instances) {
-    for (const auto& bound : instance.ports) {
-      output.wanted.emplace(inbound_key(instance.ns, instance.name, bound.port.number), instance.workload);
+      if (dependency.target.kind == model::DependencyKind::service && seen.insert(dependency.target).second)
+        add_dependency(mesh, workload.ref, dependency, to);
     }
   }
 
+  std::vector<Snapshot> snapshots;
   for (auto& [context, snapshot] : contexts) {
     snapshot.context = context;
     make_unique(snapshot.listeners);
     make_unique(snapshot.routes);
     make_unique(snapshot.clusters);
-    output.snapshots.push_back(std::move(snapshot));
+    snapshots.push_back(std::move(snapshot));
   }
-  return output;
+  return snapshots;
 }
 
 const provider::BoundPort* target_port(const model::ServicePort& port,

@@ -50,18 +50,15 @@ struct Input {
   const Addresses& addresses;
 };
 
+/// Keys of addresses, each with the Service (at the edge) or workload that needs it.
 using Wanted = std::map<std::string, model::Ref, std::less<>>;
 
-struct Output {
-  /// Sorted by context; "weft-system/edge" is always among them. A Deployment and a Job of the same name
-  /// share one. What has no address yet is left out.
-  std::vector<snapshot::Snapshot> snapshots;
-  /// Every key for which an address is needed, whether or not it has one, with the Service (at the edge) or
-  /// workload that needs it.
-  Wanted wanted;
-};
+/// Every key for which an address is needed, whether or not it has one.
+Wanted wanted(const Input& input);
 
-Output compile(const Input& input);
+/// Sorted by context; "weft-system/edge" is always among them. A Deployment and a Job of the same name share
+/// one. What has no address yet is left out.
+std::vector<snapshot::Snapshot> compile(const Input& input);
 
 /// The container port that a Service port's targetPort means, by number or by name; null if there is none.
 const provider::BoundPort* target_port(const model::ServicePort& port,

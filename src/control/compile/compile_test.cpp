@@ -128,6 +128,11 @@ std::string words(const snapshot::Snapshot& snapshot) {
 }
 
 /// Compiles twice, as the publisher does: first for the keys, then with an address for each of them.
+struct Output {
+  std::vector<snapshot::Snapshot> snapshots;
+  Wanted wanted;
+};
+
 Output compile_all(const Stored& all) {
   const auto services = pointers(all.services);
   const auto deployments = pointers(all.deployments);
@@ -147,9 +152,9 @@ Output compile_all(const Stored& all) {
   Addresses addresses;
   const Input input{all.mesh, services, deployments, jobs, graph, active, instances, addresses};
   std::uint16_t reserved = 20'000;
-  for (const auto& [key, owner] : compile(input).wanted)
-    addresses.emplace(key, base::Address::loopback(++reserved));
-  return compile(input);
+  const auto keys = wanted(input);
+  for (const auto& [key, owner] : keys) addresses.emplace(key, base::Address::loopback(++reserved));
+  return {compile(input), keys};
 }
 
 class Golden : public testing::TestWithParam<const char*> {};

@@ -96,29 +96,7 @@ runtime::Task<void> Publisher::settle_context(snapshot::ContextId context) {
   (void)co_await data_plane_.settled(std::move(context), drain_limit);
 }
 
-runtime::Task<void> Publisher::pass() {
-  auto began = reactor_.clock().now();
-  is_requested_ = false;
-  auto output = compile();
-  const bool is_first = passes_ == 0;
-  const auto fresh = missing(output.wanted);
-  if (!fresh.empty()) {
-    const auto keys = fresh | std::views::keys;
-    (void)co_await addresses_.ensure({keys.begin(), keys.end()});  // what fails is told by fault()
-    // Without a pause from here to the end: a pass that ends has seen all that was asked for before.
-    began = reactor_.clock().now();
-    is_requested_ = false;
-    output = compile();
-  }
-  auto changed = publish(std::move(output));
-  std::ranges::copy(fresh | std::views::values, std::back_inserter(changed));
-  release_unwanted();
-  busy_ = reactor_.clock().now() - began;
-  pass_done_.pulse();
-  on_change_(is_first ? all_services() : changed);
-}
-
-compile::Output Publisher::compile() const {
+auto Publisher::with_input(const auto& use) const {
   std::vector<const model::Service*> services;
   std::vector<const model::Deployment*> deployments;
   std::vector<const model::Job*> jobs;
@@ -134,16 +112,38 @@ compile::Output Publisher::compile() const {
     if (workload && is_active(*workload)) active.insert(i);
   }
   const auto instances = endpoints_to_compile(world_);
-  return compile::compile(
-      {world_.mesh(), services, deployments, jobs, world_.graph(), active, instances, addresses_.known()});
+  return use(compile::Input{world_.mesh(), services, deployments, jobs, world_.graph(), active, instances,
+                            addresses_.known()});
 }
 
-Publisher::Refs Publisher::publish(compile::Output output) {
+runtime::Task<void> Publisher::pass() {
+  auto began = reactor_.clock().now();
+  is_requested_ = false;
+  const bool is_first = passes_ == 0;
+  wanted_ = with_input(compile::wanted);
+  const auto fresh = missing(wanted_);
+  if (!fresh.empty()) {
+    const auto keys = fresh | std::views::keys;
+    (void)co_await addresses_.ensure({keys.begin(), keys.end()});  // what fails is told by fault()
+    // Without a pause from here to the end: a pass that ends has seen all that was asked for before.
+    began = reactor_.clock().now();
+    is_requested_ = false;
+    wanted_ = with_input(compile::wanted);
+  }
+  auto changed = publish(with_input(compile::compile));
+  std::ranges::copy(fresh | std::views::values, std::back_inserter(changed));
+  release_unwanted();
+  busy_ = reactor_.clock().now() - began;
+  pass_done_.pulse();
+  on_change_(is_first ? all_services() : changed);
+}
+
+Publisher::Refs Publisher::publish(std::vector<snapshot::Snapshot> snapshots) {
   ++passes_;
   std::map<snapshot::ContextId, snapshot::SnapshotPtr> next;
   std::vector<snapshot::ContextId> placed;
   std::vector<snapshot::ContextId> changed;
-  for (auto& snapshot : output.snapshots) {
+  for (auto& snapshot : snapshots) {
     const auto context = snapshot.context;
     placed.push_back(context);
     const auto before = published_.find(context);
@@ -165,7 +165,6 @@ Publisher::Refs Publisher::publish(compile::Output output) {
     unsettled_.insert(passes_);
     scope_.spawn(settle(passes_, std::move(changed)));
   }
-  wanted_ = std::move(output.wanted);
   auto services = note_ready_services(*published_.at(snapshot::edge_context));
   if (edge_changed_ == passes_) edge_changed_event_.set();
   return services;

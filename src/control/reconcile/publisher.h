@@ -54,8 +54,9 @@ class Publisher {
   runtime::Task<void> request_later();
   /// Those of `wanted` that have no address.
   compile::Wanted missing(const compile::Wanted& wanted) const;
-  compile::Output compile() const;
-  Refs publish(compile::Output output);
+  /// Calls `use` with what is known now.
+  auto with_input(const auto& use) const;
+  Refs publish(std::vector<snapshot::Snapshot> snapshots);
   /// Notes how many ready endpoints each Service has, and since which pass; gives those for which that
   /// changed.
   Refs note_ready_services(const snapshot::Snapshot& edge);
