@@ -244,5 +244,20 @@ service.yaml:13:13: warning: Service `simple-web-service` depends on the Deploym
         self.assertIn("service/a is also in", twice.err)
 
 
+class Privacy(mesh.MeshTest):
+    def test_a_state_folder_that_others_can_enter_is_said_and_what_is_in_it_is_closed(self):
+        self.mesh.home.mkdir()
+        self.mesh.home.chmod(0o755)
+        (self.mesh.home / "weft.db").touch(0o644)
+        started = self.mesh.run("weft", "get", "services", umask=0)
+        self.assertEqual(started.code, 0, started)
+        self.assertIn("is open to other users (mode 755): run chmod 700 on it", started.err)
+        run = self.mesh.home / "run"
+        found = [*self.mesh.home.glob("*.db*"), *self.mesh.home.glob("*.lock"), *run.glob("*.sock")]
+        self.assertGreater(len(found), 5)
+        for path in found:
+            self.assertEqual(path.stat().st_mode & 0o777, 0o600, path)
+
+
 if __name__ == "__main__":
     unittest.main()
