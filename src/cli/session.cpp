@@ -178,7 +178,8 @@ Result<std::unique_ptr<Session>> open_session(const Context& context, Absent abs
   auto session = std::make_unique<Session>(*home, context.limit);
   auto& reactor = session->reactor;
   const auto probe = within_limit(context.limit, reactor.clock().now(), probe_limit);
-  if (!reactor.block_on(not_ready(reactor, *home, std::max<base::Duration>(probe, last_words)))) return session;
+  if (!reactor.block_on(not_ready(reactor, *home, std::max<base::Duration>(probe, last_words))))
+    return session;
   std::optional<pid_t> started;
   if (!has_supervisor(*home)) {
     if (absent == Absent::fail) {
@@ -198,7 +199,8 @@ Result<std::unique_ptr<Session>> open_session(const Context& context, Absent abs
       reactor.block_on(runtime::within(reactor, probe_limit, supervisor_status(reactor, *home)));
   const auto status = told && *told ? **told : provider::process::SupervisorStatus{};
   if (status.restarts > 0) {
-    tell(fmt::format("waited for the mesh: its supervisor ended ({}) and was started again\n", status.last_end));
+    tell(fmt::format("waited for the mesh: its supervisor ended ({}) and was started again\n",
+                     status.last_end));
   } else if (started && status.keeper == *started) {
     tell(fmt::format("started a local control plane (state in {}); stop it with `control-plane stop`\n",
                      home->state()));
