@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <deque>
 #include <set>
+#include <tuple>
 #include <utility>
 
 namespace weft::model {
@@ -168,6 +169,29 @@ class SelectorIndex {
   std::map<std::pair<std::string, std::pair<std::string, std::string>>, std::vector<const Service*>> by_pair_;
 };
 
+/// A set of indices below a number, cleared at no cost: many Services may select many workloads, so that one
+/// is named far more often than there are workloads.
+class Marks {
+ public:
+  explicit Marks(std::size_t size) : marked_in_(size) {}
+  void clear() {
+    ++round_;
+    count_ = 0;
+  }
+  /// False if it was in.
+  bool add(std::size_t index) {
+    if (std::exchange(marked_in_[index], round_) == round_) return false;
+    ++count_;
+    return true;
+  }
+  std::size_t count() const { return count_; }
+
+ private:
+  std::vector<std::size_t> marked_in_;
+  std::size_t round_ = 0;
+  std::size_t count_ = 0;
+};
+
 /// A workload while the graph is made.
 struct Draft {
   Ref ref;
@@ -204,6 +228,11 @@ std::string label_of(const Ref& ref, bool with_kind, bool with_ns) {
 
 }  // namespace
 
+struct DependencyGraph::Found {
+  Marks& gated;
+  std::set<std::tuple<Ref, DependencyCondition, bool>> known;
+};
+
 std::string Ref::to_string() const { return label_of(*this, true, true); }
 
 std::string Cycle::to_string() const {
@@ -238,52 +267,49 @@ DependencyGraph::DependencyGraph(std::span<const Service* const> services,
   }
   gates_.resize(workloads_.size());
   dependents_.resize(workloads_.size());
+  Marks gated(workloads_.size());
   for (std::size_t i = 0; i < drafts.size(); ++i) {
     const Draft& draft = drafts[i];
+    gated.clear();
+    Found found{gated, {}};
     for (std::size_t entry = 0; entry < draft.entries->size(); ++entry)
       add_dependency(i, (*draft.entries)[entry],
-                     origin_of(model::to_string(draft.ref.kind), *draft.metadata, entry), nullptr);
+                     origin_of(model::to_string(draft.ref.kind), *draft.metadata, entry), nullptr, found);
     for (const Service* service : draft.services)
       for (std::size_t entry = 0; entry < service->spec.depends_on.size(); ++entry)
         add_dependency(i, service->spec.depends_on[entry], origin_of("Service", service->metadata, entry),
-                       service);
+                       service, found);
     std::ranges::sort(gates_[i]);
-    gates_[i].erase(std::ranges::unique(gates_[i]).begin(), gates_[i].end());
     for (std::size_t to : gates_[i]) dependents_[to].push_back(i);
   }
   find_cycles(services);
 }
 
 void DependencyGraph::add_dependency(std::size_t workload, const DependsOn& entry, base::Origin origin,
-                                     const Service* declared_by) {
+                                     const Service* declared_by, Found& found) {
   Dependency dependency{.target = target_of(entry, origin.ns),
                         .condition = entry.condition,
                         .optional = entry.optional,
                         .timeout = entry.timeout,
                         .origin = std::move(origin),
                         .exists = false,
-                        .gates = !entry.optional,
-                        .workloads = {}};
-  auto behind = behind_.find(dependency.target);
-  dependency.exists = behind != behind_.end();
-  if (dependency.exists) dependency.workloads = behind->second;
+                        .gates = !entry.optional};
+  dependency.exists = exists(dependency.target);
+  const auto targets = behind(dependency.target);
   bool is_workload = entry.kind != DependencyKind::service;
   if (declared_by && is_workload && dependency.exists) {
     // What its own selector matches is what backs the Service, not something that it waits for.
     const std::vector<std::size_t>& backing =
         behind_[{DependencyKind::service, declared_by->metadata.ns, declared_by->metadata.name}];
-    if (std::ranges::find(backing, dependency.workloads.front()) != backing.end()) dependency.gates = false;
+    if (std::ranges::binary_search(backing, targets.front())) dependency.gates = false;
   }
-  bool had_self = std::erase(dependency.workloads, workload) > 0;
-  if (had_self && dependency.workloads.empty()) dependency.gates = false;
-  std::vector<Dependency>& known = workloads_[workload].dependencies;
-  bool is_known = std::ranges::any_of(known, [&](const Dependency& other) {
-    return other.target == dependency.target && other.condition == dependency.condition &&
-           other.optional == dependency.optional;
-  });
-  if (is_known) return;
-  if (dependency.gates) std::ranges::copy(dependency.workloads, std::back_inserter(gates_[workload]));
-  known.push_back(std::move(dependency));
+  if (targets.size() == 1 && targets.front() == workload) dependency.gates = false;
+  if (!found.known.emplace(dependency.target, dependency.condition, dependency.optional).second) return;
+  if (dependency.gates && found.gated.count() + 1 < workloads_.size()) {
+    for (const std::size_t to : targets)
+      if (to != workload && found.gated.add(to)) gates_[workload].push_back(to);
+  }
+  workloads_[workload].dependencies.push_back(std::move(dependency));
 }
 
 /// The nodes are the workloads and, after them, the Services that have none: these can only wait for each
@@ -307,13 +333,18 @@ void DependencyGraph::find_cycles(std::span<const Service* const> services) {
     }
   }
   Arrows arrows(workloads_.size() + unbacked.size());
+  // The first way from one to another is enough.
+  Marks reached(workloads_.size());
   auto add = [&](std::size_t from, const Ref& target, const base::Origin& origin) {
     if (auto at = node_of.find(target); at != node_of.end())
       return arrows[from].push_back({at->second, &target, &origin});
+    const auto others = from < workloads_.size() ? workloads_.size() - 1 : workloads_.size();
+    if (reached.count() == others) return;
     for (std::size_t to : behind(target))
-      if (to != from) arrows[from].push_back({to, &target, &origin});
+      if (to != from && reached.add(to)) arrows[from].push_back({to, &target, &origin});
   };
   for (std::size_t i = 0; i < workloads_.size(); ++i) {
+    reached.clear();
     for (const Dependency& dependency : workloads_[i].dependencies) {
       bool names_itself = !dependency.optional && dependency.target.name == dependency.origin.name &&
                           dependency.target.ns == dependency.origin.ns &&
@@ -322,8 +353,10 @@ void DependencyGraph::find_cycles(std::span<const Service* const> services) {
       if (dependency.gates) add(i, dependency.target, dependency.origin);
     }
   }
-  for (std::size_t i = 0; i < unbacked.size(); ++i)
+  for (std::size_t i = 0; i < unbacked.size(); ++i) {
+    reached.clear();
     for (const auto& [target, origin] : unbacked[i].entries) add(workloads_.size() + i, target, origin);
+  }
 
   Groups groups(targets_of(arrows));
   std::vector<std::optional<std::size_t>> blocked(arrows.size());

@@ -40,9 +40,6 @@ struct Dependency {
   bool exists = false;
   /// Whether to wait for it: not for an optional one, nor for the workload itself.
   bool gates = true;
-  /// Indices of the workloads behind the target: those a Service selects, or the target itself; never this
-  /// workload.
-  std::vector<std::size_t> workloads;
 };
 
 struct Workload {
@@ -94,8 +91,10 @@ class DependencyGraph {
   std::span<const std::size_t> dependents(std::size_t workload) const { return dependents_[workload]; }
 
  private:
+  /// What has been found of one workload while the graph is made.
+  struct Found;
   void add_dependency(std::size_t workload, const DependsOn& entry, base::Origin origin,
-                      const Service* declared_by);
+                      const Service* declared_by, Found& found);
   void find_cycles(std::span<const Service* const> services);
 
   std::vector<Workload> workloads_;

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <malloc.h>
 
 #include <string>
 #include <vector>
@@ -100,7 +101,7 @@ TEST(Graph, EntriesOfAllServicesGateTheWorkload) {
   EXPECT_EQ(workload.dependencies[0].target.to_string(), "Deployment default/z");
   EXPECT_EQ(workload.dependencies[1].origin.to_string(), "Service default/a spec.dependsOn[0]");
   EXPECT_EQ(workload.dependencies[2].timeout, std::chrono::seconds(5));
-  EXPECT_EQ(names(graph, workload.dependencies[2].workloads), "y");
+  EXPECT_EQ(names(graph, graph.behind(workload.dependencies[2].target)), "y");
 }
 
 TEST(Graph, BackingWorkloadIsNotWaitedFor) {
@@ -252,6 +253,29 @@ TEST(Check, ObjectsOfTheStoreHaveFieldsOnly) {
   ASSERT_EQ(findings.size(), 1U);
   EXPECT_EQ(findings[0].field, "spec.dependsOn[0].name");
   EXPECT_EQ(findings[0].position, base::Position{});
+}
+
+TEST(DependencyGraph, ManyServicesOverManyWorkloadsStayBounded) {
+  // Each Service selects each Deployment and waits for the next: 300 x 300 x 300 ways, of which each pair
+  // needs one.
+  constexpr int count = 300;
+  std::string text;
+  for (int i = 0; i < count; ++i) {
+    text += fmt::format(
+        "---\napiVersion: v1\nkind: Service\nmetadata: {{name: s{0}}}\nspec: {{selector: {{a: b}}, ports: "
+        "[{{port: 80}}], "
+        "dependsOn: [{{name: s{1}}}]}}\n"
+        "---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: d{0}}}\nspec: {{selector: "
+        "{{matchLabels: {{a: b}}}}, "
+        "template: {{metadata: {{labels: {{a: b}}}}, spec: {{containers: [{{name: c, image: x}}]}}}}}}\n",
+        i, (i + 1) % count);
+  }
+  const Mesh mesh(text);
+  const auto before = ::mallinfo2().uordblks;
+  const auto graph = mesh.graph();
+  EXPECT_LT(::mallinfo2().uordblks - before, std::size_t{100} << 20);
+  EXPECT_EQ(graph.dependents(0).size(), count - 1U);
+  EXPECT_EQ(graph.closure(0).size(), std::size_t{count});
 }
 
 }  // namespace

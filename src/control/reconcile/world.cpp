@@ -43,9 +43,10 @@ bool has_same_place(const model::DependencyGraph& before, const model::Dependenc
   const auto is_same = [&](const model::Dependency& a, const model::Dependency& b) {
     return a.target == b.target && a.condition == b.condition && a.optional == b.optional &&
            a.timeout == b.timeout && a.origin == b.origin && a.exists == b.exists && a.gates == b.gates &&
-           std::ranges::equal(a.workloads, b.workloads, [&](std::size_t i, std::size_t j) {
-             return before.workloads()[i].ref == now.workloads()[j].ref;
-           });
+           std::ranges::equal(before.behind(a.target), now.behind(b.target),
+                              [&](std::size_t i, std::size_t j) {
+                                return before.workloads()[i].ref == now.workloads()[j].ref;
+                              });
   };
   const auto* cycle = before.blocked_by(*at);
   const auto* new_cycle = now.blocked_by(index);
@@ -250,7 +251,10 @@ void World::refresh_graph() {
 
 void World::remember_stop_edges(const model::Workload& node) {
   for (const auto& dependency : node.dependencies) {
-    for (const auto index : dependency.workloads) stop_edges_.add(node.ref, graph_->workloads()[index].ref);
+    for (const auto index : graph_->behind(dependency.target)) {
+      const auto& target = graph_->workloads()[index].ref;
+      if (target != node.ref) stop_edges_.add(node.ref, target);
+    }
   }
 }
 
