@@ -133,12 +133,18 @@ class Supervisor(mesh.MeshTest):
         self.mesh.apply(resources.text(resources.pair("db", image="forks-away"), resources.pair("web", replicas=2)), "--wait")
         url = self.mesh.url("web")
         mesh.until(lambda: len(self.mesh.processes("forks-away")) == 2, "it has forked")
-        before = set(mesh.descendants()) - {self.mesh.keeper()}
+        keeper = self.mesh.keeper()
+        before = set(mesh.descendants()) - {keeper}
+        os.kill(keeper, signal.SIGSTOP)  # so that the next command comes while there is none
         os.kill(self.mesh.supervisor(), signal.SIGKILL)
-        mesh.until(lambda: mesh.reap() or not before & set(mesh.descendants()), "what it started has ended")
-        next_command = self.mesh.weft("wait", "services")
-        self.assertEqual(next_command.code, 0, next_command)
-        self.assertRegex(next_command.err, r"its supervisor ended \(signal 9 \(SIGKILL\) at \S+\)")
+        mesh.until(lambda: not self.mesh.processes("weft", "supervise"), "it has ended")
+        command = self.mesh.popen("weft", "wait", "services")
+        mesh.until(lambda: mesh.descendants()[command.pid][1:] == ("S", "weft wait services"), "it waits")
+        os.kill(keeper, signal.SIGCONT)
+        _, said = command.communicate(timeout=mesh.LIMIT)
+        self.assertEqual(command.returncode, 0, said)
+        self.assertRegex(said, r"its supervisor ended \(signal 9 \(SIGKILL\) at \S+\)")
+        mesh.until(lambda: mesh.reap() or not before & set(mesh.descendants()), "what the first one started has ended")
         self.assertEqual(self.mesh.url("web"), url)
         status = self.mesh.status()["supervisor"]
         self.assertEqual(status["restarts"], 1)
