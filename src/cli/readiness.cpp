@@ -174,9 +174,9 @@ Task<Failure> failure_for(Api& api, Awaited awaited, Progress progress, TimeLimi
                                 : fmt::format("{} is not ready after {}: {}", awaited.to_string(),
                                               base::format_duration(limit.total), progress.text);
   failure.where = co_await failing_log(api, awaited.ns, awaited.name);
-  failure.mend =
-      fmt::format("`weft describe {} {}{}` shows all about it; it goes on trying until it is stopped",
-                  awaited.kind->singular, awaited.name, awaited.ns == "default" ? "" : " -n " + awaited.ns);
+  failure.mend = fmt::format("`weft describe {} {}{}` shows all about it{}", awaited.kind->singular,
+                             awaited.name, awaited.ns == "default" ? "" : " -n " + awaited.ns,
+                             progress.stuck ? "" : "; it goes on trying until it is stopped");
   co_return failure;
 }
 

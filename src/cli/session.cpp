@@ -62,6 +62,10 @@ Result<runtime::Fd> open_log(const runtime::Home& home) {
   const mode_t mask = umask(077);
   std::filesystem::create_directories(home.logs(), error);
   umask(mask);
+  if (error && error.value() != EROFS) {
+    return failure(Exit::failed, fmt::format("cannot create the folder: {}", error.message()), home.logs(),
+                   "give another folder with --home or WEFT_HOME");
+  }
   const std::string path = home.own_log("supervisor");
   std::error_code none;
   const bool large = std::filesystem::file_size(path, none) > log_bytes && !none;

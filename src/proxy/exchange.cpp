@@ -201,6 +201,7 @@ Failure broken_off(Request& request, const ReadError& error) {
     request.client.stream->reset_at_close(false);
   }
   const auto failure = failure_of_upstream(request, error);
+  if (failure == Failure::response_timeout) request.reason = "the service paused too long within its answer";
   return failure == Failure::reset_before_response ? Failure::cut_in_response : failure;
 }
 

@@ -402,7 +402,7 @@ void ConfigReader::listener(const Node& node) {
     for (const auto* field : {"routes", "timeout", "connect", "trustedHops"}) {
       if (const auto* http_only = node.find(field)) {
         error(code::bad_value, http_only->position, fmt::format("a tcp listener has no {}", field),
-              "name a cluster");
+              field == std::string_view("routes") ? "name a cluster" : "remove it");
       }
     }
     listener.cluster = cluster_name(node, Protocol::tcp);

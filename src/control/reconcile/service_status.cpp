@@ -141,25 +141,6 @@ const std::string* address_fault(const model::Service& service, const Backing& b
   return found;
 }
 
-Condition ready(const model::Service& service, const Backing& backing, const DependencyView& dependencies,
-                const Addresses& addresses, const Programmed& programmed) {
-  if (const auto* fault = address_fault(service, backing, addresses))
-    return {"Ready", "False", "AddressUnavailable", *fault};
-  if (backing.workloads.empty()) {
-    if (dependencies.gate.reason == GateReason::dependency_missing) {
-      return {"Ready", "False", to_string(dependencies.gate.reason), dependencies.gate.message};
-    }
-    return {"Ready", "False", "NoMatchingWorkload", "no workload matches its selector"};
-  }
-  if (backing.ready == 0) return not_ready(service, backing, dependencies);
-  if (!programmed.is_acknowledged) {
-    return {"Ready", "False", "NotProgrammed",
-            programmed.trouble.empty() ? "the proxy has not acknowledged it yet" : programmed.trouble};
-  }
-  return {"Ready", "True", "EndpointsReady",
-          fmt::format("{} of {} endpoints are ready", backing.ready, backing.wanted)};
-}
-
 Json addresses_of(const model::Service& service, const Addresses& addresses) {
   Json list = Json::array();
   for (const auto& port : service.spec.ports) {
@@ -174,6 +155,28 @@ Json addresses_of(const model::Service& service, const Addresses& addresses) {
                     {"url", fmt::format("{}://{}", scheme, address)}});
   }
   return list;
+}
+
+Condition ready(const model::Service& service, const Backing& backing, const DependencyView& dependencies,
+                const Addresses& addresses, const Programmed& programmed) {
+  if (const auto* fault = address_fault(service, backing, addresses))
+    return {"Ready", "False", "AddressUnavailable", *fault};
+  if (backing.workloads.empty()) {
+    if (dependencies.gate.reason == GateReason::dependency_missing) {
+      return {"Ready", "False", to_string(dependencies.gate.reason), dependencies.gate.message};
+    }
+    return {"Ready", "False", "NoMatchingWorkload", "no workload matches its selector"};
+  }
+  if (backing.ready == 0) return not_ready(service, backing, dependencies);
+  if (addresses_of(service, addresses).size() < service.spec.ports.size()) {
+    return {"Ready", "False", "AddressPending", "not every port has an address yet"};
+  }
+  if (!programmed.is_acknowledged) {
+    return {"Ready", "False", "NotProgrammed",
+            programmed.trouble.empty() ? "the proxy has not acknowledged it yet" : programmed.trouble};
+  }
+  return {"Ready", "True", "EndpointsReady",
+          fmt::format("{} of {} endpoints are ready", backing.ready, backing.wanted)};
 }
 
 }  // namespace
