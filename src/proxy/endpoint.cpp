@@ -71,6 +71,7 @@ PendingRequest::PendingRequest(runtime::Reactor& reactor, LocalPtr<EndpointState
       soon_(reactor, *this) {}
 
 PendingRequest::~PendingRequest() {
+  if (has_promise_) --endpoint_->promised_;
   if (is_queued_) {
     endpoint_->pending_.erase(place_);
   } else if (!is_taken_) {
@@ -128,6 +129,8 @@ void EndpointState::call_next(Lease lease) {
   auto& next = *pending_.front();
   pending_.pop_front();
   next.is_queued_ = false;
+  next.has_promise_ = !lease;
+  promised_ += next.has_promise_ ? 1 : 0;
   next.lease_ = std::move(lease);
   next.soon_.set();
 }

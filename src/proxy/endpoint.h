@@ -129,6 +129,7 @@ class PendingRequest final : private runtime::Waiter {
   std::list<PendingRequest*>::iterator place_;
   bool is_queued_ = true;
   bool is_taken_ = false;
+  bool has_promise_ = false;
   Lease lease_;
   /// Woken by the loop, not by who gave the connection back: no recursion through a chain of waiting
   /// requests.
@@ -154,8 +155,9 @@ class EndpointState final : public LocalCounted {
 
   /// A connection at rest, the last used first; empty if there is none.
   Lease take_idle();
-  /// Whether another connection may be opened, with `max` in all.
-  bool has_room(std::uint32_t max) const { return connections_ < max; }
+  /// Whether another connection may be opened, with `max` in all, besides those that who waited longer was
+  /// called for.
+  bool has_room(std::uint32_t max) const { return connections_ + promised_ < max; }
   bool is_retired() const { return is_retired_; }
   std::size_t pending() const { return pending_.size(); }
   /// Closes connections that have rested too long.
@@ -199,6 +201,7 @@ class EndpointState final : public LocalCounted {
   bool is_retired_ = false;
   PoolLimits pool_;
   std::uint64_t connections_ = 0;
+  std::uint64_t promised_ = 0;
   std::vector<std::unique_ptr<UpstreamConnection>> idle_;
   std::list<PendingRequest*> pending_;
 };

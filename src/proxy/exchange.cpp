@@ -121,9 +121,13 @@ runtime::Task<void> ClientSide::send_rest() {
         co_await upstream_.writer.write(*piece, last, has_trailers ? &reader.trailers() : nullptr);
     // If the endpoint takes no more, its response says why, or its end does.
     if (!sent) co_return;
-    // It may have waited for this piece within its response.
-    upstream_.deadline.expires_after(request_.has_begun_response ? request_.pause_limit()
-                                                                 : request_.time_left());
+    // It may have waited for this piece, with its response or within that. Within it nobody may wait for it
+    // now.
+    if (!request_.has_begun_response) {
+      upstream_.deadline.expires_after(request_.time_left());
+    } else if (upstream_.deadline.has_time()) {
+      upstream_.deadline.expires_after(request_.pause_limit());
+    }
     is_uploading_ = !last;
   }
 }
@@ -177,8 +181,13 @@ runtime::Task<Failure> send_interim(Request& request, UpstreamConnection& upstre
   auto& interim = upstream.reader.head();
   rewrite_response(request, interim);
   request.client.writer().put_head(interim, Framing{});
+  const auto before = request.worker.reactor.coarse_now();
+  upstream.deadline.clear();
   const auto sent = co_await request.client.writer().flush();
   if (!sent) co_return failure_of_client(sent.error());
+  // What the client took its time for is not the service's.
+  request.prolong_wait(request.worker.reactor.coarse_now() - before);
+  upstream.deadline.expires_after(request.time_left());
   if (interim.status == 100 && !request.client.reader().body_done() && request.awaits_response()) {
     // The service has asked for the body: it is the client's turn.
     request.await_response(false);

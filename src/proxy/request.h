@@ -52,6 +52,10 @@ class Request {
   bool awaits_response() const { return awaits_since_ != base::MonoTime::max(); }
   /// From now on it does, or does not.
   void await_response(bool awaits);
+  /// So long it could not answer, for others' sake.
+  void prolong_wait(base::Duration by) {
+    if (awaits_response()) awaits_since_ += by;
+  }
   /// When the route's time for the response's head is over; MonoTime::max() if it has no limit or does not
   /// run.
   base::MonoTime end() const;

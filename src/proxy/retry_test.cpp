@@ -272,5 +272,26 @@ TEST_F(Retry, UpstreamConnectionsAtRestAreClosedInTime) {
   EXPECT_EQ(total("weft_upstream_connections_active"), 0U);
 }
 
+TEST_F(Retry, WhoWaitsForAConnectionIsNeverOvertaken) {
+  backend(1).mode = Backend::Mode::by_hand;
+  auto snapshot = simple({1});
+  snapshot.clusters[0].max_connections = 1;
+  snapshot.clusters[0].connect_timeout = 1s;
+  apply(snapshot);
+  auto first = connect();
+  first.send("GET /first HTTP/1.1\r\nhost: web\r\n\r\nGET /third HTTP/1.1\r\nhost: web\r\n\r\n");
+  auto second = connect();
+  second.send("GET /second HTTP/1.1\r\nhost: web\r\n\r\n");
+  advance(600ms);
+  // The place is free in the same turn in which the first client's next request asks for one.
+  backend(1).wires.at(0)->send("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
+  ASSERT_EQ(backend(1).wires.size(), 2U);
+  EXPECT_THAT(backend(1).wires.at(1)->receive(), HasSubstr("/second"));
+  advance(900ms);
+  EXPECT_EQ(status_of_response(first.receive().substr(0, 15)), 200);
+  advance(200ms);
+  EXPECT_EQ(status_of_response(first.receive()), 503) << "its wait has one limit";
+}
+
 }  // namespace
 }  // namespace weft::proxy::testing

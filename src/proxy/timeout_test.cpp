@@ -285,5 +285,35 @@ TEST_F(Timeouts, SlowReaderIsCutOff) {
   EXPECT_EQ(total("istio_requests_total", {{"response_flags", "DT"}}), 1U);
 }
 
+TEST_F(Timeouts, ServiceIsNotBlamedWhileTheClientTakesNothing) {
+  backend(1).mode = Backend::Mode::by_hand;
+  auto snapshot = simple({1});
+  snapshot.routes[0].virtual_hosts[0].routes[0].idle_timeout = 3s;
+  apply(snapshot);
+  auto wire = connect();
+  wire.send("POST / HTTP/1.1\r\nhost: web\r\ncontent-length: 100\r\n\r\na");
+  backend(1).wires.at(0)->send("HTTP/1.1 200 OK\r\ncontent-length: 200000\r\n\r\n" +
+                               std::string(200'000, 'x'));
+  for (int i = 0; i < 5; ++i) {
+    wire.send("b");
+    advance(2s);
+  }
+  EXPECT_EQ(body_of(wire.receive()).size(), 200'000U);
+}
+
+TEST_F(Timeouts, InterimResponseThatTheClientTakesLateIsNotTheServicesDelay) {
+  backend(1).mode = Backend::Mode::by_hand;
+  apply(simple({1}));
+  auto wire = connect();
+  wire.send(get_text);
+  for (int i = 0; i < 30; ++i) {
+    backend(1).wires.at(0)->send("HTTP/1.1 103 Early Hints\r\nlink: " + std::string(3000, 'a') + "\r\n\r\n");
+  }
+  advance(20s);
+  wire.receive();
+  backend(1).wires.at(0)->send("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+  EXPECT_THAT(wire.receive(), HasSubstr("200 OK"));
+}
+
 }  // namespace
 }  // namespace weft::proxy::testing

@@ -47,6 +47,10 @@ class Tunnel final : private runtime::Waiter {
 
  private:
   void wake() override {
+    // A slow side may be at what it was given before.
+    const auto unsent = client_.unsent() + upstream_.unsent();
+    const bool drains = unsent != 0 && unsent != std::exchange(unsent_, unsent);
+    if (drains) moved();
     if (const base::MonoTime end = rests_since_ + idle_; end > reactor_.coarse_now()) {
       timer_.set(end);
       return;
@@ -65,6 +69,7 @@ class Tunnel final : private runtime::Waiter {
   base::Duration idle_;
   runtime::Timer timer_;
   base::MonoTime rests_since_;
+  std::size_t unsent_ = 0;     // when the timer looked last
   bool* destroyed_ = nullptr;  // while it fails the streams
 };
 
@@ -187,14 +192,14 @@ runtime::Task<Pump::Bulk> Pump::carry_by_pipe() {
       const auto sent = to_.try_write_from(pipe->out.get(), pipe.holds);
       if (sent) {
         pipe.holds -= *sent;
+        count_ += *sent;
+        shared_.moved();
       } else if (sent.error().would_block()) {
         co_await runtime::Wait(to_.writable());
       } else {
         co_return Bulk::broken;
       }
     }
-    count_ += *taken;
-    shared_.moved();
     if (*taken < least_splice_bytes) co_return Bulk::over;
   }
 }

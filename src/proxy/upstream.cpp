@@ -64,10 +64,11 @@ runtime::Task<std::expected<Lease, Failure>> open_connection(Worker& worker, Loc
   const auto limit = [&] {
     return std::min<base::Duration>(cluster->connect_timeout(), end - worker.reactor.coarse_now());
   };
+  const auto give_up = worker.reactor.coarse_now() + limit();
   while (!endpoint->has_room(cluster->max_connections())) {
     if (cluster->pending() >= cluster->max_pending()) co_return std::unexpected(Failure::too_many_pending);
     PendingRequest pending(worker.reactor, endpoint);
-    if (!co_await runtime::within(worker.reactor, limit(), pending.wait())) {
+    if (!co_await runtime::within(worker.reactor, give_up - worker.reactor.coarse_now(), pending.wait())) {
       co_return std::unexpected(Failure::too_many_pending);
     }
     if (auto lease = pending.take()) co_return lease;

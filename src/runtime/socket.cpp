@@ -1,8 +1,10 @@
 #include "runtime/socket.h"
 
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -231,6 +233,11 @@ IoResult<std::size_t> Socket::try_read_into(int pipe, std::size_t size) {
 }
 IoResult<std::size_t> Socket::try_write_from(int pipe, std::size_t size) {
   return splice(pipe, fd_.get(), size);
+}
+
+std::size_t Socket::unsent() const {
+  int bytes = 0;
+  return ::ioctl(fd_.get(), SIOCOUTQ, &bytes) == 0 && bytes > 0 ? static_cast<std::size_t>(bytes) : 0;
 }
 
 void Socket::shutdown_write() { ::shutdown(fd_.get(), SHUT_WR); }

@@ -35,6 +35,7 @@ class Socket final : public Stream {
   void fail(IoError error) override;
   void reset_at_close(bool on) override;
   const base::Address& peer() const override { return peer_; }
+  std::size_t unsent() const override;
   int fd() const override { return fd_.get(); }
 
  private:

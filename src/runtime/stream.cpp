@@ -40,6 +40,11 @@ bool Write::attempt() {
   return true;
 }
 
+void Write::wait() {
+  if (deadline_ != nullptr) deadline_->expires_without_progress(pause_limit_);
+  stream_.writable().wait(*this);
+}
+
 Task<IoResult<void>> write_all(Stream& stream, std::string bytes) {
   iovec part{bytes.data(), bytes.size()};
   co_return co_await write(stream, {&part, 1});
@@ -50,15 +55,27 @@ void Deadline::expires_after(base::Duration duration) {
     clear();
     return;
   }
+  pause_ = {};
   at_ = reactor_.coarse_now() + duration;
   // A timer that is already set for an earlier time finds out when it fires that the deadline has moved.
   if (!timer_.is_set() || timer_.at() > at_) timer_.set(at_);
 }
 
+void Deadline::expires_without_progress(base::Duration duration) {
+  expires_after(duration);
+  if (!has_time()) return;
+  pause_ = duration;
+  unsent_ = stream_->unsent();
+}
+
 void Deadline::wake() {
-  if (at_ == base::MonoTime{}) return;
+  if (!has_time()) return;
   if (reactor_.coarse_now() < at_) {
     timer_.set(at_);
+    return;
+  }
+  if (pause_ > base::Duration::zero() && stream_->unsent() < unsent_) {
+    expires_without_progress(pause_);
     return;
   }
   stream_->fail({ETIMEDOUT});

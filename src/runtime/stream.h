@@ -43,6 +43,9 @@ class Stream {
   bool resets_at_close() const { return resets_at_close_; }
   /// The peer's address; none for memory.
   virtual const base::Address& peer() const;
+  /// Bytes that were written and the peer's machine has not taken yet (tcp(7), SIOCOUTQ); 0 where that is not
+  /// known.
+  virtual std::size_t unsent() const { return 0; }
   /// The descriptor, -1 for memory.
   virtual int fd() const { return -1; }
   /// As try_read and try_write, but to and from a pipe, within the kernel (splice(2)). EOPNOTSUPP for memory.
@@ -94,31 +97,41 @@ class Read final : public Waiter {
 
 inline Read read(Stream& stream, std::span<char> into) { return {stream, into}; }
 
+class Deadline;
+
 /// `co_await write(stream, parts)`: writes all of it. The parts are consumed in place and must live as long.
 class Write final : public Waiter {
  public:
   Write(Stream& stream, std::span<iovec> parts) : stream_(stream), parts_(parts) {}
+  /// Each wait for the peer to take anything ends after `limit`, by `deadline`, which belongs to the stream.
+  void limit_pauses(Deadline& deadline, base::Duration limit) {
+    deadline_ = &deadline;
+    pause_limit_ = limit;
+  }
   Write(const Write&) = delete;
   Write& operator=(const Write&) = delete;
   ~Write() { stream_.writable().cancel(*this); }
   bool await_ready() { return attempt(); }
   void await_suspend(std::coroutine_handle<> handle) {
     handle_ = handle;
-    stream_.writable().wait(*this);
+    wait();
   }
   IoResult<void> await_resume() const { return result_; }
   void wake() override {
     if (attempt()) {
       handle_.resume();
     } else {
-      stream_.writable().wait(*this);
+      wait();
     }
   }
 
  private:
   bool attempt();
+  void wait();
   Stream& stream_;
   std::span<iovec> parts_;
+  Deadline* deadline_ = nullptr;
+  base::Duration pause_limit_{};
   IoResult<void> result_;
   std::coroutine_handle<> handle_;
 };
@@ -139,14 +152,20 @@ class Deadline final : public Waiter {
   }
   /// From the reactor's coarse time; a zero or negative duration means none.
   void expires_after(base::Duration duration);
+  /// The same, for one who waits until more can be written: not as long as the peer takes what was. The
+  /// kernel tells that there is room only when much of it is, which a slow peer may take minutes to make.
+  void expires_without_progress(base::Duration duration);
   void clear() { at_ = {}; }
+  bool has_time() const { return at_ != base::MonoTime{}; }
   void wake() override;
 
  private:
   Reactor& reactor_;
   Stream* stream_ = nullptr;
   Timer timer_;
-  base::MonoTime at_{};  // the epoch means none
+  base::MonoTime at_{};     // the epoch means none
+  base::Duration pause_{};  // zero: progress does not matter
+  std::size_t unsent_ = 0;
 };
 
 /// Two ends of a pipe in memory; each direction holds at most `capacity` bytes.

@@ -274,6 +274,34 @@ TEST(Socket, DeadlineFailsWhoWaits) {
   EXPECT_EQ(reading.take().error().code, ETIMEDOUT);
 }
 
+TEST(Socket, WhoWaitsForRoomWaitsAsLongAsThePeerTakesAnything) {
+  base::ManualClock clock;
+  Reactor reactor(clock);
+  Acceptor acceptor(reactor, std::move(*listen_on(base::Address::loopback(0))));
+  auto [client, server] = reactor.block_on(connected_pair(reactor, acceptor));
+  std::string bytes(1 << 20, 'x');
+  iovec part{bytes.data(), bytes.size()};
+  while (true) {
+    const auto sent = server->try_write({&part, 1});
+    if (!sent && server->unsent() > 0 && reactor.poll() == false) break;
+  }
+  Deadline deadline(reactor, *server);
+  deadline.expires_without_progress(10s);
+  for (int i = 0; i < 3; ++i) {
+    const auto before = server->unsent();
+    for (int reads = 0; server->unsent() == before && reads < 10'000; ++reads) {
+      (void)::recv(client->fd(), bytes.data(), 65'536, MSG_DONTWAIT);
+    }
+    ASSERT_LT(server->unsent(), before);
+    clock.advance(11s);
+    reactor.poll();
+    EXPECT_FALSE(server->has_ended()) << i;
+  }
+  clock.advance(11s);
+  reactor.poll();
+  EXPECT_TRUE(server->has_ended());
+}
+
 /// What a client reads whose server sends "ok" and goes in one of these ways.
 IoResult<std::string> read_from_one_that_resets(Reactor& reactor, std::unique_ptr<Stream> client,
                                                 std::unique_ptr<Stream> server, bool on, bool fails) {

@@ -27,7 +27,7 @@ class Writer {
     bool await_ready() { return refused_.code != 0 || write_.await_ready(); }
     void await_suspend(std::coroutine_handle<> handle) {
       has_waited_ = true;
-      if (writer_.deadline_ != nullptr) writer_.deadline_->expires_after(writer_.pause_limit_);
+      if (writer_.deadline_ != nullptr) write_.limit_pauses(*writer_.deadline_, writer_.pause_limit_);
       write_.await_suspend(handle);
     }
     runtime::IoResult<void> await_resume();
