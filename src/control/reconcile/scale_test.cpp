@@ -29,8 +29,8 @@ struct Cost {
   friend bool operator==(const Cost&, const Cost&) = default;
 };
 
-void PrintTo(const Cost& cost, std::ostream* out) {
-  *out << cost.decisions << " decisions, " << cost.reports << " reports, " << cost.passes << " passes";
+std::ostream& operator<<(std::ostream& out, const Cost& cost) {
+  return out << cost.decisions << " decisions, " << cost.reports << " reports, " << cost.passes << " passes";
 }
 
 /// What each of some changes costs in a mesh of `count` Services.
