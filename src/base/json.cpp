@@ -19,13 +19,13 @@ std::size_t text_bytes(const std::string& text) {
 std::size_t memory_of(const Json& json) {
   std::size_t bytes = sizeof(Json);
   if (const auto* text = json.get_ptr<const std::string*>()) {
-    bytes += sizeof *text + heap_bytes + text_bytes(*text);
+    bytes += sizeof(std::string) + heap_bytes + text_bytes(*text);
   } else if (const auto* object = json.get_ptr<const Json::object_t*>()) {
-    bytes += sizeof *object + heap_bytes;
+    bytes += sizeof(Json::object_t) + heap_bytes;
     for (const auto& [key, value] : *object)
-      bytes += tree_node_bytes + heap_bytes + sizeof key + text_bytes(key) + memory_of(value);
+      bytes += tree_node_bytes + heap_bytes + sizeof(std::string) + text_bytes(key) + memory_of(value);
   } else if (const auto* array = json.get_ptr<const Json::array_t*>()) {
-    bytes += sizeof *array + 2 * heap_bytes + (array->capacity() - array->size()) * sizeof(Json);
+    bytes += sizeof(Json::array_t) + 2 * heap_bytes + (array->capacity() - array->size()) * sizeof(Json);
     for (const auto& value : *array) bytes += memory_of(value);
   }
   return bytes;
