@@ -2,11 +2,15 @@
 
 import json
 import os
+import select
+import signal
 import socket
 import struct
+import threading
 import unittest
 
-from mesh import MeshTest, until
+import resources
+from mesh import MeshTest, get, until
 
 MIB = 1024 * 1024
 SERVICES = "/api/v1/namespaces/default/services"
@@ -211,6 +215,48 @@ class ControlLimits(MeshTest):
                 if name != "empty data":
                     self.assertLess(sent[0], FLOOD, "what reads no answers is not read from")
                 self.close_all()
+
+    def test_the_proxy_comes_back_beside_a_client_that_holds_all_connections(self):
+        self.mesh.apply(resources.text(resources.pair("web")), "--wait")
+        url = self.mesh.url("web")
+        self.assertEqual(get(url).status, 200)
+        stop = threading.Event()
+
+        def hold():
+            poll, held = select.poll(), {}
+            while not stop.is_set():
+                while len(held) < 200:
+                    connection = self.connect("xds.sock")
+                    connection.setblocking(False)
+                    held[connection.fileno()] = connection
+                    poll.register(connection, select.POLLIN)
+                for fd, _ in poll.poll(100):
+                    try:
+                        if held[fd].recv(65536):
+                            continue
+                    except ConnectionError:
+                        pass
+                    poll.unregister(fd)
+                    connection = held.pop(fd)
+                    self.connections.remove(connection)
+                    connection.close()
+        holder = threading.Thread(target=hold)
+        holder.start()
+        try:
+            until(lambda: self.metric("weft_xds_refused_total") > 500, "it holds all there are, and comes again")
+            proxy = self.mesh.proxy()
+            os.kill(proxy, signal.SIGKILL)
+            until(lambda: self.mesh.processes("weft", "proxy") not in ([], [proxy]), "it is started again")
+
+            def answers():
+                try:
+                    return get(url, timeout=1).status == 200
+                except OSError:
+                    return False
+            until(answers, "requests are answered again", limit=20)
+        finally:
+            stop.set()
+            holder.join()
 
     def test_messages_that_do_not_end(self):
         def attack():

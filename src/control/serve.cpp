@@ -25,6 +25,8 @@ using runtime::Task;
 
 /// For a supervisor that has just started this process.
 constexpr auto attach_limit = std::chrono::seconds(5);
+/// For a supervisor that is asked which process the proxy is: it answers at once, or is stopped.
+constexpr auto own_proxy_limit = std::chrono::seconds(1);
 /// At the end, for the last lines to clients that follow the stop.
 constexpr auto last_words_limit = std::chrono::seconds(1);
 
@@ -163,8 +165,16 @@ Task<void> stop_on_signal(runtime::Signals& signals, reconcile::Reconciler& reco
   }
 }
 
-Task<void> serve_xds(xds::Server& server, runtime::Acceptor& acceptor) {
-  const auto error = co_await server.serve(acceptor);
+Task<bool> is_own_proxy(runtime::Reactor& reactor, provider::process::SupervisorClient& supervisor,
+                        pid_t pid) {
+  const auto status = co_await runtime::within(reactor, own_proxy_limit, supervisor.status());
+  co_return status && *status && (*status)->proxy.pid == pid;
+}
+
+Task<void> serve_xds(runtime::Reactor& reactor, provider::process::SupervisorClient& supervisor,
+                     xds::Server& server, runtime::Acceptor& acceptor) {
+  const auto error =
+      co_await server.serve(acceptor, [&](pid_t pid) { return is_own_proxy(reactor, supervisor, pid); });
   runtime::log::error("control-plane", "no more xDS connections: {}", error.message());
 }
 
@@ -233,7 +243,7 @@ Task<int> serve(runtime::Reactor& reactor, Options options) {
   api::Server api_server(reactor, base::Random::from_entropy(), *store, operations);
   runtime::Scope scope;
   scope.spawn(stop_on_signal(signals, reconciler));
-  scope.spawn(serve_xds(xds_server, xds_acceptor));
+  scope.spawn(serve_xds(reactor, *supervisor, xds_server, xds_acceptor));
   scope.spawn(serve_api(api_server, std::move(*api_listening)));
   runtime::log::info("control-plane", "serves {}", home.state());
 

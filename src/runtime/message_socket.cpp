@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "runtime/combine.h"
+#include "runtime/credentials.h"
 #include "runtime/socket.h"
 
 namespace weft::runtime {
@@ -97,11 +98,13 @@ Task<IoResult<std::optional<Message>>> MessageSocket::receive() {
   co_return std::optional(std::move(message));
 }
 
-IoResult<ucred> MessageSocket::peer_credentials() const {
+IoResult<ucred> peer_credentials(int fd) {
   ucred credentials{};
   socklen_t size = sizeof credentials;
-  if (::getsockopt(fd_.get(), SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) return last_error();
+  if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) return last_error();
   return credentials;
 }
+
+IoResult<ucred> MessageSocket::peer_credentials() const { return runtime::peer_credentials(fd_.get()); }
 
 }  // namespace weft::runtime

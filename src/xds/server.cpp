@@ -8,6 +8,7 @@
 
 #include "http/grpc/server.h"
 #include "runtime/combine.h"
+#include "runtime/credentials.h"
 #include "runtime/log.h"
 #include "runtime/scope.h"
 #include "xds/serialize.h"
@@ -24,29 +25,35 @@ using snapshot::ContextId;
 
 constexpr std::string_view delta_method =
     "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources";
-/// Streams, of one proxy and of all together: one for each context of a large machine, with room.
+// What follows is there twice: for the machine's own proxy, and for all others together, so that these cannot
+// take from it what it needs.
+
+/// Streams: one for each context of a large machine, with room.
 constexpr std::uint32_t max_streams = 16 * 1024;
+/// Of these, on one connection of others, which has one or a few: sixteen such connections make up the whole.
+constexpr std::uint32_t max_streams_of_other = max_streams / 16;
 /// Streams of one context, each of which remembers what it was sent: one, or one for each instance of a
 /// workload that speaks xDS itself.
-constexpr std::size_t max_streams_of_context = 32;
-/// The machine's proxy has one; workloads that speak xDS themselves have one for each instance.
+constexpr std::ptrdiff_t max_streams_of_context = 32;
+/// The machine's proxy has one, with its predecessor's; workloads that speak xDS themselves have one for each
+/// instance.
 constexpr std::size_t max_connections = 128;
 /// A request names the resources that the proxy has: some ten thousand at most.
 constexpr std::size_t max_request_bytes = 4 * 1024 * 1024;
 /// Such requests that are not complete, over all streams.
 constexpr std::size_t max_unfinished_bytes = 4 * max_request_bytes;
-/// Names that all streams together ask for: some hundred thousand.
+/// Names that all streams together ask for: some hundred thousand. Beyond it who asks for most is ended.
 constexpr std::size_t max_asked_bytes = 64 * 1024 * 1024;
 /// Little may wait of it to be read.
 constexpr std::uint32_t request_window = 128 * 1024;
 /// gRPC's own fields have some hundred bytes.
 constexpr std::uint32_t max_header_bytes = 8 * 1024;
 
-http::grpc::ServerOptions options() {
+http::grpc::ServerOptions options(std::uint32_t max_streams_of_connection) {
   http::grpc::ServerOptions options;
   options.max_message = max_request_bytes;
   options.max_unfinished = max_unfinished_bytes;
-  options.limits.max_streams = max_streams;
+  options.limits.max_streams = max_streams_of_connection;
   options.limits.stream_window = request_window;
   options.limits.max_header_bytes = max_header_bytes;
   return options;
@@ -71,13 +78,26 @@ std::optional<NodeId> parse_node(std::string_view id) {
                 ContextId{std::string(rest.substr(0, second)), std::string(workload)}};
 }
 
+struct Peer;
+
+/// What is served within limits of its own.
+struct Share {
+  Share(runtime::Reactor& reactor, std::uint32_t max_streams_of_connection)
+      : grpc(reactor, options(max_streams_of_connection)) {}
+  http::grpc::Server grpc;
+  std::set<Peer*> peers;
+  std::size_t asked_bytes = 0;
+};
+
 /// One open stream.
 struct Peer {
   NodeId node;
+  Share& share;
   std::uint64_t number = 0;  // in the order of their coming
   Subscriber subscriber;
   std::optional<Nack> nack;
   runtime::Event dirty;
+  runtime::Event displaced;
   bool queued = false;
 };
 
@@ -98,17 +118,23 @@ struct Proxy {
 }  // namespace
 
 struct Server::State final : runtime::Waiter, std::enable_shared_from_this<Server::State> {
-  explicit State(runtime::Reactor& on) : reactor(on), grpc(on, options()), soon(on, *this) {
-    grpc.add(std::string(delta_method), [this](ServerCall& call) { return serve(call); });
+  explicit State(runtime::Reactor& on)
+      : reactor(on), own(on, max_streams), others(on, max_streams_of_other), soon(on, *this) {
+    for (auto* share : {&own, &others}) {
+      share->grpc.add(std::string(delta_method),
+                      [this, share](ServerCall& call) { return serve(call, *share); });
+    }
   }
 
   class Present;
 
-  Task<Status> serve(ServerCall& call);
+  Task<Status> serve(ServerCall& call, Share& share);
+  Task<void> converse(ServerCall& call, Peer& peer, Status& status);
   Task<void> read(ServerCall& call, Peer& peer, Status& status);
   Task<void> write(ServerCall& call, Peer& peer, Status& status);
-  /// An error if the peer asks for more than is kept.
-  Status take(Peer& peer, const Subscriber::Request& request);
+  void take(Peer& peer, const Subscriber::Request& request);
+  /// Ends the stream that asks for most if all together ask for more than is kept.
+  static void displace(const Share& share);
   Status refuse(std::string why);
   void note_refusal(Peer& peer, const std::string& text);
   /// What `peer` may have: null if that is not known yet, an error if the context is not placed there.
@@ -123,7 +149,8 @@ struct Server::State final : runtime::Waiter, std::enable_shared_from_this<Serve
   std::optional<std::expected<Server::Settled, XdsError>> settled_now(const ContextId& id) const;
 
   runtime::Reactor& reactor;
-  http::grpc::Server grpc;
+  Share own;
+  Share others;
   // Wakes are made outside of whoever publishes or acknowledges, so that nobody is woken from within himself,
   // and all that one turn publishes goes out together.
   runtime::Soon soon;
@@ -132,8 +159,6 @@ struct Server::State final : runtime::Waiter, std::enable_shared_from_this<Serve
   std::map<ContextId, std::shared_ptr<Context>> contexts;
   std::map<std::string, Proxy, std::less<>> proxies;
   std::uint64_t peer_count = 0;
-  std::size_t open_streams = 0;
-  std::size_t asked_bytes = 0;
   Counters counters;
 
   std::shared_ptr<Context> context(const ContextId& id) {
@@ -146,6 +171,7 @@ struct Server::State final : runtime::Waiter, std::enable_shared_from_this<Serve
 namespace {
 
 Task<void> until_set(std::shared_ptr<runtime::Event> event) { co_await event->wait(); }
+Task<void> until_displaced(Peer& peer) { co_await peer.displaced.wait(); }
 
 /// The newest stream of each proxy: an older one belongs to a connection that is about to end.
 const Peer* newest_of(const std::vector<Peer*>& peers, std::string_view proxy) {
@@ -163,13 +189,13 @@ class Server::State::Present {
  public:
   Present(State& state, Peer& peer) : state_(state.shared_from_this()), peer_(peer) {
     list().push_back(&peer_);
-    ++state_->open_streams;
+    peer_.share.peers.insert(&peer_);
   }
   Present(const Present&) = delete;
   Present& operator=(const Present&) = delete;
   ~Present() {
-    --state_->open_streams;
-    state_->asked_bytes -= peer_.subscriber.asked_bytes();
+    peer_.share.peers.erase(&peer_);
+    peer_.share.asked_bytes -= peer_.subscriber.asked_bytes();
     std::erase(list(), &peer_);
     std::ranges::replace(state_->dirty_peers, &peer_, nullptr);
     auto proxy = state_->proxies.find(peer_.node.proxy);
@@ -194,7 +220,7 @@ class Server::State::Present {
   Peer& peer_;
 };
 
-Task<Status> Server::State::serve(ServerCall& call) {
+Task<Status> Server::State::serve(ServerCall& call, Share& share) {
   auto first = co_await call.receive();
   if (!first) co_return first.error();
   if (!*first) co_return Status{};
@@ -208,18 +234,25 @@ Task<Status> Server::State::serve(ServerCall& call) {
         fmt::format("node.id \"{}\" is neither PROXY nor PROXY/NAMESPACE/WORKLOAD", request.node().id())};
   }
   const auto known = node->context ? contexts.find(*node->context) : contexts.end();
-  if (open_streams >= max_streams ||
-      (known != contexts.end() && known->second->peers.size() >= max_streams_of_context)) {
+  const auto is_beside = [&](const Peer* peer) { return &peer->share == &share; };
+  if (share.peers.size() >= max_streams ||
+      (known != contexts.end() &&
+       std::ranges::count_if(known->second->peers, is_beside) >= max_streams_of_context)) {
     co_return refuse("too many streams are open");
   }
-  Peer peer{.node = std::move(*node), .number = ++peer_count};
+  Peer peer{.node = std::move(*node), .share = share, .number = ++peer_count};
   Present present(*this, peer);
   // Tells the proxy that it is served although there may be nothing to tell it.
   call.start();
-  Status status = take(peer, request);
-  if (!status.is_ok()) co_return status;
-  co_await runtime::first(read(call, peer, status), write(call, peer, status));
+  take(peer, request);
+  Status status;
+  co_await runtime::first(converse(call, peer, status), until_displaced(peer));
+  if (peer.displaced.is_set()) co_return refuse("the names asked for are too many");
   co_return status;
+}
+
+Task<void> Server::State::converse(ServerCall& call, Peer& peer, Status& status) {
+  co_await runtime::first(read(call, peer, status), write(call, peer, status));
 }
 
 Task<void> Server::State::read(ServerCall& call, Peer& peer, Status& status) {
@@ -232,8 +265,7 @@ Task<void> Server::State::read(ServerCall& call, Peer& peer, Status& status) {
       status = {Code::invalid_argument, "the request cannot be parsed"};
       co_return;
     }
-    status = take(peer, request);
-    if (!status.is_ok()) co_return;
+    take(peer, request);
   }
 }
 
@@ -242,7 +274,7 @@ Status Server::State::refuse(std::string why) {
   return {Code::resource_exhausted, std::move(why)};
 }
 
-Status Server::State::take(Peer& peer, const Subscriber::Request& request) {
+void Server::State::take(Peer& peer, const Subscriber::Request& request) {
   const auto before = peer.subscriber.asked_bytes();
   switch (peer.subscriber.take(request)) {
     case Subscriber::Answer::none:
@@ -256,11 +288,15 @@ Status Server::State::take(Peer& peer, const Subscriber::Request& request) {
       note_refusal(peer, request.error_detail().message().substr(0, max_refusal_bytes));
       break;
   }
-  asked_bytes += peer.subscriber.asked_bytes() - before;
-  if (asked_bytes > max_asked_bytes) return refuse("the names asked for are too many");
+  peer.share.asked_bytes += peer.subscriber.asked_bytes() - before;
   mark(peer);
   if (peer.node.context) mark(*context(*peer.node.context));
-  return {};
+}
+
+void Server::State::displace(const Share& share) {
+  if (share.asked_bytes <= max_asked_bytes) return;
+  const auto asked = [](const Peer* peer) { return peer->subscriber.asked_bytes(); };
+  (*std::ranges::max_element(share.peers, {}, asked))->displaced.set();
 }
 
 void Server::State::note_refusal(Peer& peer, const std::string& text) {
@@ -324,6 +360,8 @@ void Server::State::mark_all() {
 
 void Server::State::wake() {
   auto self = shared_from_this();
+  displace(own);
+  displace(others);
   // Those who are woken may end others, whose places in the list become null, or mark more for the next time.
   for (std::size_t i = 0, count = dirty_peers.size(); i < count; ++i) {
     if (auto* peer = std::exchange(dirty_peers[i], nullptr)) {
@@ -374,25 +412,29 @@ std::optional<std::expected<Server::Settled, XdsError>> Server::State::settled_n
 Server::Server(runtime::Reactor& reactor) : state_(std::make_shared<State>(reactor)) {}
 Server::~Server() = default;
 
-Task<runtime::IoError> Server::serve(runtime::Acceptor& acceptor) {
-  runtime::Scope connections;
+Task<runtime::IoError> Server::serve(runtime::Acceptor& acceptor, IsOwnProxy is_own_proxy) {
+  runtime::Scope own;
+  runtime::Scope others;
   for (;;) {
     auto connection = co_await acceptor.accept();
     if (!connection) co_return connection.error();
+    const auto peer = runtime::peer_credentials((*connection)->fd());
+    const bool is_own = peer && co_await is_own_proxy(peer->pid);
+    auto& connections = is_own ? own : others;
     if (connections.size() >= max_connections) {
       if (state_->counters.refused++ == 0)
         runtime::log::warning("xds", "all {} connections are in use: further ones are closed",
                               max_connections);
       continue;
     }
-    connections.spawn(serve_connection(std::move(*connection)));
+    connections.spawn(serve_connection(std::move(*connection), is_own));
   }
 }
 
-Task<void> Server::serve_connection(std::unique_ptr<runtime::Stream> connection) {
+Task<void> Server::serve_connection(std::unique_ptr<runtime::Stream> connection, bool is_own_proxy) {
   auto state = state_;
   ++state->counters.connections;
-  co_await state->grpc.serve(std::move(connection));
+  co_await (is_own_proxy ? state->own : state->others).grpc.serve(std::move(connection));
 }
 
 void Server::publish(const ContextId& id, snapshot::SnapshotPtr snapshot) {
@@ -476,7 +518,10 @@ std::vector<ProxyStatus> Server::proxies() const {
 Server::Counters Server::counters() const { return state_->counters; }
 
 Server::Load Server::load() const {
-  return {state_->open_streams, state_->asked_bytes, state_->grpc.unfinished()};
+  const auto& own = state_->own;
+  const auto& others = state_->others;
+  return {own.peers.size() + others.peers.size(), own.asked_bytes + others.asked_bytes,
+          own.grpc.unfinished() + others.grpc.unfinished()};
 }
 
 }  // namespace weft::xds

@@ -6,8 +6,11 @@
 // stream; what is published meanwhile is sent, as one step, once the proxy has answered.
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <expected>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -50,11 +53,14 @@ class Server {
   Server& operator=(const Server&) = delete;
   ~Server();
 
+  /// Whether a process is the machine's own proxy. It holds up the next connection, and is asked of each.
+  using IsOwnProxy = std::function<runtime::Task<bool>(pid_t)>;
   /// Serves connections of `acceptor` until it fails (then its error is the result) or is cancelled, which
-  /// breaks the connections. `acceptor` must live as long.
-  runtime::Task<runtime::IoError> serve(runtime::Acceptor& acceptor);
+  /// breaks the connections. `acceptor` must live as long. The machine's own proxy has limits of its own, so
+  /// that it is served whatever others hold.
+  runtime::Task<runtime::IoError> serve(runtime::Acceptor& acceptor, IsOwnProxy is_own_proxy);
   /// Serves one connection until it ends.
-  runtime::Task<void> serve_connection(std::unique_ptr<runtime::Stream> connection);
+  runtime::Task<void> serve_connection(std::unique_ptr<runtime::Stream> connection, bool is_own_proxy);
 
   /// Makes `snapshot` what the proxies of its context shall have. Cheap if it equals the last one. What is
   /// published within one turn of the reactor goes out together.

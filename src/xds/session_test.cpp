@@ -31,7 +31,7 @@ const ContextId cart{"default", "cart"};
 SnapshotPtr share(Snapshot snapshot) { return std::make_shared<const Snapshot>(std::move(snapshot)); }
 
 Task<void> serve_beside(Server* server, std::unique_ptr<runtime::Stream> connection) {
-  co_await server->serve_connection(std::move(connection));
+  co_await server->serve_connection(std::move(connection), false);
 }
 
 /// A control plane that can be restarted, a proxy, and connections between them over memory that can be cut.
@@ -485,7 +485,9 @@ TEST(SessionOverUnixSocket, WorksTheSame) {
   Client client(reactor, {.proxy = "local", .connect = connector(reactor, address)}, taker, base::Random(1));
   server.set_contexts("local", {web});
   server.publish(web, share(sample_snapshot(2)));
-  auto serve = [](Server* on, runtime::Acceptor* from) -> Task<void> { co_await on->serve(*from); };
+  auto serve = [](Server* on, runtime::Acceptor* from) -> Task<void> {
+    co_await on->serve(*from, [](pid_t pid) -> Task<bool> { co_return pid == getpid(); });
+  };
   runtime::Scope scope;
   scope.spawn(serve(&server, &acceptor));
   scope.spawn(client.run());
