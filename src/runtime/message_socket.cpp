@@ -57,19 +57,30 @@ Task<IoResult<void>> MessageSocket::send(std::string bytes, std::vector<int> fds
     rights->cmsg_len = CMSG_LEN(sizeof(int) * fds.size());
     std::memcpy(CMSG_DATA(rights), fds.data(), sizeof(int) * fds.size());
   }
-  while (::sendmsg(fd_.get(), &header, MSG_NOSIGNAL) < 0) {
+  while (true) {
+    if (!registration_.has_share()) {
+      co_await Wait(writable_);
+      continue;
+    }
+    if (::sendmsg(fd_.get(), &header, MSG_NOSIGNAL) >= 0) {
+      registration_.spend(bytes.size());
+      co_return IoResult<void>{};
+    }
     if (errno == EAGAIN) {
       co_await Wait(writable_);
     } else if (errno != EINTR) {
       co_return last_error();
     }
   }
-  co_return IoResult<void>{};
 }
 
 Task<IoResult<std::optional<Message>>> MessageSocket::receive() {
   Message message;
   while (true) {
+    if (!registration_.has_share()) {
+      co_await Wait(readable_);
+      continue;
+    }
     // The size first (MSG_PEEK | MSG_TRUNC), then exactly that: most messages are small.
     char probe = 0;
     const auto size = ::recv(fd_.get(), &probe, 1, MSG_PEEK | MSG_TRUNC);
@@ -93,6 +104,7 @@ Task<IoResult<std::optional<Message>>> MessageSocket::receive() {
   header.msg_controllen = sizeof control.bytes;
   const auto got = ::recvmsg(fd_.get(), &header, MSG_CMSG_CLOEXEC);
   if (got < 0) co_return last_error();
+  registration_.spend(static_cast<std::size_t>(got));
   message.fds = take_fds(header);
   if ((header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) co_return io_error(EMSGSIZE);
   co_return std::optional(std::move(message));

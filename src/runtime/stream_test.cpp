@@ -395,5 +395,29 @@ TEST(MessageSocket, PassesDescriptorsAndWholeMessages) {
   reactor.block_on(pass_descriptor(reactor, folder.file("m"), listening->get()));
 }
 
+TEST(MessageSocket, LeavesOthersTheirTurnHoweverManyMessagesThereAre) {
+  constexpr int calls = Registration::share_bytes / Registration::call_bytes;
+  Reactor reactor;
+  int fds[2];
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
+  MessageSocket from(reactor, Fd(fds[0]));
+  MessageSocket to(reactor, Fd(fds[1]));
+  int sent = 0;
+  int received = 0;
+  Scope scope;
+  scope.spawn([](MessageSocket& socket, int& count) -> Task<void> {
+    while (count < 2 * calls && co_await socket.send("m")) ++count;
+  }(from, sent));
+  EXPECT_LE(sent, calls);
+  reactor.block_on(scope.join());
+  ASSERT_EQ(sent, 2 * calls);
+  scope.spawn([](MessageSocket& socket, int& count) -> Task<void> {
+    while (count < 2 * calls && co_await socket.receive()) ++count;
+  }(to, received));
+  EXPECT_LE(received, calls);
+  reactor.block_on(scope.join());
+  EXPECT_EQ(received, 2 * calls);
+}
+
 }  // namespace
 }  // namespace weft::runtime
