@@ -18,6 +18,11 @@ constexpr std::size_t most_connections = 64;
 constexpr std::size_t most_spare_connections = 8;
 /// Replies that a peer has not taken yet, before its next requests wait too.
 constexpr std::size_t most_unread_bytes = std::size_t{1024} * 1024;
+/// Descriptors in such replies. Who reads has one or two there.
+constexpr std::size_t most_unread_descriptors = 64;
+/// Of these, when only descriptors are left that are kept back: a proxy that starts again must get its
+/// addresses even then.
+constexpr std::size_t most_spare_unread_descriptors = 2;
 /// Requests of one peer under way: more than a machine has instances to be stopped at once.
 constexpr std::size_t most_requests = 16'384;
 
@@ -40,13 +45,18 @@ struct Server::Connection {
   pid_t pid = -1;
   runtime::Queue<Outgoing> outgoing;
   std::size_t unread_bytes = 0;
+  std::size_t unread_descriptors = 0;
   runtime::Event less;  // pulsed when a reply has gone or a request has ended
   runtime::Scope requests;
 
-  bool is_full() const { return unread_bytes >= most_unread_bytes || requests.size() >= most_requests; }
+  bool is_full() const {
+    return unread_bytes >= most_unread_bytes || unread_descriptors >= most_unread_descriptors ||
+           requests.size() >= most_requests;
+  }
   void push(const base::Json& message, runtime::Fd fd) {
     auto text = message.dump(-1, ' ', false, base::Json::error_handler_t::replace);
     unread_bytes += text.size();
+    if (fd) ++unread_descriptors;
     outgoing.push({std::move(text), std::move(fd)});
   }
 };
@@ -98,6 +108,7 @@ runtime::Task<void> Server::send(Connection& to) {
     const auto size = next->text.size();
     if (co_await to.socket.send(std::move(next->text), std::move(fds))) {
       to.unread_bytes -= size;
+      if (next->fd) --to.unread_descriptors;
       to.less.pulse();
       continue;
     }
@@ -116,6 +127,10 @@ runtime::Task<void> Server::answer(Connection& from, base::Json request) {
     // A copy: the address may be released before the message is sent.
     fd = runtime::Fd(::fcntl(result->fd, F_DUPFD_CLOEXEC, 0));
     if (!fd) result = cannot("pass on a socket", runtime::IoError{errno});
+    if (is_spare(fd) && from.unread_descriptors >= most_spare_unread_descriptors) {
+      fd.reset();
+      result = cannot("pass on a socket", runtime::IoError{EMFILE});
+    }
   }
   if (result) {
     reply["ok"] = std::move(result->ok);

@@ -354,6 +354,31 @@ TEST_P(SupervisorTest, APeerThatDoesNotReadIsNotReadEither) {
   EXPECT_EQ(mesh->stop(), 0);
 }
 
+TEST_P(SupervisorTest, APeerThatDoesNotReadHoldsFewDescriptors) {
+  mesh->launch();
+  const auto address = mesh->run(mesh->client().reserve("edge/0"));
+  ASSERT_TRUE(address);
+  const auto folder = fmt::format("/proc/{}/fd", mesh->run(mesh->client().status())->pid);
+  const auto descriptors = [&folder] {
+    return std::distance(std::filesystem::directory_iterator(folder), std::filesystem::directory_iterator());
+  };
+  const auto before = descriptors();
+  const auto silent = runtime::connect_messages(mesh->options().home.supervisor_socket());
+  ASSERT_TRUE(silent);
+  const auto request = fmt::format(R"({{"id": 1, "op": "listen", "address": "{}"}})", address->to_string());
+  constexpr int far_too_many = 100'000;
+  int sent = 0;
+  ASSERT_TRUE(mesh->until([&] {
+    int now = 0;
+    while (sent < far_too_many && ::send(silent->get(), request.data(), request.size(), MSG_NOSIGNAL) > 0)
+      ++sent, ++now;
+    const bool answered = mesh->run(mesh->client().status()).has_value();
+    return sent == far_too_many || (answered && now == 0);
+  }));
+  EXPECT_LT(descriptors(), before + 100);
+  EXPECT_EQ(mesh->stop(), 0);
+}
+
 TEST_P(SupervisorTest, PeersHaveALargestNumber) {
   mesh->launch();
   std::vector<runtime::Fd> peers;
@@ -378,6 +403,7 @@ TEST_P(SupervisorTest, AtTheLimitOfDescriptorsItsOwnTwoAreStartedAgain) {
   const rlimit low{100, 100};
   ASSERT_EQ(::prlimit(status().pid, RLIMIT_NOFILE, &low, nullptr), 0);
   auto reserved = mesh->run(mesh->client().reserve("edge/0"));
+  const auto first = reserved;
   for (int i = 1; reserved && i < 100; ++i)
     reserved = mesh->run(mesh->client().reserve("edge/" + std::to_string(i)));
   ASSERT_FALSE(reserved);
@@ -385,6 +411,7 @@ TEST_P(SupervisorTest, AtTheLimitOfDescriptorsItsOwnTwoAreStartedAgain) {
   auto started = start(spec("a", "sleeper"));
   ASSERT_FALSE(started);
   EXPECT_THAT(started.error().detail, HasSubstr("oo many open files"));
+  EXPECT_TRUE(mesh->run(mesh->client().listen(*first))) << "for a proxy that starts again";
   const auto before = status();
   ::kill(before.control_plane.pid, SIGKILL);
   ::kill(before.proxy.pid, SIGKILL);
