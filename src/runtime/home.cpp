@@ -7,10 +7,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 #include "base/hash.h"
@@ -247,13 +249,38 @@ void Home::remove_run_folder() const {
   rmdir(run_parent_.c_str());  // only if no other home has one there
 }
 
+namespace {
+
+/// Whoever looks for the holder (HomeLock::holder) shares the lock for three system calls; this is long even
+/// for one that does not run in between.
+constexpr auto look_limit = std::chrono::seconds(1);
+constexpr auto look_pause = std::chrono::milliseconds(1);
+
+/// Whether nobody holds it; who looks for a holder is waited for. False with errno.
+bool lock_alone(int fd) {
+  const auto give_up = std::chrono::steady_clock::now() + look_limit;
+  while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    // It can be shared: then it is only looked at.
+    if (errno != EWOULDBLOCK || flock(fd, LOCK_SH | LOCK_NB) != 0) return false;
+    flock(fd, LOCK_UN);
+    if (std::chrono::steady_clock::now() >= give_up) {
+      errno = EWOULDBLOCK;
+      return false;
+    }
+    std::this_thread::sleep_for(look_pause);
+  }
+  return true;
+}
+
+}  // namespace
+
 HomeResult<HomeLock> HomeLock::take(const std::string& path) {
   if (auto made = make_state_folder(fs::path(path).parent_path().string(), geteuid()); !made) {
     return std::unexpected(made.error());
   }
   auto fd = open_private(path);
   if (!fd) return failed("cannot open the lock file", path, errno);
-  if (flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+  if (!lock_alone(fd.get())) {
     if (errno != EWOULDBLOCK) return failed("cannot lock", path, errno);
     return base::fail(HomeErrorKind::held, fmt::format("{} is held by {}", path, describe_holder(fd.get())));
   }

@@ -6,6 +6,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <thread>
 
 namespace weft::runtime {
 namespace {
@@ -204,6 +205,18 @@ TEST_F(HomeTest, LockNamesItsHolder) {
         << second.error().detail;
   }
   EXPECT_TRUE(HomeLock::take(path)) << "free again with its holder's end";
+}
+
+TEST_F(HomeTest, WhoLooksForTheHolderDoesNotKeepItFromTakingTheLock) {
+  const auto path = Home::resolve(own())->supervisor_lock();
+  ASSERT_TRUE(HomeLock::take(path));
+  const std::jthread looks([&path](const std::stop_token& stop) {
+    while (!stop.stop_requested()) (void)HomeLock::holder(path);
+  });
+  for (int i = 0; i < 500; ++i) {
+    const auto lock = HomeLock::take(path);
+    ASSERT_TRUE(lock) << lock.error().detail << " at attempt " << i;
+  }
 }
 
 }  // namespace
