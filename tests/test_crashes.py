@@ -150,6 +150,15 @@ class Supervisor(mesh.MeshTest):
         self.assertEqual(status["restarts"], 1)
         self.assertIn("SIGKILL", status["lastExit"])
         self.assertIn("1 restarts (last end: signal 9", self.mesh.ok("control-plane", "status"))
+        supervisor, plane = self.mesh.supervisor(), self.mesh.control_plane()
+        os.kill(supervisor, signal.SIGSTOP)  # so that the next command comes while there is no control plane
+        os.kill(plane, signal.SIGKILL)
+        command = self.mesh.popen("weft", "wait", "services")
+        mesh.until(lambda: mesh.descendants()[command.pid][1:] == ("S", "weft wait services"), "it waits")
+        os.kill(supervisor, signal.SIGCONT)
+        _, said = command.communicate(timeout=mesh.LIMIT)
+        self.assertEqual(command.returncode, 0, said)
+        self.assertNotIn("its supervisor ended", said, "that was before this command")
 
     def test_stop_ends_it_also_between_two_lives(self):
         self.mesh.ok("weft", "get", "services")

@@ -14,6 +14,7 @@
 #include <sstream>
 
 #include "base/json.h"
+#include "provider/process/old_logs.h"
 #include "runtime/combine.h"
 #include "runtime/socket.h"
 
@@ -29,8 +30,6 @@ constexpr auto probe_pause = std::chrono::milliseconds(3);
 /// Two commands may start a supervisor at once: the one that comes second ends, and the other may need so
 /// long to open its sockets.
 constexpr auto rival_limit = std::chrono::seconds(1);
-/// A supervisor's log is begun anew at its start when it has grown beyond this.
-constexpr std::uintmax_t log_bytes = std::uintmax_t{1} << 20;
 
 /// The folders of WEFT_IMAGES as seen from here: the supervisor runs in "/".
 std::string absolute_folders(std::string_view folders) {
@@ -67,11 +66,11 @@ Result<runtime::Fd> open_log(const runtime::Home& home) {
                    "give another folder with --home or WEFT_HOME");
   }
   const std::string path = home.own_log("supervisor");
-  std::error_code none;
-  const bool large = std::filesystem::file_size(path, none) > log_bytes && !none;
-  runtime::Fd log(
-      open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | (large ? O_TRUNC : 0), 0600));
-  if (log) fchmod(log.get(), 0600);  // one that was there may have been open to others
+  runtime::Fd log(open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+  if (log) {
+    fchmod(log.get(), 0600);  // one that was there may have been open to others
+    provider::process::bound_own_output(log.get(), path);
+  }
   // A mesh runs also when the disk has become read-only, only without a log.
   if (!log && errno == EROFS) log = runtime::Fd(open("/dev/null", O_WRONLY | O_CLOEXEC));
   if (!log) {
@@ -181,6 +180,7 @@ Result<std::unique_ptr<Session>> open_session(const Context& context, Absent abs
   if (!home) return std::unexpected(std::move(home.error()));
   auto session = std::make_unique<Session>(*home, context.limit);
   auto& reactor = session->reactor;
+  const auto begin = reactor.clock().wall();
   const auto probe = within_limit(context.limit, reactor.clock().now(), probe_limit);
   if (!reactor.block_on(not_ready(reactor, *home, std::max<base::Duration>(probe, last_words))))
     return session;
@@ -202,7 +202,7 @@ Result<std::unique_ptr<Session>> open_session(const Context& context, Absent abs
   const auto told =
       reactor.block_on(runtime::within(reactor, probe_limit, supervisor_status(reactor, *home)));
   const auto status = told && *told ? **told : provider::process::SupervisorStatus{};
-  if (status.restarts > 0) {
+  if (status.restarts > 0 && status.started_at >= begin) {
     tell(fmt::format("waited for the mesh: its supervisor ended ({}) and was started again\n",
                      status.last_end));
   } else if (started && status.keeper == *started) {
