@@ -144,6 +144,14 @@ class Options(proxies.ProxyTest):
         self.assertLess(log.stat().st_size, most)
         self.assertEqual(self.weft.metric("weft_access_log_dropped_total"), 0)
 
+    def test_access_log_at_a_link(self):
+        log, link = self.file("access.log"), self.file("link")
+        link.symlink_to(log)
+        self.start_with(answers(lambda request: reply()), flags=[f"--access-log={link}", "--access-log-max-size=4Ki"])
+        until(lambda: self.ask_in_turn(50) or log.stat().st_size > 8 << 10, "it is beyond the limit")
+        self.assertTrue(link.is_symlink())
+        self.assertFalse(link.with_name("link.1").is_symlink())
+
     def test_access_log_that_others_move(self):
         log = self.file("access.log")
         self.start_with(answers(lambda request: reply()), flags=[f"--access-log={log}"])

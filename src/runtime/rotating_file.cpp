@@ -102,6 +102,9 @@ bool RotatingFile::append_to_reader(std::string_view lines) {
 }
 
 void RotatingFile::rotate() {
+  struct stat named{};
+  // Of a link (/dev/stdout), rename() would move the link.
+  if (::lstat(path_.c_str(), &named) == 0 && !S_ISREG(named.st_mode)) return;
   if (::rename(path_.c_str(), older(path_).c_str()) != 0) {
     // The limit holds even so; the old lines are worth less than the disk.
     if (::ftruncate(fd_.get(), 0) == 0) size_ = 0;

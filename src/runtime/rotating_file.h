@@ -20,7 +20,8 @@ struct RotatingFileOptions {
 };
 
 /// What is there is appended to, also behind the end that others gave it (logrotate's copytruncate). What is
-/// no regular file (a pipe, a terminal) has no limit, but loses what its reader does not take.
+/// no regular file (a pipe, a terminal) has no limit, but loses what its reader does not take. A link has no
+/// limit either: what it points to has another name and may be another's.
 class RotatingFile {
  public:
   RotatingFile(std::string path, RotatingFileOptions options);
