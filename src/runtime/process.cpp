@@ -139,7 +139,8 @@ int arrange_fds(const ChildPlan& plan) {
   // Handlers fall away at exec, ignored signals and the mask do not.
   sigset_t none;
   sigemptyset(&none);
-  for (const int number : {SIGPIPE, SIGHUP, SIGINT, SIGTERM, SIGCHLD, SIGQUIT}) ::signal(number, SIG_DFL);
+  for (const int number : {SIGPIPE, SIGXFSZ, SIGHUP, SIGINT, SIGTERM, SIGCHLD, SIGQUIT})
+    ::signal(number, SIG_DFL);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
   const int report = arrange_fds(plan);
   if (report < 0) give_up(plan.report);

@@ -13,7 +13,9 @@ Signals::Signals(Reactor& reactor, std::initializer_list<int> signals) : reactor
   sigemptyset(&set);
   for (const int signal : signals) sigaddset(&set, signal);
   ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  // An error in their place tells what cannot be written.
   ::signal(SIGPIPE, SIG_IGN);
+  ::signal(SIGXFSZ, SIG_IGN);
   fd_ = Fd(::signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC));
 }
 

@@ -10,7 +10,7 @@
 namespace weft::runtime {
 
 /// Blocks the given signals in this thread (make it before other threads) and delivers them through next().
-/// SIGPIPE is ignored from then on.
+/// SIGPIPE and SIGXFSZ are ignored from then on.
 class Signals {
  public:
   Signals(Reactor& reactor, std::initializer_list<int> signals);

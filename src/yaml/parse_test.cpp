@@ -175,6 +175,15 @@ TEST(Limits, TenThousandLevels) {
   EXPECT_EQ(code_of(block), code::too_deep);
 }
 
+TEST(Limits, OpenBracketsAreCountedBeforeTheParserHoldsThem) {
+  std::string lines;
+  for (int i = 0; i < 2'900; ++i) lines += repeat("[", 1000) + "\n";
+  const auto parsed = parse(Source("f.yaml", lines));
+  ASSERT_EQ(parsed.diagnostics.size(), 1U);
+  EXPECT_EQ(parsed.diagnostics[0].code, code::too_deep);
+  EXPECT_EQ(parsed.diagnostics[0].position.line, 11U) << "nothing was parsed";
+}
+
 TEST(Limits, DepthIsExact) {
   EXPECT_EQ(code_of(repeat("[", max_depth) + repeat("]", max_depth)), "none");
   EXPECT_EQ(code_of(repeat("[", max_depth + 1) + repeat("]", max_depth + 1)), code::too_deep);

@@ -59,6 +59,7 @@ std::optional<base::Diagnostic> check_text(const Source& source) {
                                      "the text has a NUL byte: it is not a text file",
                                      "Give the YAML file itself, not a program, an archive or an image."));
   }
+  std::size_t open = 0;
   for (std::size_t at = 0; at < text.size();) {
     std::size_t length = base::sequence_length(text, at);
     auto first = static_cast<unsigned char>(text[at]);
@@ -72,6 +73,13 @@ std::optional<base::Diagnostic> check_text(const Source& source) {
       return without_line(
           source.error(code::binary, position_of(text, at), fmt::format("control character U+{:04X}", first),
                        fmt::format("Remove it, or write \"\\x{:02X}\" in double quotes.", first)));
+    }
+    if (first == '[' || first == '{') ++open;
+    if ((first == ']' || first == '}') && open > 0) --open;
+    if (open > max_open_brackets) {
+      return source.error(code::too_deep, position_of(text, at),
+                          fmt::format("more than {} brackets are open here", max_open_brackets),
+                          "Close them, or flatten the resource.");
     }
     at += length;
   }
