@@ -160,6 +160,14 @@ class Supervisor(mesh.MeshTest):
         self.assertEqual(command.returncode, 0, said)
         self.assertNotIn("its supervisor ended", said, "that was before this command")
 
+    def test_the_end_of_a_large_log_outlives_the_next_start(self):
+        logs = pathlib.Path(self.mesh.home) / "logs"
+        logs.mkdir(mode=0o700, parents=True)
+        logs.parent.chmod(0o700)
+        (logs / "supervisor.log").write_text("x" * (1 << 20) + "\nthe reason\n")
+        self.mesh.ok("weft", "get", "services")
+        self.assertTrue((logs / "supervisor.log.1").read_text().endswith("\nthe reason\n"))
+
     def test_stop_ends_it_also_between_two_lives(self):
         self.mesh.ok("weft", "get", "services")
         for _ in range(4):  # the pause grows
