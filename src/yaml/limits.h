@@ -14,9 +14,9 @@ constexpr std::size_t max_text_bytes = std::size_t{16} << 20;
 constexpr std::size_t max_line_bytes = std::size_t{1} << 20;
 /// The deepest Kubernetes resource (a CustomResourceDefinition's schema aside) has some 20 levels.
 constexpr std::size_t max_depth = 128;
-/// Brackets that are open at one place of a text, those in strings and comments too, which are not told apart before
-/// it is parsed. The parser holds all that follows an open one until it knows that it is no key, 270 bytes for
-/// each byte, before max_depth can stop it.
+/// Brackets that are open at one place of a text, those in strings and comments too, which are not told apart
+/// before it is parsed. The parser holds all that follows an open one until it knows that it is no key, 270
+/// bytes for each byte, before max_depth can stop it.
 constexpr std::size_t max_open_brackets = 10'000;
 /// Maps, lists and scalars of one text, and so its documents and the items of its lists; aliases are counted
 /// as often as they are expanded. Real resources reach max_text_bytes first; text made to be dense would take
