@@ -175,6 +175,7 @@ http::h1::Writer::Sending send_to_client(Request& request, std::string_view piec
 runtime::Task<Failure> send_interim(Request& request, UpstreamConnection& upstream) {
   if (++request.interim_responses > http::h1::max_interim_responses) {
     request.reason = "the service sends interim responses without end";
+    request.keep_alive = false;  // who has read so many expects more of them
     co_return Failure::malformed_response;
   }
   if (request.is_http10()) co_return Failure::none;
