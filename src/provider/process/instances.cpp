@@ -263,7 +263,8 @@ Result<void> Instances::remove(const std::string& id) {
   if (managed->seen.phase != Phase::exited) {
     return base::fail(ProviderErrorKind::failed, fmt::format("{} runs: stop it first", id));
   }
-  instances_.erase(id);  // its log stays for a while (old_logs.h)
+  LogFile::remove(managed->log.path());  // who follows it sees its end
+  instances_.erase(id);
   return {};
 }
 
