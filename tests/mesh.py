@@ -19,6 +19,8 @@ import urllib.parse
 SOURCE = pathlib.Path(__file__).resolve().parent.parent
 BUILD = pathlib.Path(os.environ.get("WEFT_BUILD", SOURCE / "build"))
 EXAMPLES = SOURCE / "examples"
+# Sanitizers keep freed memory, and need address space without a limit.
+IS_SANITIZED = BUILD.name in ("asan", "tsan")
 PR_SET_CHILD_SUBREAPER = 36
 # The longest that a test waits for a condition; far above what any of them needs.
 LIMIT = 60.0

@@ -23,7 +23,7 @@ import mesh
 
 # The longest that a peer waits for bytes; far above what any test needs.
 LIMIT = 30.0
-IS_SANITIZED = mesh.BUILD.name in ("asan", "tsan")
+IS_SANITIZED = mesh.IS_SANITIZED
 # ASan holds so much of what was freed back, to find uses of it: there a bound on memory says little.
 ASAN_KEEPS_KIB = 256 * 1024 if IS_SANITIZED else 0
 # The packages of tests/requirements.txt, which `./dev test` puts into this venv.
