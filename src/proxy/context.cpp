@@ -55,6 +55,7 @@ std::vector<LocalPtr<ListenerState>> put_in_force(LocalPtr<Context> context, Pla
       state = LocalPtr(new ListenerState(context));
     }
     if (state->config != nullptr && state->config->name != listener.name) state->log_fields.clear();
+    state->has_new_protocol = state->config != nullptr && state->config->protocol != listener.protocol;
     state->config = &listener;
     context->listeners.emplace(listener.name, std::move(state));
   }

@@ -76,6 +76,8 @@ class ListenerState final : public LocalCounted {
   /// Keeps a removed listener's configuration alive.
   LocalPtr<Config> last;
   bool is_removed = false;
+  /// The Snapshot in force has given it another protocol than the one before.
+  bool has_new_protocol = false;
   /// Of the access log: AccessRecord::Kept::listener.
   std::string log_fields;
 };

@@ -13,14 +13,11 @@
 #include "proxy/context.h"
 #include "proxy/downstream.h"
 #include "proxy/failure.h"
+#include "proxy/limits.h"
 #include "runtime/task.h"
 #include "telemetry/access.h"
 
 namespace weft::proxy {
-
-/// Most endpoints that one request is sent to. A few, so that one instance after the other may die, and
-/// bounded, so that a dead service is not hammered.
-inline constexpr std::size_t max_attempts = 4;
 
 /// Counted and logged exactly once, when it is destroyed: also when its connection is cut.
 class Request {
@@ -77,7 +74,7 @@ class Request {
   /// The client's connection may carry another request.
   bool keep_alive = true;
 
-  /// The first piece of the body, kept for another attempt; whole if no_more_body.
+  /// The first piece of the body, kept for another attempt; whole if the body has ended.
   std::string_view first_piece;
   bool took_first_piece = false;
   /// More of the body than first_piece was read: it is not at hand for another attempt.

@@ -250,9 +250,6 @@ class Connection {
   Failure failure_ = Failure::none;
 };
 
-/// Most endpoints that are tried for one connection.
-constexpr std::size_t max_attempts = 4;
-
 runtime::Task<std::unique_ptr<runtime::Stream>> Connection::connect(LocalPtr<ClusterState> cluster) {
   std::array<LocalPtr<EndpointState>, max_attempts> tried;
   failure_ = Failure::no_healthy_endpoint;

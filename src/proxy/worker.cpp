@@ -33,10 +33,6 @@ constexpr std::size_t max_spare_pipes = 8;
 constexpr std::size_t log_batch_bytes = 32 * 1024;
 constexpr auto log_delay = std::chrono::milliseconds(100);
 
-bool is_out_of_resources(int code) {
-  return code == EMFILE || code == ENFILE || code == ENOBUFS || code == ENOMEM;
-}
-
 /// Errors after which a listening socket is of no use any more; all others are of the one connection
 /// (accept(2)).
 bool is_of_listener(int code) {
@@ -66,13 +62,14 @@ void Worker::apply(const snapshot::ContextId& id, PlanPtr plan) {
   auto& context = contexts_[id];
   if (!context) context = LocalPtr(new Context(id));
   forget_listeners(put_in_force(context, std::move(plan), {reactor, limits(), shard.proxy, random}));
+  bool has_new_protocol = false;
   for (const auto& [name, listener] : context->listeners) {
+    has_new_protocol = has_new_protocol || listener->has_new_protocol;
     if (listener->config->direction == snapshot::Direction::inbound) {
       inbound_[listener->config->address] = listener.get();
     }
   }
-  // A listener may have changed its protocol.
-  close_idle_if_ending();
+  if (has_new_protocol) close_idle_if_ending();
   ++shard.proxy.snapshots_applied;
 }
 
@@ -82,12 +79,12 @@ void Worker::remove(const snapshot::ContextId& id) {
   const auto context = std::move(found->second);
   contexts_.erase(found);
   forget_listeners(take_out_of_force(*context));
-  close_idle_if_ending();
 }
 
 void Worker::forget_listeners(const std::vector<LocalPtr<ListenerState>>& removed) {
   for (const auto& listener : removed) acceptors_.erase(listener.get());
   std::erase_if(inbound_, [](const auto& entry) { return entry.second->is_removed; });
+  if (!removed.empty()) close_idle_if_ending();
 }
 
 void Worker::close_idle_if_ending() {
@@ -134,8 +131,8 @@ bool Worker::may_accept() {
 
 bool Worker::make_room(std::size_t most) {
   if (sockets() < most) return true;
-  if (reactor.coarse_now() < next_sweep_) return false;
-  next_sweep_ = reactor.coarse_now() + accept_pause;
+  if (reactor.coarse_now() < next_room_) return false;
+  next_room_ = reactor.coarse_now() + accept_pause;
   each_endpoint([](auto&, auto&, EndpointState& endpoint) { endpoint.close_idle(); });
   return sockets() < most;
 }
@@ -175,7 +172,7 @@ runtime::Task<void> Worker::accept_loop(LocalPtr<ListenerState> listener, runtim
     const int code = errno;
     if (code == EAGAIN) {
       co_await runtime::Wait(readable);
-    } else if (is_out_of_resources(code)) {
+    } else if (runtime::is_out_of_resources(code)) {
       ++shard.proxy.accept_backoffs;
       co_await reactor.sleep(accept_pause);
     } else if (is_of_listener(code)) {

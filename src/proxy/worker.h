@@ -168,7 +168,7 @@ class Worker {
   std::vector<std::unique_ptr<Codec>> codecs_;
   std::vector<SplicePipe> pipes_;
   bool is_draining_ = false;
-  base::MonoTime next_sweep_{};
+  base::MonoTime next_room_{};  // when make_room() closes what rests again
   std::string log_lines_;
   LogFlush log_flush_;
   Housekeeping housekeeping_;

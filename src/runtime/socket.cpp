@@ -170,10 +170,6 @@ ssize_t send(int fd, std::span<const iovec> parts) {
   return ::syscall(SYS_sendmsg, fd, &message, MSG_NOSIGNAL);
 }
 
-bool is_out_of_resources(int code) {
-  return code == EMFILE || code == ENFILE || code == ENOBUFS || code == ENOMEM;
-}
-
 bool is_of_one_connection(int code) {
   // accept(2): errors already pending on the new socket are reported by accept().
   return code == ECONNABORTED || code == EINTR || code == EPROTO || code == ENETDOWN || code == EHOSTDOWN ||
@@ -181,6 +177,10 @@ bool is_of_one_connection(int code) {
 }
 
 }  // namespace
+
+bool is_out_of_resources(int code) {
+  return code == EMFILE || code == ENFILE || code == ENOBUFS || code == ENOMEM;
+}
 
 Socket::Socket(Reactor& reactor, Fd fd, base::Address peer)
     : fd_(std::move(fd)), peer_(std::move(peer)), registration_(reactor, fd_.get(), readable_, writable_) {}

@@ -58,6 +58,9 @@ IoResult<Fd> listen_on(const base::Address& address, int backlog = 4096);
 base::Address local_address(int fd);
 base::Address peer_address(int fd);
 
+/// Whether accept(2) failed for want of descriptors or memory: later it may go well.
+bool is_out_of_resources(int code);
+
 /// Takes connections from a listening descriptor.
 class Acceptor {
  public:

@@ -46,8 +46,8 @@ class Writer {
   /// Writes to that stream from now on, forgets all else and keeps its memory.
   void attach(runtime::Stream& stream);
 
-  /// A write that must wait for the peer waits at most for `limit`, by `deadline`, which belongs to the
-  /// stream.
+  /// A write that must wait for the peer waits at most for `limit` while that takes nothing, by `deadline`,
+  /// which belongs to the stream.
   void limit_pauses(runtime::Deadline& deadline, base::Duration limit) {
     deadline_ = &deadline;
     pause_limit_ = limit;
