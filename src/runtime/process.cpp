@@ -186,8 +186,8 @@ IoResult<void> set_oom_score_adj(int value) {
 
 void raise_file_limit() {
   rlimit limit{};
-  if (first_file_limit || ::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  first_file_limit = limit;
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  if (!first_file_limit) first_file_limit = limit;
   limit.rlim_cur = std::max(limit.rlim_cur, std::min(limit.rlim_max, most_files));
   ::setrlimit(RLIMIT_NOFILE, &limit);
 }

@@ -53,13 +53,16 @@ struct ExitStatus {
 int oom_score_adj();
 IoResult<void> set_oom_score_adj(int value);
 
-/// Raises this process's soft limit of open descriptors as far as it may. Its children get the limit that it
-/// began with, for programs that use select() or go through all descriptors break under a high one.
+/// Raises this process's soft limit of open descriptors as far as it may. Its children get the limit that the
+/// first call found, for programs that use select() or go through all descriptors break under a high one.
 void raise_file_limit();
 /// Starts a process; an exec that fails is reported here (ENOENT, EACCES, ENOEXEC ...), not by the child.
 IoResult<Child> spawn(const SpawnOptions& options);
-/// Waits for its end and reaps it. Once only.
+/// Waits for its end and reaps it; of a process that is no child of this one, how it ended is not known. Once
+/// only.
 Task<ExitStatus> wait_exit(Reactor& reactor, int pidfd);
+/// What becomes readable with the end of that process: of this one itself, to be passed on, or of another.
+IoResult<Fd> open_pidfd(pid_t pid);
 /// Sends through the pidfd: never to a process that took the number later.
 IoResult<void> send_signal(int pidfd, int signal);
 

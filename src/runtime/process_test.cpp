@@ -66,14 +66,16 @@ TEST(Spawn, TellsTheSignal) {
 }
 
 TEST(Spawn, ChildrenHaveTheFirstLimitOfDescriptors) {
-  rlimit limit{};
-  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &limit), 0);
-  limit.rlim_cur = 256;
-  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &limit), 0);
-  raise_file_limit();
-  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &limit), 0);
-  EXPECT_GT(limit.rlim_cur, 256U);
-  EXPECT_EQ(run({"sh", "-c", "ulimit -Sn"}).first, "256\n");
+  for (const rlim_t found : {256, 300}) {
+    rlimit limit{};
+    ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &limit), 0);
+    limit.rlim_cur = found;
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &limit), 0);
+    raise_file_limit();
+    ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &limit), 0);
+    EXPECT_GT(limit.rlim_cur, 300U) << "raised again when it was lowered";
+    EXPECT_EQ(run({"sh", "-c", "ulimit -Sn"}).first, "256\n");
+  }
 }
 
 TEST(Spawn, TakesFewDescriptorsMoreThanItsCallerHas) {
