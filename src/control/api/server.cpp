@@ -1,7 +1,10 @@
 // The way of a REST request, in order: route, query, verb, answer.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <charconv>
+#include <string_view>
 #include <utility>
 
 #include "control/api/api.h"
@@ -168,15 +171,53 @@ Outcome<WatchRequest> watch_request(const Exchange& exchange, const ObjectRoute&
   return request;
 }
 
+/// Parameters under which a change would be another one, and that nothing here acts on. Kubernetes' clients
+/// do not send them; what else is unknown is passed over, as Kubernetes does.
+constexpr std::array<std::string_view, 4> unsupported_conditions{"force", "preconditions", "resourceVersion",
+                                                                 "uid"};
+/// What a client library adds to every request, whatever it is.
+constexpr std::array<std::string_view, 2> of_every_request{"pretty", "timeout"};
+
+/// Whether a change is asked for in a way that is done here: every dryRun counts, not only the first.
+Outcome<void> check_change(const Exchange& exchange) {
+  for (const auto& [name, value] : exchange.query()) {
+    const bool is_off = name == "force" && value == "false";
+    if (!is_off && std::ranges::find(unsupported_conditions, name) != unsupported_conditions.end()) {
+      return refuse(Reason::bad_request,
+                    fmt::format("the parameter {} is not supported here: nothing was changed. A uid and a "
+                                "resourceVersion can stand in the body",
+                                name));
+    }
+    if (name == "dryRun" && value != "All")
+      return refuse(Reason::bad_request, fmt::format("dryRun=\"{}\" is not supported, only All is", value));
+  }
+  return {};
+}
+
+/// A shutdown is done at once and as a whole: what would ask for anything else is refused.
+Outcome<void> check_shutdown(const Exchange& exchange) {
+  for (const auto& [name, value] : exchange.query()) {
+    if (std::ranges::find(of_every_request, name) != of_every_request.end()) continue;
+    return refuse(Reason::bad_request,
+                  fmt::format("a shutdown takes no parameter {}: nothing was stopped", name));
+  }
+  if (!exchange.body().empty())
+    return refuse(Reason::bad_request, "a shutdown takes no body: nothing was stopped");
+  return {};
+}
+
 Outcome<ObjectRequest> object_request(const Exchange& exchange, const ObjectRoute& route) {
   ObjectRequest request{.route = route,
                         .content_type = std::string(exchange.header("content-type").value_or("")),
                         .body = exchange.body()};
-  const auto dry_run = exchange.query("dryRun");
-  if (dry_run && *dry_run != "All") {
-    return refuse(Reason::bad_request, fmt::format("dryRun=\"{}\" is not supported, only All is", *dry_run));
+  const bool reads = route.verb == Verb::get || route.verb == Verb::list || route.verb == Verb::watch;
+  if (!reads) {
+    if (auto checked = check_change(exchange); !checked) return std::unexpected(checked.error());
   }
-  request.dry_run = dry_run.has_value();
+  request.dry_run = exchange.query("dryRun").has_value();
+  if (const auto policy = exchange.query("propagationPolicy"))
+    request.delete_options["propagationPolicy"] = *policy;
+  if (flag(exchange, "orphanDependents")) request.delete_options["orphanDependents"] = true;
   for (const auto* name : {"limit", "timeoutSeconds", "resourceVersion", "gracePeriodSeconds"}) {
     if (const auto checked = number(exchange, name); !checked) return std::unexpected(checked.error());
   }
@@ -371,6 +412,10 @@ Task<void> Server::Impl::answer_page(Exchange& exchange, Page page) {
       co_return;
     }
     case Page::shutdown: {
+      if (auto checked = check_shutdown(exchange); !checked) {
+        co_await reply(exchange, std::move(checked.error()));
+        co_return;
+      }
       ExchangeOutput output(exchange, json_type);
       co_await output.write("");
       co_await operations.shutdown(output);

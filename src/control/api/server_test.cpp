@@ -96,19 +96,47 @@ TEST_F(ServerTest, ADeletionIsOnlyDoneAsItIsAskedFor) {
            R"({"orphanDependents": "no"})",
            R"({"orphanDependents": true})",
            R"([])",
+           R"({"dryrun": ["All"]})",
+           R"({"precondition": {"uid": "x"}})",
+           R"({"preconditions": {"UID": "x"}})",
+           R"({"metadata": {"name": "web"}})",
        }) {
     const auto refused = call(Method::delete_, target, body);
     EXPECT_EQ(refused.status, 400) << body << refused.text;
+  }
+  for (const auto* query :
+       {"propagationPolicy=Orphan", "orphanDependents=true", "orphanDependents", "uid=x", "resourceVersion=1",
+        "preconditions=x", "force=true", "dryRun=", "dryRun=Some", "dryRun=All&dryRun=Some"}) {
+    const auto refused = call(Method::delete_, target + "?" + query);
+    EXPECT_EQ(refused.status, 400) << query << refused.text;
+    EXPECT_EQ(refused.body["reason"], "BadRequest") << query;
   }
   EXPECT_EQ(call(Method::delete_, target, R"({"preconditions": {"resourceVersion": "x"}})").status, 409);
   EXPECT_EQ(call(Method::delete_, target + "?gracePeriodSeconds=x").status, 400);
   EXPECT_EQ(get(std::string(services) + "?limit=x").status, 400);
   EXPECT_EQ(get(target).body, made);
-  EXPECT_EQ(call(Method::delete_, target,
-                 R"({"kind": "DeleteOptions", "gracePeriodSeconds": 0, "propagationPolicy": "Background",
+  for (const auto* change : {"force=true", "resourceVersion=1", "dryRun=All&dryRun="}) {
+    EXPECT_EQ(call(Method::patch, target + "?" + change, "{}").status, 400) << change;
+    EXPECT_EQ(call(Method::put, target + "?" + change, made.dump()).status, 400) << change;
+    EXPECT_EQ(call(Method::post, std::string(services) + "?" + change, service("cart")).status, 400)
+        << change;
+  }
+  EXPECT_EQ(get(std::string(services) + "/cart").status, 404);
+  EXPECT_EQ(get(target).body, made);
+  EXPECT_EQ(
+      call(Method::delete_,
+           target + "?propagationPolicy=Background&orphanDependents=false&gracePeriodSeconds=0&pretty=true"
+                    "&timeout=5s&fieldManager=kubectl&labelSelector=a&unknown=x",
+           R"({"kind": "DeleteOptions", "gracePeriodSeconds": 0, "propagationPolicy": "Background",
                      "preconditions": {"uid": null}, "dryRun": null})")
+          .status,
+      200);
+  EXPECT_EQ(call(Method::post,
+                 std::string(services) +
+                     "?fieldManager=kubectl-create&fieldValidation=Strict&force=false&pretty=true&timeout=5s",
+                 service("web"))
                 .status,
-            200);
+            201);
 }
 
 TEST_F(ServerTest, AVersionOfTheWrongTypeIsNotTakenForNone) {
@@ -493,7 +521,14 @@ TEST_F(ServerTest, HandsLogsStatusAndShutdownOn) {
   EXPECT_EQ(missing.body["message"], "no such instance");
 
   EXPECT_EQ(get("/weft/v1/status").body["instances"], 3);
-  const auto stopped = call(Method::post, "/weft/v1/shutdown");
+  for (const auto* query : {"?dryRun=All", "?dryRun", "?gracePeriodSeconds=5", "?service=web"}) {
+    const auto refused = call(Method::post, std::string("/weft/v1/shutdown") + query);
+    EXPECT_EQ(refused.status, 400) << query;
+    EXPECT_NE(refused.text.find("nothing was stopped"), std::string::npos) << query << refused.text;
+  }
+  EXPECT_EQ(call(Method::post, "/weft/v1/shutdown", R"({"dryRun": ["All"]})").status, 400);
+  EXPECT_FALSE(operations.stopped);
+  const auto stopped = call(Method::post, "/weft/v1/shutdown?timeout=5s&pretty=true");
   EXPECT_EQ(stopped.status, 200);
   EXPECT_EQ(stopped.body["stopped"], "web");
   EXPECT_TRUE(operations.stopped);

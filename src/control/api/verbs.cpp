@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <initializer_list>
 #include <utility>
 
 #include "control/api/admit.h"
@@ -88,6 +89,16 @@ Outcome<Json> member(const Json& object, const char* name, std::string_view want
   return refuse(Reason::bad_request, fmt::format("{} of the DeleteOptions must be {}", name, wanted));
 }
 
+/// A condition of a misspelled name must not be taken for none either.
+Outcome<void> check_members(const Json& object, std::initializer_list<std::string_view> known) {
+  for (const auto& [name, value] : object.items()) {
+    if (std::ranges::find(known, name) != known.end()) continue;
+    return refuse(Reason::bad_request,
+                  fmt::format("{} is no field of the DeleteOptions that is known here", name));
+  }
+  return {};
+}
+
 constexpr auto is_text = [](const Json& json) { return json.is_string(); };
 constexpr auto is_map = [](const Json& json) { return json.is_object(); };
 constexpr auto is_whole = [](const Json& json) { return json.is_number_integer(); };
@@ -115,9 +126,14 @@ Outcome<void> check_ignored(const Json& body) {
 
 Outcome<DeleteOptions> parse_delete_options(const ObjectRequest& request) {
   DeleteOptions options{.uid = {}, .version = {}, .dry_run = request.dry_run};
+  if (auto checked = check_ignored(request.delete_options); !checked) return std::unexpected(checked.error());
   if (request.body.empty()) return options;
   const auto body = parse_object(request.content_type, request.body);
   if (!body) return std::unexpected(body.error());
+  if (auto checked = check_members(*body, {"apiVersion", "kind", "gracePeriodSeconds", "propagationPolicy",
+                                           "orphanDependents", "dryRun", "preconditions"});
+      !checked)
+    return std::unexpected(checked.error());
   if (auto checked = check_ignored(*body); !checked) return std::unexpected(checked.error());
   const auto dry = member(*body, "dryRun", "a list of \"All\"", [](const Json& json) {
     return json.is_array() && std::ranges::all_of(json, [](const Json& one) { return one == "All"; });
@@ -127,6 +143,8 @@ Outcome<DeleteOptions> parse_delete_options(const ObjectRequest& request) {
   const auto conditions = member(*body, "preconditions", "a map", is_map);
   if (!conditions) return std::unexpected(conditions.error());
   if (conditions->is_null()) return options;
+  if (auto checked = check_members(*conditions, {"uid", "resourceVersion"}); !checked)
+    return std::unexpected(checked.error());
   const auto uid = member(*conditions, "uid", "a string", is_text);
   if (!uid) return std::unexpected(uid.error());
   if (!uid->is_null()) options.uid = *uid;

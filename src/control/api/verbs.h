@@ -29,6 +29,8 @@ struct ObjectRequest {
   std::string content_type;
   std::string body;
   bool dry_run = false;
+  /// What the query says of DeleteOptions, with their types.
+  base::Json delete_options = base::Json::object();
 };
 
 struct Answer {
