@@ -258,6 +258,14 @@ class Privacy(mesh.MeshTest):
         for path in found:
             self.assertEqual(path.stat().st_mode & 0o777, 0o600, path)
 
+    def test_a_state_folder_that_others_can_write_in_is_one_error(self):
+        self.mesh.home.mkdir()
+        self.mesh.home.chmod(0o770)
+        refused = self.mesh.weft("get", "services")
+        self.assertEqual(refused.code, 1, refused)
+        self.assertEqual(refused.err, f"error: the folder {self.mesh.home} is open to other users: run chmod 700 on it\n")
+        self.assertEqual(list(self.mesh.home.iterdir()), [], "nothing is put where others could have put it")
+
 
 if __name__ == "__main__":
     unittest.main()

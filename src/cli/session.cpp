@@ -114,6 +114,7 @@ Task<std::optional<std::string>> not_ready(runtime::Reactor& reactor, runtime::H
 }
 
 Result<runtime::Child> start_supervisor(const runtime::Home& home, bool with_us) {
+  if (auto checked = home.check_state(); !checked) return failure(Exit::failed, checked.error().detail);
   auto log = open_log(home);
   if (!log) return std::unexpected(std::move(log.error()));
   if (const auto exposure = home.exposure()) warn(*exposure);

@@ -13,6 +13,7 @@
 #include <fstream>
 #include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "base/hash.h"
@@ -224,6 +225,15 @@ HomeResult<Home> Home::resolve(const HomeSource& source) {
       fmt::format("the paths of sockets in {} would be longer than {} bytes: set XDG_RUNTIME_DIR to a "
                   "shorter one",
                   home.run_, max_socket_path));
+}
+
+HomeResult<void> Home::check_state() const {
+  for (const auto& [path, closed] : {std::pair(state_, false), std::pair(logs(), true)}) {
+    std::error_code error;
+    if (!fs::exists(fs::symlink_status(path, error))) continue;
+    if (auto checked = check_folder(path, uid_, closed, another_state); !checked) return checked;
+  }
+  return {};
 }
 
 HomeResult<void> Home::prepare() const {

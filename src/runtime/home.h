@@ -54,6 +54,9 @@ class Home {
   /// $XDG_RUNTIME_DIR/weft/<hash>, root's /run/weft/<hash>, else /tmp/weft-<uid>/<hash>.
   static HomeResult<Home> resolve(const HomeSource& source);
 
+  /// Refuses what prepare() would refuse of the state folder, as far as it is there already. For whoever
+  /// makes something in it before that.
+  HomeResult<void> check_state() const;
   /// Creates the folders (mode 0700), refuses those of other users, and leaves the link `run` in the state
   /// folder. For the supervisor, which holds the lock; all others only connect.
   HomeResult<void> prepare() const;

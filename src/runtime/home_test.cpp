@@ -138,13 +138,19 @@ TEST_F(HomeTest, PreparedFoldersArePrivateAndFoundFromAnotherEnvironment) {
 TEST_F(HomeTest, FoldersOfOthersAreRefused) {
   auto from = own();
   auto home = Home::resolve(from);
+  EXPECT_TRUE(home->check_state()) << "it can be made";
   fs::create_directory(home->state());
-  chmod(home->state().c_str(), 0777);
-  auto open = home->prepare();
-  ASSERT_FALSE(open);
-  EXPECT_EQ(open.error().kind, HomeErrorKind::insecure);
+  chmod(home->state().c_str(), 0770);
+  for (const auto& open : {home->check_state(), home->prepare()}) {
+    ASSERT_FALSE(open);
+    EXPECT_EQ(open.error().kind, HomeErrorKind::insecure);
+  }
   chmod(home->state().c_str(), 0755);
   EXPECT_TRUE(home->prepare());
+  EXPECT_TRUE(home->check_state());
+  chmod(home->logs().c_str(), 0755);
+  EXPECT_FALSE(home->check_state());
+  chmod(home->logs().c_str(), 0700);
 
   if (geteuid() != 0) return;
   ASSERT_EQ(chown(home->state().c_str(), 1, 1), 0);
