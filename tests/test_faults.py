@@ -150,6 +150,24 @@ class Ports(mesh.MeshTest):
         self.assertEqual(mesh.get(url).status, 200)
 
 
+    def test_what_one_mesh_takes_of_them_ends_before_they_do(self):
+        many = [resources.service(f"many-{number}") for number in range(40)]
+        for made in many:
+            made["spec"]["ports"] = [{"name": f"p{port}", "port": port} for port in range(1, 129)]
+        self.mesh.apply(resources.text(resources.pair("web")), "--wait")
+        self.mesh.apply(resources.text(many, resources.pair("late")))
+        found = mesh.until(lambda: [service for service in self.mesh.json("get", "services")["items"]
+                                    if "AddressUnavailable" in json.dumps(service)], "some get no address")
+        self.assertIn("for instances need ports too: remove Services", json.dumps(found))
+        self.mesh.ok("control-plane", "scale", "service", "web", "--replicas=2")
+        mesh.until(lambda: self.mesh.json("get", "deployment", "web")["status"].get("readyReplicas") == 2, "both run")
+        other = self.new_mesh()
+        other.apply(resources.text(resources.pair("web")), "--wait")
+        self.assertEqual(mesh.get(other.url("web")).status, 200)
+        self.mesh.ok("weft", "delete", "service", *[made["metadata"]["name"] for made in many])
+        self.mesh.until_condition("service", "late", "Ready")
+
+
 class Limits(mesh.MeshTest):
     def test_no_process_can_be_started(self):
         if os.geteuid() != 0:

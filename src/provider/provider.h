@@ -36,6 +36,10 @@ using ProviderError = base::ErrorOf<ProviderErrorKind>;
 template <class T>
 using Result = std::expected<T, ProviderError>;
 
+/// Keys of reserve() that begin so are for an instance, which ends with its provider; all others are for what
+/// is stored.
+inline constexpr std::string_view instance_key_prefix = "inbound/";
+
 struct ContainerPort {
   std::string name;  // may be empty
   std::uint16_t number = 0;
@@ -121,7 +125,7 @@ class Provider {
   virtual runtime::Task<Result<std::unique_ptr<LogReader>>> logs(std::string id, LogOptions options) = 0;
 
   /// A listening address for the mesh itself (edge, outbound, inbound), the same for the same `key` after
-  /// restarts.
+  /// restarts, but for an instance.
   virtual runtime::Task<Result<base::Address>> reserve(std::string key) = 0;
   /// Gives reserved addresses back.
   virtual runtime::Task<Result<void>> release(std::vector<std::string> keys) = 0;

@@ -380,7 +380,7 @@ std::string outbound_key(const model::Ref& workload, const model::Ref& service,
 }
 
 std::string inbound_key(std::string_view ns, std::string_view instance, std::int32_t port) {
-  return fmt::format("inbound/{}/{}/{}", ns, instance, port);
+  return fmt::format("{}{}/{}/{}", provider::instance_key_prefix, ns, instance, port);
 }
 
 }  // namespace weft::control::compile

@@ -11,16 +11,21 @@ const std::string* Addresses::fault(std::string_view key) const {
 }
 
 runtime::Task<provider::Result<void>> Addresses::ensure(Keys keys) {
-  provider::Result<void> outcome;
+  Outcome outcome;
   std::vector<runtime::Task<void>> tasks;
   for (const auto& key : keys) {
     if (!known_.contains(key)) tasks.push_back(reserve(key, &outcome));
   }
   if (!tasks.empty()) co_await runtime::all(std::move(tasks));
-  co_return outcome;
+  if (outcome.new_faults > 0) {
+    // One line for all: a limit that is reached refuses thousands.
+    runtime::log::warning("reconcile", "{} addresses cannot be had, first {}", outcome.new_faults,
+                          outcome.first_new_fault);
+  }
+  co_return outcome.first;
 }
 
-runtime::Task<void> Addresses::reserve(std::string key, provider::Result<void>* outcome) {
+runtime::Task<void> Addresses::reserve(std::string key, Outcome* outcome) {
   auto address = co_await provider_.reserve(key);
   if (address) {
     faults_.erase(key);
@@ -28,8 +33,8 @@ runtime::Task<void> Addresses::reserve(std::string key, provider::Result<void>* 
     co_return;
   }
   const auto [at, is_new] = faults_.insert_or_assign(std::move(key), address.error().detail);
-  if (is_new) runtime::log::warning("reconcile", "no address for {}: {}", at->first, address.error().detail);
-  if (*outcome) *outcome = std::unexpected(address.error());
+  if (is_new && outcome->new_faults++ == 0) outcome->first_new_fault = at->second;
+  if (outcome->first) outcome->first = std::unexpected(address.error());
 }
 
 runtime::Task<void> Addresses::release(Keys keys) {

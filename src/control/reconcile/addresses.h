@@ -1,6 +1,7 @@
 // The listening addresses that the mesh has reserved from the provider.
 #pragma once
 
+#include <cstddef>
 #include <map>
 #include <set>
 #include <string>
@@ -27,7 +28,12 @@ class Addresses {
   runtime::Task<void> release(Keys keys);
 
  private:
-  runtime::Task<void> reserve(std::string key, provider::Result<void>* outcome);
+  struct Outcome {
+    provider::Result<void> first;  // or the first error
+    std::size_t new_faults = 0;
+    std::string first_new_fault;
+  };
+  runtime::Task<void> reserve(std::string key, Outcome* outcome);
 
   provider::Provider& provider_;
   compile::Addresses known_;

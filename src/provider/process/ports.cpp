@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <fstream>
+#include <string_view>
+#include <utility>
 
 #include "base/hash.h"
 #include "base/json.h"
@@ -46,6 +48,8 @@ runtime::IoResult<runtime::Fd> listen_at(const base::Address& address) {
   return socket;
 }
 
+bool is_for_instance(std::string_view key) { return key.starts_with(instance_key_prefix); }
+
 bool is_of_somebody_else(runtime::IoError error) { return error.code == EADDRINUSE || error.code == EACCES; }
 
 }  // namespace
@@ -69,6 +73,15 @@ Ports::Ports(PortRange range, const std::string& identity, base::Clock& clock)
 }
 
 Result<std::uint16_t> Ports::take(const std::function<runtime::IoResult<void>(std::uint16_t)>& claim) {
+  const auto taken = reservations_.size() + lent_.size();
+  if (const auto most = range_.most_of_one_home(); std::cmp_greater_equal(taken, most)) {
+    return base::fail(
+        ProviderErrorKind::no_free_port,
+        fmt::format(
+            "this mesh has {} ports for its addresses and {} for its instances, and may take {} of those "
+            "from {} to {}, for others need some too: remove Services or instances",
+            reservations_.size(), lent_.size(), most, range_.first, range_.last));
+  }
   if (free_.empty()) look_at_others_again();
   while (!free_.empty()) {
     const auto port = free_.front();
@@ -105,6 +118,15 @@ std::unexpected<ProviderError> Ports::none_free() const {
 Result<base::Address> Ports::reserve(const std::string& key) {
   auto found = reservations_.find(key);
   if (found == reservations_.end()) {
+    const bool is_address = !is_for_instance(key);
+    if (const auto most = range_.most_addresses(); is_address && addresses_ >= most) {
+      return base::fail(
+          ProviderErrorKind::no_free_port,
+          fmt::format("{}: the Services of this mesh and what depends on them have {} addresses, "
+                      "and may have {}, for instances need ports too: remove Services, ports of "
+                      "them, or dependencies",
+                      key, addresses_, most));
+    }
     runtime::Fd socket;
     auto port = take([&socket](std::uint16_t candidate) -> runtime::IoResult<void> {
       auto bound = listen_at(base::Address::loopback(candidate));
@@ -115,6 +137,7 @@ Result<base::Address> Ports::reserve(const std::string& key) {
     if (!port) return base::fail(port.error().kind, fmt::format("{}: {}", key, port.error().detail));
     auto& reservation = reservations_[key] = {*port, 0, std::move(socket)};
     reserved_[*port] = &reservation;
+    addresses_ += is_address ? 1 : 0;
     return base::Address::loopback(*port);
   }
   auto& [port, unused_lives, socket] = found->second;
@@ -138,6 +161,7 @@ void Ports::release(const std::string& key) {
   auto found = reservations_.find(key);
   if (found == reservations_.end()) return;
   const auto port = found->second.port;
+  addresses_ -= is_for_instance(key) ? 0 : 1;
   reserved_.erase(port);
   reservations_.erase(found);
   give_back(port);
@@ -176,7 +200,7 @@ base::Json Ports::to_json() const {
 void Ports::restore(const base::Json& json) {
   if (!json.is_object()) return;
   for (const auto& [key, entry] : json.items()) {
-    if (!entry.is_object()) continue;
+    if (!entry.is_object() || is_for_instance(key)) continue;
     auto port = entry.find("port");
     auto unused = entry.find("unusedLives");
     if (port == entry.end() || !port->is_number_unsigned() || *port < 1U || *port > 65'535U) continue;
@@ -185,6 +209,7 @@ void Ports::restore(const base::Json& json) {
     if (lives > most_unused_lives || reserved_.contains(number)) continue;
     auto& reservation = reservations_[key] = {number, lives, {}};
     reserved_[number] = &reservation;
+    ++addresses_;
   }
 }
 

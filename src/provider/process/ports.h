@@ -26,6 +26,11 @@ struct PortRange {
   std::uint16_t last = 0;
 
   int size() const { return last - first + 1; }
+  /// The most ports that one home takes: three quarters, so that there is always room for another one.
+  int most_of_one_home() const { return (size() * 3 + 3) / 4; }
+  /// Of these, for the addresses of Services and of what depends on them: half. Text alone takes them, 128
+  /// for each Service, and must not leave instances without ports.
+  int most_addresses() const { return (most_of_one_home() + 1) / 2; }
 };
 
 /// From 20000 to below the kernel's ephemeral range (/proc/sys/net/ipv4/ip_local_port_range): no outgoing
@@ -57,7 +62,8 @@ class Ports {
 
   /// The address of `key`: 127.0.0.1 and a port, on which a socket listens from now on. A key that had a port
   /// before keeps it. Errors: port_in_use (somebody else has the key's port; the detail says who),
-  /// no_free_port (the detail says who holds how many), failed (such as too many open files).
+  /// no_free_port (the detail says which limit is reached, and who holds how many), failed (such as too many
+  /// open files).
   Result<base::Address> reserve(const std::string& key);
   /// Closes its socket and forgets its port.
   void release(const std::string& key);
@@ -67,8 +73,8 @@ class Ports {
   /// Lends a port that is free now, for an application to listen on. Not longer than this object lives.
   Result<std::shared_ptr<PortLoan>> lend();
 
-  /// What must outlive the supervisor: the keys and their ports. A key that nobody asked for during many
-  /// lives of the supervisor is forgotten.
+  /// What must outlive the supervisor: the keys and their ports, but for those of instances. A key that
+  /// nobody asked for during many lives of the supervisor is forgotten.
   base::Json to_json() const;
   /// Before the first reserve(). Entries that are no keys with ports are passed over.
   void restore(const base::Json& json);
@@ -95,6 +101,7 @@ class Ports {
   std::vector<std::uint16_t> of_others_;  // somebody else's when they were tried
   base::MonoTime tried_at_{};             // one of these
   std::map<std::string, Reservation> reservations_;
+  int addresses_ = 0;  // of these, not for an instance
   std::unordered_map<std::uint16_t, const Reservation*> reserved_;
   std::unordered_set<std::uint16_t> lent_;
 };

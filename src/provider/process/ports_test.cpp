@@ -45,7 +45,7 @@ TEST(Ports, AKeyThatNobodyAsksForIsForgotten) {
   base::Json saved;
   {
     Ports ports(usable_ports(), "three");
-    ASSERT_TRUE(ports.reserve("inbound/gone"));
+    ASSERT_TRUE(ports.reserve("edge/gone"));
     saved = ports.to_json();
   }
   for (int life = 0; life < 10; ++life) {
@@ -131,6 +131,42 @@ TEST(Ports, ARangeThatIsUsedUpSaysWhoHasItAndCostsNothingMore) {
   EXPECT_EQ(static_cast<std::size_t>(reserved), lent - lent / 2) << "what was given back is found";
   for (int i = 0; i < reserved; ++i) ports.release("edge/" + std::to_string(i));
   EXPECT_TRUE(ports.lend());
+}
+
+TEST(Ports, OneHomeLeavesRoomForInstancesAndForOthers) {
+  const auto range = usable_ports();
+  const PortRange some{range.first, static_cast<std::uint16_t>(range.first + 199)};
+  Ports ports(some, "ten");
+  int addresses = 0;
+  while (ports.reserve("edge/default/web/" + std::to_string(addresses))) ++addresses;
+  EXPECT_EQ(addresses, 75);
+  const auto refused = ports.reserve("outbound/default/web/default/db").error();
+  EXPECT_EQ(refused.kind, ProviderErrorKind::no_free_port);
+  EXPECT_THAT(refused.detail,
+              HasSubstr("outbound/default/web/default/db: the Services of this mesh and what depends "
+                        "on them have 75 addresses, and may have 75"));
+  EXPECT_TRUE(ports.reserve("edge/default/web/0")) << "what has its port keeps it";
+  std::vector<std::shared_ptr<PortLoan>> loans;
+  int instances = 0;
+  for (; ports.reserve("inbound/default/web-" + std::to_string(instances) + "/80"); ++instances) {
+    auto loan = ports.lend();
+    if (!loan) break;
+    loans.push_back(std::move(*loan));
+  }
+  EXPECT_GE(instances, 25) << "instances have theirs";
+  const auto full = ports.lend().error();
+  EXPECT_EQ(full.kind, ProviderErrorKind::no_free_port);
+  EXPECT_THAT(full.detail, HasSubstr("and may take 150 of those from"));
+  EXPECT_TRUE(Ports(some, "eleven").lend()) << "another home has some";
+  ports.release("edge/default/web/0");
+  const auto last = ports.lend();
+  EXPECT_TRUE(last);
+  EXPECT_TRUE(ports.reserve("edge/default/web/1"));
+  EXPECT_FALSE(ports.reserve("edge/default/new/80")) << "the instance has that place of the mesh's";
+
+  Ports next(some, "ten");
+  next.restore(ports.to_json());
+  EXPECT_EQ(next.to_json().size(), 74U) << "instances end with the supervisor";
 }
 
 TEST(Ports, TooManyOpenFilesIsNoLackOfPorts) {
