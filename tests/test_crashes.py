@@ -179,11 +179,47 @@ class Supervisor(mesh.MeshTest):
         self.wait_for_no_process()
         self.assertEqual(mesh.descendants(), {})
 
-    def test_goes_on_without_its_keeper(self):
+    def kill_keeper(self):
+        """Kills it; the pid of the next one, once it is the one that signals are sent to."""
+        pid = self.mesh.status()["keeper"]["pid"]
+        os.kill(pid, signal.SIGKILL)
+        lock = self.mesh.home / "supervisor.lock"
+        mesh.until(lambda: int(lock.read_text() or 0) not in (0, pid, self.mesh.supervisor()), "another one is started")
+        keeper = self.mesh.status()["keeper"]["pid"]
+        self.assertEqual(lock.read_text(), f"{keeper}\n")
+        return keeper
+
+    def test_its_keeper_is_replaced(self):
         self.mesh.apply(resources.text(resources.pair("web")), "--wait")
-        os.kill(self.mesh.keeper(), signal.SIGKILL)
-        self.assertEqual(mesh.get(self.mesh.url("web")).status, 200)
-        self.assertEqual(self.mesh.weft("supervise", "--home", self.mesh.home).code, 1, "there is one still")
+        url, first = self.mesh.url("web"), self.mesh.supervisor()
+        for restarts in (1, 2):
+            keeper = self.kill_keeper()
+            self.assertEqual(self.mesh.processes("weft", " keep "), [keeper])
+            self.assertEqual(self.mesh.status()["keeper"]["restarts"], restarts)
+        self.assertIn(f"keeper          process {keeper}, 2 restarts (last end: signal 9 (SIGKILL))",
+                      self.mesh.ok("control-plane", "status"))
+        self.assertEqual(self.mesh.supervisor(), first)
+        self.assertIn(f"process {keeper} (", self.mesh.weft("supervise", "--home", self.mesh.home).err, "one only")
+        held = [os.readlink(entry) for entry in pathlib.Path(f"/proc/{keeper}/fd").iterdir()]
+        self.assertEqual([link for link in held if link.startswith("socket:")], [])
+        os.kill(first, signal.SIGKILL)
+        status = mesh.until(lambda: self.mesh.status()["supervisor"]["pid"] != first and self.mesh.status(), "it is back")
+        self.assertEqual((status["supervisor"]["restarts"], status["keeper"]), (1, {"pid": keeper, "restarts": 0}))
+        self.mesh.until_condition("service", "web", "Ready")
+        self.assertEqual(mesh.get(url).status, 200)
+        self.assertEqual(self.mesh.stop().code, 0)
+        self.wait_for_no_process()
+
+    def test_stop_ends_an_adopting_keeper_too(self):
+        self.mesh.ok("weft", "get", "services")
+        keeper = self.kill_keeper()
+        os.kill(keeper, signal.SIGTERM)  # passed on
+        self.wait_for_no_process()
+        self.mesh.ok("weft", "get", "services")
+        self.kill_keeper()
+        self.assertEqual(self.mesh.stop().code, 0)
+        self.wait_for_no_process()
+        self.assertEqual(mesh.descendants(), {})
 
     def test_up_goes_on_when_it_is_killed(self):
         files = self.mesh.write("web.yaml", resources.text(resources.pair("web")))

@@ -186,11 +186,13 @@ class Limits(mesh.MeshTest):
         url = self.mesh.url("more")
         self.mesh.until_condition("service", "more", "Ready", "False")
         mesh.until(lambda: "no more processes" in self.mesh.ok("weft", "describe", "deployment", "more"), "it is said")
-        os.kill(control_plane, signal.SIGKILL)
-        mesh.until(lambda: "no more processes" in self.mesh.status()["controlPlane"].get("lastExit", ""), "it is said")
+        for which, pid in (("controlPlane", control_plane), ("keeper", self.mesh.keeper())):
+            os.kill(pid, signal.SIGKILL)
+            mesh.until(lambda name=which: "no more processes" in self.mesh.status()[name].get("lastExit", ""), "it is said")
         self.assertEqual(mesh.get(url).status, 503)
         self.mesh.ok(*as_user, "prlimit", "--pid", supervisor, "--nproc=4096:")
         self.mesh.until_condition("service", "more", "Ready")
+        mesh.until(lambda: self.mesh.processes("weft", " keep "), "there is a keeper again")
         self.assertEqual(self.mesh.supervisor(), supervisor)
 
 
@@ -212,7 +214,9 @@ class Disk(mesh.MeshTest):
     def test_read_only(self):
         small = self.mount_small()
         self.mesh.apply(resources.text(resources.service("web")))
-        for pid in (self.mesh.keeper(), self.mesh.supervisor()):
+        supervisor = self.mesh.supervisor()
+        os.kill(supervisor, signal.SIGSTOP)  # so that it starts no other keeper
+        for pid in (self.mesh.keeper(), supervisor):
             os.kill(pid, signal.SIGKILL)
         self.wait_for_no_process()
         self.assertEqual(os.system(f"mount -o remount,ro {small}"), 0)

@@ -2,8 +2,6 @@
 #include "cli/mesh.h"
 
 #include <fmt/format.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include <csignal>
 
@@ -12,6 +10,7 @@
 #include "cli/session.h"
 #include "provider/process/client.h"
 #include "runtime/combine.h"
+#include "runtime/process.h"
 
 namespace weft::cli {
 
@@ -56,8 +55,7 @@ Task<void> shut_down(runtime::Reactor& reactor, runtime::Home home,
 
 /// Ends when the process is gone.
 Task<void> until_ended(runtime::Reactor& reactor, pid_t pid) {
-  runtime::Fd pidfd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
-  if (pidfd) co_await runtime::until_readable(reactor, pidfd.get());
+  if (const auto pidfd = runtime::open_pidfd(pid)) co_await runtime::until_readable(reactor, pidfd->get());
 }
 
 /// Ends a supervisor, or its keeper, that does not answer: it is just being started, maybe again.
@@ -80,7 +78,7 @@ Task<void> stop_supervisor(runtime::Reactor& reactor, runtime::Home home, Superv
   // The connection that told it is the caller's to end: let its own task return first.
   co_await reactor.sleep(base::Duration::zero());
   co_await until_ended(reactor, status.pid);
-  if (status.keeper > 0) co_await until_ended(reactor, status.keeper);
+  if (status.keeper.pid > 0) co_await until_ended(reactor, status.keeper.pid);
 }
 
 Json process_json(const OwnProcess& process) {
@@ -139,6 +137,7 @@ Task<Json> mesh_status(runtime::Reactor& reactor, runtime::Home home) {
                           {"stopping", seen.stopping},
                           {"instances", seen.instances}};
   if (!seen.last_end.empty()) status["supervisor"]["lastExit"] = seen.last_end;
+  status["keeper"] = process_json(seen.keeper);
   status["controlPlane"] = process_json(seen.control_plane);
   status["proxy"] = process_json(seen.proxy);
   http::Client client(reactor, base::Address::unix_path(home.api_socket()), {.host = "weft"});

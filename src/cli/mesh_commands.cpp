@@ -37,10 +37,17 @@ struct SuperviseOptions {
   bool echo = false;
 };
 
-Result<void> keep(const Context& context, bool with_us, bool echo) {
+/// How `weft keep` is started.
+struct KeepOptions {
+  bool with_us = false;
+  int adopted_restarts = -1;  // -1: it starts a supervisor
+};
+
+Result<void> keep(const Context& context, const KeepOptions& wanted, bool echo) {
   auto home = home_of(context);
   if (!home) return std::unexpected(std::move(home.error()));
-  provider::process::KeeperOptions options{.home = *home, .supervisor = {}, .with_us = with_us};
+  provider::process::KeeperOptions options{.home = *home, .supervisor = {}, .with_us = wanted.with_us};
+  if (wanted.adopted_restarts >= 0) options.adopted_restarts = wanted.adopted_restarts;
   options.supervisor = {own_program(), "supervise", "--home", home->state()};
   if (echo) options.supervisor.emplace_back("--echo");
   runtime::Reactor reactor;
@@ -54,7 +61,7 @@ Result<void> run_in_foreground(const Context& context) {
     return failure(Exit::failed, "a mesh runs already with this state folder", home->state(),
                    "stop it with `control-plane stop`, or give another folder with --home");
   }
-  return keep(context, true, true);
+  return keep(context, {.with_us = true}, true);
 }
 
 Result<void> supervise(const Context& context, const SuperviseOptions& wanted) {
@@ -66,7 +73,12 @@ Result<void> supervise(const Context& context, const SuperviseOptions& wanted) {
   options.proxy = {program, "proxy", "--home", home->state()};
   options.images = provider::process::image_folders();
   options.echo = wanted.echo;
-  if (wanted.restarts >= 0) options.kept = {wanted.restarts, wanted.last_end};
+  if (wanted.restarts >= 0) {
+    options.kept = {
+        .restarts = wanted.restarts,
+        .last_end = wanted.last_end,
+        .keeper = {program, "keep", "--home", home->state(), "--adopt", std::to_string(wanted.restarts)}};
+  }
   runtime::Reactor reactor;
   return ended_with(reactor.block_on(provider::process::supervise(reactor, std::move(options))));
 }
@@ -109,11 +121,11 @@ std::string status_text(const Json& status, const std::vector<Json>& services) {
   const bool control_ready = value_at(status, "/controlPlane/ready") == Json(true);
   return fmt::format(
       "mesh            running since {}\nstate           {}\nsupervisor      {}, {} instances\n"
-      "control plane   {}, {}\nproxy           {}\nservices        {} of {} ready\n",
+      "keeper          {}\ncontrol plane   {}, {}\nproxy           {}\nservices        {} of {} ready\n",
       text_at(status, "/supervisor/startedAt"), text_at(status, "/state"),
       process_text(value_at(status, "/supervisor")), number_at(status, "/supervisor/instances"),
-      process_text(status["controlPlane"]), control_ready ? "ready" : "not ready",
-      process_text(status["proxy"]), ready, services.size());
+      process_text(status["keeper"]), process_text(status["controlPlane"]),
+      control_ready ? "ready" : "not ready", process_text(status["proxy"]), ready, services.size());
 }
 
 Result<void> show_status(const Context& context, const std::vector<std::string>& words) {
@@ -198,15 +210,19 @@ void add_supervise(Command parent, Context& context) {
 }
 
 void add_keep(Command parent, Context& context) {
-  auto with_us = std::make_shared<bool>(false);
+  auto options = std::make_shared<KeepOptions>();
   auto command =
       parent.add("keep",
                  "Start `weft supervise`, and start it again if it is killed (other commands start "
                  "this in the background)",
                  "weft keep --home ./state");
-  command.flag("--with-us", *with_us, "Stop everything when this process ends, however it ends");
+  command.flag("--with-us", options->with_us, "Stop everything when this process ends, however it ends");
+  command.option(
+      "--adopt", options->adopted_restarts,
+      "From `weft supervise`, whose keeper was killed: keep that one, which was started again so often", 0,
+      INT_MAX);
   command.home(context);
-  command.run(context, [&context, with_us] { return keep(context, *with_us, false); });
+  command.run(context, [&context, options] { return keep(context, *options, false); });
 }
 
 void add_serve(Command parent, Context& context) {

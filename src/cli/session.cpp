@@ -206,7 +206,7 @@ Result<std::unique_ptr<Session>> open_session(const Context& context, Absent abs
   if (status.restarts > 0 && status.started_at >= begin) {
     tell(fmt::format("waited for the mesh: its supervisor ended ({}) and was started again\n",
                      status.last_end));
-  } else if (started && status.keeper == *started) {
+  } else if (started && status.keeper.pid == *started) {
     tell(fmt::format("started a local control plane (state in {}); stop it with `control-plane stop`\n",
                      home->state()));
   }

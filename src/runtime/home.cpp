@@ -294,10 +294,15 @@ HomeResult<HomeLock> HomeLock::take(const std::string& path) {
     if (errno != EWOULDBLOCK) return failed("cannot lock", path, errno);
     return base::fail(HomeErrorKind::held, fmt::format("{} is held by {}", path, describe_holder(fd.get())));
   }
-  auto pid = fmt::format("{}\n", getpid());
-  // What it says is for people only: a full or read-only disk must not keep the holder from working.
-  if (ftruncate(fd.get(), 0) == 0) (void)!pwrite(fd.get(), pid.data(), pid.size(), 0);
-  return HomeLock(std::move(fd));
+  HomeLock lock(std::move(fd));
+  lock.sign();
+  return lock;
+}
+
+void HomeLock::sign() const {
+  const auto pid = fmt::format("{}\n", getpid());
+  // A full or read-only disk must not keep the holder from working.
+  if (ftruncate(fd(), 0) == 0) (void)!pwrite(fd(), pid.data(), pid.size(), 0);
 }
 
 HomeResult<HomeLock> HomeLock::inherited(Fd fd) {

@@ -95,7 +95,8 @@ class Home {
   uid_t uid_ = 0;
 };
 
-/// Held by one process at a time, for as long as it lives (flock); the file names the holder.
+/// Held by one process at a time, for as long as it lives (flock), and by those that it passes it on to; the
+/// file names one of them.
 class HomeLock {
  public:
   /// Takes the lock at `path` (its folder is created with mode 0700). `held` tells who has it: "process 123
@@ -103,6 +104,8 @@ class HomeLock {
   static HomeResult<HomeLock> take(const std::string& path);
   /// One that another process took and passed on: both hold it until one releases it, or both have ended.
   static HomeResult<HomeLock> inherited(Fd fd);
+  /// Names this process as the holder from now on.
+  void sign() const;
   /// Who holds the one at `path`; nothing if nobody does.
   static std::optional<pid_t> holder(const std::string& path);
   void release();

@@ -250,6 +250,12 @@ Task<ExitStatus> wait_exit(Reactor& reactor, int pidfd) {
   co_return status;
 }
 
+IoResult<Fd> open_pidfd(pid_t pid) {
+  Fd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  if (!pidfd) return last_error();
+  return pidfd;
+}
+
 IoResult<void> send_signal(int pidfd, int signal) {
   if (::syscall(SYS_pidfd_send_signal, pidfd, signal, nullptr, 0) != 0) return last_error();
   return {};

@@ -39,13 +39,13 @@ struct Child {
   Fd pidfd;
 };
 
-/// How a process ended: exactly one of the two.
+/// How a process ended: one of the two, or none if it was not for this process to be told.
 struct ExitStatus {
   std::optional<int> code;
   std::optional<int> signal;
 
   friend bool operator==(const ExitStatus&, const ExitStatus&) = default;
-  /// "exit code 1", "signal 9 (SIGKILL)".
+  /// "exit code 1", "signal 9 (SIGKILL)", "unknown end" if neither is known.
   std::string to_string() const;
 };
 

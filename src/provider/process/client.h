@@ -21,7 +21,7 @@
 
 namespace weft::provider::process {
 
-/// One of the supervisor's own two processes.
+/// One of the mesh's own processes that the supervisor starts again.
 struct OwnProcess {
   pid_t pid = -1;  // -1: it does not run now
   int restarts = 0;
@@ -30,7 +30,6 @@ struct OwnProcess {
 
 struct SupervisorStatus {
   pid_t pid = -1;
-  pid_t keeper = -1;     // -1: it has none
   int restarts = 0;      // of the supervisor itself
   std::string last_end;  // "signal 9 (SIGKILL) at 2026-01-31T08:00:00Z", empty if it never ended
   base::WallTime started_at;
@@ -38,6 +37,7 @@ struct SupervisorStatus {
   bool limits_processes = false;  // of instances, by pids.max
   bool stopping = false;
   std::size_t instances = 0;  // running
+  OwnProcess keeper;
   OwnProcess control_plane;
   OwnProcess proxy;
 };

@@ -4,6 +4,9 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <optional>
+#include <utility>
+
 #include "base/clock.h"
 #include "provider/process/descriptors.h"
 #include "provider/process/group.h"
@@ -12,7 +15,6 @@
 #include "provider/process/state_file.h"
 #include "runtime/combine.h"
 #include "runtime/log.h"
-#include "runtime/process.h"
 #include "runtime/signals.h"
 
 namespace weft::provider::process {
@@ -27,14 +29,18 @@ class Keeper {
         options_(std::move(options)),
         lock_(lock),
         signals_(reactor, {SIGTERM, SIGINT, SIGHUP}),
-        oom_score_(runtime::oom_score_adj()) {
+        oom_score_(runtime::oom_score_adj()),
+        restarts_(options_.adopted_restarts.value_or(0)) {
     (void)runtime::set_oom_score_adj(protected_oom_score(oom_score_));
+    if (!options_.adopted_restarts) return;
+    adopted_.emplace(-1, runtime::Fd(kept_pidfd));
+    lock_.sign();  // from here on it passes on what the holder is sent
   }
 
   runtime::Task<int> run() {
     while (true) {
       const auto since = reactor_.clock().now();
-      auto child = start();
+      auto child = adopted_ ? *std::exchange(adopted_, std::nullopt) : start();
       if (child) {
         runtime::ExitStatus end;
         co_await runtime::first(until_end(child->pidfd.get(), &end), pass_signals_on(child->pidfd.get()));
@@ -57,12 +63,11 @@ class Keeper {
 
  private:
   runtime::IoResult<runtime::Child> start() const {
-    runtime::SpawnOptions spawn;
-    spawn.argv = options_.supervisor;
+    const auto self = runtime::open_pidfd(::getpid());
+    if (!self) return std::unexpected(self.error());
+    auto spawn = partner(options_.supervisor, lock_, *self);
     spawn.argv.push_back(fmt::format("--restarts={}", restarts_));
     if (!last_end_.empty()) spawn.argv.push_back("--last-end=" + last_end_);
-    for (char** entry = environ; *entry != nullptr; ++entry) spawn.environment.emplace_back(*entry);
-    spawn.fds = {{STDOUT_FILENO, STDOUT_FILENO}, {STDERR_FILENO, STDERR_FILENO}, {lock_.fd(), kept_lock}};
     spawn.parent_death_signal = options_.with_us ? SIGTERM : 0;
     spawn.oom_score_adj = oom_score_;
     return runtime::spawn(spawn);
@@ -93,15 +98,29 @@ class Keeper {
   runtime::Signals signals_;
   int oom_score_;
   bool is_stopping_ = false;
-  int restarts_ = 0;
+  int restarts_;
+  std::optional<runtime::Child> adopted_;  // until it is waited for
   std::string last_end_;
   RestartPause pause_;
 };
 
 }  // namespace
 
+runtime::SpawnOptions partner(std::vector<std::string> argv, const runtime::HomeLock& lock,
+                              const runtime::Fd& self) {
+  runtime::SpawnOptions spawn;
+  spawn.argv = std::move(argv);
+  for (char** entry = environ; *entry != nullptr; ++entry) spawn.environment.emplace_back(*entry);
+  spawn.fds = {{STDOUT_FILENO, STDOUT_FILENO},
+               {STDERR_FILENO, STDERR_FILENO},
+               {lock.fd(), kept_lock},
+               {self.get(), kept_pidfd}};
+  return spawn;
+}
+
 runtime::Task<int> keep(runtime::Reactor& reactor, KeeperOptions options) {
-  auto lock = runtime::HomeLock::take(options.home.supervisor_lock());
+  auto lock = options.adopted_restarts ? runtime::HomeLock::inherited(runtime::Fd(kept_lock))
+                                       : runtime::HomeLock::take(options.home.supervisor_lock());
   if (!lock) {
     runtime::log::error(room, "{}", lock.error().detail);
     co_return 1;

@@ -27,10 +27,10 @@ int protected_oom_score(int found) { return moved(found, -supervisor_protection)
 OomScores protect_from_oom() {
   const int found = runtime::oom_score_adj();
   const auto lowered = runtime::set_oom_score_adj(protected_oom_score(found));
-  if (lowered) return {.instance = found, .own = moved(found, -own_protection)};
+  if (lowered) return {.instance = found, .own = moved(found, -own_protection), .found = found};
   runtime::log::info("supervisor", "its oom_score_adj cannot be lowered ({}): that of all others is raised",
                      lowered.error().message());
-  return {.instance = moved(found, instance_exposure), .own = moved(found, own_exposure)};
+  return {.instance = moved(found, instance_exposure), .own = moved(found, own_exposure), .found = found};
 }
 
 }  // namespace weft::provider::process

@@ -8,6 +8,8 @@ namespace weft::provider::process {
 struct OomScores {
   int instance = 0;
   int own = 0;
+  /// What the supervisor was started with; its keeper finds its own from that.
+  int found = 0;
 };
 
 /// What the supervisor and its keeper want for themselves, where it was `found`.

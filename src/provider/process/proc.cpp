@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <signal.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <charconv>
@@ -16,6 +15,7 @@
 #include <unordered_set>
 
 #include "runtime/fd.h"
+#include "runtime/process.h"
 
 namespace weft::provider::process {
 namespace {
@@ -148,11 +148,11 @@ std::string command_of(pid_t pid) {
 }
 
 void kill_exactly(const ProcessInfo& process) {
-  const runtime::Fd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, process.pid, 0)));
+  const auto pidfd = runtime::open_pidfd(process.pid);
   if (!pidfd) return;
   auto now = look_at(process.pid);
   if (!now || now->started != process.started) return;
-  ::syscall(SYS_pidfd_send_signal, pidfd.get(), SIGKILL, nullptr, 0);
+  (void)runtime::send_signal(pidfd->get(), SIGKILL);
 }
 
 std::vector<ProcessInfo> with_descendants(const std::vector<ProcessInfo>& all,

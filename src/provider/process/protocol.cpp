@@ -143,7 +143,7 @@ Result<Instance> instance_from_json(const Json& json) {
 
 Json to_json(const SupervisorStatus& status) {
   return {{"pid", status.pid},
-          {"keeper", status.keeper},
+          {"keeper", own_json(status.keeper)},
           {"restarts", status.restarts},
           {"lastEnd", status.last_end},
           {"startedAt", to_ns(status.started_at)},
@@ -159,7 +159,7 @@ Result<SupervisorStatus> status_from_json(const Json& json) {
   return decoded("status", [&] {
     SupervisorStatus status;
     status.pid = json.at("pid").get<pid_t>();
-    status.keeper = json.at("keeper").get<pid_t>();
+    status.keeper = own_from(json.at("keeper"));
     status.restarts = json.at("restarts").get<int>();
     status.last_end = json.at("lastEnd").get<std::string>();
     status.started_at = from_ns(json.at("startedAt"));

@@ -15,6 +15,7 @@
 #include "provider/process/group.h"
 #include "provider/process/instances.h"
 #include "provider/process/keeper.h"
+#include "provider/process/keeper_watch.h"
 #include "provider/process/ports.h"
 #include "provider/process/server.h"
 #include "provider/process/state_file.h"
@@ -60,7 +61,8 @@ Fence make_fence(runtime::Reactor& reactor, Processes& processes, const Supervis
 /// All parts of one supervisor, in the order in which they need each other.
 class Supervisor {
  public:
-  Supervisor(runtime::Reactor& reactor, Options options, SupervisorState state, runtime::Signals& signals);
+  Supervisor(runtime::Reactor& reactor, Options options, SupervisorState state, runtime::Signals& signals,
+             const runtime::HomeLock& lock);
 
   runtime::Task<void> run(runtime::Fd listening);
 
@@ -68,6 +70,7 @@ class Supervisor {
   runtime::Task<void> watch_signals();
   runtime::Task<void> attend_control_plane();
   runtime::Task<void> attend_proxy();
+  runtime::Task<void> attend_keeper();
   runtime::Task<void> stop_in_order();
   runtime::Task<void> kill_everything();
   runtime::Task<void> save_ports();
@@ -82,7 +85,6 @@ class Supervisor {
   SupervisorState state_;
   runtime::Signals& signals_;
   base::WallTime started_at_;
-  const pid_t parent_ = ::getppid();
   runtime::Event stop_;
   runtime::Event hurry_;
   runtime::Event dirty_;
@@ -96,13 +98,14 @@ class Supervisor {
   Instances instances_;
   Attendant control_plane_;
   Attendant proxy_;
+  std::optional<KeeperWatch> keeper_;
   StateWriter writer_;
   runtime::Scope saver_;
   runtime::Scope scope_;
 };
 
 Supervisor::Supervisor(runtime::Reactor& reactor, Options options, SupervisorState state,
-                       runtime::Signals& signals)
+                       runtime::Signals& signals, const runtime::HomeLock& lock)
     : reactor_(reactor),
       options_(std::move(options)),
       state_(std::move(state)),
@@ -118,6 +121,7 @@ Supervisor::Supervisor(runtime::Reactor& reactor, Options options, SupervisorSta
       proxy_(fence_, "proxy", own_program(options_.home, options_.proxy), options_.home.own_log("proxy"),
              options_.logs, options_.echo),
       writer_(reactor, options_.home.supervisor_state()) {
+  if (options_.kept) keeper_.emplace(fence_, options_.kept->keeper, lock);
   ports_.restore(state_.ports);
   server_.emplace(reactor_, Desk{.instances = instances_,
                                  .ports = ports_,
@@ -133,6 +137,7 @@ runtime::Task<void> Supervisor::run(runtime::Fd listening) {
   scope_.spawn(keep_logs_bounded());
   scope_.spawn(attend_proxy());
   scope_.spawn(attend_control_plane());
+  scope_.spawn(attend_keeper());
   co_await stop_.wait();
   if (co_await runtime::first(stop_in_order(), until(hurry_)) == 1) co_await kill_everything();
   if (!co_await kill_descendants(reactor_, processes_))
@@ -183,6 +188,11 @@ runtime::Task<void> Supervisor::attend_control_plane() {
 
 runtime::Task<void> Supervisor::attend_proxy() { co_await proxy_.run(false); }
 
+/// One that it has started itself is killed at the end with all else that is left here.
+runtime::Task<void> Supervisor::attend_keeper() {
+  if (keeper_) co_await runtime::first(keeper_->run(), until(stop_));
+}
+
 runtime::Task<void> Supervisor::save_ports() {
   const auto change = ++changes_;
   dirty_.set();
@@ -220,7 +230,7 @@ SupervisorStatus Supervisor::status() const {
   status.pid = ::getpid();
   status.started_at = started_at_;
   if (options_.kept) {
-    status.keeper = ::getppid() == parent_ ? parent_ : -1;
+    status.keeper = keeper_->status();
     status.restarts = options_.kept->restarts;
     status.last_end = options_.kept->last_end;
   }
@@ -282,7 +292,7 @@ runtime::Task<int> supervise(runtime::Reactor& reactor, Options options) {
   const auto home = options.home;
   std::optional<Supervisor> supervisor;
   try {
-    supervisor.emplace(reactor, std::move(options), std::move(*state), signals);
+    supervisor.emplace(reactor, std::move(options), std::move(*state), signals, *lock);
   } catch (const std::system_error& error) {
     runtime::log::error(room, "cannot start the thread that it needs: {}", error.what());
     co_return 1;

@@ -32,10 +32,12 @@ struct Options {
   bool echo = false;
   LogLimits logs;
   /// What its keeper told it, if it has one (keeper.h): how often it was started again and after what. It
-  /// then holds the lock of the home together with that.
+  /// then holds the lock of the home together with that, and starts another one if that is killed.
   struct Kept {
     int restarts = 0;
     std::string last_end;
+    /// argv of a keeper that adopts this process.
+    std::vector<std::string> keeper;
   };
   std::optional<Kept> kept;
   /// How long the control plane may take to stop everything in order before the supervisor does it.
