@@ -10,11 +10,11 @@
 
 #include "runtime/combine.h"
 #include "runtime/log.h"
+#include "runtime/work_thread.h"
 #include "store/change.h"
 #include "store/database.h"
 #include "store/history.h"
 #include "store/lock.h"
-#include "store/writer.h"
 
 namespace weft::store {
 
@@ -56,12 +56,13 @@ struct SqliteStore::Impl : std::enable_shared_from_this<Impl> {
   Impl(runtime::Reactor& reactor_in, base::Random random_in) : reactor(reactor_in), random(random_in) {}
 
   Result<void> open(const SqliteOptions& options);
-  Result<void> reserve_versions(Database& database);
+  Result<void> reserve_versions();
 
   Object newest(const Key& key) const;
   Stamp stamp() const;
   runtime::Task<Result<Object>> submit(Key key, Event::Type type, Result<Object> next);
   void write_next();
+  void tell_committed(Result<void> result);
   void committed(const Result<void>& result);
   void publish(const std::vector<Change>& changes);
   void note(const Result<void>& result);
@@ -84,33 +85,37 @@ struct SqliteStore::Impl : std::enable_shared_from_this<Impl> {
   bool disk_fails = false;
   SqliteStats stats;
   std::shared_ptr<History> history;
-  // Last, so that its thread ends before anything else goes.
-  std::unique_ptr<Writer> writer;
+  std::unique_ptr<Database> database;  // of the thread below, once that runs
+  // Last, so that it ends before anything else goes.
+  std::unique_ptr<runtime::WorkThread> writer;
 };
 
 Result<void> SqliteStore::Impl::open(const SqliteOptions& options) {
   auto held = lock_file(options.path + ".lock");
   if (!held) return std::unexpected(held.error());
   lock = std::move(*held);
-  auto database = Database::open(options.path, options.spare_folder, options.max_pages);
-  if (!database) return std::unexpected(database.error());
-  if (auto reserved = reserve_versions(**database); !reserved) return reserved;
-  auto objects = (*database)->load();
+  auto opened = Database::open(options.path, options.spare_folder, options.max_pages);
+  if (!opened) return std::unexpected(opened.error());
+  database = std::move(*opened);
+  if (auto reserved = reserve_versions(); !reserved) return reserved;
+  auto objects = database->load();
   if (!objects) return std::unexpected(objects.error());
   for (auto& object : *objects) visible.emplace(key_of(*object), std::move(object));
   history = std::make_shared<History>(reactor, last_version);
-  writer = std::make_unique<Writer>(reactor, std::move(*database),
-                                    [self = weak_from_this()](const Result<void>& done) {
-                                      if (auto impl = self.lock()) impl->committed(done);
-                                    });
+  auto started = runtime::WorkThread::start();
+  if (!started) {
+    return base::fail(StoreErrorKind::io,
+                      fmt::format("cannot start the thread that writes: {}", started.error().message()));
+  }
+  writer = std::move(*started);
   return {};
 }
 
-Result<void> SqliteStore::Impl::reserve_versions(Database& database) {
-  const auto used = database.version_ceiling();
+Result<void> SqliteStore::Impl::reserve_versions() {
+  const auto used = database->version_ceiling();
   if (!used) return std::unexpected(used.error());
   last_version = *used;
-  auto reserved = database.commit({}, last_version + version_block);
+  auto reserved = database->commit({}, last_version + version_block);
   if (reserved) {
     ceiling = last_version + version_block;
     return {};
@@ -169,21 +174,27 @@ void SqliteStore::Impl::write_next() {
   const auto count = static_cast<std::ptrdiff_t>(std::min(queue.size(), group_limit));
   writing.assign(std::move_iterator(queue.begin()), std::move_iterator(queue.begin() + count));
   queue.erase(queue.begin(), queue.begin() + count);
-  Batch batch{.rows = {}, .version_ceiling = ceiling_due()};
+  std::vector<Row> rows;
   for (const auto& change : writing) {
     if (!change.durable || !change.event) continue;
-    batch.rows.push_back(
-        {change.key, change.event->type == Event::Type::deleted ? nullptr : change.event->object});
+    rows.push_back({change.key, change.event->type == Event::Type::deleted ? nullptr : change.event->object});
   }
-  ceiling_writing = batch.version_ceiling;
-  if (batch.rows.empty() && batch.version_ceiling == 0) {
-    reactor.post([self = weak_from_this()] {
-      if (auto impl = self.lock()) impl->committed({});
-    });
+  ceiling_writing = ceiling_due();
+  if (rows.empty() && ceiling_writing == 0) {
+    tell_committed({});
     return;
   }
   ++stats.transactions;
-  writer->commit(std::move(batch));
+  writer->run([this, rows = std::move(rows), version_ceiling = ceiling_writing] {
+    tell_committed(database->commit(rows, version_ceiling));
+  });
+}
+
+/// From any thread; this may be gone by the time that it is told.
+void SqliteStore::Impl::tell_committed(Result<void> result) {
+  reactor.post([self = weak_from_this(), result = std::move(result)] {
+    if (auto impl = self.lock()) impl->committed(result);
+  });
 }
 
 void SqliteStore::Impl::committed(const Result<void>& result) {

@@ -5,7 +5,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <csignal>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -13,6 +12,7 @@
 #include <utility>
 
 #include "base/random.h"
+#include "runtime/combine.h"
 #include "runtime/fd.h"
 #include "runtime/log.h"
 
@@ -74,59 +74,25 @@ runtime::IoResult<void> save_state(const std::string& path, const SupervisorStat
   return sync_folder(path);
 }
 
-StateWriter::StateWriter(runtime::Reactor& reactor, std::string path)
-    : reactor_(reactor), path_(std::move(path)) {
-  // Signals are for the thread that asked for them; a new thread inherits the mask that it is started with.
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  try {
-    thread_ = std::thread([this] { run(); });
-  } catch (...) {
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    throw;
-  }
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
-}
-
-StateWriter::~StateWriter() {
-  {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
-  }
-  changed_.notify_one();
-  thread_.join();
-}
+StateWriter::StateWriter(runtime::Reactor& reactor, std::string path,
+                         std::unique_ptr<runtime::WorkThread> thread)
+    : reactor_(reactor), path_(std::move(path)), thread_(std::move(thread)) {}
 
 runtime::Task<void> StateWriter::save(SupervisorState state) {
   auto written = std::make_shared<runtime::Event>();
-  {
-    const std::lock_guard lock(mutex_);
-    next_ = std::move(state);
-    written_ = written;
-  }
-  changed_.notify_one();
+  thread_->run([this, state = std::move(state), written] {
+    write(state);
+    reactor_.post([written] { written->set(); });
+  });
   co_await written->wait();
 }
 
-void StateWriter::run() {
-  int failed = 0;
-  for (;;) {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return stopping_ || next_; });
-    if (!next_) return;
-    const auto state = *std::exchange(next_, std::nullopt);
-    auto written = std::move(written_);
-    lock.unlock();
-    const auto result = save_state(path_, state);
-    const int code = result ? 0 : result.error().code;
-    if (code != std::exchange(failed, code)) {
-      if (code != 0) runtime::log::error("supervisor", "cannot save {}: {}", path_, result.error().message());
-      if (code == 0) runtime::log::info("supervisor", "{} is saved again", path_);
-    }
-    reactor_.post([written = std::move(written)] { written->set(); });
-  }
+void StateWriter::write(const SupervisorState& state) {
+  const auto result = save_state(path_, state);
+  const int code = result ? 0 : result.error().code;
+  if (code == std::exchange(failed_, code)) return;
+  if (code != 0) runtime::log::error("supervisor", "cannot save {}: {}", path_, result.error().message());
+  if (code == 0) runtime::log::info("supervisor", "{} is saved again", path_);
 }
 
 }  // namespace weft::provider::process

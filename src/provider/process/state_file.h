@@ -1,18 +1,14 @@
 // supervisor.json: what the supervisor of a home remembers across its lives.
 #pragma once
 
-#include <condition_variable>
 #include <memory>
-#include <mutex>
-#include <optional>
 #include <string>
-#include <thread>
 
 #include "base/json.h"
-#include "runtime/combine.h"
 #include "runtime/error.h"
 #include "runtime/reactor.h"
 #include "runtime/task.h"
+#include "runtime/work_thread.h"
 
 namespace weft::provider::process {
 
@@ -31,32 +27,21 @@ SupervisorState load_state(const std::string& path);
 /// new one.
 runtime::IoResult<void> save_state(const std::string& path, const SupervisorState& state);
 
-/// The thread that writes it, for a write waits for the disk. There is one from the start on: at a limit of
-/// processes none could be started.
+/// Writes it on a thread, for a write waits for the disk.
 class StateWriter {
  public:
-  /// Throws std::system_error if no thread can be started.
-  StateWriter(runtime::Reactor& reactor, std::string path);
-  StateWriter(const StateWriter&) = delete;
-  StateWriter& operator=(const StateWriter&) = delete;
-  /// Waits for the write that is under way.
-  ~StateWriter();
+  StateWriter(runtime::Reactor& reactor, std::string path, std::unique_ptr<runtime::WorkThread> thread);
 
-  /// Ends once it is on disk, or could not be written (which is logged when it begins and when it ends). One
-  /// at a time.
+  /// Ends once it is on disk, or could not be written (which is logged when it begins and when it ends).
   runtime::Task<void> save(SupervisorState state);
 
  private:
-  void run();
+  void write(const SupervisorState& state);
 
   runtime::Reactor& reactor_;
   std::string path_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::optional<SupervisorState> next_;
-  std::shared_ptr<runtime::Event> written_;  // of the state that was handed over last
-  bool stopping_ = false;
-  std::thread thread_;
+  int failed_ = 0;                               // the error of the last write, of the thread
+  std::unique_ptr<runtime::WorkThread> thread_;  // last, so that it ends before anything else goes
 };
 
 }  // namespace weft::provider::process

@@ -9,7 +9,6 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
-#include <system_error>
 
 #include "provider/process/attendant.h"
 #include "provider/process/group.h"
@@ -62,7 +61,7 @@ Fence make_fence(runtime::Reactor& reactor, Processes& processes, const Supervis
 class Supervisor {
  public:
   Supervisor(runtime::Reactor& reactor, Options options, SupervisorState state, runtime::Signals& signals,
-             const runtime::HomeLock& lock);
+             const runtime::HomeLock& lock, std::unique_ptr<runtime::WorkThread> thread);
 
   runtime::Task<void> run(runtime::Fd listening);
 
@@ -105,7 +104,8 @@ class Supervisor {
 };
 
 Supervisor::Supervisor(runtime::Reactor& reactor, Options options, SupervisorState state,
-                       runtime::Signals& signals, const runtime::HomeLock& lock)
+                       runtime::Signals& signals, const runtime::HomeLock& lock,
+                       std::unique_ptr<runtime::WorkThread> thread)
     : reactor_(reactor),
       options_(std::move(options)),
       state_(std::move(state)),
@@ -120,7 +120,7 @@ Supervisor::Supervisor(runtime::Reactor& reactor, Options options, SupervisorSta
                      options_.home.own_log("control-plane"), options_.logs, options_.echo),
       proxy_(fence_, "proxy", own_program(options_.home, options_.proxy), options_.home.own_log("proxy"),
              options_.logs, options_.echo),
-      writer_(reactor, options_.home.supervisor_state()) {
+      writer_(reactor, options_.home.supervisor_state(), std::move(thread)) {
   if (options_.kept) keeper_.emplace(fence_, options_.kept->keeper, lock);
   ports_.restore(state_.ports);
   server_.emplace(reactor_, Desk{.instances = instances_,
@@ -289,16 +289,17 @@ runtime::Task<int> supervise(runtime::Reactor& reactor, Options options) {
   }
   if (!state || !listening) co_return 1;
 
-  const auto home = options.home;
-  std::optional<Supervisor> supervisor;
-  try {
-    supervisor.emplace(reactor, std::move(options), std::move(*state), signals, *lock);
-  } catch (const std::system_error& error) {
-    runtime::log::error(room, "cannot start the thread that it needs: {}", error.what());
+  // From the start on, for at a limit of processes none could be started.
+  auto thread = runtime::WorkThread::start();
+  if (!thread) {
+    runtime::log::error(room, "cannot start the thread that it needs: {}", thread.error().message());
     co_return 1;
   }
+
+  const auto home = options.home;
+  Supervisor supervisor(reactor, std::move(options), std::move(*state), signals, *lock, std::move(*thread));
   runtime::log::info(room, "supervises {}", home.state());
-  co_await supervisor->run(std::move(*listening));
+  co_await supervisor.run(std::move(*listening));
   home.remove_run_folder();
   lock->release();  // before the connections close: their ends tell that a new one may start
   runtime::log::info(room, "everything is stopped");
