@@ -173,6 +173,8 @@ HOSTS = table(
     ("host_bare_ipv6", host("Host: ::1")),
     ("host_tab", host("Host:\ta")),
     ("host_empty_label", host("Host: a..b")),
+    ("host_no_ipv4", host("Host: 999.1.1.1")),
+    ("host_long_label", host("Host: " + "a" * 64)),
     ("host_latin1", host("Host: caf\xe9")),
     ("host_nul", host("Host: a\0b")),
     ("host_bad_with_absolute", "GET http://b/ HTTP/1.1\r\nHost: a b\r\n\r\n"),

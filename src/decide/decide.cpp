@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "base/host.h"
 #include "message/authority.h"
 #include "message/syntax.h"
 #include "snapshot/patterns.h"
@@ -13,15 +14,19 @@
 namespace weft::decide {
 namespace {
 
-/// An authority as domains compare it: the host in lower case, without the root's dot; behind it the port, if
-/// there is one, in its shortest form. Empty if it is none, or longer than any host.
+/// An authority as domains compare it: the host in lower case, without the root's dot, an IPv6 address in its
+/// one spelling; behind it the port, if there is one, in its shortest form. Empty if it is none.
 class HostText {
  public:
   explicit HostText(std::string_view authority) {
     const auto parts = message::split_authority(authority);
-    if (!parts || parts->host.size() > snapshot::max_host_bytes) return;
-    host_size_ = parts->host.size() - (parts->host.ends_with('.') ? 1 : 0);
-    std::ranges::transform(parts->host.substr(0, host_size_), text_.begin(), message::ascii_lower);
+    if (!parts) return;
+    auto host = parts->host;
+    if (host.ends_with('.')) host.remove_suffix(1);
+    const auto ipv6 = host.starts_with('[') ? base::canonical_ipv6(host) : std::nullopt;
+    if (ipv6) host = *ipv6;
+    host_size_ = host.size();
+    std::ranges::transform(host, text_.begin(), message::ascii_lower);
     size_ = host_size_;
     if (!parts->port) return;
     text_[size_++] = ':';
@@ -33,7 +38,7 @@ class HostText {
   std::string_view with_port() const { return {text_.data(), size_}; }
 
  private:
-  std::array<char, snapshot::max_host_bytes + sizeof ":65535"> text_;
+  std::array<char, base::max_host_bytes + sizeof ":65535"> text_;
   std::size_t host_size_ = 0;
   std::size_t size_ = 0;
 };

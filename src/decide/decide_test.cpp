@@ -139,6 +139,8 @@ TEST(Decide, DomainTable) {
            {"[::1]", "a.example.com"},
            {"[::1]:80", "web:80"},
            {"[::1]:81", "a.example.com"},
+           {"[0:0:0:0:0:0:0:1]", "a.example.com"},
+           {"[0000::0001]:80", "web:80"},
            {"db.example.com:5432", "web:80"},
            {"db.example.com:1", "*.example.com"},
            {"any-port:1", "any-port:*"},
@@ -148,8 +150,9 @@ TEST(Decide, DomainTable) {
            {"bad host", none}}) {
     EXPECT_EQ(chosen(snapshot, host), expected) << host;
   }
-  const auto longest = std::string(snapshot::max_host_bytes - std::string_view(".example.com").size(), 'h');
-  EXPECT_EQ(chosen(snapshot, longest + ".example.com"), "*.example.com");
+  const std::string label(63, 'h');
+  const auto longest = label + "." + label + "." + label + "." + std::string(49, 'h');
+  EXPECT_EQ(chosen(snapshot, longest + ".example.com.:65535"), "*.example.com");
   EXPECT_EQ(chosen(snapshot, "h" + longest + ".example.com"), none);
   table.virtual_hosts.push_back({"rest", {"*"}, {route("r", {}, "c")}});
   for (const std::string host : {"", "web:81", "example.com"})

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
-#include "base/address.h"
+#include "base/host.h"
 #include "message/scan.h"
 #include "message/syntax.h"
 
@@ -25,14 +25,8 @@ std::size_t host_size(std::string_view text) {
 }
 
 bool is_host(std::string_view host) {
-  if (host.starts_with('[')) {
-    const auto inner = host.substr(1, host.size() - 2);
-    const auto address = base::Address::parse_ip(inner, 0);
-    return address && address->family() == base::Address::Family::ipv6;
-  }
-  // No label but the last, the root's, is empty.
-  return !host.empty() && host.front() != '.' && is_unreserved(host) &&
-         host.find("..") == std::string_view::npos;
+  if (host.starts_with('[')) return base::is_ipv6(host);
+  return is_unreserved(host) && base::is_host_name(host);
 }
 
 std::string decode_parameter(std::string_view text) {

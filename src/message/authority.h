@@ -18,7 +18,7 @@ struct Authority {
 
 /// Splits host[:port]; an empty port is none, and zeros may lead (RFC 3986, 3.2.3). Nothing if it is not one:
 /// userinfo, an empty host, a port above 65535, bytes other than letters, digits and "-._~" in a name (RFC
-/// 3986 allows more there; no host name has them), an empty label ("a..b"), a malformed [IPv6].
+/// 3986 allows more there; no host name has them), what no host can be (base/host.h), a malformed [IPv6].
 std::optional<Authority> split_authority(std::string_view text);
 
 /// Decodes %XX; nothing if an escape is malformed. "+" stays "+".

@@ -12,18 +12,13 @@ TEST(Authority, Splits) {
     int port;  // -1: none
   };
   for (const auto& [text, host, port] : {
-           Case{"web", "web", -1},
-           Case{"web.default.svc:80", "web.default.svc", 80},
-           Case{"127.0.0.1:65535", "127.0.0.1", 65535},
-           Case{"a_b-c.d~e", "a_b-c.d~e", -1},
-           Case{"web.example.:80", "web.example.", 80},
-           Case{"[::1]", "[::1]", -1},
-           Case{"[2001:db8::7]:443", "[2001:db8::7]", 443},
-           Case{"web:", "web", -1},
-           Case{"[::1]:", "[::1]", -1},
-           Case{"web:0", "web", 0},
-           Case{"web:0080", "web", 80},
-           Case{"web:000065535", "web", 65535},
+           Case{"web", "web", -1}, Case{"web.default.svc:80", "web.default.svc", 80},
+           Case{"127.0.0.1:65535", "127.0.0.1", 65535}, Case{"a_b-c.d~e", "a_b-c.d~e", -1},
+           Case{"web.example.:80", "web.example.", 80}, Case{"[::1]", "[::1]", -1},
+           Case{"[2001:db8::7]:443", "[2001:db8::7]", 443}, Case{"web:", "web", -1},
+           Case{"[::1]:", "[::1]", -1}, Case{"web:0", "web", 0}, Case{"web:0080", "web", 80},
+           Case{"web:000065535", "web", 65535}, Case{"127.0.0.1.", "127.0.0.1.", -1},
+           Case{"1.a:80", "1.a", 80}, Case{"-a.example", "-a.example", -1},  // DNS has such names
        }) {
     const auto parts = split_authority(text);
     ASSERT_TRUE(parts) << text;
@@ -47,6 +42,11 @@ TEST(Authority, Refuses) {
                                       ".web",
                                       ".",
                                       "web..",
+                                      "999.1.1.1",
+                                      "1.2.3",
+                                      "127.0.0.01:80",
+                                      "web.1",
+                                      "1",
                                       "user@web",
                                       "user:pw@web",
                                       "we b",
@@ -69,6 +69,7 @@ TEST(Authority, Refuses) {
                                       "\"web\""}) {
     EXPECT_FALSE(split_authority(text)) << text;
   }
+  EXPECT_FALSE(split_authority(std::string(64, 'a')));
 }
 
 TEST(Url, PercentDecoding) {

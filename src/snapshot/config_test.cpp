@@ -211,7 +211,10 @@ TEST(Config, ProposesTheNearestName) {
 TEST(Config, EveryCodeIsExplained) {
   std::ifstream file(std::string(WEFT_SOURCE_DIR) + "/docs/errors.md");
   std::stringstream text;
+           {"hosts: [\"999.1.1.1\"]", code::bad_value, "an IPv4 address", 5, 14},
+           {"hosts: [\"-a.example\"]", code::bad_value, "begins or ends with -", 5, 14},
   text << file.rdbuf();
+           {"hosts: [\"[::1]\", \"[0::1]\"]", code::duplicate, "twice", 5, 23},
   for (const auto code : code::all) {
     EXPECT_NE(text.str().find("### " + std::string(code) + "\n"), std::string::npos) << code;
   }

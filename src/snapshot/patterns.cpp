@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
-#include "base/address.h"
+#include "base/host.h"
 
 namespace weft::snapshot {
 namespace {
@@ -36,21 +36,50 @@ Checked take_port(std::string_view& text, std::string& port) {
   return {};
 }
 
-/// Whether `text` is a host, or the part of one that `kind` leaves of it.
-Checked check_name(std::string_view text, Domain::Kind kind) {
-  if (text.starts_with('[') && kind == Domain::Kind::exact) {
-    const auto address = base::Address::parse_ip(text.substr(1, text.size() - 2), 0);
-    if (!text.ends_with(']') || !address || address->family() != base::Address::Family::ipv6) {
-      return std::unexpected(PatternFault::bad_ipv6);
-    }
-    return {};
+/// Whether an IPv4 address may end with `text`, which ends in a number: "0.1", ".168.0.1", not "1.999".
+bool may_end_ipv4(std::string_view text) {
+  // What stands before makes up the missing octets, and a part of the first that is there.
+  for (const std::string_view before : {"1", "1.1", "1.1.1", "1.1.1.1", "1.", "1.1.", "1.1.1."}) {
+    if (base::is_ipv4(std::string(before).append(text))) return true;
   }
-  if (!std::ranges::all_of(text, is_host_byte)) return std::unexpected(PatternFault::bad_host_byte);
-  if (text.empty() || text.find("..") != std::string_view::npos ||
-      (text.starts_with('.') && kind != Domain::Kind::suffix)) {
-    return std::unexpected(PatternFault::empty_label);
+  return false;
+}
+
+/// What is wrong with the labels of `name`, of which a star may have cut the first or the last.
+Checked check_labels(std::string_view name, Domain::Kind kind) {
+  for (std::size_t begin = 0, end = 0; begin <= name.size(); begin = end + 1) {
+    end = std::min(name.find('.', begin), name.size());
+    const auto label = name.substr(begin, end - begin);
+    const bool is_cut_before = begin == 0 && kind == Domain::Kind::suffix;
+    const bool is_cut_behind = end == name.size() && kind == Domain::Kind::prefix;
+    if (label.empty() && !is_cut_before && !is_cut_behind) return std::unexpected(PatternFault::empty_label);
+    if (label.size() > base::max_label_bytes) return std::unexpected(PatternFault::long_label);
+    if ((label.starts_with('-') && !is_cut_before) || (label.ends_with('-') && !is_cut_behind))
+      return std::unexpected(PatternFault::outer_hyphen);
   }
   return {};
+}
+
+/// `text` as it is compared, if it is a host or the part of one that `kind` leaves of it.
+std::expected<std::string, PatternFault> canonical_name(std::string_view text, Domain::Kind kind) {
+  if (text.starts_with('[') && kind == Domain::Kind::exact) {
+    auto ipv6 = base::canonical_ipv6(text);
+    if (!ipv6) return std::unexpected(PatternFault::bad_ipv6);
+    return *std::move(ipv6);
+  }
+  if (!std::ranges::all_of(text, is_host_byte)) return std::unexpected(PatternFault::bad_host_byte);
+  if (text.ends_with('.') && kind != Domain::Kind::prefix) text.remove_suffix(1);
+  if (text.empty()) return std::unexpected(PatternFault::empty_label);
+  if (text.size() + (kind == Domain::Kind::exact ? 0 : 1) > base::max_host_bytes)
+    return std::unexpected(PatternFault::host_too_long);
+  if (const auto checked = check_labels(text, kind); !checked) return std::unexpected(checked.error());
+  if (kind != Domain::Kind::prefix && base::ends_in_number(text) &&
+      !(kind == Domain::Kind::exact ? base::is_ipv4(text) : may_end_ipv4(text))) {
+    return std::unexpected(PatternFault::bad_ipv4);
+  }
+  std::string name(text);
+  std::ranges::transform(name, name.begin(), lower);
+  return name;
 }
 
 /// Splits the star off; the rest has none.
@@ -68,7 +97,7 @@ std::string_view without_star(std::string_view text, Domain::Kind& kind) {
 PatternWords describe(PatternFault fault) {
   switch (fault) {
     case PatternFault::no_domain: return {"a host must not be empty", "write \"*\" for all hosts"};
-    case PatternFault::host_too_long: return {"no host is longer than 255 bytes", "shorten it"};
+    case PatternFault::host_too_long: return {"no host is longer than 253 bytes", "shorten it"};
     case PatternFault::url_as_host:
       return {"this is no host but a URL or a part of one", "write the host alone, like shop.example"};
     case PatternFault::host_not_ascii:
@@ -79,6 +108,12 @@ PatternWords describe(PatternFault fault) {
       return {"a star stands at one end of a host", "write it like \"*.shop.example\" or \"shop.*\""};
     case PatternFault::empty_label:
       return {"a part between two dots of this host is empty", "write it like shop.example"};
+    case PatternFault::long_label:
+      return {"no part between two dots of a host is longer than 63 bytes", "shorten it"};
+    case PatternFault::outer_hyphen:
+      return {"a part between two dots of this host begins or ends with -", "write it like shop-1.example"};
+    case PatternFault::bad_ipv4:
+      return {"a host that ends in a number is an IPv4 address, and this is none", "write it like 127.0.0.1"};
     case PatternFault::bad_ipv6:
       return {"this is no IPv6 address as hosts have it", "write it in brackets, like \"[::1]\""};
     case PatternFault::bad_port: return {"what follows the host is no port", "remove it"};
@@ -113,26 +148,22 @@ std::expected<Domain, PatternFault> parse_domain(std::string_view text) {
   if (text.find_first_of("/?#@\\") != std::string_view::npos)
     return std::unexpected(PatternFault::url_as_host);
   if (std::ranges::any_of(text, is_above_ascii)) return std::unexpected(PatternFault::host_not_ascii);
-  auto name = without_star(text, domain.kind);
-  if (name.find('*') != std::string_view::npos) return std::unexpected(PatternFault::bad_star);
+  auto rest = without_star(text, domain.kind);
+  if (rest.find('*') != std::string_view::npos) return std::unexpected(PatternFault::bad_star);
   std::string port;
-  if (domain.kind == Domain::Kind::prefix && name.ends_with(':')) {
+  auto kind = domain.kind;
+  if (kind == Domain::Kind::prefix && rest.ends_with(':')) {
     port = ':';  // any port of one host
-    name.remove_suffix(1);
-    if (const auto checked = check_name(name, Domain::Kind::exact); !checked)
-      return std::unexpected(checked.error());
+    rest.remove_suffix(1);
+    kind = Domain::Kind::exact;
   } else {
-    if (const auto taken = take_port(name, port); !taken) return std::unexpected(taken.error());
-    if (domain.kind == Domain::Kind::prefix && !port.empty()) return std::unexpected(PatternFault::bad_port);
-    if (const auto checked = check_name(name, domain.kind); !checked) return std::unexpected(checked.error());
+    if (const auto taken = take_port(rest, port); !taken) return std::unexpected(taken.error());
+    if (kind == Domain::Kind::prefix && !port.empty()) return std::unexpected(PatternFault::bad_port);
   }
-  if (name.size() > max_host_bytes) return std::unexpected(PatternFault::host_too_long);
-  if (name.ends_with('.') && (domain.kind != Domain::Kind::prefix || !port.empty())) name.remove_suffix(1);
-  if (name.empty()) return std::unexpected(PatternFault::empty_label);
-  domain.text = name;
-  std::ranges::transform(domain.text, domain.text.begin(), lower);
+  auto name = canonical_name(rest, kind);
+  if (!name) return std::unexpected(name.error());
   domain.has_port = !port.empty();
-  domain.text += port;
+  domain.text = *name + port;
   return domain;
 }
 

@@ -2,7 +2,6 @@
 // is none.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 #include <expected>
 #include <optional>
@@ -12,9 +11,6 @@
 #include "snapshot/snapshot.h"
 
 namespace weft::snapshot {
-
-/// The longest host that can be anybody's (RFC 1035, 2.3.4).
-inline constexpr std::size_t max_host_bytes = 255;
 
 /// Why a text is no pattern.
 enum class PatternFault : std::uint8_t {
@@ -26,6 +22,9 @@ enum class PatternFault : std::uint8_t {
   bad_host_byte,
   bad_star,
   empty_label,
+  long_label,
+  outer_hyphen,
+  bad_ipv4,
   bad_ipv6,
   bad_port,
   // of a path
@@ -50,7 +49,8 @@ PatternWords describe(PatternFault fault);
 struct Domain {
   enum class Kind : std::uint8_t { exact, suffix, prefix, any };
   Kind kind = Kind::any;
-  /// Without the star, in lower case, without a last dot: what the host is, ends with or begins with.
+  /// Without the star, in lower case, without a last dot, IPv6 as base::canonical_ipv6 has it: what the host
+  /// is, ends with or begins with.
   std::string text;
   /// The text reaches into the port, so that it takes hosts that have one.
   bool has_port = false;

@@ -19,6 +19,17 @@ TEST(Patterns, Domains) {
            {"shop.example.", "shop.example", exact, false},
            {"a_b-c.d~e", "a_b-c.d~e", exact, false},
            {"127.0.0.1", "127.0.0.1", exact, false},
+           {"127.0.0.1.:80", "127.0.0.1:80", exact, true},
+           {"1.a", "1.a", exact, false},
+           {"a1", "a1", exact, false},
+           {"[0:0:0:0:0:0:0:1]", "[::1]", exact, false},
+           {"[2001:DB8:0::0007]:80", "[2001:db8::7]:80", exact, true},
+           {"[0::1]:*", "[::1]:*", prefix, true},
+           {"*.168.0.1", "*.168.0.1", suffix, false},
+           {"*1", "*1", suffix, false},
+           {"*00.1", "*00.1", suffix, false},
+           {"10.*", "10.*", prefix, false},
+           {"999.1*", "999.1*", prefix, false},  // 999.1.example
            {"[::1]", "[::1]", exact, false},
            {"[2001:DB8::7]:0443", "[2001:db8::7]:443", exact, true},
            {"xn--bcher-kva.example", "xn--bcher-kva.example", exact, false},
@@ -73,6 +84,22 @@ TEST(Patterns, DomainsThatNoHostMatches) {
            {".*", empty_label},
            {":80", empty_label},
            {":*", empty_label},
+           {"999.1.1.1", bad_ipv4},
+           {"1.2.3", bad_ipv4},
+           {"1.2.3.4.5", bad_ipv4},
+           {"127.0.0.01:80", bad_ipv4},
+           {"a.1", bad_ipv4},
+           {"1", bad_ipv4},
+           {"a.1:*", bad_ipv4},
+           {"*.999", bad_ipv4},
+           {"*.1.1.1.1", bad_ipv4},
+           {"*a.1", bad_ipv4},
+           {"-a.example", outer_hyphen},
+           {"a-.example", outer_hyphen},
+           {"a.-b", outer_hyphen},
+           {"a.b-:80", outer_hyphen},
+           {"*.-b.example", outer_hyphen},
+           {"-a.*", outer_hyphen},
            {"*:80", empty_label},
            {"::1", bad_ipv6},
            {"[::1", bad_ipv6},
@@ -93,8 +120,17 @@ TEST(Patterns, DomainsThatNoHostMatches) {
     EXPECT_FALSE(describe(fault).what.empty());
     EXPECT_FALSE(describe(fault).mend.empty());
   }
-  EXPECT_TRUE(parse_domain(std::string(max_host_bytes, 'a')));
-  EXPECT_EQ(parse_domain(std::string(max_host_bytes + 1, 'a')).error(), PatternFault::host_too_long);
+}
+
+TEST(Patterns, LengthsOfDomains) {
+  using enum PatternFault;
+  const std::string label(63, 'a');
+  const std::string longest = label + "." + label + "." + label + "." + std::string(61, 'a');
+  EXPECT_TRUE(parse_domain(longest));
+  EXPECT_TRUE(parse_domain(longest + "."));
+  EXPECT_EQ(parse_domain(longest + "a").error(), host_too_long);
+  EXPECT_EQ(parse_domain("*" + longest).error(), host_too_long);
+  EXPECT_EQ(parse_domain("a" + label + ".example").error(), long_label);
 }
 
 TEST(Patterns, PathsThatNoRequestHas) {
