@@ -10,7 +10,7 @@ namespace weft::yaml {
 /// text.
 constexpr std::size_t max_text_bytes = std::size_t{16} << 20;
 /// The parser holds a line's tokens until it knows that none of them is a key, 150 bytes for each byte of the
-/// line.
+/// line. JSON, which many programs write in one line, is broken into lines for it (text.h).
 constexpr std::size_t max_line_bytes = std::size_t{1} << 20;
 /// The deepest Kubernetes resource (a CustomResourceDefinition's schema aside) has some 20 levels.
 constexpr std::size_t max_depth = 128;

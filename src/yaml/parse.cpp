@@ -26,12 +26,6 @@ std::string_view text_of(fy_token* token) {
   return text ? std::string_view(text, length) : std::string_view{};
 }
 
-base::Position start_of(fy_token* token) {
-  const fy_mark* mark = token ? fy_token_start_mark(token) : nullptr;
-  if (!mark) return {};
-  return {static_cast<std::uint32_t>(mark->line) + 1, static_cast<std::uint32_t>(mark->column) + 1};
-}
-
 /// A map or list that is not complete yet.
 struct Frame {
   Node node;
@@ -82,7 +76,8 @@ struct Anchored {
 /// Puts documents together from events.
 class Builder {
  public:
-  Builder(const Source& source, std::size_t node_limit) : source_(source), node_limit_(node_limit) {}
+  Builder(const Source& source, const Wrapped& wrapped, std::size_t node_limit)
+      : source_(source), wrapped_(wrapped), node_limit_(node_limit) {}
 
   /// Takes the next event; false if parsing must stop for an error.
   bool take(const fy_event& event);
@@ -103,6 +98,7 @@ class Builder {
   bool count_copy(const Extent& extent, base::Position position);
   bool check_duplicates(const Map& map);
   bool merge(Frame& frame);
+  base::Position start_of(fy_token* token) const;
   bool expects_key() const { return !frames_.empty() && frames_.back().is_map && !frames_.back().pending; }
   bool stop(std::string_view code, base::Position position, std::string message, std::string mend) {
     fail(source_.error(code, position, std::move(message), std::move(mend)));
@@ -112,6 +108,7 @@ class Builder {
   std::optional<Node> tagged(std::string_view tag, std::string_view text, base::Position position) const;
 
   const Source& source_;
+  const Wrapped& wrapped_;
   std::size_t node_limit_;
   Parsed parsed_;
   std::vector<Frame> frames_;
@@ -148,6 +145,13 @@ bool Builder::take(const fy_event& event) {
     case FYET_STREAM_END: return true;
   }
   return true;
+}
+
+base::Position Builder::start_of(fy_token* token) const {
+  const fy_mark* mark = token ? fy_token_start_mark(token) : nullptr;
+  if (!mark) return {};
+  return wrapped_.in_source(
+      {static_cast<std::uint32_t>(mark->line) + 1, static_cast<std::uint32_t>(mark->column) + 1});
 }
 
 std::optional<base::Position> Builder::open_bracket() const {
@@ -374,25 +378,26 @@ struct DiagDeleter {
 void discard(fy_diag*, void*, const char*, std::size_t) {}
 
 /// The parser's first complaint.
-base::Diagnostic complaint(const Source& source, fy_diag* diag, std::optional<base::Position> open_bracket) {
+base::Diagnostic complaint(const Source& source, const Wrapped& wrapped, fy_diag* diag,
+                           std::optional<base::Position> open_bracket) {
   void* previous = nullptr;
   const fy_diag_error* error = fy_diag_errors_iterate(diag, &previous);
   if (!error)
     return source.error(code::syntax, {}, "the text is not well-formed YAML",
                         "Check it with a YAML-aware editor.");
-  base::Position position{static_cast<std::uint32_t>(std::max(error->line, 1)),
-                          static_cast<std::uint32_t>(std::max(error->column, 1))};
+  const auto position = wrapped.in_source({static_cast<std::uint32_t>(std::max(error->line, 1)),
+                                           static_cast<std::uint32_t>(std::max(error->column, 1))});
   return explain(source, {error->msg ? error->msg : "", position, open_bracket});
 }
 
 }  // namespace
 
 Parsed parse(const Source& source, std::size_t node_limit) {
-  Builder builder(source, node_limit);
-  if (auto wrong = check_text(source)) {
-    builder.fail(std::move(*wrong));
-    return builder.finish();
-  }
+  if (auto wrong = check_text(source)) return {.documents = {}, .diagnostics = {std::move(*wrong)}};
+  const auto wrapped = wrap(source);
+  if (!wrapped) return {.documents = {}, .diagnostics = {wrapped.error()}};
+  const std::string_view text = wrapped->text.empty() ? source.text() : wrapped->text;
+  Builder builder(source, *wrapped, node_limit);
   fy_diag_cfg diag_config;
   fy_diag_cfg_default(&diag_config);
   diag_config.fp = nullptr;
@@ -404,7 +409,7 @@ Parsed parse(const Source& source, std::size_t node_limit) {
   config.flags = static_cast<fy_parse_cfg_flags>(FYPCF_QUIET | FYPCF_DISABLE_DEPTH_LIMIT);
   config.diag = diag.get();
   std::unique_ptr<fy_parser, ParserDeleter> parser(fy_parser_create(&config));
-  if (!parser || fy_parser_set_string(parser.get(), source.text().data(), source.text().size()) != 0) {
+  if (!parser || fy_parser_set_string(parser.get(), text.data(), text.size()) != 0) {
     builder.fail(
         source.error(code::syntax, {}, "the YAML parser could not start", "Try again with more memory."));
     return builder.finish();
@@ -417,7 +422,7 @@ Parsed parse(const Source& source, std::size_t node_limit) {
     if (is_last) break;
   }
   if (fy_parser_get_stream_error(parser.get()))
-    builder.fail(complaint(source, diag.get(), builder.open_bracket()));
+    builder.fail(complaint(source, *wrapped, diag.get(), builder.open_bracket()));
   return builder.finish();
 }
 

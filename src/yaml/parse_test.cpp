@@ -8,6 +8,7 @@
 
 #include "yaml/codes.h"
 #include "yaml/limits.h"
+#include "yaml/text.h"
 
 namespace weft::yaml {
 namespace {
@@ -261,6 +262,22 @@ TEST(Limits, TextAndLineSize) {
   EXPECT_EQ(code_of(repeat("# comment\n", (max_text_bytes / 10) + 1)), code::too_large);
   EXPECT_EQ(code_of("a: " + std::string(max_line_bytes, 'x')), code::too_large);
   EXPECT_EQ(code_of("a: " + std::string(max_line_bytes - 3, 'x')), "none");
+}
+
+TEST(Limits, JsonMayBeOneLine) {
+  // Marks that no line may be broken at, and characters of two bytes.
+  const std::string item = R"({"é,": "a, \"b, \\", "n": [1, 2]},)";
+  const std::string many = repeat(item, (max_line_bytes + (64 << 10)) / item.size());
+  const std::string text = "[\n" + many + R"({"x": 1, "x": 2}])";
+  const Parsed parsed = parse_text(text);
+  ASSERT_EQ(parsed.diagnostics.size(), 1U) << base::render(parsed.diagnostics);
+  EXPECT_EQ(parsed.diagnostics.at(0).code, code::duplicate_key);
+  const auto column = position_of(text, text.rfind("\"x\"")).column;
+  EXPECT_EQ(parsed.diagnostics.at(0).position, (base::Position{2, column}));
+  EXPECT_TRUE(json_of("[" + many + "0]") == base::Json::parse("[" + many + "0]").dump());
+  EXPECT_EQ(code_of("[{\"a\": \"" + std::string(max_line_bytes, 'x') + "\"}]"), code::too_large)
+      << "one value";
+  EXPECT_EQ(code_of("[" + repeat("'a, b',", max_line_bytes / 7 + 1) + "]"), code::too_large) << "no JSON";
 }
 
 TEST(Limits, TooManyValues) {
