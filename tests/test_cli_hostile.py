@@ -14,9 +14,10 @@ import unittest
 import mesh
 import resources
 
-# A title, a cleared screen, a colour, the same by C1, a faked line, a turned direction.
-ESCAPES = "\x1b]0;OWNED\x07\x1b[2J\x1b[31m\u009b2J\rOWNED\nOWNED\u202e"
-OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufffd]")
+# A title, a cleared screen, a colour, the same by C1, a faked line, a turned direction, what is not seen.
+ESCAPES = "\x1b]0;OWNED\x07\x1b[2J\x1b[31m\u009b2J\rOWNED\nOWNED\u202e\u200b\U000e0041"
+OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufffd"
+                    "\U000e0000-\U000e0fff]")
 # What one look at a terminal may take; far above what any command here needs.
 LOOK = 20
 

@@ -18,19 +18,37 @@ char32_t code_point(std::string_view sequence) {
   return value;
 }
 
-/// Controls (general category Cc), Bidi_Control (UAX #9, 2), line and paragraph separators.
-bool is_obeyed(char32_t c) {
-  return c < 0x20 || (c >= 0x7F && c < 0xA0) || c == 0x061C || c == 0x200E || c == 0x200F ||
-         (c >= 0x2028 && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069);
+struct Range {
+  char32_t first, last;
+};
+/// What is obeyed, or is not seen: controls (general category Cc), line and paragraph separators, interlinear
+/// annotations, and Default_Ignorable_Code_Point (Unicode 15, DerivedCoreProperties.txt), in which
+/// Bidi_Control and the variation selectors lie.
+constexpr Range hidden[] = {{0x00, 0x1F},       {0x7F, 0x9F},       {0xAD, 0xAD},      {0x34F, 0x34F},
+                            {0x61C, 0x61C},     {0x115F, 0x1160},   {0x17B4, 0x17B5},  {0x180B, 0x180F},
+                            {0x200B, 0x200F},   {0x2028, 0x202E},   {0x2060, 0x206F},  {0x3164, 0x3164},
+                            {0xFE00, 0xFE0F},   {0xFEFF, 0xFEFF},   {0xFFA0, 0xFFA0},  {0xFFF0, 0xFFFB},
+                            {0x1BCA0, 0x1BCA3}, {0x1D173, 0x1D17A}, {0xE0000, 0xE0FFF}};
+
+bool is_hidden(char32_t c) {
+  const auto* range = std::ranges::lower_bound(hidden, c, {}, &Range::last);
+  return range != std::end(hidden) && c >= range->first;
 }
 
 void append_escaped(std::string& out, char32_t c) {
   switch (c) {
-    case '\n': out += "\\n"; break;
-    case '\r': out += "\\r"; break;
-    case '\t': out += "\\t"; break;
-    default: fmt::format_to(std::back_inserter(out), "\\u{:04x}", static_cast<std::uint32_t>(c));
+    case '\n': out += "\\n"; return;
+    case '\r': out += "\\r"; return;
+    case '\t': out += "\\t"; return;
+    default: break;
   }
+  auto value = static_cast<std::uint32_t>(c);
+  if (c > 0xFFFF) {  // two surrogates, as JSON has it (RFC 8259, 7)
+    value -= 0x10000;
+    fmt::format_to(std::back_inserter(out), "\\u{:04x}", 0xD800 + (value >> 10U));
+    value = 0xDC00 + (value & 0x3FFU);
+  }
+  fmt::format_to(std::back_inserter(out), "\\u{:04x}", value);
 }
 
 }  // namespace
@@ -71,7 +89,7 @@ std::string printable(std::string_view text, Breaks breaks) {
     const auto sequence = text.substr(at, length);
     const char32_t c = code_point(sequence);
     const bool is_kept = breaks == Breaks::keep && (c == '\n' || c == '\t');
-    if (is_obeyed(c) && !is_kept) {
+    if (is_hidden(c) && !is_kept) {
       append_escaped(out, c);
     } else {
       out += sequence;

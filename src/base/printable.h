@@ -12,10 +12,11 @@ namespace weft::base {
 enum class Breaks : std::uint8_t { escape, keep };
 
 /// `text` with everything escaped that acts on a terminal or misleads its reader: control characters (C0, DEL
-/// and C1) and those that turn the direction or the line (Unicode's Bidi_Control, U+2028, U+2029) as \u001b,
-/// line ends and tabs as \n, \r and \t unless kept (\r never is), bytes that are not UTF-8 as \xff. Text
-/// without such is unchanged, so that doing it twice does no harm; and within a string of JSON or of YAML in
-/// double quotes it is the same string.
+/// and C1), those that turn the direction or the line, and those that are not seen, by which two names that
+/// look alike differ (zero-width and other ignorable characters, tags, variation selectors; of texts that
+/// need them, such as some emoji, the parts show) as \u001b; line ends and tabs as \n, \r and \t unless kept
+/// (\r never is), bytes that are not UTF-8 as \xff. Text without such is unchanged, so that doing it twice
+/// does no harm; and within a string of JSON or of YAML in double quotes it is the same string.
 std::string printable(std::string_view text, Breaks breaks = Breaks::escape);
 
 /// The length in bytes of the well-formed UTF-8 sequence at `at`, 0 if it is malformed (RFC 3629, 4).

@@ -55,24 +55,43 @@ TEST(Print, KeepsTheOrderOfANode) {
 }
 
 TEST(Print, StringsReadBackAsThemselves) {
-  for (std::string text : {"",          " ",         "a ",       " a",
-                           "~",         "null",      "true",     "Yes",
-                           "n",         "1",         "-1",       "+1",
-                           "1.5",       "1e3",       "0x1f",     "0o7",
-                           "010",       "1_000",     "12:30:45", "2026-01-31",
-                           ".inf",      "-",         "- a",      "a: b",
-                           "a:",        ":a",        "a #b",     "#a",
-                           "a#b",       "&a",        "*a",       "!a",
-                           "%a",        "@a",        "`a",       "'a'",
-                           "\"a\"",     "[a",        "{a",       "a]",
-                           "a, b",      "a\tb",      "\ta",      "a\nb",
-                           "a\n",       "\na",       "a\n\nb\n", "a\n\n",
-                           " a\nb",     "a\n b",     "a\r\nb",   "\x01",
-                           "é",         "\u2028x",   "---",      "--- a",
-                           "...",       "?",         "? a",      "|",
-                           ">",         "<<",        "=",        "a\\b",
-                           "\u009b2J",  "a\n\u009b", "\x7f",     "a\n\u202eb\n",
-                           "a\nb: c\n", "a\n# b\n",  "a\n---\n", "key:  value\n\ttab\n"}) {
+  for (std::string text : {"",          " ",
+                           "a ",        " a",
+                           "~",         "null",
+                           "true",      "Yes",
+                           "n",         "1",
+                           "-1",        "+1",
+                           "1.5",       "1e3",
+                           "0x1f",      "0o7",
+                           "010",       "1_000",
+                           "12:30:45",  "2026-01-31",
+                           ".inf",      "-",
+                           "- a",       "a: b",
+                           "a:",        ":a",
+                           "a #b",      "#a",
+                           "a#b",       "&a",
+                           "*a",        "!a",
+                           "%a",        "@a",
+                           "`a",        "'a'",
+                           "\"a\"",     "[a",
+                           "{a",        "a]",
+                           "a, b",      "a\tb",
+                           "\ta",       "a\nb",
+                           "a\n",       "\na",
+                           "a\n\nb\n",  "a\n\n",
+                           " a\nb",     "a\n b",
+                           "a\r\nb",    "\x01",
+                           "é",         "\u2028x",
+                           "---",       "--- a",
+                           "...",       "?",
+                           "? a",       "|",
+                           ">",         "<<",
+                           "=",         "a\\b",
+                           "\u009b2J",  "a\n\u009b",
+                           "\x7f",      "a\n\u202eb\n",
+                           "a\nb: c\n", "a\n# b\n",
+                           "a\n---\n",  "key:  value\n\ttab\n",
+                           "\u200bx",   "a\nb\U000e0041"}) {
     EXPECT_EQ(read_back(print(base::Json{{"k", text}})), (base::Json{{"k", text}}))
         << print(base::Json{{"k", text}});
     EXPECT_EQ(read_back(print(base::Json{{"x", {text}}})), (base::Json{{"x", {text}}}));
@@ -83,7 +102,8 @@ TEST(Print, StringsReadBackAsThemselves) {
 }
 
 TEST(Print, NothingThatATerminalObeys) {
-  for (const char* text : {"\u009b2J", "a\n\u009b2J\n", "\x7f", "a\n\u202eb", "\x1b[2J", "a\r\nb"}) {
+  for (const char* text :
+       {"\u009b2J", "a\n\u009b2J\n", "\x7f", "a\n\u202eb", "\x1b[2J", "a\r\nb", "\u200b", "a\n\U000e0041"}) {
     const std::string printed = print(base::Json{{"k", text}, {text, {text}}});
     EXPECT_EQ(base::printable(printed, base::Breaks::keep), printed);
   }
