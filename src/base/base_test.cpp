@@ -5,6 +5,7 @@
 
 #include "base/address.h"
 #include "base/clock.h"
+#include "base/counted.h"
 #include "base/diagnostic.h"
 #include "base/hash.h"
 #include "base/json.h"
@@ -181,7 +182,6 @@ TEST(Printable, ShowsWhatATerminalWouldObey) {
       {"\u00a0", "\u00a0"},
       {"\u061c\u200e\u200f\u2028\u2029\u202a\u202e\u2066\u2069",
        "\\u061c\\u200e\\u200f\\u2028\\u2029\\u202a\\u202e\\u2066\\u2069"},
-      {"\x9b\xff", "\\x9b\\xff"},
       {"we\u200bb", "we\\u200bb"},
       {"\u00ad\u034f\u115f\u17b4\u180b\u180e\u200c\u200d\u2060\u2064\u206f\u3164",
        "\\u00ad\\u034f\\u115f\\u17b4\\u180b\\u180e\\u200c\\u200d\\u2060\\u2064\\u206f\\u3164"},
@@ -189,6 +189,7 @@ TEST(Printable, ShowsWhatATerminalWouldObey) {
       {"\U0001d173\U000e0001\U000e0041\U000e01ef",
        "\\ud834\\udd73\\udb40\\udc01\\udb40\\udc41\\udb40\\uddef"},
       {"\U0001f600 \u00e9 \ufffd", "\U0001f600 \u00e9 \ufffd"},
+      {"\x9b\xff", "\\x9b\\xff"},
       {"\xc0\x9b", "\\xc0\\x9b"},           // overlong
       {"\xe2\x80", "\\xe2\\x80"},           // cut off
       {"\xed\xa0\x80", "\\xed\\xa0\\x80"},  // a surrogate
@@ -205,6 +206,12 @@ TEST(Printable, IsTheSameStringInJson) {
   for (char c = 0; c < 0x7f; ++c) every += c;
   every += "\x7f\u0085\u009b\u202e\u200b\U000e0041";
   EXPECT_EQ(Json::parse(printable(Json(every).dump())), Json(every));
+}
+
+TEST(Counted, HasASingular) {
+  EXPECT_EQ(counted(0, "run"), "0 runs");
+  EXPECT_EQ(counted(1U, "run"), "1 run");
+  EXPECT_EQ(counted(std::size_t{2}, "run"), "2 runs");
 }
 
 TEST(Shortened, KeepsBothEndsAndWholeCharacters) {

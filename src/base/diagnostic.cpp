@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <tuple>
 
+#include "base/counted.h"
 #include "base/json.h"
 #include "base/printable.h"
 
@@ -82,8 +83,7 @@ void Diagnostics::sort() {
 bool has_errors(const Diagnostics& diagnostics) { return diagnostics.count(Severity::error) > 0; }
 
 std::string count_words(std::size_t errors, std::size_t warnings) {
-  return fmt::format("{} error{}, {} warning{}", errors, errors == 1 ? "" : "s", warnings,
-                     warnings == 1 ? "" : "s");
+  return counted(errors, "error") + ", " + counted(warnings, "warning");
 }
 
 std::string render(const Diagnostic& diagnostic, bool colour) {

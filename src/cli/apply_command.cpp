@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "base/counted.h"
 #include "cli/apply.h"
 #include "cli/commands.h"
 #include "cli/files.h"
@@ -89,7 +90,8 @@ Result<void> validate(const Context& context, const Options& options) {
   }
   tell(Shown::as_it_is(base::render(findings, wants_colour(STDERR_FILENO))));
   const auto count = loaded->objects.size();
-  print(fmt::format("{} resource{} valid, {}\n", count, count == 1 ? " is" : "s are", count_words(findings)));
+  print(fmt::format("{} {} valid, {}\n", base::counted(count, "resource"), count == 1 ? "is" : "are",
+                    count_words(findings)));
   return {};
 }
 

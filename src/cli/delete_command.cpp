@@ -1,6 +1,7 @@
 // `delete`: takes resources away, and with --wait returns when their instances are gone.
 #include <fmt/format.h>
 
+#include "base/counted.h"
 #include "cli/commands.h"
 #include "cli/files.h"
 #include "cli/objects.h"
@@ -55,8 +56,9 @@ Task<Result<void>> wait_gone(runtime::Reactor& reactor, Api& api, std::vector<Aw
     });
     if (left == 0) co_return Result<void>();
     if (reactor.clock().now() >= limit.end) {
-      co_return failure(Exit::timeout, fmt::format("{} instances have not ended after {}", left,
-                                                   base::format_duration(limit.total)));
+      co_return failure(Exit::timeout,
+                        fmt::format("{} {} not ended after {}", base::counted(left, "instance"),
+                                    left == 1 ? "has" : "have", base::format_duration(limit.total)));
     }
     co_await reactor.sleep(pause);
   }

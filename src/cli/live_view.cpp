@@ -18,15 +18,17 @@ ServiceLine line_of(const Json& service) {
   ServiceLine line;
   line.ns = namespace_of(service);
   line.name = name_of(service);
-  line.ready = number_at(service, "/status/endpoints/ready");
-  line.total = number_at(service, "/status/endpoints/total");
+  if (value_at(service, "/status/endpoints").is_object()) {
+    line.ready = number_at(service, "/status/endpoints/ready");
+    line.total = number_at(service, "/status/endpoints/total");
+  }
   line.state = state_cell(service);
   line.urls = urls_of(service);
   return line;
 }
 
 void add_traffic(ServiceLine& line, const ServiceTraffic& span, double seconds) {
-  if (seconds > 0) line.per_second = span.requests / seconds;
+  line.per_second = span.requests / seconds;
   if (span.requests <= 0) return;
   line.success = 1 - span.failures / span.requests;
   line.p50_ms = quantile(span.latency, 0.50);
@@ -38,7 +40,14 @@ std::string milliseconds(const std::optional<double>& value) {
   return *value < 10 ? fmt::format("{:.2f}ms", *value) : fmt::format("{:.0f}ms", *value);
 }
 
-Json number_or_null(const std::optional<double>& value) { return value ? Json(*value) : Json(); }
+template <class Number>
+Json number_or_null(const std::optional<Number>& value) {
+  return value ? Json(*value) : Json();
+}
+
+std::string count_text(const std::optional<std::int64_t>& count) {
+  return count ? std::to_string(*count) : "-";
+}
 
 }  // namespace
 
@@ -47,20 +56,25 @@ Task<Result<std::vector<ServiceLine>>> LiveView::look() {
   if (!services) co_return std::unexpected(std::move(services.error()));
   auto samples = co_await fetch_metrics(session_.reactor, session_.home);
   const auto now = session_.reactor.clock().now();
-  const Traffic after = samples ? traffic_by_service(*samples) : before_;
+  Traffic after = samples ? traffic_by_service(*samples) : before_;
   const Traffic span = difference(before_, after);
-  const bool first = at_ == base::MonoTime{};
-  const double seconds = first ? 0 : std::chrono::duration<double>(now - at_).count();
+  const bool was_told = at_ != base::MonoTime{};
+  const double seconds = samples && was_told ? std::chrono::duration<double>(now - at_).count() : 0;
   std::vector<ServiceLine> lines;
   for (const Json& service : *services) {
     auto line = line_of(service);
     const std::string key = line.ns + "/" + line.name;
-    if (auto found = after.find(key); found != after.end()) line.requests = found->second.requests;
-    if (auto found = span.find(key); found != span.end()) add_traffic(line, found->second, seconds);
+    if (samples || was_told) line.requests = after[key].requests;
+    if (seconds > 0) {
+      const auto found = span.find(key);
+      add_traffic(line, found == span.end() ? ServiceTraffic() : found->second, seconds);
+    }
     lines.push_back(std::move(line));
   }
-  before_ = after;
-  at_ = now;
+  if (samples) {
+    before_ = std::move(after);
+    at_ = now;
+  }
   co_return lines;
 }
 
@@ -69,9 +83,9 @@ Shown render(const std::vector<ServiceLine>& lines, bool colour) {
   for (const auto& line : lines) {
     const Colour success = !line.success ? Colour::dim : *line.success >= 0.999 ? Colour::green : Colour::red;
     rows.push_back({{line.ns == "default" ? line.name : line.ns + "/" + line.name},
-                    {fmt::format("{}/{}", line.ready, line.total)},
+                    {fmt::format("{}/{}", count_text(line.ready), count_text(line.total))},
                     line.state,
-                    {fmt::format("{:.1f}/s", line.per_second)},
+                    {line.per_second ? fmt::format("{:.1f}/s", *line.per_second) : "-"},
                     {line.success ? fmt::format("{:.1f}%", *line.success * 100) : "-", success},
                     {milliseconds(line.p50_ms)},
                     {milliseconds(line.p99_ms)},
@@ -85,12 +99,12 @@ Json to_json(const std::vector<ServiceLine>& lines) {
   for (const auto& line : lines) {
     services.push_back({{"namespace", line.ns},
                         {"name", line.name},
-                        {"ready", line.ready},
-                        {"total", line.total},
+                        {"ready", number_or_null(line.ready)},
+                        {"total", number_or_null(line.total)},
                         {"status", line.state.text},
                         {"urls", line.urls},
-                        {"requests", line.requests},
-                        {"requestsPerSecond", line.per_second},
+                        {"requests", number_or_null(line.requests)},
+                        {"requestsPerSecond", number_or_null(line.per_second)},
                         {"success", number_or_null(line.success)},
                         {"p50Milliseconds", number_or_null(line.p50_ms)},
                         {"p99Milliseconds", number_or_null(line.p99_ms)}});

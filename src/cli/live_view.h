@@ -16,14 +16,15 @@ namespace weft::cli {
 struct ServiceLine {
   std::string ns;
   std::string name;
-  std::int64_t ready = 0;
-  std::int64_t total = 0;
+  /// Endpoints; nothing as long as the control plane has not counted them.
+  std::optional<std::int64_t> ready;
+  std::optional<std::int64_t> total;
   Cell state;
   std::vector<std::string> urls;
-  /// Requests since the proxy started.
-  double requests = 0;
-  /// Within the interval; without any request the rest is unknown.
-  double per_second = 0;
+  /// Requests since the proxy started; nothing if it has never told.
+  std::optional<double> requests;
+  /// Within the interval; nothing if the proxy does not tell. Without any request the rest is unknown.
+  std::optional<double> per_second;
   std::optional<double> success;
   std::optional<double> p50_ms;
   std::optional<double> p99_ms;
@@ -35,7 +36,8 @@ class LiveView {
   /// `ns` empty: all namespaces.
   LiveView(Session& session, std::string ns) : session_(session), ns_(std::move(ns)) {}
 
-  /// Sorted by namespace and name. What cannot be reached just now keeps its former numbers.
+  /// Sorted by namespace and name. If the proxy cannot be reached just now, the next look spans both
+  /// intervals.
   runtime::Task<Result<std::vector<ServiceLine>>> look();
 
  private:

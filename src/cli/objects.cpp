@@ -214,13 +214,18 @@ Cell image_cell(const Json& object, base::WallTime) {
   return {text_at(object, "/spec/template/spec/containers/0/image")};
 }
 
+/// A count of the status; "-" as long as there is none, for nobody has counted.
+std::string count_at(const Json& object, std::string_view pointer) {
+  return value_at(object, "/status").is_null() ? "-" : std::to_string(number_at(object, pointer));
+}
+
 const std::vector<Column>& service_columns() {
   static const std::vector<Column> columns = {
       {"NAME", false, name_cell},
       {"READY", false,
        [](const Json& o, base::WallTime) {
-         return Cell{fmt::format("{}/{}", number_at(o, "/status/endpoints/ready"),
-                                 number_at(o, "/status/endpoints/total"))};
+         return Cell{fmt::format("{}/{}", count_at(o, "/status/endpoints/ready"),
+                                 count_at(o, "/status/endpoints/total"))};
        }},
       {"STATUS", false, state_column},
       {"URL", false,
@@ -240,12 +245,10 @@ const std::vector<Column>& deployment_columns() {
       {"READY", false,
        [](const Json& o, base::WallTime) {
          return Cell{
-             fmt::format("{}/{}", number_at(o, "/status/readyReplicas"), number_at(o, "/spec/replicas", 1))};
+             fmt::format("{}/{}", count_at(o, "/status/readyReplicas"), number_at(o, "/spec/replicas", 1))};
        }},
       {"UP-TO-DATE", false,
-       [](const Json& o, base::WallTime) {
-         return Cell{std::to_string(number_at(o, "/status/updatedReplicas"))};
-       }},
+       [](const Json& o, base::WallTime) { return Cell{count_at(o, "/status/updatedReplicas")}; }},
       {"STATUS", false, state_column},
       {"AGE", false, age_cell},
       {"IMAGE", true, image_cell},
@@ -261,10 +264,9 @@ const std::vector<Column>& job_columns() {
       {"STATUS", false, state_column},
       {"COMPLETIONS", false,
        [](const Json& o, base::WallTime) {
-         return Cell{fmt::format("{}/1", number_at(o, "/status/succeeded"))};
+         return Cell{fmt::format("{}/1", count_at(o, "/status/succeeded"))};
        }},
-      {"FAILED", false,
-       [](const Json& o, base::WallTime) { return Cell{std::to_string(number_at(o, "/status/failed"))}; }},
+      {"FAILED", false, [](const Json& o, base::WallTime) { return Cell{count_at(o, "/status/failed")}; }},
       {"AGE", false, age_cell},
       {"IMAGE", true, image_cell},
       {"DEPENDS ON", true, depends_cell},

@@ -9,6 +9,7 @@
 #include <map>
 #include <set>
 
+#include "base/counted.h"
 #include "cli/objects.h"
 #include "cli/output.h"
 #include "model/resource.h"
@@ -94,8 +95,8 @@ Progress progress_of_service(const Json& service, bool must_serve) {
     return done(fmt::format("ready at {}", fmt::join(urls_of(service), ", ")));
   }
   if (ready.reason == "NotStarted" && !must_serve) return done("not started");
-  auto progress =
-      waits(service, {"DependenciesReady", "Ready"}, fmt::format("{} of {} endpoints ready", count, total));
+  auto progress = waits(service, {"DependenciesReady", "Ready"},
+                        fmt::format("{} of {} ready", count, base::counted(total, "endpoint")));
   progress.secondhand =
       ready.reason != "NoMatchingWorkload" && ready.reason != "TargetPortMismatch" && !progress.stuck;
   return progress;

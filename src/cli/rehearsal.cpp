@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "base/counted.h"
 #include "cli/mesh.h"
 #include "cli/objects.h"
 #include "cli/output.h"
@@ -82,7 +83,7 @@ Task<Result<void>> rehearse(Session& session, std::vector<Json> services, int ro
   auto before = co_await fetch_metrics(session.reactor, session.home);
   if (!before) co_return std::unexpected(std::move(before.error()));
   EdgeCounts expected;
-  int requests = 0;
+  std::uint64_t requests = 0;
   for (int round = 0; round < rounds; ++round) {
     for (const Json& service : services) {
       for (const auto& url : urls_of(service)) {
@@ -115,9 +116,9 @@ Task<Result<void>> rehearse(Session& session, std::vector<Json> services, int ro
   }
   std::uint64_t calls = 0;
   for (const auto& [edge, count] : expected) calls += edge.reporter == "source" ? count : 0;
-  print(fmt::format(
-      "{} services answered {} requests, {} calls in all; every hop's counters rose by exactly these\n",
-      services.size(), requests, calls));
+  print(fmt::format("{} answered {}, {} in all; every hop's counters rose by exactly these\n",
+                    base::counted(services.size(), "service"), base::counted(requests, "request"),
+                    base::counted(calls, "call")));
   co_return Result<void>();
 }
 

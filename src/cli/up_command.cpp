@@ -52,8 +52,9 @@ class Screen {
 /// One line whenever a service's state has changed.
 void log_changes(const std::vector<ServiceLine>& lines, std::map<std::string, std::string>& known) {
   for (const auto& line : lines) {
-    std::string text = fmt::format("{}: {}, {} of {} ready {}", line.name, line.state.text, line.ready,
-                                   line.total, fmt::join(line.urls, " "));
+    std::string text = fmt::format("{}: {}", line.name, line.state.text);
+    if (line.ready && line.total) text += fmt::format(", {} of {} ready", *line.ready, *line.total);
+    if (!line.urls.empty()) text += fmt::format(" {}", fmt::join(line.urls, " "));
     auto& before = known[line.ns + "/" + line.name];
     if (before != text) print(base::printable(text) + "\n");
     before = std::move(text);

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/counted.h"
 #include "yaml/codes.h"
 
 namespace weft::yaml {
@@ -66,7 +67,7 @@ Line read_line(const Source& source, std::uint32_t number) {
 
 bool has(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
 
-std::string spaces(std::uint32_t count) { return count == 1 ? "1 space" : fmt::format("{} spaces", count); }
+std::string spaces(std::uint32_t count) { return base::counted(count, "space"); }
 
 /// "remove 2 spaces" or "add 1 space": from column `from` to column `to`.
 std::string move_by(std::uint32_t from, std::uint32_t to) {

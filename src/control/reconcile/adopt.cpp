@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/counted.h"
 #include "control/reconcile/engine.h"
 #include "control/reconcile/workload_status.h"
 #include "runtime/log.h"
@@ -64,7 +65,8 @@ runtime::Task<std::expected<void, std::string>> Engine::adopt() {
     }
   }
   (void)co_await addresses_.ensure(std::move(keys));
-  if (!listed->empty()) runtime::log::info("reconcile", "adopted {} instances", world_.instances().size());
+  if (!listed->empty())
+    runtime::log::info("reconcile", "adopted {}", base::counted(world_.instances().size(), "instance"));
   is_adopted_ = true;
   co_return std::expected<void, std::string>();
 }

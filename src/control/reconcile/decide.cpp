@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/counted.h"
 #include "control/reconcile/engine.h"
 #include "control/reconcile/rollout.h"
 #include "control/reconcile/stop_order.h"
@@ -103,8 +104,8 @@ void Engine::judge_job(Workload& workload) {
         how = "; the last one with " + to_string(*instance->last_exit);
     }
     workload.is_failed = true;
-    workload.failure = fmt::format("{} of at most {} runs have failed{}", failures,
-                                   workload.job->spec.backoff_limit + 1, how);
+    workload.failure = fmt::format("{} of at most {} failed{}", failures,
+                                   base::counted(workload.job->spec.backoff_limit + 1, "run"), how);
     record(workload.ref, EventType::warning, "BackoffLimitExceeded", workload.failure);
   } else {
     return;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "base/counted.h"
 #include "control/compile/compile.h"
 #include "control/reconcile/conditions.h"
 #include "control/reconcile/workload_status.h"
@@ -117,7 +118,8 @@ Condition not_ready(const model::Service& service, const Backing& backing,
               fmt::format("{}: {}: {}", instance->name, instance->reason, instance->message)};
     }
   }
-  return {"Ready", "False", "NoReadyEndpoints", fmt::format("0 of {} instances are ready", backing.wanted)};
+  return {"Ready", "False", "NoReadyEndpoints",
+          fmt::format("0 of {} ready", base::counted(backing.wanted, "instance"))};
 }
 
 /// Why one of the addresses that it needs could not be had, if so: at the edge, or before its instances if
@@ -176,7 +178,7 @@ Condition ready(const model::Service& service, const Backing& backing, const Dep
             programmed.trouble.empty() ? "the proxy has not acknowledged it yet" : programmed.trouble};
   }
   return {"Ready", "True", "EndpointsReady",
-          fmt::format("{} of {} endpoints are ready", backing.ready, backing.wanted)};
+          fmt::format("{} of {} ready", backing.ready, base::counted(backing.wanted, "endpoint"))};
 }
 
 }  // namespace

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "base/counted.h"
+
 namespace weft::control::reconcile {
 namespace {
 
@@ -55,7 +57,7 @@ bool is_waiting(const Workload& workload) { return workload.waiting_since.has_va
 
 Condition available(const Workload& workload, const Counts& counts) {
   const int wanted = workload.replicas();
-  auto words = fmt::format("{} of {} instances are ready", counts.ready, wanted);
+  auto words = fmt::format("{} of {} ready", counts.ready, base::counted(wanted, "instance"));
   if (wanted == 0) return {"Available", "False", "NotStarted", "it is not started"};
   if (counts.ready >= wanted) return {"Available", "True", "MinimumReplicasAvailable", std::move(words)};
   if (!workload.fault.empty()) return {"Available", "False", workload.fault, workload.fault_message};
@@ -85,7 +87,7 @@ Condition progressing(const Workload& workload, const Counts& counts) {
             "all instances are of the present template and ready"};
   }
   return {"Progressing", "True", "ReplicaSetUpdated",
-          fmt::format("{} of {} instances are of the present template", counts.updated, wanted)};
+          fmt::format("{} of {} up to date", counts.updated, base::counted(wanted, "instance"))};
 }
 
 }  // namespace

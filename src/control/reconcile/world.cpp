@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/counted.h"
 #include "base/hash.h"
 #include "control/compile/compile.h"
 #include "model/decode.h"
@@ -55,7 +56,7 @@ bool has_same_place(const model::DependencyGraph& before, const model::Dependenc
 }
 
 std::string count(int ready, std::size_t total) {
-  return fmt::format("{} of {} {} ready", ready, total, total == 1 ? "instance" : "instances");
+  return fmt::format("{} of {} ready", ready, base::counted(total, "instance"));
 }
 
 /// Why no instance is ready: the first that has something to say.

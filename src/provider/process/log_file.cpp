@@ -9,6 +9,7 @@
 #include <climits>
 #include <vector>
 
+#include "base/counted.h"
 #include "provider/process/descriptors.h"
 #include "runtime/combine.h"
 
@@ -82,8 +83,8 @@ void LogFile::write_out() {
   std::string note;
   if (lost_lines_ > 0) {
     auto time = std::string_view(ready_).substr(0, ready_.find(' '));
-    note = fmt::format("{} weft: {} lines before this one are lost: the log could not be written\n", time,
-                       lost_lines_);
+    note = fmt::format("{} weft: lost {} before this one: the log could not be written\n", time,
+                       base::counted(lost_lines_, "line"));
   }
   lost_lines_ = file_.append(note + ready_) ? 0 : lost_lines_ + ready_lines_;
   if (is_spare(file_.fd())) file_.close();  // opened for this write alone

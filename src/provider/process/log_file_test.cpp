@@ -118,7 +118,7 @@ TEST_F(LogTest, AFullDiskLosesLinesAndSaysHowMany) {
   std::signal(SIGXFSZ, handler);
   log.append("after\n", clock_.wall());
   EXPECT_EQ(read_all({}),
-            "before\nweft: 2 lines before this one are lost: the log could not be written\nafter\n");
+            "before\nweft: lost 2 lines before this one: the log could not be written\nafter\n");
 }
 
 TEST_F(LogTest, AWriterThatIsAlwaysAheadDoesNotKeepTheThread) {

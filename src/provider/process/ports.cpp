@@ -111,7 +111,7 @@ std::unexpected<ProviderError> Ports::none_free() const {
       ProviderErrorKind::no_free_port,
       fmt::format(
           "no port from {} to {} is free: this mesh has {} for its addresses and {} for its instances, "
-          "{} are in use by others (see `ss -ltn`)",
+          "others use {} (see `ss -ltn`)",
           range_.first, range_.last, reserved_.size(), lent_.size(), of_others_.size()));
 }
 

@@ -114,8 +114,7 @@ TEST(Ports, ARangeThatIsUsedUpSaysWhoHasItAndCostsNothingMore) {
   ASSERT_FALSE(none);
   EXPECT_EQ(none.error().kind, ProviderErrorKind::no_free_port);
   EXPECT_THAT(none.error().detail, HasSubstr("edge/web"));
-  EXPECT_THAT(none.error().detail,
-              HasSubstr("0 for its addresses and 0 for its instances, 1 are in use by others"));
+  EXPECT_THAT(none.error().detail, HasSubstr("0 for its addresses and 0 for its instances, others use 1"));
   other->reset();
   EXPECT_FALSE(alone.reserve("edge/web")) << "not looked at again at once";
   clock.advance(std::chrono::seconds(2));
