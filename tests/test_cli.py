@@ -155,6 +155,34 @@ class Formats(mesh.MeshTest):
         self.assertIn("+ spec.replicas: 2", result.out)
         self.assertEqual(self.mesh.weft("diff", "-f", "-", stdin=resources.text(resources.pair("db"))).code, 0)
 
+    def test_diff_and_apply_say_the_same(self):
+        def both(text):
+            path = self.mesh.write("db.yaml", text)
+            told = self.mesh.weft("diff", "-f", path)
+            return told.code, told.out, self.mesh.ok("weft", "apply", "-f", path)
+        service = resources.service("db")
+        self.assertEqual(both(resources.text([service])), (0, "", "service/db unchanged\n"))
+        # What stands in another line is written, for `describe` names it, but is no change.
+        self.assertEqual(both("# a comment\n" + resources.text([service])), (0, "", "service/db unchanged\n"))
+        stored = self.mesh.json("get", "service", "db")["metadata"]["annotations"]["weft.dev/source"]
+        self.assertEqual(stored, f"{self.mesh.folder}/db.yaml:2")
+        service["metadata"]["annotations"] = {"note": "new"}
+        code, out, applied = both(resources.text([service]))
+        self.assertEqual((code, applied), (1, "service/db configured\n"))
+        self.assertIn('metadata.annotations: {"note":"new"', out.replace(".note: ", ': {"note":'))
+
+    def test_create_says_what_keeps_it_from_working(self):
+        taken = self.mesh.run("service", "create", "web", "--image=example-web-service")
+        self.assertEqual(taken.code, 1, taken)
+        self.assertIn("deployment/web exists already", taken.err)
+        self.assertIn("control-plane delete service web", taken.err)
+        created = self.mesh.run("service", "create", "other", "--image=example-web-servic")
+        self.assertEqual(created.code, 0, created)
+        self.assertIn('did you mean "example-web-service"?', created.err)
+        started = self.mesh.run("control-plane", "start", "service", "other")
+        self.assertEqual(started.code, 1, started)
+        self.assertIn("  do: put the image there, or correct", started.err)
+
 
 class Files(mesh.MeshTest):
     def refused(self, text, *expected, name="bad.yaml"):

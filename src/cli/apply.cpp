@@ -62,10 +62,11 @@ Task<Result<Applied>> apply_one(Run& run, std::size_t index) {
     } else {
       Json patch = model::three_way_patch(model::last_applied_of(live), live, desired);
       if (patch.empty()) co_return Applied{target, Change::unchanged, std::move(live)};
+      const auto change = visible_part(patch).empty() ? Change::unchanged : Change::configured;
       reply = co_await run.api.call(Method::patch, path, std::move(patch));
       if (reply && reply->ok()) {
         keep(run.report.warnings, reply->warnings);
-        co_return Applied{target, Change::configured, std::move(reply->body)};
+        co_return Applied{target, change, std::move(reply->body)};
       }
     }
     if (!reply) co_return std::unexpected(std::move(reply.error()));
@@ -138,6 +139,18 @@ Json desired_of(const model::Object& object) {
         fmt::format("{}:{}", base::printable(object.source->file()), object.position.line);
   }
   return document;
+}
+
+Json visible_part(Json patch) {
+  const auto metadata = patch.find("metadata");
+  if (metadata == patch.end() || !metadata->contains("annotations")) return patch;
+  Json& annotations = (*metadata)["annotations"];
+  if (!annotations.is_object()) return patch;
+  for (const auto own : {model::annotation::source, model::annotation::last_applied})
+    annotations.erase(std::string(own));
+  if (annotations.empty()) metadata->erase("annotations");
+  if (metadata->empty()) patch.erase("metadata");
+  return patch;
 }
 
 Task<ApplyReport> apply_all(Api& api, std::vector<model::Object> objects) {

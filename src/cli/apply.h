@@ -10,6 +10,7 @@
 
 namespace weft::cli {
 
+/// Unchanged is also what differs only in what apply notes for itself.
 enum class Change : std::uint8_t { created, configured, unchanged };
 std::string_view to_string(Change change);
 
@@ -32,5 +33,8 @@ runtime::Task<ApplyReport> apply_all(Api& api, std::vector<model::Object> object
 
 /// What apply would store of an object: with the annotation that says which file it came from.
 base::Json desired_of(const model::Object& object);
+/// What of apply's patch is a change to who reads it, for `apply` and `diff` alike: all but the annotations
+/// in which apply notes the file and what it has sent.
+base::Json visible_part(base::Json patch);
 
 }  // namespace weft::cli

@@ -100,7 +100,6 @@ Result<void> validate(const Context& context, const Options& options) {
 void describe_patch(const Json& patch, const Json& live, const std::string& path, std::string& out) {
   for (const auto& [key, value] : patch.items()) {
     const std::string at = path.empty() ? key : path + "." + key;
-    if (at == "metadata.annotations") continue;
     const Json now = live.is_object() && live.contains(key) ? live[key] : Json();
     if (value.is_object() && now.is_object()) {
       describe_patch(value, now, at, out);
@@ -131,8 +130,8 @@ Result<void> diff(const Context& context, const Options& options) {
     }
     std::string changes;
     const Json desired = desired_of((*objects)[i]);
-    describe_patch(model::three_way_patch(model::last_applied_of((*live)[i]), (*live)[i], desired),
-                   (*live)[i], "", changes);
+    const auto patch = model::three_way_patch(model::last_applied_of((*live)[i]), (*live)[i], desired);
+    describe_patch(visible_part(patch), (*live)[i], "", changes);
     if (!changes.empty()) out += fmt::format("{} would be configured\n{}", targets[i].to_string(), changes);
   }
   print(out);

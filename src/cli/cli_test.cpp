@@ -1,3 +1,4 @@
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
@@ -5,7 +6,9 @@
 #include <fstream>
 
 #include "cli/api.h"
+#include "cli/apply.h"
 #include "cli/failure.h"
+#include "cli/live_view.h"
 #include "cli/objects.h"
 #include "cli/readiness.h"
 #include "cli/rehearsal.h"
@@ -19,6 +22,7 @@ namespace weft::cli {
 namespace {
 
 using base::Json;
+using ::testing::HasSubstr;
 using namespace std::chrono_literals;
 
 TEST(Words, AreSplitAsAShellDoes) {
@@ -130,6 +134,38 @@ TEST(Objects, FieldsMayBeMissing) {
   EXPECT_EQ(number_at(object, "/list/0/a"), 1);
   EXPECT_EQ(number_at(object, "/list/9", 7), 7);
   EXPECT_TRUE(value_at(object, "/nothing").is_null());
+}
+
+TEST(Objects, CountsThatNobodyHasMadeAreNotZero) {
+  const auto first_row = [](const char* kind, const Json& object) {
+    std::string text;
+    for (const auto& cell : columns_of(*model::find_kind(kind), {object}, false, false, {}).rows.front())
+      text += cell.text + " ";
+    return text;
+  };
+  Json object = {{"metadata", {{"name", "web"}}}, {"spec", {{"replicas", 2}}}};
+  EXPECT_EQ(first_row("Service", object), "web -/- Unknown   ");
+  EXPECT_EQ(first_row("Deployment", object), "web -/2 - Unknown  ");
+  EXPECT_EQ(first_row("Job", object), "web Unknown -/1 -  ");
+  object["status"] = {{"endpoints", {{"ready", 1}, {"total", 2}}}};
+  EXPECT_EQ(first_row("Service", object), "web 1/2 Unknown   ");
+  ServiceLine line;
+  line.ns = "default";
+  line.name = "web";
+  EXPECT_THAT(render({line}, false).text(), HasSubstr("web       -/-"));
+  EXPECT_EQ(to_json({line})["services"][0]["requestsPerSecond"], Json());
+  EXPECT_EQ(to_json({line})["services"][0]["ready"], Json());
+}
+
+TEST(Apply, WhatItNotesForItselfIsNoChange) {
+  const Json own = {{"weft.dev/source", "a:1"}, {"kubectl.kubernetes.io/last-applied-configuration", "{}"}};
+  EXPECT_EQ(visible_part({{"metadata", {{"annotations", own}}}}), Json::object());
+  Json noted = own;
+  noted["note"] = "x";
+  EXPECT_EQ(visible_part({{"metadata", {{"annotations", noted}}}, {"spec", 1}}),
+            (Json{{"metadata", {{"annotations", {{"note", "x"}}}}}, {"spec", 1}}));
+  for (const Json& patch : {Json::object(), Json{{"metadata", {{"annotations", nullptr}}}}})
+    EXPECT_EQ(visible_part(patch), patch);
 }
 
 TEST(Objects, AgesAreShort) {

@@ -11,6 +11,7 @@
 #include "model/decode.h"
 #include "model/kinds.h"
 #include "model/resource.h"
+#include "provider/process/image.h"
 
 namespace weft::cli {
 
@@ -158,8 +159,16 @@ Result<void> check(const Json& document) {
 Task<Result<Json>> create_one(Api& api, Json document) {
   const auto* kind = model::find_kind(text_at(document, "/kind"));
   const std::string path = rest_path(*kind, namespace_of(document));
+  const std::string which = kind_and_name(document);
+  const std::string name = name_of(document);
   auto reply = co_await api.call(Method::post, path, std::move(document), Again::only_if_unsent);
   if (!reply) co_return std::unexpected(std::move(reply.error()));
+  if (text_at(reply->body, "/reason") == "AlreadyExists") {
+    co_return failure(Exit::failed, fmt::format("{} exists already", which), {},
+                      fmt::format("choose another name, change it with `weft apply`, or delete it first: "
+                                  "control-plane delete service {}",
+                                  name));
+  }
   if (!reply->ok()) co_return std::unexpected(failure_of(*reply));
   for (const auto& warning : reply->warnings) warn(warning);
   co_return std::move(reply->body);
@@ -179,6 +188,13 @@ Task<Result<Pair>> create_pair(Api& api, Pair pair) {
   co_return Pair{std::move(*deployment), std::move(*service)};
 }
 
+/// Says if `start` would find no image; it may be made until then.
+void warn_of_image(const Options& options) {
+  if (!options.provider.empty() && options.provider != "process") return;
+  const auto image = provider::process::find_image(options.image, provider::process::image_folders());
+  if (!image) warn(image.error().detail + "; `start` fails until this is mended");
+}
+
 Result<void> run(const Context& context, const Options& options) {
   auto pair = documents_of(options, context.ns);
   if (!pair) return std::unexpected(std::move(pair.error()));
@@ -189,6 +205,7 @@ Result<void> run(const Context& context, const Options& options) {
   if (!session) return std::unexpected(std::move(session.error()));
   auto created = (*session)->reactor.block_on(create_pair((*session)->api, std::move(*pair)));
   if (!created) return std::unexpected(std::move(created.error()));
+  warn_of_image(options);
   if (context.format == Format::json || context.format == Format::yaml) {
     print(show_documents({created->deployment, created->service}, context.format, false));
   } else if (context.format == Format::name) {

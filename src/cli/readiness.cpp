@@ -46,14 +46,17 @@ std::string words_of(const Condition& condition) {
 
 Progress done(std::string text) { return {.done = true, .text = std::move(text)}; }
 Progress waiting(std::string text) { return {.text = std::move(text)}; }
-Progress stuck(std::string text) { return {.stuck = true, .text = std::move(text)}; }
+Progress stuck(std::string reason, std::string text) {
+  return {.stuck = true, .reason = std::move(reason), .text = std::move(text)};
+}
 
 /// Not done, for the reason that the conditions of these types give, the first that is not true.
 Progress waits(const Json& object, std::initializer_list<std::string_view> types, std::string otherwise) {
   for (const auto type : types) {
     const auto condition = condition_of(object, type);
     if (condition.status.empty() || condition.is_true() || condition.reason.empty()) continue;
-    return is_stuck(condition.reason) ? stuck(words_of(condition)) : waiting(words_of(condition));
+    return is_stuck(condition.reason) ? stuck(condition.reason, words_of(condition))
+                                      : waiting(words_of(condition));
   }
   return waiting(std::move(otherwise));
 }
@@ -77,13 +80,13 @@ Progress progress_of_deployment(const Json& deployment) {
   const auto available = condition_of(deployment, "Available");
   const std::string why = counts + ", " + words_of(available);
   if (available.reason == "CrashLoopBackOff") return {.crashes = true, .text = why};
-  return is_stuck(available.reason) ? stuck(why) : progress;
+  return is_stuck(available.reason) ? stuck(available.reason, why) : progress;
 }
 
 Progress progress_of_job(const Json& job) {
   if (condition_of(job, "Complete").is_true()) return done("complete");
   if (const auto failed = condition_of(job, "Failed"); failed.is_true())
-    return stuck("failed, " + words_of(failed));
+    return stuck(failed.reason, "failed, " + words_of(failed));
   return waits(job, {"DependenciesReady", "Failed"}, number_at(job, "/status/active") > 0 ? "runs" : "waits");
 }
 
@@ -175,6 +178,13 @@ Task<Failure> failure_for(Api& api, Awaited awaited, Progress progress, TimeLimi
                                 : fmt::format("{} is not ready after {}: {}", awaited.to_string(),
                                               base::format_duration(limit.total), progress.text);
   failure.where = co_await failing_log(api, awaited.ns, awaited.name);
+  if (progress.reason == "ImageNotFound") {
+    failure.mend =
+        "put the image there, or correct `image:` and apply it again (what `create` has made: delete and "
+        "create "
+        "it again)";
+    co_return failure;
+  }
   failure.mend = fmt::format("`weft describe {} {}{}` shows all about it{}", awaited.kind->singular,
                              awaited.name, awaited.ns == "default" ? "" : " -n " + awaited.ns,
                              progress.stuck ? "" : "; it goes on trying until it is stopped");

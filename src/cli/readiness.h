@@ -19,6 +19,8 @@ struct Progress {
   bool crashes = false;
   /// A Service that waits for its workloads, which tell why themselves.
   bool secondhand = false;
+  /// Of what is stuck, the condition's reason ("ImageNotFound").
+  std::string reason;
   /// One line: "1 of 3 ready", "DependencyNotReady: waiting for Service default/db to be ready".
   std::string text;
 };
