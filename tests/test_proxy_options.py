@@ -160,13 +160,48 @@ class Options(proxies.ProxyTest):
         until(log.exists, "it is opened anew")
         self.ask_in_turn(1)
         until(lambda: "status=200" in log.read_text(), "lines come to the new one")
+        log.unlink()
+        log.mkdir()
+        self.weft.process.send_signal(signal.SIGHUP)
+        until(lambda: "cannot open the access log" in self.weft.stderr(), "what cannot be opened anew is said")
 
     def test_bad_size_of_the_access_log(self):
         for size in ("0", "-1", "big", "64MB", "1e30"):
-            done = subprocess.run([proxies.mesh.BUILD / "bin" / "weft", "proxy", "--config=none", "--access-log=-",
+            done = subprocess.run([proxies.mesh.BUILD / "bin" / "weft", "proxy", "--config=none", "--access-log=none/x",
                                    f"--access-log-max-size={size}"], capture_output=True, timeout=proxies.LIMIT)
             self.assertEqual(done.returncode, 2)
             self.assertIn(f"--access-log-max-size={size} is no size".encode(), done.stderr)
+
+    def refused(self, *flags):
+        """What a proxy that does not start with these flags says, and its exit code."""
+        done = subprocess.run([proxies.mesh.BUILD / "bin" / "weft", "proxy", *flags], capture_output=True, text=True,
+                              timeout=proxies.LIMIT, check=False)
+        self.assertIn("  do: ", done.stderr)
+        return done.stderr, done.returncode
+
+    def test_flags_that_would_do_nothing(self):
+        for flags in (["--config=none", "--access-log-max-size=1Mi"], ["--config=none", "--access-log-format=json"],
+                      ["--config=none", "--access-log-sample=0.5"], ["--admin=127.0.0.1:0"], ["--drain-timeout=1s"],
+                      ["--config=none", "--access-log=-", "--access-log-max-size=1Mi"]):
+            said, code = self.refused(*flags)
+            self.assertEqual(code, 2, flags)
+            self.assertIn(" does nothing without ", said)
+
+    def test_access_log_that_cannot_be_opened(self):
+        for path in (self.file("none") / "access.log", self.file(".")):
+            said, code = self.refused("--config=none", f"--access-log={path}")
+            self.assertEqual(code, 1, said)
+            self.assertIn(f"where: {path}", said)
+
+    def test_address_that_another_has(self):
+        taken = self.backend(answers(lambda request: reply())).address
+        file = self.file("taken.yaml")
+        file.write_text("version: 1\nlisteners:\n- {address: \"%s\", cluster: a, name: web}\n"
+                        "clusters:\n- {name: a, endpoints: []}\n" % taken)
+        said, code = self.refused("--config", file)
+        self.assertEqual(code, 1, said)
+        for words in (f"listener web cannot listen on {taken}", f"where: {file}:3\n", "`ss -tnlp`"):
+            self.assertIn(words, said)
 
     def test_stats_by_name(self):
         self.start_with(answers(lambda request: reply()))

@@ -46,6 +46,22 @@ bool wait_readable(int fd, const std::string& name, const Context& context, bool
 
 }  // namespace
 
+namespace {
+
+/// What to do about a file or folder that cannot be read.
+std::string mend_of(int code) {
+  switch (code) {
+    case ENOENT:
+    case ENOTDIR: return "correct the path: it is spelled otherwise, or lies elsewhere";
+    case EACCES:
+    case EPERM: return "let this user read it (chmod, chown), and enter the folders above it";
+    case EISDIR: return "name a file in it";
+    default: return "name another file, or - for standard input";
+  }
+}
+
+}  // namespace
+
 Result<std::string> read_text(const std::string& path, const Context& context) {
   const bool is_input = path == "-";
   const std::string name = is_input ? "standard input" : path;
@@ -67,8 +83,9 @@ Result<std::string> read_text(const std::string& path, const Context& context) {
     text.append(buffer.data(), static_cast<std::size_t>(count));
   }
   if (text.size() > yaml::max_text_bytes) return text;
-  return failure(Exit::usage, fmt::format("cannot read {}: {}", name, std::strerror(errno)), {},
-                 "name a readable file, a folder, or - for standard input");
+  const int code = errno;
+  return failure(Exit::usage, fmt::format("cannot read {}: {}", name, std::strerror(code)), {},
+                 mend_of(code));
 }
 
 namespace {
@@ -87,7 +104,10 @@ Result<std::vector<std::string>> files_of(const std::string& path) {
   for (const auto& entry : std::filesystem::directory_iterator(path, error)) {
     if (is_resource_file(entry)) files.push_back(entry.path().string());
   }
-  if (error) return failure(Exit::usage, fmt::format("cannot read {}: {}", path, error.message()));
+  if (error) {
+    return failure(Exit::usage, fmt::format("cannot read {}: {}", path, error.message()), {},
+                   mend_of(error.value()));
+  }
   if (files.empty()) {
     return failure(Exit::usage, fmt::format("{} has no file *.yaml, *.yml or *.json", path), {},
                    "name the folder that holds them");

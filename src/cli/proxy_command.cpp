@@ -5,6 +5,7 @@
 #include <malloc.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <csignal>
 #include <thread>
@@ -23,8 +24,10 @@
 #include "runtime/file_watch.h"
 #include "runtime/log.h"
 #include "runtime/process.h"
+#include "runtime/rotating_file.h"
 #include "runtime/scope.h"
 #include "runtime/signals.h"
+#include "runtime/socket.h"
 #include "snapshot/config.h"
 #include "xds/client.h"
 
@@ -38,6 +41,9 @@ namespace {
 constexpr std::string_view room = "proxy";
 /// Requests under way at SIGTERM may take this long; the supervisor waits a little longer.
 constexpr auto drain_limit_in_mesh = std::chrono::seconds(4);
+/// Of --drain-timeout: longer than most requests take, shorter than what ends a process that does not end
+/// (systemd: 90 s, Kubernetes: 30 s).
+constexpr const char* drain_default = "10s";
 constexpr auto supervisor_limit = std::chrono::seconds(10);
 /// Of the mesh's own access log, which lies on the disk of its store, twice: some 100,000 requests, of which
 /// each hop has two lines.
@@ -51,8 +57,8 @@ struct Options {
   std::string config;
   std::string admin;
   std::string access_log;
-  std::string access_log_format = "text";
-  std::string access_log_sample = "1";
+  std::string access_log_format;
+  std::string access_log_sample;
   std::string access_log_max_size;
   std::string drain_timeout;
   int workers = 0;
@@ -74,6 +80,40 @@ class SupervisorListenerSource final : public proxy::ListenerSource {
   }
   SupervisorClient& supervisor_;
 };
+
+/// Listening sockets of its own, for a proxy from a file; notes the one that could not be had.
+class FileListenerSource final : public proxy::ListenerSource {
+ public:
+  struct Fault {
+    base::Address address;
+    int code = 0;
+  };
+
+  Task<runtime::IoResult<runtime::Fd>> open(const base::Address& address) override {
+    auto fd = runtime::listen_on(address);
+    if (!fd) fault_ = {address, fd.error().code};
+    co_return fd;
+  }
+  std::optional<Fault> take_fault() { return std::exchange(fault_, std::nullopt); }
+
+ private:
+  std::optional<Fault> fault_;
+};
+
+std::string mend_of(const FileListenerSource::Fault& fault) {
+  const bool is_unix = fault.address.family() == base::Address::Family::unix_path;
+  switch (fault.code) {
+    case EADDRINUSE:
+      return fmt::format(
+          "another process listens there (`ss -{}lp` names it): end that one, or write another address",
+          is_unix ? "x" : "tn");
+    case EACCES:
+      return is_unix ? "let this user write to the socket's folder, or write another path"
+                     : "ports below 1024 are for root and CAP_NET_BIND_SERVICE: write a higher one";
+    case EADDRNOTAVAIL: return "this machine has no such address (`ip addr` lists those it has)";
+    default: return "write an address that this process can listen on";
+  }
+}
 
 /// What xDS brings goes to the proxy.
 class ProxyApplication final : public xds::Application {
@@ -118,9 +158,40 @@ Result<std::size_t> parse_size(const std::string& text) {
                  "write it as 64Mi or 1Gi");
 }
 
+/// Flags that would do nothing are refused: whoever gives one believes that it does something.
+Result<void> check_flags(const Options& options) {
+  const bool is_alone = !options.config.empty();
+  const auto refuse = [](std::string_view flag, std::string_view other) {
+    return failure(Exit::usage, fmt::format("{} does nothing without {}", flag, other), {},
+                   fmt::format("give {} too, or leave {} out", other, flag));
+  };
+  if (!is_alone && !options.admin.empty()) return refuse("--admin", "--config");
+  if (!is_alone && !options.drain_timeout.empty()) return refuse("--drain-timeout", "--config");
+  // The mesh's own proxy always has an access log.
+  for (const auto& [flag, value] : {std::pair{"--access-log-format", &options.access_log_format},
+                                    std::pair{"--access-log-sample", &options.access_log_sample},
+                                    std::pair{"--access-log-max-size", &options.access_log_max_size}}) {
+    if (is_alone && options.access_log.empty() && !value->empty()) return refuse(flag, "--access-log");
+  }
+  if (options.access_log == "-" && !options.access_log_max_size.empty())
+    return refuse("--access-log-max-size", "--access-log=FILE");
+  return {};
+}
+
+/// Fails if the file that was asked for cannot be written: better at the start than without a log. A FIFO may
+/// get its reader later.
+Result<void> check_access_log(const exporter::AccessLogOptions& log) {
+  if (log.path.empty() || log.path == "-") return {};
+  runtime::RotatingFile file(log.path, log.file);
+  if (file.open() || errno == ENXIO) return {};
+  return failure(Exit::failed,
+                 fmt::format("cannot open the access log: {}", runtime::IoError{errno}.message()), log.path,
+                 "name a file that this user may write, in a folder that there is, or - for stderr");
+}
+
 Result<proxy::Options> proxy_options(const Options& options) {
   proxy::Options result;
-  const auto& sample = options.access_log_sample;
+  const std::string sample = options.access_log_sample.empty() ? "1" : options.access_log_sample;
   const auto [end, error] =
       std::from_chars(sample.data(), sample.data() + sample.size(), result.access_log.sample);
   if (error != std::errc{} || end != sample.data() + sample.size() ||
@@ -138,6 +209,8 @@ Result<proxy::Options> proxy_options(const Options& options) {
     if (!bytes) return std::unexpected(bytes.error());
     result.access_log.file.file_bytes = *bytes;
   }
+  if (const auto checked = check_access_log(result.access_log); !checked)
+    return std::unexpected(checked.error());
   return result;
 }
 
@@ -194,19 +267,23 @@ Result<snapshot::Snapshot> read_config(const std::string& path) {
 }
 
 /// Puts the file's configuration in force in place of the one that is.
-Task<Result<void>> load(proxy::Proxy& proxy, std::string path) {
+Task<Result<void>> load(proxy::Proxy& proxy, FileListenerSource& source, std::string path) {
   auto config = read_config(path);
   if (!config) co_return std::unexpected(std::move(config.error()));
-  auto applied = co_await proxy.apply(std::make_shared<const snapshot::Snapshot>(std::move(*config)));
+  const auto snapshot = std::make_shared<const snapshot::Snapshot>(std::move(*config));
+  const auto applied = co_await proxy.apply(snapshot);
   ::malloc_trim(0);  // what reading took is many times what is kept
-  if (!applied) co_return failure(Exit::failed, applied.error(), path);
-  co_return Result<void>();
+  if (applied) co_return Result<void>();
+  const auto fault = source.take_fault();
+  if (!fault) co_return failure(Exit::failed, applied.error(), path);
+  const auto listener = std::ranges::find(snapshot->listeners, fault->address, &snapshot::Listener::address);
+  co_return failure(Exit::failed, applied.error(), listener->origin.name, mend_of(*fault));
 }
 
 /// Loads the file whenever it changes or SIGHUP comes, and opens the access log anew then. What is wrong with
 /// the file is said, and the configuration in force stays.
-Task<void> keep_loaded(runtime::Reactor& reactor, proxy::Proxy& proxy, runtime::Signals& hangups,
-                       std::string path) {
+Task<void> keep_loaded(runtime::Reactor& reactor, proxy::Proxy& proxy, FileListenerSource& source,
+                       runtime::Signals& hangups, std::string path) {
   auto watch = runtime::FileWatch::of(reactor, path);
   if (!watch) {
     runtime::log::warning(room, "cannot watch {}: {}; SIGHUP loads it", path, watch.error().message());
@@ -218,7 +295,7 @@ Task<void> keep_loaded(runtime::Reactor& reactor, proxy::Proxy& proxy, runtime::
       co_await hangups.next();
     }
     proxy.reopen_access_log();
-    if (const auto loaded = co_await load(proxy, path); !loaded) {
+    if (const auto loaded = co_await load(proxy, source, path); !loaded) {
       tell(render(loaded.error(), wants_colour(STDERR_FILENO)));
       runtime::log::error(room, "{} was not reloaded: what was in force stays", path);
     } else {
@@ -232,9 +309,9 @@ Task<Result<void>> run_alone(runtime::Reactor& reactor, proxy::Options settings,
   // Before the proxy's threads, which inherit what is blocked.
   runtime::Signals signals(reactor, {SIGTERM, SIGINT});
   runtime::Signals hangups(reactor, {SIGHUP});
-  proxy::BindingListenerSource source;
+  FileListenerSource source;
   proxy::Proxy proxy(reactor, std::move(settings), source);
-  if (auto loaded = co_await load(proxy, options.config); !loaded) co_return loaded;
+  if (auto loaded = co_await load(proxy, source, options.config); !loaded) co_return loaded;
   for (const auto& listener : proxy.listeners()) {
     print(
         fmt::format("listening on {} ({})\n", listener.address.to_string(), base::printable(listener.name)));
@@ -242,12 +319,13 @@ Task<Result<void>> run_alone(runtime::Reactor& reactor, proxy::Options settings,
   std::optional<base::Address> admin_address;
   if (!options.admin.empty()) admin_address = base::Address::parse(options.admin);
   runtime::Scope scope;
-  scope.spawn(keep_loaded(reactor, proxy, hangups, options.config));
+  scope.spawn(keep_loaded(reactor, proxy, source, hangups, options.config));
   co_await serve_until_stopped(reactor, proxy, signals, admin_address, drain_limit);
   co_return Result<void>();
 }
 
 Result<void> run(const Context& context, const Options& options) {
+  if (const auto checked = check_flags(options); !checked) return checked;
   runtime::raise_file_limit();
   runtime::Reactor reactor;
   if (options.config.empty()) {
@@ -264,7 +342,8 @@ Result<void> run(const Context& context, const Options& options) {
                      {}, "write 127.0.0.1:PORT or unix:/PATH");
     }
   }
-  const auto drain_limit = parse_timeout(options.drain_timeout, "--drain-timeout");
+  const auto drain_limit =
+      parse_timeout(options.drain_timeout.empty() ? drain_default : options.drain_timeout, "--drain-timeout");
   if (!drain_limit) return std::unexpected(drain_limit.error());
   auto settings = proxy_options(options);
   if (!settings) return std::unexpected(std::move(settings.error()));
@@ -294,9 +373,9 @@ void add_proxy(Command parent, Context& context) {
                  "Share of the requests without failure that get a line, 0 to 1 [1]", {.value = "SHARE"});
   command.option("--access-log-max-size", options->access_log_max_size,
                  "At this size FILE becomes FILE.1, in place of the one before it [none]", {.value = "SIZE"});
-  options->drain_timeout = "10s";
   command.option("--drain-timeout", options->drain_timeout,
-                 "With --config: how long requests may take after SIGTERM [10s]", {.value = "DURATION"});
+                 fmt::format("With --config: how long requests may take after SIGTERM [{}]", drain_default),
+                 {.value = "DURATION"});
   command.home(context);
   command.run(context, [&context, options] { return run(context, *options); });
 }

@@ -235,11 +235,14 @@ AccessLogFile::AccessLogFile(AccessLogOptions options)
                 ? runtime::RotatingFile(runtime::Fd(::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3)))
                 : runtime::RotatingFile(options_.path, options_.file)) {
   if (!is_on()) return;
-  if (!file_.open()) {
-    runtime::log::error("proxy", "cannot open the access log {}: {}", options_.path,
-                        runtime::IoError{errno}.message());
-  }
+  open();
   thread_ = std::thread([this] { run(); });
+}
+
+void AccessLogFile::open() {
+  if (file_.open()) return;
+  runtime::log::error("proxy", "cannot open the access log {}: {}; its lines are lost until it can be",
+                      options_.path, runtime::IoError{errno}.message());
 }
 
 AccessLogFile::~AccessLogFile() {
@@ -297,7 +300,10 @@ void AccessLogFile::run() {
     batch.swap(waiting_);
     is_writing_ = true;
     lock.unlock();
-    if (is_reopening || file_.is_removed()) file_.reopen();
+    if (is_reopening || file_.is_removed()) {
+      file_.reopen();
+      open();
+    }
     std::size_t bytes = 0;
     for (auto& lines : batch) {
       write_out(lines);

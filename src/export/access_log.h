@@ -53,12 +53,15 @@ class AccessLogFile {
   void submit(std::string& lines);
   /// Lines that were dropped because the file could not keep up or failed.
   std::uint64_t dropped() const { return dropped_; }
-  /// Opens the file anew, for whoever has moved it away (logrotate). From any thread.
+  /// Opens the file anew, for whoever has moved it away (logrotate), or says that it cannot be. From any
+  /// thread.
   void reopen();
   /// Waits until what was submitted before is written or dropped, and a reopen() done.
   void flush();
 
  private:
+  /// Says if it cannot be.
+  void open();
   void run();
   void write_out(const std::string& lines);
 

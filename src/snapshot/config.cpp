@@ -73,12 +73,20 @@ class ConfigReader {
   std::optional<base::Address> address(const Node& node);
   template <class Value, std::size_t size>
   Value word(const Node& map, std::string_view field, const Word<Value> (&words)[size]);
-  void duration(const Node& map, std::string_view field, std::chrono::milliseconds& into);
+  /// Zero is a value only where it means that there is no limit.
+  enum class Zero : bool { refused, no_limit };
+  void duration(const Node& map, std::string_view field, std::chrono::milliseconds& into,
+                Zero zero = Zero::refused);
+  /// "; the first is at proxy.yaml:4:3".
+  std::string first_at(base::Position position) const {
+    return fmt::format("; the first is at {}:{}:{}", source_.file(), position.line, position.column);
+  }
   void count(const Node& map, std::string_view field, std::uint32_t& into, std::uint32_t least = 1);
   void flag(const Node& map, std::string_view field, bool& into);
 
   void cluster(const Node& node);
-  void endpoint(const Node& node, Cluster& into);
+  using Places = std::map<base::Address, base::Position>;
+  void endpoint(const Node& node, Cluster& into, Places& known);
   void listener(const Node& node);
   void routes(const Node& node, Listener& listener);
   void timeout(const Node& node, Route& route);
@@ -87,9 +95,13 @@ class ConfigReader {
   std::string cluster_name(const Node& map, Protocol protocol);
 
   const yaml::Source& source_;
-  std::map<std::string, Protocol> clusters_;
-  std::set<std::string> listener_names_;
-  std::set<base::Address> addresses_;
+  struct KnownCluster {
+    Protocol protocol;
+    base::Position position;
+  };
+  std::map<std::string, KnownCluster> clusters_;
+  std::map<std::string, base::Position> listener_names_;
+  Places listener_addresses_;
 };
 
 bool ConfigReader::map_of(const Node& node, std::string_view what,
@@ -167,7 +179,8 @@ Value ConfigReader::word(const Node& map, std::string_view field, const Word<Val
   return words[0].value;
 }
 
-void ConfigReader::duration(const Node& map, std::string_view field, std::chrono::milliseconds& into) {
+void ConfigReader::duration(const Node& map, std::string_view field, std::chrono::milliseconds& into,
+                            Zero zero) {
   const auto* node = map.find(field);
   if (node == nullptr) return;
   const auto* text = node->string();
@@ -175,6 +188,11 @@ void ConfigReader::duration(const Node& map, std::string_view field, std::chrono
   if (!parsed || *parsed < base::Duration::zero()) {
     error(code::bad_value, node->position, fmt::format("{} must be a duration", field),
           "write it as \"250ms\", \"5s\" or \"1m30s\"");
+    return;
+  }
+  if (*parsed == base::Duration::zero() && zero == Zero::refused) {
+    error(code::bad_value, node->position, fmt::format("{} must be longer than nothing", field),
+          "leave it out for the default, or write a long one, like \"24h\"");
     return;
   }
   into = std::chrono::ceil<std::chrono::milliseconds>(*parsed);
@@ -204,7 +222,7 @@ void ConfigReader::flag(const Node& map, std::string_view field, bool& into) {
   }
 }
 
-void ConfigReader::endpoint(const Node& node, Cluster& into) {
+void ConfigReader::endpoint(const Node& node, Cluster& into, Places& known) {
   Endpoint endpoint;
   if (node.is_map()) {
     map_of(node, "an endpoint", {"address", "weight"});
@@ -222,8 +240,9 @@ void ConfigReader::endpoint(const Node& node, Cluster& into) {
     if (!parsed) return;
     endpoint.address = *parsed;
   }
-  if (std::ranges::find(into.endpoints, endpoint.address, &Endpoint::address) != into.endpoints.end()) {
-    error(code::duplicate, node.position, "this endpoint is there twice",
+  const auto [first, is_new] = known.try_emplace(endpoint.address, node.position);
+  if (!is_new) {
+    error(code::duplicate, node.position, "this endpoint is there twice" + first_at(first->second),
           "remove one; use weight to send it more");
     return;
   }
@@ -244,14 +263,17 @@ void ConfigReader::cluster(const Node& node) {
   count(node, "maxConnections", cluster.max_connections);
   count(node, "maxPending", cluster.max_pending);
   count(node, "maxRequestsPerConnection", cluster.max_requests_per_connection);
-  duration(node, "maxConnectionAge", cluster.max_connection_age);
+  duration(node, "maxConnectionAge", cluster.max_connection_age, Zero::no_limit);
   duration(node, "idleTimeout", cluster.idle_timeout);
   if (const auto* list = list_of(node, "endpoints", true)) {
-    for (const auto& item : *list) endpoint(item, cluster);
+    Places known;
+    for (const auto& item : *list) endpoint(item, cluster, known);
   }
   if (cluster.name.empty()) return;
-  if (!clusters_.emplace(cluster.name, cluster.protocol).second) {
-    error(code::duplicate, node.position, fmt::format("cluster {} is there twice", cluster.name),
+  const auto [first, is_new] = clusters_.try_emplace(cluster.name, cluster.protocol, node.position);
+  if (!is_new) {
+    error(code::duplicate, node.position,
+          fmt::format("cluster {} is there twice{}", cluster.name, first_at(first->second.position)),
           "rename one of them");
     return;
   }
@@ -268,7 +290,7 @@ std::string ConfigReader::cluster_name(const Node& map, Protocol protocol) {
     const auto near = base::nearest(*name, known);
     error(code::unknown_cluster, map.find("cluster")->position, fmt::format("there is no cluster {}", *name),
           near.empty() ? "add it to clusters" : fmt::format("did you mean {}?", near));
-  } else if (found->second != protocol) {
+  } else if (found->second.protocol != protocol) {
     error(code::bad_value, map.find("cluster")->position,
           fmt::format("cluster {} does not speak the listener's protocol", *name),
           "use protocol http with http1, tcp with tcp");
@@ -284,6 +306,7 @@ std::vector<std::string> ConfigReader::hosts(const Node& node) {
           "name some, or leave hosts out for all");
   }
   std::vector<std::string> hosts;
+  std::map<std::string, base::Position> known;
   for (const auto& item : *list) {
     const auto* host = item.string();
     if (host == nullptr || host->empty()) {
@@ -296,17 +319,18 @@ std::vector<std::string> ConfigReader::hosts(const Node& node) {
             std::string(describe(domain.error()).mend));
     } else if (domain->has_port) {
       error(code::bad_value, item.position, "hosts are matched without their port", "remove it");
-    } else if (std::ranges::find(hosts, domain->to_string()) != hosts.end()) {
-      error(code::duplicate, item.position, "this host is there twice", "remove one");
+    } else if (const auto [first, is_new] = known.try_emplace(domain->to_string(), item.position); !is_new) {
+      error(code::duplicate, item.position, "this host is there twice" + first_at(first->second),
+            "remove one");
     } else {
-      hosts.push_back(domain->to_string());
+      hosts.push_back(first->first);
     }
   }
   return hosts;
 }
 
 void ConfigReader::timeout(const Node& node, Route& route) {
-  duration(node, "timeout", route.timeout);
+  duration(node, "timeout", route.timeout, Zero::no_limit);
   // Who sets no limit for the response's head expects none within it.
   if (route.timeout == std::chrono::milliseconds::zero()) route.idle_timeout = {};
 }
@@ -329,7 +353,7 @@ std::optional<Route> ConfigReader::route(const Node& node, std::size_t number) {
   }
   route.cluster = cluster_name(node, Protocol::http1);
   timeout(node, route);
-  duration(node, "idleTimeout", route.idle_timeout);
+  duration(node, "idleTimeout", route.idle_timeout, Zero::no_limit);
   return route;
 }
 
@@ -391,8 +415,17 @@ void ConfigReader::listener(const Node& node) {
   if (!parsed) return;
   listener.address = *parsed;
   listener.name = text(node, "name", false).value_or(parsed->to_string());
-  if (!listener_names_.insert(listener.name).second || !addresses_.insert(listener.address).second) {
-    error(code::duplicate, node.position, "another listener has this name or address", "change one of them");
+  listener.origin = {.kind = "file",
+                     .ns = {},
+                     .name = fmt::format("{}:{}", source_.file(), node.position.line),
+                     .field = {}};
+  const auto [same_name, is_new_name] = listener_names_.try_emplace(listener.name, node.position);
+  const auto [same_address, is_new] = listener_addresses_.try_emplace(listener.address, node.position);
+  if (!is_new_name || !is_new) {
+    error(code::duplicate, node.position,
+          fmt::format("another listener has this {}{}", is_new_name ? "address" : "name",
+                      first_at(is_new_name ? same_address->second : same_name->second)),
+          "change one of them");
     return;
   }
   duration(node, "idleTimeout", listener.idle_timeout);

@@ -145,6 +145,51 @@ TEST(Config, WhatIsWrongIsSaidWithItsPlace) {
   }
 }
 
+TEST(Config, TheFirstOfTwoIsNamed) {
+  for (const auto& [text, first] : std::initializer_list<std::pair<std::string_view, std::string_view>>{
+           {"listeners: []\nclusters:\n- {name: a, endpoints: []}\n- {name: a, endpoints: []}\n", "f:4:3"},
+           {"listeners: []\nclusters:\n- {name: a, endpoints: [\"127.0.0.1:1\", \"127.0.0.1:1\"]}\n",
+            "f:4:25"},
+           {"clusters: [{name: a, endpoints: []}]\nlisteners:\n- {address: \"127.0.0.1:1\", cluster: a}\n"
+            "- {name: b, address: \"127.0.0.1:1\", cluster: a}\n",
+            "this address; the first is at f:4:3"},
+           {"clusters: [{name: a, endpoints: []}]\nlisteners:\n- {name: b, address: \"127.0.0.1:1\", "
+            "cluster: a}\n"
+            "- {name: b, address: \"127.0.0.1:2\", cluster: a}\n",
+            "this name; the first is at f:4:3"},
+           {"clusters: [{name: a, endpoints: []}]\nlisteners:\n- address: \"127.0.0.1:1\"\n  routes:\n"
+            "  - {hosts: [x, X], cluster: a}\n",
+            "f:6:14"}}) {
+    const auto parsed = parse_config("version: 1\n" + std::string(text), "f");
+    ASSERT_FALSE(parsed) << text;
+    EXPECT_EQ(parsed.error().front().code, code::duplicate) << base::render(parsed.error());
+    EXPECT_TRUE(parsed.error().front().message.ends_with(first)) << parsed.error().front().message;
+  }
+}
+
+TEST(Config, ATimeOfNothingIsRefusedUnlessItMeansNoLimit) {
+  const auto errors = [](std::string_view listener, std::string_view cluster) {
+    const auto parsed = parse_config(
+        fmt::format("version: 1\nlisteners:\n- {{address: \"127.0.0.1:1\", {}}}\nclusters:\n"
+                    "- {{name: a, endpoints: [], {}}}\n- {{name: b, protocol: tcp, endpoints: []}}\n",
+                    listener, cluster),
+        "f");
+    return parsed ? 0 : parsed.error().size();
+  };
+  EXPECT_EQ(errors("cluster: a, idleTimeout: 1ms, timeout: 0s", "maxConnectionAge: 0s, idleTimeout: 1ms"),
+            0U);
+  EXPECT_EQ(errors("cluster: a, idleTimeout: 0s", "maxPending: 1"), 1U);
+  EXPECT_EQ(errors("cluster: b, protocol: tcp, idleTimeout: 0s", "maxPending: 1"), 1U);
+  EXPECT_EQ(errors("cluster: a", "idleTimeout: 0s"), 1U);
+  EXPECT_EQ(errors("cluster: a", "connectTimeout: 0s"), 1U);
+}
+
+TEST(Config, AListenerKnowsItsPlace) {
+  const auto parsed = parse_config(smallest, "proxy.yaml");
+  ASSERT_TRUE(parsed);
+  EXPECT_EQ(parsed->listeners[0].origin.to_string(), "file proxy.yaml:3");
+}
+
 std::string with_route(std::string_view fields) {
   return fmt::format(
       "version: 1\nlisteners:\n- address: \"127.0.0.1:1\"\n  routes:\n  - {{{}, cluster: a}}\n"
@@ -166,7 +211,10 @@ TEST(Config, RoutesThatNoRequestCanReachAreRefused) {
            {"hosts: [\"a b\"]", code::bad_value, "letters", 5, 14},
            {"hosts: [\"a.*.b\"]", code::bad_value, "a star", 5, 14},
            {"hosts: [\"::1\"]", code::bad_value, "IPv6", 5, 14},
+           {"hosts: [\"999.1.1.1\"]", code::bad_value, "an IPv4 address", 5, 14},
+           {"hosts: [\"-a.example\"]", code::bad_value, "begins or ends with -", 5, 14},
            {"hosts: [a, A.]", code::duplicate, "twice", 5, 17},
+           {"hosts: [\"[::1]\", \"[0::1]\"]", code::duplicate, "twice", 5, 23},
            {"path: \"/a?x=1\"", code::bad_value, "without the query", 5, 12},
            {"prefix: \"/a#b\"", code::bad_value, "fragment", 5, 14},
            {"prefix: a/", code::bad_value, "begins with /", 5, 14},
@@ -211,10 +259,7 @@ TEST(Config, ProposesTheNearestName) {
 TEST(Config, EveryCodeIsExplained) {
   std::ifstream file(std::string(WEFT_SOURCE_DIR) + "/docs/errors.md");
   std::stringstream text;
-           {"hosts: [\"999.1.1.1\"]", code::bad_value, "an IPv4 address", 5, 14},
-           {"hosts: [\"-a.example\"]", code::bad_value, "begins or ends with -", 5, 14},
   text << file.rdbuf();
-           {"hosts: [\"[::1]\", \"[0::1]\"]", code::duplicate, "twice", 5, 23},
   for (const auto code : code::all) {
     EXPECT_NE(text.str().find("### " + std::string(code) + "\n"), std::string::npos) << code;
   }
