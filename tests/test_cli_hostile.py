@@ -173,12 +173,12 @@ class Limits(mesh.MeshTest):
         os.kill(control_plane, signal.SIGSTOP)
         try:
             for words in (["weft", "apply", "-f", path], ["weft", "apply", "-f", path, "--wait"],
-                          ["weft", "delete", "service", "web"], ["weft", "wait", "service/web"],
-                          ["control-plane", "restart", "service", "web"], ["control-plane", "delete", "service", "web"]):
+                          ["weft", "delete", "service", "web"], ["control-plane", "restart", "service", "web"]):
                 began = time.monotonic()
                 result = self.mesh.run(*words, "--timeout", "1s")
                 self.assertEqual(result.code, 5, (words, result))
                 self.assertLess(time.monotonic() - began, 4, words)
+            self.check_all_at_once(path)
         finally:
             os.kill(control_plane, signal.SIGCONT)
         # One that stops answering while the command waits.
@@ -190,6 +190,46 @@ class Limits(mesh.MeshTest):
             self.assertLess(time.monotonic() - began, 4)
         finally:
             os.kill(control_plane, signal.SIGCONT)
+
+    def check_all_at_once(self, path):
+        """Every other command that asks the control plane, which does not answer."""
+        children = {words: self.mesh.popen(*words.split(), "--timeout", "100ms") for words in (
+            "weft get services", "weft get services -w", "weft describe service web", "weft logs web", "weft logs web -f",
+            "weft top --once", f"weft diff -f {path}", "weft wait service/web", "service list", "service describe web",
+            "service create x --image=x", "service delete web", "control-plane create service x --image=x",
+            "control-plane start service web", "control-plane stop service web", "control-plane delete service web",
+            "control-plane scale service web --replicas=2", "control-plane status service web",
+            "control-plane get services", "control-plane describe services", "control-plane logs service web")}
+        began = time.monotonic()
+        for words, child in children.items():
+            out, err = child.communicate(timeout=mesh.LIMIT)
+            self.assertEqual(child.returncode, 5, (words, out, err))
+        self.assertLess(time.monotonic() - began, 10, "far less than any default")
+        status = self.mesh.ok("control-plane", "status", "--timeout", "100ms")
+        self.assertIn("not known: the control plane is not ready\n", status)
+
+    def test_a_mesh_that_does_not_stop_in_time_is_killed(self):
+        self.mesh.apply(resources.text(resources.pair("web")), "--wait")
+        os.kill(self.mesh.control_plane(), signal.SIGSTOP)
+        result = self.mesh.run("control-plane", "stop", "--timeout", "200ms")
+        self.assertEqual(result.code, 5, result)
+        self.assertIn("did not stop within 200ms", result.err)
+        self.assertEqual(self.mesh.processes("weft"), [])
+
+    def test_what_can_never_be_is_not_waited_for(self):
+        self.mesh.apply(resources.text(resources.pair("web")), "--wait")
+        for words in ("service/We_b", "deployment 1,2", "pod/a..b", "mc/other", "servise/web", "web",
+                      "service/web --for condition=Redy", "service/web --for condition=Available",
+                      "namespace/default --for condition=Ready", "service/web --for condition=Ready=Yes",
+                      "service/a_b --for delete"):
+            result = self.mesh.weft("wait", *words.split(), limit=10)
+            self.assertEqual(result.code, 2, (words, result))
+            self.assertIn("  do: ", result.err)
+        for kind in ("service", "deployment", "pod"):
+            for item in self.mesh.json("get", kind)["items"]:
+                for condition in item["status"]["conditions"]:
+                    self.mesh.ok("weft", "wait", kind, item["metadata"]["name"], "--for",
+                                 f"condition={condition['type']}={condition['status']}")
 
     def test_a_file_that_says_nothing_is_named(self):
         fifo = self.mesh.folder / "fifo.yaml"
@@ -204,6 +244,10 @@ class Limits(mesh.MeshTest):
         self.assertEqual(result.code, 5, result)
         for path, code in (("/dev/zero", 3), ("/dev/null", 3), ("none.yaml", 2), (self.mesh.images, 2)):
             self.assertEqual(self.mesh.weft("validate", "-f", path).code, code, path)
+        for path, mend in (("none.yaml", "spelled"), (fifo / "x", "spelled"), (self.mesh.images, "name a file in it")):
+            result = self.mesh.weft("proxy", "--config", path)
+            self.assertEqual(result.code, 2, result)
+            self.assertIn(mend, result.err)
         # What <(command) gives, whose writer may have ended before it is read.
         read_end, write_end = os.pipe()
         os.write(write_end, text.encode())

@@ -149,7 +149,7 @@ class Supervisor(mesh.MeshTest):
         status = self.mesh.status()["supervisor"]
         self.assertEqual(status["restarts"], 1)
         self.assertIn("SIGKILL", status["lastExit"])
-        self.assertIn("1 restarts (last end: signal 9", self.mesh.ok("control-plane", "status"))
+        self.assertIn("1 restart (last end: signal 9", self.mesh.ok("control-plane", "status"))
         supervisor, plane = self.mesh.supervisor(), self.mesh.control_plane()
         os.kill(supervisor, signal.SIGSTOP)  # so that the next command comes while there is no control plane
         os.kill(plane, signal.SIGKILL)

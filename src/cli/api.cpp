@@ -6,6 +6,7 @@
 #include "cli/objects.h"
 #include "message/authority.h"
 #include "message/syntax.h"
+#include "runtime/combine.h"
 
 namespace weft::cli {
 
@@ -185,8 +186,12 @@ Task<Result<Json>> Api::patch(std::string path, Json patch) {
   co_return std::move(reply->body);
 }
 
+void Api::renew_limit() {
+  if (limit_) limit_->end = reactor_.clock().now() + limit_->total + last_words;
+}
+
 Task<Result<void>> Api::stream(message::Method method, std::string path,
-                               std::function<void(std::string_view)> on_bytes) {
+                               std::function<void(std::string_view)> on_bytes, Limited limited) {
   http::Request request;
   request.method = method;
   request.target = std::move(path);
@@ -195,7 +200,14 @@ Task<Result<void>> Api::stream(message::Method method, std::string path,
   auto& response = **opened;
   std::string refusal;
   for (;;) {
-    auto piece = co_await response.next();
+    http::ClientResult<std::optional<std::string>> piece;
+    if (limited == Limited::to_beginning) {
+      piece = co_await response.next();
+    } else {
+      auto next = co_await runtime::within(reactor_, at_most(request_limit), response.next());
+      if (!next) co_return no_answer({http::ClientErrorKind::timeout, "its answer does not go on"});
+      piece = std::move(*next);
+    }
     if (!piece) {
       co_return failure(Exit::unavailable, fmt::format("the answer broke off: {}", piece.error().detail));
     }

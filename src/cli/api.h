@@ -41,6 +41,10 @@ std::string with_query(std::string path,
 /// A Status in words: what, where (its causes), what to do.
 Failure failure_of(const Reply& reply);
 
+/// How far a streamed answer is within the limit: to its end, or to its beginning, as it goes on until the
+/// reader leaves.
+enum class Limited : bool { to_end, to_beginning };
+
 /// Whether a request may be sent again when its connection broke and nobody knows if it was carried out.
 enum class Again : bool { only_if_unsent, always };
 
@@ -51,7 +55,7 @@ class Api {
   /// Connections of one command at a time.
   static constexpr std::size_t max_connections = 32;
 
-  /// No call goes on for longer than last_words beyond `limit`.
+  /// No call goes on for longer than last_words beyond `limit`, but for Limited::to_beginning.
   Api(runtime::Reactor& reactor, std::string socket, std::optional<TimeLimit> limit = {});
 
   /// Sends and reads the answer. `body` null: none; of a PATCH it is a merge patch. Fails only if no answer
@@ -66,7 +70,10 @@ class Api {
   runtime::Task<Result<base::Json>> patch(std::string path, base::Json patch);
   /// Hands the body to `on_bytes` as it arrives, until its end. What is not 2xx is a Failure.
   runtime::Task<Result<void>> stream(message::Method method, std::string path,
-                                     std::function<void(std::string_view)> on_bytes);
+                                     std::function<void(std::string_view)> on_bytes,
+                                     Limited limited = Limited::to_end);
+  /// Begins the limit anew, for a command that looks again and again.
+  void renew_limit();
 
  private:
   /// What one step may take.

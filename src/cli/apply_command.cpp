@@ -173,6 +173,7 @@ void add_diff(Command parent, Context& context) {
   auto command = parent.add("diff", "Show what `apply` would change; exit code 1 if anything, 0 if nothing",
                             "weft diff -f examples/shop");
   add_files(command, *options);
+  command.timeout(context, "60s");
   command.ns(context);
   command.home(context);
   command.run(context, [&context, options] { return diff(context, *options); });

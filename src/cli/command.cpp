@@ -162,7 +162,8 @@ void Command::timeout(Context& context, const std::string& fallback) {
           "--timeout", take, "How long the command may take, such as 90s or 2m [" + fallback + "]")
       ->type_name("DURATION");
   app_->parse_complete_callback([&context, fallback] {
-    if (!context.timeout_given) context.timeout = fallback;
+    // Of a command within a command, its own comes first.
+    if (context.timeout.empty()) context.timeout = fallback;
   });
 }
 

@@ -55,6 +55,10 @@ struct Use {
   std::vector<std::string> choices = {};
 };
 
+/// --timeout of a command that only looks: it too may have to start the mesh, which takes so long on a slow
+/// machine (session.cpp).
+inline constexpr const char* look_limit = "20s";
+
 /// One command; a handle, valid as long as its CommandLine. Values given to it must live as long.
 class Command {
  public:
@@ -85,7 +89,7 @@ class Command {
   /// -o with all formats.
   void output(Context& context);
   /// --timeout with its default ("60s"): sets the context's limit.
-  void timeout(Context& context, const std::string& fallback);
+  void timeout(Context& context, const std::string& fallback = look_limit);
 
   /// The command's body; runs after parsing.
   void run(Context& context, std::function<Result<void>()> body);

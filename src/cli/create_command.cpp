@@ -243,6 +243,7 @@ void add_service_create(Command parent, Context& context, bool with_kind) {
   command.option("--depends-on", options->depends_on,
                  "[KIND/]NAME[:CONDITION] it needs (started, ready, completed); may be repeated");
   command.option("--provider", options->provider, "What runs its instances [process]");
+  command.timeout(context);
   command.ns(context);
   command.output(context);
   command.home(context);

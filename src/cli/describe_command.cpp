@@ -137,6 +137,7 @@ void add(Command parent, Context& context, const std::string& description, const
   auto words = std::make_shared<std::vector<std::string>>();
   auto command = parent.add("describe", description, examples);
   command.option(default_kind.empty() ? "KIND" : "NAME", *words, "What to describe", {.required = true});
+  command.timeout(context);
   command.ns(context);
   command.home(context);
   command.run(context, [&context, words, default_kind] { return run(context, *words, default_kind); });

@@ -95,7 +95,8 @@ Result<void> watch(Session& session, const Context& context, const Target& targe
       rest.erase(0, end + 1);
     }
   };
-  return session.reactor.block_on(session.api.stream(message::Method::get, path, on_bytes));
+  return session.reactor.block_on(
+      session.api.stream(message::Method::get, path, on_bytes, Limited::to_beginning));
 }
 
 Result<void> run(const Context& context, const Options& options) {
@@ -121,6 +122,7 @@ void add_get(Command parent, Context& context) {
   command.option("KIND", options->words, "KIND [NAME...], KIND/NAME..., or KIND,KIND", {.required = true});
   command.option("-l,--selector", options->selector, "Only those whose labels match, such as app=web");
   command.flag("-w,--watch", options->watch, "Show every change until interrupted");
+  command.timeout(context);
   command.ns(context);
   command.all_namespaces(context);
   command.output(context);
@@ -133,6 +135,7 @@ void add_service_list(Command parent, Context& context) {
   options->words = {"services"};
   auto command = parent.add("list", "Show all services", "service list\nservice list -o wide");
   command.option("-l,--selector", options->selector, "Only those whose labels match, such as app=web");
+  command.timeout(context);
   command.ns(context);
   command.all_namespaces(context);
   command.output(context);

@@ -34,7 +34,7 @@ std::string path_of_log(const std::string& ns, const std::string& pod, const Opt
 }
 
 /// The log of one instance: behind "[name] " if several are shown, and on a terminal, in whole lines.
-Task<Result<void>> show_one(Api& api, std::string path, std::string prefix) {
+Task<Result<void>> show_one(Api& api, std::string path, std::string prefix, Limited limited) {
   std::string rest;
   auto on_bytes = [&rest, &prefix](std::string_view bytes) {
     if (prefix.empty() && !is_terminal(STDOUT_FILENO)) return print_log(bytes);
@@ -44,13 +44,13 @@ Task<Result<void>> show_one(Api& api, std::string path, std::string prefix) {
       print_log(prefix + rest.substr(begin, end + 1 - begin));
     rest.erase(0, begin);
   };
-  auto done = co_await api.stream(message::Method::get, std::move(path), on_bytes);
+  auto done = co_await api.stream(message::Method::get, std::move(path), on_bytes, limited);
   if (!rest.empty()) print_log(prefix + rest + (prefix.empty() ? "" : "\n"));
   co_return done;
 }
 
 Task<void> show_beside(Api& api, std::string path, std::string prefix, Result<void>* result) {
-  auto done = co_await show_one(api, std::move(path), std::move(prefix));
+  auto done = co_await show_one(api, std::move(path), std::move(prefix), Limited::to_beginning);
   if (!done) *result = std::unexpected(std::move(done.error()));
 }
 
@@ -117,7 +117,8 @@ Result<void> run(const Context& context, const Options& options, bool of_mesh) {
     const std::string prefix = found->size() > 1 ? fmt::format("[{}] ", name_of(pod)) : "";
     if (options.follow) {
       all.push_back(show_beside(api, std::move(path), prefix, &result));
-    } else if (auto shown = reactor.block_on(show_one(api, std::move(path), prefix)); !shown) {
+    } else if (auto shown = reactor.block_on(show_one(api, std::move(path), prefix, Limited::to_end));
+               !shown) {
       return shown;
     }
   }
@@ -142,6 +143,7 @@ void add_logs(Command parent, Context& context) {
   command.option("--tail", options->tail, "Only so many of the last lines", 0,
                  std::numeric_limits<int>::max());
   command.flag("--timestamps", options->timestamps, "Each line with its time");
+  command.timeout(context);
   command.ns(context);
   command.home(context);
   command.run(context, [&context, options, of_mesh] { return run(context, *options, of_mesh); });

@@ -22,8 +22,6 @@ using runtime::Task;
 
 namespace {
 
-/// An orderly stop may take as long as the instances' own grace; after this everything is killed.
-constexpr auto stop_limit = std::chrono::seconds(100);
 constexpr auto kill_limit = std::chrono::seconds(10);
 constexpr auto answer_limit = std::chrono::seconds(5);
 
@@ -58,12 +56,18 @@ Task<void> until_ended(runtime::Reactor& reactor, pid_t pid) {
   if (const auto pidfd = runtime::open_pidfd(pid)) co_await runtime::until_readable(reactor, pidfd->get());
 }
 
+/// Ends when a supervisor and its keeper are gone.
+Task<void> until_ended(runtime::Reactor& reactor, SupervisorStatus status) {
+  co_await until_ended(reactor, status.pid);
+  if (status.keeper.pid > 0) co_await until_ended(reactor, status.keeper.pid);
+}
+
 /// Ends a supervisor, or its keeper, that does not answer: it is just being started, maybe again.
-Task<Result<void>> end_holder(runtime::Reactor& reactor, runtime::Home home) {
+Task<Result<void>> end_holder(runtime::Reactor& reactor, runtime::Home home, base::Duration limit) {
   const auto holder = runtime::HomeLock::holder(home.supervisor_lock());
   if (!holder) co_return Result<void>();
   ::kill(*holder, SIGTERM);
-  if (co_await runtime::within(reactor, stop_limit, until_ended(reactor, *holder))) co_return Result<void>();
+  if (co_await runtime::within(reactor, limit, until_ended(reactor, *holder))) co_return Result<void>();
   co_return failure(Exit::timeout, fmt::format("process {} does not end", *holder), home.state(),
                     fmt::format("look at it, then: kill -9 {}", *holder));
 }
@@ -77,8 +81,7 @@ Task<void> stop_supervisor(runtime::Reactor& reactor, runtime::Home home, Superv
   co_await supervisor.until_gone();
   // The connection that told it is the caller's to end: let its own task return first.
   co_await reactor.sleep(base::Duration::zero());
-  co_await until_ended(reactor, status.pid);
-  if (status.keeper.pid > 0) co_await until_ended(reactor, status.keeper.pid);
+  co_await until_ended(reactor, std::move(status));
 }
 
 Json process_json(const OwnProcess& process) {
@@ -90,24 +93,24 @@ Json process_json(const OwnProcess& process) {
 
 }  // namespace
 
-Task<Result<void>> stop_mesh(runtime::Reactor& reactor, runtime::Home home,
+Task<Result<void>> stop_mesh(runtime::Reactor& reactor, runtime::Home home, base::Duration limit,
                              std::function<void(std::string)> on_step) {
   auto supervisor = SupervisorClient::connect(reactor, home.supervisor_socket());
-  if (!supervisor) co_return co_await end_holder(reactor, home);
-  auto status = co_await runtime::within(reactor, answer_limit, (*supervisor)->status());
-  if (!status || !*status) co_return co_await end_holder(reactor, home);
-  const pid_t pid = (*status)->pid;
-  if (co_await runtime::within(reactor, stop_limit,
+  if (!supervisor) co_return co_await end_holder(reactor, home, limit);
+  auto status = co_await runtime::within(reactor, std::min<base::Duration>(answer_limit, limit),
+                                         (*supervisor)->status());
+  if (!status || !*status) co_return co_await end_holder(reactor, home, limit);
+  if (co_await runtime::within(reactor, limit,
                                stop_supervisor(reactor, home, **supervisor, **status, std::move(on_step)))) {
     co_return Result<void>();
   }
   (void)co_await (*supervisor)->shutdown(true);
-  if (co_await runtime::within(reactor, kill_limit, until_ended(reactor, pid))) {
-    co_return failure(Exit::timeout, fmt::format("the instances did not stop within {}, they were killed",
-                                                 base::format_duration(stop_limit)));
+  if (co_await runtime::within(reactor, kill_limit, until_ended(reactor, **status))) {
+    co_return failure(Exit::timeout, fmt::format("the mesh did not stop within {}, it was killed",
+                                                 base::format_duration(limit)));
   }
-  co_return failure(Exit::timeout, fmt::format("the supervisor (process {}) does not end", pid), home.state(),
-                    fmt::format("look at it, then: kill -9 {}", pid));
+  co_return failure(Exit::timeout, fmt::format("the supervisor (process {}) does not end", (*status)->pid),
+                    home.state(), fmt::format("look at it, then: kill -9 {}", (*status)->pid));
 }
 
 Task<Result<std::vector<Sample>>> fetch_metrics(runtime::Reactor& reactor, runtime::Home home) {
@@ -123,9 +126,9 @@ Task<Result<std::vector<Sample>>> fetch_metrics(runtime::Reactor& reactor, runti
   co_return parse_metrics(response->body);
 }
 
-Task<Json> mesh_status(runtime::Reactor& reactor, runtime::Home home) {
+Task<Json> mesh_status(runtime::Reactor& reactor, runtime::Home home, base::Duration limit) {
   Json status = {{"running", false}, {"state", home.state()}};
-  const auto told = co_await runtime::within(reactor, answer_limit, supervisor_status(reactor, home));
+  const auto told = co_await runtime::within(reactor, limit, supervisor_status(reactor, home));
   if (!told || !*told) co_return status;
   const auto& seen = **told;
   status["running"] = true;
@@ -143,7 +146,7 @@ Task<Json> mesh_status(runtime::Reactor& reactor, runtime::Home home) {
   http::Client client(reactor, base::Address::unix_path(home.api_socket()), {.host = "weft"});
   http::Request request;
   request.target = "/weft/v1/status";
-  auto response = co_await client.send(std::move(request), answer_limit);
+  auto response = co_await client.send(std::move(request), limit);
   status["controlPlane"]["ready"] = response && response->status == 200;
   if (response && response->status == 200) {
     Json mesh = Json::parse(response->body, nullptr, false);

@@ -1,6 +1,7 @@
 // The mesh as a whole: its processes, what it is doing, and its end.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <string>
 #include <vector>
@@ -14,16 +15,20 @@
 
 namespace weft::cli {
 
+/// An orderly stop may take as long as the instances' own grace (30 s by default), one after the other.
+inline constexpr auto stop_limit = std::chrono::seconds(100);
+
 /// Stops all instances in reverse order of dependency, then the mesh's own processes; returns when they are
-/// gone. `on_step` gets a line about each step. Without a running mesh it does nothing.
-runtime::Task<Result<void>> stop_mesh(runtime::Reactor& reactor, runtime::Home home,
+/// gone. What of them is left at the limit is killed. `on_step` gets a line about each step. Without a
+/// running mesh it does nothing.
+runtime::Task<Result<void>> stop_mesh(runtime::Reactor& reactor, runtime::Home home, base::Duration limit,
                                       std::function<void(std::string)> on_step);
 
 /// The proxy's metrics, from its admin socket.
 runtime::Task<Result<std::vector<Sample>>> fetch_metrics(runtime::Reactor& reactor, runtime::Home home);
 
 /// State of the supervisor and of the two processes that it keeps, as `status -o json` shows it; "running"
-/// false and nothing else but the state folder if there is none.
-runtime::Task<base::Json> mesh_status(runtime::Reactor& reactor, runtime::Home home);
+/// false and nothing else but the state folder if there is none. Each of them is given `limit` to answer.
+runtime::Task<base::Json> mesh_status(runtime::Reactor& reactor, runtime::Home home, base::Duration limit);
 
 }  // namespace weft::cli

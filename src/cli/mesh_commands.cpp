@@ -6,6 +6,7 @@
 #include <climits>
 #include <csignal>
 
+#include "base/counted.h"
 #include "cli/commands.h"
 #include "cli/mesh.h"
 #include "cli/objects.h"
@@ -23,6 +24,9 @@ namespace weft::cli {
 using base::Json;
 
 namespace {
+
+/// What a supervisor or control plane that is not stuck needs far less than to say how it is.
+constexpr auto status_limit = std::chrono::seconds(5);
 
 /// A process's own exit code as a command's result; it has told its reason itself.
 Result<void> ended_with(int code) {
@@ -99,7 +103,7 @@ Result<void> stop(const Context& context) {
   }
   runtime::Reactor reactor;
   auto on_step = [](const std::string& step) { tell(fmt::format("  {}\n", base::printable(step))); };
-  auto stopped = reactor.block_on(stop_mesh(reactor, *home, on_step));
+  auto stopped = reactor.block_on(stop_mesh(reactor, *home, context.limit->total, on_step));
   if (!stopped) return stopped;
   print("stopped\n");
   return {};
@@ -109,30 +113,37 @@ std::string process_text(const Json& process) {
   std::string text =
       process.contains("pid") ? fmt::format("process {}", number_at(process, "/pid")) : "not running";
   if (number_at(process, "/restarts") > 0) {
-    text += fmt::format(", {} restarts (last end: {})", number_at(process, "/restarts"),
+    text += fmt::format(", {} (last end: {})", base::counted(number_at(process, "/restarts"), "restart"),
                         text_at(process, "/lastExit"));
   }
   return text;
 }
 
-std::string status_text(const Json& status, const std::vector<Json>& services) {
+std::string services_text(const Result<std::vector<Json>>& services) {
+  if (!services) return "not known: " + services.error().what;
   const auto ready = std::ranges::count_if(
-      services, [](const Json& service) { return condition_of(service, "Ready").is_true(); });
+      *services, [](const Json& service) { return condition_of(service, "Ready").is_true(); });
+  return fmt::format("{} of {} ready", ready, services->size());
+}
+
+std::string status_text(const Json& status, const Result<std::vector<Json>>& services) {
   const bool control_ready = value_at(status, "/controlPlane/ready") == Json(true);
   return fmt::format(
-      "mesh            running since {}\nstate           {}\nsupervisor      {}, {} instances\n"
-      "keeper          {}\ncontrol plane   {}, {}\nproxy           {}\nservices        {} of {} ready\n",
+      "mesh            running since {}\nstate           {}\nsupervisor      {}, {}\n"
+      "keeper          {}\ncontrol plane   {}, {}\nproxy           {}\nservices        {}\n",
       text_at(status, "/supervisor/startedAt"), text_at(status, "/state"),
-      process_text(value_at(status, "/supervisor")), number_at(status, "/supervisor/instances"),
-      process_text(status["keeper"]), process_text(status["controlPlane"]),
-      control_ready ? "ready" : "not ready", process_text(status["proxy"]), ready, services.size());
+      process_text(value_at(status, "/supervisor")),
+      base::counted(number_at(status, "/supervisor/instances"), "instance"), process_text(status["keeper"]),
+      process_text(status["controlPlane"]), control_ready ? "ready" : "not ready",
+      process_text(status["proxy"]), services_text(services));
 }
 
 Result<void> show_status(const Context& context, const std::vector<std::string>& words) {
   auto home = home_of(context);
   if (!home) return std::unexpected(std::move(home.error()));
-  Session session(*home);
-  Json status = session.reactor.block_on(mesh_status(session.reactor, *home));
+  Session session(*home, context.limit);
+  const auto wait = std::min<base::Duration>(status_limit, context.limit->total);
+  Json status = session.reactor.block_on(mesh_status(session.reactor, *home, wait));
   const bool documents = context.format == Format::json || context.format == Format::yaml;
   if (status["running"] == false) {
     if (documents) print(show_document(status, context.format));
@@ -149,11 +160,9 @@ Result<void> show_status(const Context& context, const std::vector<std::string>&
     print(show({*object}, *target.kind, context, true));
     return {};
   }
-  std::vector<Json> services;
-  if (value_at(status, "/controlPlane/ready") == Json(true)) {
-    if (auto all = session.reactor.block_on(session.api.list(rest_path(kind, ""))))
-      services = std::move(*all);
-  }
+  Result<std::vector<Json>> services = failure(Exit::unavailable, "the control plane is not ready");
+  if (value_at(status, "/controlPlane/ready") == Json(true))
+    services = session.reactor.block_on(session.api.list(rest_path(kind, "")));
   if (documents) {
     print(show_document(status, context.format));
   } else {
@@ -178,6 +187,7 @@ void add_stop(Command parent, Context& context) {
                  "With `service NAME`, that service alone",
                  "control-plane stop\ncontrol-plane stop service simple-web-service");
   command.may_have_subcommand();
+  command.timeout(context, base::format_duration(stop_limit));
   command.home(context);
   command.run(context, [&context] { return stop(context); });
   add_service_stop(command, context);
@@ -190,6 +200,7 @@ void add_status(Command parent, Context& context) {
                  "control-plane status\ncontrol-plane status service simple-web-service\n"
                  "control-plane status -o json");
   command.option("NAME", *words, "[service] NAME");
+  command.timeout(context);
   command.ns(context);
   command.output(context);
   command.home(context);

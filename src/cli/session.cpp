@@ -24,6 +24,7 @@ using runtime::Task;
 
 namespace {
 
+/// A store of many resources on a slow machine; look_limit says the same.
 constexpr auto start_limit = std::chrono::seconds(20);
 constexpr auto probe_limit = std::chrono::seconds(2);
 constexpr auto probe_pause = std::chrono::milliseconds(3);
@@ -153,7 +154,7 @@ Task<Result<void>> wait_ready(runtime::Reactor& reactor, const Context& context,
     const bool late = now >= give_up;
     if (late || (ended_at && now - *ended_at > rival_limit && !has_supervisor(*home))) {
       co_return failure(
-          limit < start_limit ? Exit::timeout : Exit::unavailable,
+          late && limit < start_limit ? Exit::timeout : Exit::unavailable,
           late ? fmt::format("the control plane is not ready after {}: {}",
                              base::format_duration(context.limit ? context.limit->total : limit), *why)
                : std::string("the control plane could not be started"),

@@ -33,6 +33,7 @@ Result<void> run(const Context& context, const Options& options) {
   const bool live = !options.once && !documents && is_terminal(STDOUT_FILENO);
   for (;;) {
     reactor.block_on(pause(reactor, *interval));
+    (*session)->api.renew_limit();
     auto lines = reactor.block_on(view.look());
     if (!lines) return std::unexpected(std::move(lines.error()));
     if (live) print(Shown::as_it_is("\x1b[H\x1b[2J"));
@@ -51,6 +52,7 @@ void add_top(Command parent, Context& context) {
   command.flag("--once", options->once, "Show one interval and end");
   command.option("--interval", options->interval, "Time span that the numbers are of [1s]",
                  {.value = "DURATION"});
+  command.timeout(context);
   command.ns(context);
   command.all_namespaces(context);
   command.output(context);

@@ -156,7 +156,7 @@ Result<void> run(Context context, const Options& options) {
   if (interrupted) result = {};
   tell("stopping\n");
   auto on_step = [](const std::string& step) { tell(fmt::format("  {}\n", base::printable(step))); };
-  auto stopped = session.reactor.block_on(stop_mesh(session.reactor, *home, on_step));
+  auto stopped = session.reactor.block_on(stop_mesh(session.reactor, *home, stop_limit, on_step));
   if (result && options.once && interrupted)
     return std::unexpected(Failure{Exit::interrupted, {}, {}, {}, {}});
   return result ? stopped : result;

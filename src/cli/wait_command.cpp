@@ -1,5 +1,8 @@
 // `wait`: returns when resources have a condition, as kubectl's has it.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
 
 #include "cli/commands.h"
 #include "cli/objects.h"
@@ -37,6 +40,27 @@ struct Goal {
   }
 };
 
+/// Fails if it can never hold: the whole time would be waited in vain.
+Result<void> check(const Target& target, const Goal& goal) {
+  const auto& kind = *target.kind;
+  if (!target.name.empty()) {
+    if (const auto fault = kind.name_fault(target.name); !fault.empty()) {
+      return failure(Exit::usage,
+                     fmt::format("no {} is ever called \"{}\": it {}", kind.singular, target.name, fault), {},
+                     fmt::format("list what exists: weft get {}", kind.plural));
+    }
+  }
+  if (goal.condition.empty()) return {};
+  const auto is_it = [&](std::string_view type) { return type == goal.condition; };
+  if (kind.conditions.empty() || !std::ranges::any_of(kind.conditions, is_it)) {
+    return failure(Exit::usage, fmt::format("a {} never has the condition {}", kind.singular, goal.condition),
+                   {},
+                   kind.conditions.empty() ? "wait for it with --for ready, or --for delete"
+                                           : fmt::format("it has {}", fmt::join(kind.conditions, ", ")));
+  }
+  return {};
+}
+
 Result<Goal> parse_goal(const std::string& text) {
   constexpr std::string_view prefix = "condition=";
   if (text == "ready") return Goal{};
@@ -44,7 +68,12 @@ Result<Goal> parse_goal(const std::string& text) {
   if (text.starts_with(prefix) && text.size() > prefix.size()) {
     const auto rest = text.substr(prefix.size());
     const auto equals = std::min(rest.find('='), rest.size());
-    return Goal{false, rest.substr(0, equals), equals < rest.size() ? rest.substr(equals + 1) : "True"};
+    Goal goal{false, rest.substr(0, equals), equals < rest.size() ? rest.substr(equals + 1) : "True"};
+    for (const char* status : {"True", "False", "Unknown"}) {
+      if (message::equals_ignore_case(goal.status, status)) return goal;
+    }
+    return failure(Exit::usage, fmt::format("no condition is ever \"{}\"", goal.status), {},
+                   "write True, False or Unknown behind the condition's name");
   }
   return failure(Exit::usage, fmt::format("--for={} is not understood", text), {},
                  "write ready, delete, or condition=NAME[=VALUE] such as condition=Available");
@@ -75,6 +104,9 @@ Result<void> run(const Context& context, const Options& options) {
   if (!goal) return std::unexpected(std::move(goal.error()));
   auto targets = parse_targets(options.words);
   if (!targets) return std::unexpected(std::move(targets.error()));
+  for (const auto& target : *targets) {
+    if (auto checked = check(target, *goal); !checked) return checked;
+  }
   auto session = open_session(context);
   if (!session) return std::unexpected(std::move(session.error()));
   auto& [reactor, home, api] = **session;

@@ -14,18 +14,42 @@ constexpr std::array<std::string_view, 1> pod_short{"po"};
 constexpr std::array<std::string_view, 1> event_short{"ev"};
 constexpr std::array<std::string_view, 1> mesh_config_short{"mc"};
 
+constexpr std::array<std::string_view, 2> service_conditions{"Ready", "DependenciesReady"};
+constexpr std::array<std::string_view, 3> deployment_conditions{"Available", "Progressing",
+                                                                "DependenciesReady"};
+constexpr std::array<std::string_view, 3> job_conditions{"Complete", "Failed", "DependenciesReady"};
+constexpr std::array<std::string_view, 1> pod_conditions{"Ready"};
+
 constexpr std::string_view mesh_api = "weft.dev/v1alpha1";
 
 constexpr std::array<Kind, 9> registry{{
-    {"Namespace", "v1", "namespaces", "namespace", namespace_short, false, false},
-    {"MeshConfig", mesh_api, "meshconfigs", "meshconfig", mesh_config_short, false, false},
-    {"Provider", mesh_api, "providers", "provider", {}, false, false},
-    {"Service", "v1", "services", "service", service_short, true, false},
-    {"Deployment", "apps/v1", "deployments", "deployment", deployment_short, true, false},
-    {"Job", "batch/v1", "jobs", "job", {}, true, false},
-    {"Pod", "v1", "pods", "pod", pod_short, true, true},
-    {"Event", "v1", "events", "event", event_short, true, true},
-    {"EndpointSlice", "discovery.k8s.io/v1", "endpointslices", "endpointslice", {}, true, true},
+    {"Namespace", "v1", "namespaces", "namespace", namespace_short, false, false, dns1123_label_fault, {}},
+    {"MeshConfig",
+     mesh_api,
+     "meshconfigs",
+     "meshconfig",
+     mesh_config_short,
+     false,
+     false,
+     mesh_config_name_fault,
+     {}},
+    {"Provider", mesh_api, "providers", "provider", {}, false, false, dns1123_subdomain_fault, {}},
+    {"Service", "v1", "services", "service", service_short, true, false, dns1035_label_fault,
+     service_conditions},
+    {"Deployment", "apps/v1", "deployments", "deployment", deployment_short, true, false, workload_name_fault,
+     deployment_conditions},
+    {"Job", "batch/v1", "jobs", "job", {}, true, false, workload_name_fault, job_conditions},
+    {"Pod", "v1", "pods", "pod", pod_short, true, true, dns1123_subdomain_fault, pod_conditions},
+    {"Event", "v1", "events", "event", event_short, true, true, dns1123_subdomain_fault, {}},
+    {"EndpointSlice",
+     "discovery.k8s.io/v1",
+     "endpointslices",
+     "endpointslice",
+     {},
+     true,
+     true,
+     dns1123_subdomain_fault,
+     {}},
 }};
 
 bool equals_folded(std::string_view a, std::string_view b) {

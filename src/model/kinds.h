@@ -5,6 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include "model/values.h"
+
 namespace weft::model {
 
 struct Kind {
@@ -16,6 +18,10 @@ struct Kind {
   bool namespaced = true;
   /// Lives in memory only and is written by weft alone (Pod, Event, EndpointSlice).
   bool ephemeral = false;
+  /// What its name may be.
+  Fault (*name_fault)(std::string_view) = dns1123_subdomain_fault;
+  /// The types of the conditions that its status may have.
+  std::span<const std::string_view> conditions;
 
   /// "apps", empty for the core group.
   std::string_view group() const;

@@ -10,6 +10,7 @@
 #include "base/expansion.h"
 #include "base/nearest.h"
 #include "model/codes.h"
+#include "model/kinds.h"
 #include "model/schema.h"
 
 namespace weft::model {
@@ -300,21 +301,15 @@ void Schema<ServiceSpec>::check(Findings& findings, ServiceSpec& spec) {
   check_depends_on(findings, spec.depends_on);
 }
 
-void Schema<MeshConfig>::check(Findings& findings, MeshConfig& config) {
-  check_metadata(findings, config.metadata, dns1123_subdomain_fault, false);
-  if (!config.metadata.name.empty() && config.metadata.name != "default")
-    findings.error("metadata.name", code::invalid_value, "a mesh has one MeshConfig, named `default`",
-                   "Name it `default`.");
-}
-
-void check_metadata(Findings& findings, ObjectMeta& metadata, TextRule rule, bool is_namespaced) {
+void check_metadata(Findings& findings, ObjectMeta& metadata) {
+  const Kind& kind = *find_kind(findings.kind());
   if (metadata.name.empty()) {
     findings.error("metadata.name", code::missing_field, fmt::format("a {} needs a name", findings.kind()),
                    "Add `name:` below `metadata:`.");
   } else {
-    findings.expect("metadata.name", metadata.name, rule, "Change the name.");
+    findings.expect("metadata.name", metadata.name, kind.name_fault, "Change the name.");
   }
-  if (is_namespaced) {
+  if (kind.namespaced) {
     if (metadata.ns.empty()) metadata.ns = "default";
     findings.expect("metadata.namespace", metadata.ns, dns1123_label_fault, "Change the name.");
   } else if (!metadata.ns.empty()) {

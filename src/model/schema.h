@@ -386,12 +386,12 @@ struct Schema<MeshConfigSpec> {
   }
 };
 
-/// Of metadata in a whole resource: the name by `rule`, and the namespace, "default" where a namespaced kind
-/// says nothing.
-void check_metadata(Findings& findings, ObjectMeta& metadata, TextRule rule, bool is_namespaced);
+/// Of metadata in a whole resource: the name by its kind's rule, and the namespace, "default" where a
+/// namespaced kind says nothing.
+void check_metadata(Findings& findings, ObjectMeta& metadata);
 
 /// What the five kinds with a spec have in common.
-template <class T, TextRule name_rule, bool is_namespaced, bool needs_spec = true>
+template <class T, bool needs_spec = true>
 struct KindSchema {
   template <class V>
   static void fields(V& v) {
@@ -403,23 +403,19 @@ struct KindSchema {
       v.field("spec", &T::spec);
     v.kept({"status"});
   }
-  static void check(Findings& findings, T& resource) {
-    check_metadata(findings, resource.metadata, name_rule, is_namespaced);
-  }
+  static void check(Findings& findings, T& resource) { check_metadata(findings, resource.metadata); }
 };
 
 template <>
-struct Schema<Deployment> : KindSchema<Deployment, workload_name_fault, true> {};
+struct Schema<Deployment> : KindSchema<Deployment> {};
 template <>
-struct Schema<Job> : KindSchema<Job, workload_name_fault, true> {};
+struct Schema<Job> : KindSchema<Job> {};
 template <>
-struct Schema<Service> : KindSchema<Service, dns1035_label_fault, true> {};
+struct Schema<Service> : KindSchema<Service> {};
 template <>
-struct Schema<Provider> : KindSchema<Provider, dns1123_subdomain_fault, false> {};
+struct Schema<Provider> : KindSchema<Provider> {};
 template <>
-struct Schema<MeshConfig> : KindSchema<MeshConfig, dns1123_subdomain_fault, false, false> {
-  static void check(Findings& findings, MeshConfig& config);
-};
+struct Schema<MeshConfig> : KindSchema<MeshConfig, false> {};
 
 template <>
 struct Schema<Namespace> {
@@ -429,9 +425,7 @@ struct Schema<Namespace> {
     v.required("metadata", &Namespace::metadata);
     v.kept({"spec", "status"});
   }
-  static void check(Findings& findings, Namespace& resource) {
-    check_metadata(findings, resource.metadata, dns1123_label_fault, false);
-  }
+  static void check(Findings& findings, Namespace& resource) { check_metadata(findings, resource.metadata); }
 };
 
 }  // namespace weft::model

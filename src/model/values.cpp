@@ -70,6 +70,10 @@ Fault workload_name_fault(std::string_view text) {
   return dns1123_subdomain_fault(text);
 }
 
+Fault mesh_config_name_fault(std::string_view text) {
+  return text == "default" ? Fault() : "must be `default`, for a mesh has one MeshConfig";
+}
+
 Fault port_name_fault(std::string_view text) {
   if (Fault fault = too_long(text, 15); !fault.empty()) return fault;
   if (!is_label(text)) return "must be lower case letters, digits and -, with a letter or digit at both ends";

@@ -31,6 +31,8 @@ Fault dns1123_subdomain_fault(std::string_view text);
 Fault dns1035_label_fault(std::string_view text);
 /// A Deployment's or Job's name: a subdomain of at most 63 characters, for it becomes a label's value.
 Fault workload_name_fault(std::string_view text);
+/// A mesh has one MeshConfig, named "default".
+Fault mesh_config_name_fault(std::string_view text);
 /// IANA_SVC_NAME (RFC 6335, 5.1) in lower case: a port's name, at most 15 characters with at least one
 /// letter.
 Fault port_name_fault(std::string_view text);
