@@ -172,12 +172,6 @@ class Limits(mesh.MeshTest):
         control_plane = self.mesh.control_plane()
         os.kill(control_plane, signal.SIGSTOP)
         try:
-            for words in (["weft", "apply", "-f", path], ["weft", "apply", "-f", path, "--wait"],
-                          ["weft", "delete", "service", "web"], ["control-plane", "restart", "service", "web"]):
-                began = time.monotonic()
-                result = self.mesh.run(*words, "--timeout", "1s")
-                self.assertEqual(result.code, 5, (words, result))
-                self.assertLess(time.monotonic() - began, 4, words)
             self.check_all_at_once(path)
         finally:
             os.kill(control_plane, signal.SIGCONT)
@@ -192,9 +186,10 @@ class Limits(mesh.MeshTest):
             os.kill(control_plane, signal.SIGCONT)
 
     def check_all_at_once(self, path):
-        """Every other command that asks the control plane, which does not answer."""
+        """Every command that asks the control plane, which does not answer."""
         children = {words: self.mesh.popen(*words.split(), "--timeout", "100ms") for words in (
-            "weft get services", "weft get services -w", "weft describe service web", "weft logs web", "weft logs web -f",
+            f"weft apply -f {path}", f"weft apply -f {path} --wait", "weft delete service web",
+            "control-plane restart service web", "weft get services", "weft get services -w", "weft describe service web", "weft logs web", "weft logs web -f",
             "weft top --once", f"weft diff -f {path}", "weft wait service/web", "service list", "service describe web",
             "service create x --image=x", "service delete web", "control-plane create service x --image=x",
             "control-plane start service web", "control-plane stop service web", "control-plane delete service web",
