@@ -16,8 +16,8 @@
 namespace weft::proxy {
 namespace {
 
-/// How long accepting pauses when descriptors, memory or the limit of connections are used up.
-constexpr auto accept_pause = std::chrono::milliseconds(10);
+/// The least time between two looks for connections at rest whose places others need.
+constexpr auto room_interval = std::chrono::milliseconds(10);
 /// Kept for the next requests: as many as are under way at one moment on a busy worker.
 constexpr std::size_t max_spare_codecs = 256;
 /// How often upstream connections at rest are looked at.
@@ -32,12 +32,6 @@ constexpr std::size_t max_spare_pipes = 8;
 /// first.
 constexpr std::size_t log_batch_bytes = 32 * 1024;
 constexpr auto log_delay = std::chrono::milliseconds(100);
-
-/// Errors after which a listening socket is of no use any more; all others are of the one connection
-/// (accept(2)).
-bool is_of_listener(int code) {
-  return code == EBADF || code == EINVAL || code == ENOTSOCK || code == EOPNOTSUPP;
-}
 
 }  // namespace
 
@@ -132,7 +126,7 @@ bool Worker::may_accept() {
 bool Worker::make_room(std::size_t most) {
   if (sockets() < most) return true;
   if (reactor.coarse_now() < next_room_) return false;
-  next_room_ = reactor.coarse_now() + accept_pause;
+  next_room_ = reactor.coarse_now() + room_interval;
   each_endpoint([](auto&, auto&, EndpointState& endpoint) { endpoint.close_idle(); });
   return sockets() < most;
 }
@@ -153,33 +147,16 @@ std::size_t Worker::sockets() const {
 }
 
 runtime::Task<void> Worker::accept_loop(LocalPtr<ListenerState> listener, runtime::Fd listening) {
-  runtime::Readiness readable;
-  runtime::Readiness unused;
-  const runtime::Registration registration(reactor, listening.get(), readable, unused);
-  int taken = 0;
+  runtime::Acceptor acceptor(
+      reactor, std::move(listening), [this] { return may_accept(); }, &shard.proxy.accept_backoffs);
   while (true) {
-    if (!may_accept()) {
-      ++shard.proxy.accept_backoffs;
-      co_await reactor.sleep(accept_pause);
-      continue;
-    }
-    runtime::Fd fd(::accept4(listening.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
-    if (fd) {
-      accepted(listener, std::move(fd));
-      if (++taken % runtime::accepts_per_turn == 0) co_await reactor.yield();
-      continue;
-    }
-    const int code = errno;
-    if (code == EAGAIN) {
-      co_await runtime::Wait(readable);
-    } else if (runtime::is_out_of_resources(code)) {
-      ++shard.proxy.accept_backoffs;
-      co_await reactor.sleep(accept_pause);
-    } else if (is_of_listener(code)) {
+    auto fd = co_await acceptor.accept_fd();
+    if (!fd) {
       runtime::log::error("proxy", "listener {} cannot accept any more: {}", listener->config->name,
-                          runtime::IoError{code}.message());
+                          fd.error().message());
       co_return;
     }
+    accepted(listener, std::move(*fd));
   }
 }
 

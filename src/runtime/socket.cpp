@@ -2,8 +2,8 @@
 
 #include <fcntl.h>
 #include <linux/sockios.h>
+#include <linux/tcp.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -11,6 +11,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "runtime/combine.h"
@@ -170,10 +171,10 @@ ssize_t send(int fd, std::span<const iovec> parts) {
   return ::syscall(SYS_sendmsg, fd, &message, MSG_NOSIGNAL);
 }
 
-bool is_of_one_connection(int code) {
-  // accept(2): errors already pending on the new socket are reported by accept().
-  return code == ECONNABORTED || code == EINTR || code == EPROTO || code == ENETDOWN || code == EHOSTDOWN ||
-         code == ENONET || code == EHOSTUNREACH || code == ENETUNREACH || code == EPERM;
+/// Errors after which a listening socket is of no use any more; all others are of the one connection
+/// (accept(2)).
+bool is_of_listener(int code) {
+  return code == EBADF || code == EINVAL || code == ENOTSOCK || code == EOPNOTSUPP;
 }
 
 }  // namespace
@@ -240,6 +241,23 @@ std::size_t Socket::unsent() const {
   return ::ioctl(fd_.get(), SIOCOUTQ, &bytes) == 0 && bytes > 0 ? static_cast<std::size_t>(bytes) : 0;
 }
 
+std::optional<std::uint64_t> Socket::taken_of(std::uint64_t written) const {
+  // A program that ends a connection with bytes unread resets it; what comes after its end is reset too
+  // (RFC 1122, 4.2.2.13). So what an end without a reset acknowledges has been taken.
+  if (peer_.family() == base::Address::Family::unix_path) return written;
+  tcp_info info{};
+  socklen_t size = sizeof info;
+  if (::getsockopt(fd_.get(), IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return std::nullopt;
+  // The peer's end has come; and then a reset, or not yet (the kernel's tcp_states.h).
+  constexpr std::uint8_t closed = 7;
+  constexpr std::uint8_t close_wait = 8;
+  // The handshake counts as one byte.
+  const std::uint64_t acknowledged = info.tcpi_bytes_acked > 0 ? info.tcpi_bytes_acked - 1 : 0;
+  if (info.tcpi_state == closed) return std::min(acknowledged, written);
+  if (info.tcpi_state == close_wait && unsent() == 0) return written;
+  return std::nullopt;
+}
+
 void Socket::shutdown_write() { ::shutdown(fd_.get(), SHUT_WR); }
 
 void Socket::fail(IoError error) {
@@ -276,31 +294,46 @@ base::Address peer_address(int fd) {
   return from_sockaddr(name.storage, name.size);
 }
 
-Acceptor::Acceptor(Reactor& reactor, Fd listening)
+Acceptor::Acceptor(Reactor& reactor, Fd listening, std::function<bool()> may_accept, std::uint64_t* backoffs)
     : reactor_(reactor),
       fd_(std::move(listening)),
       address_(local_address(fd_.get())),
-      registration_(reactor, fd_.get(), readable_, unused_) {}
+      registration_(reactor, fd_.get(), readable_, unused_),
+      may_accept_(std::move(may_accept)),
+      backoffs_(backoffs) {}
 
-Task<IoResult<std::unique_ptr<Stream>>> Acceptor::accept() {
+Task<void> Acceptor::back_off() {
+  if (backoffs_ != nullptr) ++*backoffs_;
+  co_await reactor_.sleep(accept_pause);
+}
+
+Task<IoResult<Fd>> Acceptor::accept_fd() {
   while (true) {
-    SockAddr name;
-    name.size = sizeof name.storage;
-    Fd fd(::accept4(fd_.get(), name.get(), &name.size, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    if (may_accept_ && !may_accept_()) {
+      co_await back_off();
+      continue;
+    }
+    Fd fd(::accept4(fd_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (fd) {
-      auto peer = from_sockaddr(name.storage, name.size);
       if (++accepted_ % accepts_per_turn == 0) co_await reactor_.yield();
-      co_return std::make_unique<Socket>(reactor_, std::move(fd), std::move(peer));
+      co_return fd;
     }
     const int code = errno;
     if (code == EAGAIN) {
       co_await Wait(readable_);
     } else if (is_out_of_resources(code)) {
-      co_await reactor_.sleep(accept_pause);
-    } else if (!is_of_one_connection(code)) {
+      co_await back_off();
+    } else if (is_of_listener(code)) {
       co_return io_error(code);
     }
   }
+}
+
+Task<IoResult<std::unique_ptr<Stream>>> Acceptor::accept() {
+  auto fd = co_await accept_fd();
+  if (!fd) co_return std::unexpected(fd.error());
+  auto peer = peer_address(fd->get());
+  co_return std::make_unique<Socket>(reactor_, std::move(*fd), std::move(peer));
 }
 
 Task<IoResult<std::unique_ptr<Stream>>> connect(Reactor& reactor, base::Address to, base::Duration limit) {
@@ -340,24 +373,6 @@ IoResult<Fd> connect_messages(const std::string& path) {
   if (!fd) return fd;
   if (::connect(fd->get(), name->get(), name->size) != 0) return last_error();
   return fd;
-}
-
-Task<IoResult<Fd>> accept_fd(Reactor& reactor, int listening) {
-  while (true) {
-    Fd fd(::accept4(listening, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
-    if (fd) {
-      co_await reactor.yield();
-      co_return fd;
-    }
-    const int code = errno;
-    if (code == EAGAIN) {
-      co_await until_readable(reactor, listening);
-    } else if (is_out_of_resources(code)) {
-      co_await reactor.sleep(accept_pause);
-    } else if (!is_of_one_connection(code)) {
-      co_return io_error(code);
-    }
-  }
 }
 
 }  // namespace weft::runtime

@@ -4,6 +4,8 @@
 #include <sys/socket.h>
 #include <sys/types.h>
 
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -36,6 +38,7 @@ class Socket final : public Stream {
   void reset_at_close(bool on) override;
   const base::Address& peer() const override { return peer_; }
   std::size_t unsent() const override;
+  std::optional<std::uint64_t> taken_of(std::uint64_t written) const override;
   int fd() const override { return fd_.get(); }
 
  private:
@@ -46,9 +49,6 @@ class Socket final : public Stream {
   IoError failed_;
   Registration registration_;
 };
-
-/// Connections that one listening socket yields before everything else has a turn.
-inline constexpr int accepts_per_turn = 16;
 
 /// A bound and listening, non-blocking, close-on-exec socket. Of TCP: what it accepts sends without delay,
 /// and finds out within two minutes that the peer's machine is gone. A Unix path is made with mode 0600 (an
@@ -61,26 +61,37 @@ base::Address peer_address(int fd);
 /// Whether accept(2) failed for want of descriptors or memory: later it may go well.
 bool is_out_of_resources(int code);
 
-/// Takes connections from a listening descriptor.
+/// Connections that one listening socket yields before everything else has a turn.
+inline constexpr int accepts_per_turn = 16;
+
+/// Takes connections from a listening descriptor, of streams or of messages.
 class Acceptor {
  public:
-  Acceptor(Reactor& reactor, Fd listening);
+  /// While `may_accept` is false it takes none and backs off; how often it does so is added to `backoffs`.
+  Acceptor(Reactor& reactor, Fd listening, std::function<bool()> may_accept = {},
+           std::uint64_t* backoffs = nullptr);
   Acceptor(const Acceptor&) = delete;
   Acceptor& operator=(const Acceptor&) = delete;
 
   /// The next connection. Errors of one connection (ECONNABORTED) are passed over; at EMFILE and the like it
-  /// backs off and goes on. Other errors are returned.
+  /// backs off and goes on. An error is returned once the descriptor is of no use any more.
+  Task<IoResult<Fd>> accept_fd();
+  /// The same, of streams.
   Task<IoResult<std::unique_ptr<Stream>>> accept();
   base::Address address() const { return address_; }
   int fd() const { return fd_.get(); }
 
  private:
+  Task<void> back_off();
+
   Reactor& reactor_;
   Fd fd_;
   base::Address address_;
   Readiness readable_;
   Readiness unused_;
   Registration registration_;
+  std::function<bool()> may_accept_;
+  std::uint64_t* backoffs_;
   int accepted_ = 0;
 };
 
@@ -121,10 +132,8 @@ class MessageSocket {
   Registration registration_;
 };
 
-/// A listening SOCK_SEQPACKET socket at `path` with mode 0600; accept with accept_message_socket.
+/// A listening SOCK_SEQPACKET socket at `path` with mode 0600.
 IoResult<Fd> listen_messages(const std::string& path);
 IoResult<Fd> connect_messages(const std::string& path);
-/// The next connection of a listener made by listen_messages.
-Task<IoResult<Fd>> accept_fd(Reactor& reactor, int listening);
 
 }  // namespace weft::runtime

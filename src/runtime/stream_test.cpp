@@ -361,11 +361,12 @@ TEST(Listen, TooLongAPathIsAnError) {
   EXPECT_EQ(listen_on(base::Address::unix_path(std::string(200, 'p'))).error().code, ENAMETOOLONG);
 }
 
-Task<void> pass_descriptor(Reactor& reactor, std::string path, int listening) {
+Task<void> pass_descriptor(Reactor& reactor, std::string path, Fd listening) {
   auto fd = connect_messages(path);
   EXPECT_TRUE(fd.has_value());
   MessageSocket client(reactor, std::move(*fd));
-  auto accepted = co_await accept_fd(reactor, listening);
+  Acceptor acceptor(reactor, std::move(listening));
+  auto accepted = co_await acceptor.accept_fd();
   MessageSocket server(reactor, std::move(*accepted));
   EXPECT_EQ(server.peer_credentials()->pid, ::getpid());
 
@@ -392,7 +393,7 @@ TEST(MessageSocket, PassesDescriptorsAndWholeMessages) {
   Reactor reactor;
   auto listening = listen_messages(folder.file("m"));
   ASSERT_TRUE(listening.has_value());
-  reactor.block_on(pass_descriptor(reactor, folder.file("m"), listening->get()));
+  reactor.block_on(pass_descriptor(reactor, folder.file("m"), std::move(*listening)));
 }
 
 TEST(MessageSocket, LeavesOthersTheirTurnHoweverManyMessagesThereAre) {

@@ -65,8 +65,9 @@ Server::Server(runtime::Reactor& reactor, Desk desk) : reactor_(reactor), desk_(
 Server::~Server() = default;
 
 runtime::Task<void> Server::serve(runtime::Fd listening) {
+  runtime::Acceptor acceptor(reactor_, std::move(listening));
   while (true) {
-    auto fd = co_await runtime::accept_fd(reactor_, listening.get());
+    auto fd = co_await acceptor.accept_fd();
     if (!fd) {
       runtime::log::error("supervisor", "its socket accepts no more: {}", fd.error().message());
       co_return;
