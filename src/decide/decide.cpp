@@ -51,6 +51,9 @@ bool matches(const snapshot::Match& match, std::string_view path) {
   switch (match.path_kind) {
     case snapshot::Match::Path::prefix:
       return path.starts_with(match.path) || (!path.starts_with('/') && match.path == "/");
+    case snapshot::Match::Path::segments:
+      return path.starts_with(match.path) &&
+             (path.size() == match.path.size() || path[match.path.size()] == '/');
     case snapshot::Match::Path::exact: return path == match.path;
   }
   return false;
@@ -59,15 +62,10 @@ bool matches(const snapshot::Match& match, std::string_view path) {
 std::string_view relation(const snapshot::Match& match, bool taken) {
   switch (match.path_kind) {
     case snapshot::Match::Path::prefix: return taken ? "begins with" : "does not begin with";
+    case snapshot::Match::Path::segments: return taken ? "is or is below" : "is not and is not below";
     case snapshot::Match::Path::exact: return taken ? "is" : "is not";
   }
   return {};
-}
-
-template <class Element>
-const Element* find_name(const std::vector<Element>& sorted, std::string_view name) {
-  const auto found = std::ranges::lower_bound(sorted, name, {}, &Element::name);
-  return found != sorted.end() && found->name == name ? &*found : nullptr;
 }
 
 }  // namespace
@@ -99,15 +97,6 @@ Index::Index(const snapshot::Snapshot& snapshot) : snapshot_(snapshot) {
     listener_tables_.push_back(table == tables_.end() ? nullptr : &table->second);
     listener_clusters_.push_back(find_cluster(snapshot, listener.cluster));
   }
-}
-
-const snapshot::Listener* Index::listener(std::string_view name) const {
-  return find_name(snapshot_.listeners, name);
-}
-
-const snapshot::Listener* Index::listener(const base::Address& address) const {
-  const auto found = std::ranges::find(snapshot_.listeners, address, &snapshot::Listener::address);
-  return found == snapshot_.listeners.end() ? nullptr : &*found;
 }
 
 void Index::add_domain(Table& table, const std::string& text, const Host& host) {

@@ -11,7 +11,6 @@
 #include <unordered_map>
 #include <vector>
 
-#include "base/address.h"
 #include "base/origin.h"
 #include "snapshot/snapshot.h"
 
@@ -55,10 +54,6 @@ using Trace = std::vector<Step>;
 class Index {
  public:
   explicit Index(const snapshot::Snapshot& snapshot);
-
-  /// The listener with that name or at that address; null if there is none.
-  const snapshot::Listener* listener(std::string_view name) const;
-  const snapshot::Listener* listener(const base::Address& address) const;
 
   /// The way of one request that came in by `listener` (of this Snapshot). Virtual hosts: by the exact
   /// domain, else by the longest suffix, else by the longest prefix, else by "*"; what names the request's

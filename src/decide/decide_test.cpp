@@ -31,6 +31,7 @@ Snapshot sample() {
   table.virtual_hosts.push_back({"rest",
                                  {"*"},
                                  {route("api", {Match::Path::prefix, "/api/"}, "api"),
+                                  route("below", {Match::Path::segments, "/v1"}, "api"),
                                   route("exact", {Match::Path::exact, "/static"}, "static"),
                                   route("broken", {Match::Path::prefix, "/gone"}, "nowhere"),
                                   route("all", {Match::Path::prefix, "/"}, "web")}});
@@ -68,6 +69,10 @@ TEST(Decide, RequestTable) {
   for (const auto& [name, host, path, expected] : std::initializer_list<Case>{
            {"prefix", "x", "/api/carts", "rest api api"},
            {"a prefix is bytes", "x", "/api", "rest all web"},
+           {"segments: the path itself", "x", "/v1?a", "rest below api"},
+           {"and what is below it", "x", "/v1/a", "rest below api"},
+           {"and no longer name", "x", "/v1x", "rest all web"},
+           {"nor a shorter one", "x", "/v", "rest all web"},
            {"exact", "x", "/static", "rest exact static"},
            {"exact is not a prefix", "x", "/static/a", "rest all web"},
            {"the query does not count", "x", "/static?a=/api/", "rest exact static"},
@@ -172,21 +177,18 @@ TEST(Decide, TraceSaysWhatWasLookedAt) {
   const Index index(snapshot);
   Trace trace;
   ASSERT_TRUE(index.request(snapshot.listeners[0], {"GET", "x", "/static"}, &trace));
-  ASSERT_EQ(trace.size(), 5U);
+  ASSERT_EQ(trace.size(), 6U);
   EXPECT_EQ(trace[2].reason, "path /static does not begin with /api/");
   EXPECT_FALSE(trace[2].taken);
-  EXPECT_EQ(trace[3].reason, "path /static is /static");
-  EXPECT_EQ(trace[3].origin.name, "exact");
-  EXPECT_EQ(trace[4].what, "cluster");
+  EXPECT_EQ(trace[3].reason, "path /static is not and is not below /v1");
+  EXPECT_EQ(trace[4].reason, "path /static is /static");
+  EXPECT_EQ(trace[4].origin.name, "exact");
+  EXPECT_EQ(trace[5].what, "cluster");
 }
 
-TEST(Decide, ListenersAndConnections) {
+TEST(Decide, Connections) {
   const auto snapshot = sample();
   const Index index(snapshot);
-  EXPECT_EQ(index.listener("b-tcp"), &snapshot.listeners[1]);
-  EXPECT_EQ(index.listener("nothing"), nullptr);
-  EXPECT_EQ(index.listener(base::Address::loopback(80)), &snapshot.listeners[0]);
-  EXPECT_EQ(index.listener(base::Address::loopback(81)), nullptr);
   const auto cluster = index.connection(snapshot.listeners[1]);
   ASSERT_TRUE(cluster);
   EXPECT_EQ((*cluster)->name, "web");

@@ -34,9 +34,8 @@ Json listener_json(const snapshot::Listener& listener) {
 }
 
 Json route_json(const snapshot::Route& route) {
-  const bool is_exact = route.match.path_kind == snapshot::Match::Path::exact;
   return {{"name", route.name},
-          {"match", {{is_exact ? "exact" : "prefix", route.match.path}}},
+          {"match", {{word(route.match.path_kind), route.match.path}}},
           {"cluster", route.cluster},
           {"timeout", base::format_duration(route.timeout)},
           {"idleTimeout", base::format_duration(route.idle_timeout)},

@@ -24,6 +24,15 @@ constexpr std::string_view word(snapshot::Protocol protocol) {
   return {};
 }
 
+constexpr std::string_view word(snapshot::Match::Path kind) {
+  switch (kind) {
+    case snapshot::Match::Path::prefix: return "prefix";
+    case snapshot::Match::Path::segments: return "segments";
+    case snapshot::Match::Path::exact: return "exact";
+  }
+  return {};
+}
+
 constexpr std::string_view word(snapshot::Health health) {
   switch (health) {
     case snapshot::Health::healthy: return "healthy";

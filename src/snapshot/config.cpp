@@ -37,17 +37,18 @@ constexpr Word<LoadBalancing> policies[] = {{"least_request", LoadBalancing::lea
 struct Host {
   std::size_t number = 0;
   /// The paths of its routes so far, by kind.
-  std::set<std::string, std::less<>> prefixes;
-  std::set<std::string, std::less<>> exact;
+  std::map<Match::Path, std::set<std::string, std::less<>>> paths;
 
   /// Adds the path of a route. False if the routes before it take all of its.
   bool add(const Match& match) {
     const std::string_view path = match.path;
     for (std::size_t size = 0; size <= path.size(); ++size) {
-      if (prefixes.contains(path.substr(0, size))) return false;
+      const auto front = path.substr(0, size);
+      if (paths[Match::Path::prefix].contains(front)) return false;
+      const bool is_segment = size == path.size() || path[size] == '/';
+      if (is_segment && paths[Match::Path::segments].contains(front)) return false;
     }
-    if (match.path_kind == Match::Path::prefix) return prefixes.insert(match.path).second;
-    return exact.insert(match.path).second;
+    return paths[match.path_kind].insert(match.path).second;
   }
 };
 
@@ -346,7 +347,7 @@ std::optional<Route> ConfigReader::route(const Node& node, std::size_t number) {
     error(code::bad_value, node.position, "a route has either prefix or path", "remove one of them");
   }
   if (path) route.match = {Match::Path::exact, *path};
-  if (prefix) route.match = {Match::Path::prefix, *prefix};
+  if (prefix) route.match = {prefix->ends_with('/') ? Match::Path::prefix : Match::Path::segments, *prefix};
   if (const auto fault = fault_of(route.match)) {
     error(code::bad_value, node.find(path ? "path" : "prefix")->position, std::string(describe(*fault).what),
           std::string(describe(*fault).mend));

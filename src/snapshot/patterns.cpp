@@ -178,7 +178,7 @@ std::optional<PatternFault> fault_of(const Match& match) {
   for (auto at = path.find('%'); at != std::string_view::npos; at = path.find('%', at + 1)) {
     const auto digits = path.substr(at + 1, 2);
     // A prefix may end within an escape.
-    const bool is_whole = digits.size() == 2 || match.path_kind == Match::Path::exact;
+    const bool is_whole = digits.size() == 2 || match.path_kind != Match::Path::prefix;
     if (!std::ranges::all_of(digits, is_hex) || digits == "00" || (is_whole && digits.size() < 2)) {
       return PatternFault::bad_path_escape;
     }

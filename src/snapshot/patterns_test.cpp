@@ -145,6 +145,8 @@ TEST(Patterns, PathsThatNoRequestHas) {
            {{exact, "/a%2Fb"}, {}},
            {{exact, "/a;b=[c]{d}|e~'"}, {}},
            {{prefix, "/a%2"}, {}},
+           {{segments, "/a"}, {}},
+           {{segments, "/a%2"}, bad_path_escape},
            {{prefix, "/a%"}, {}},
            {{prefix, ""}, no_slash},
            {{exact, "a"}, no_slash},

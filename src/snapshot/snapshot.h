@@ -59,7 +59,11 @@ struct Listener {
 /// Which requests a Route takes. Paths compare by bytes, without the query; they have no fault_of()
 /// (snapshot/patterns.h).
 struct Match {
-  enum class Path : std::uint8_t { prefix, exact };
+  enum class Path : std::uint8_t {
+    prefix,    // what begins so
+    segments,  // the path, and what has "/" behind it: "/api" takes "/api/x" and not "/apix"
+    exact,
+  };
   Path path_kind = Path::prefix;
   std::string path = "/";
 

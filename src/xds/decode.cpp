@@ -208,6 +208,10 @@ snapshot::Match read_match(const route_v3::RouteMatch& match, Reading& reading) 
       // The empty one takes all paths, as "/" does.
       if (!match.prefix().empty()) read.path = match.prefix();
       break;
+    case route_v3::RouteMatch::kPathSeparatedPrefix:
+      read = {snapshot::Match::Path::segments, match.path_separated_prefix()};
+      if (read.path.ends_with('/')) reading.refuse("a path_separated_prefix ends with a slash");
+      break;
     case route_v3::RouteMatch::kPath: read = {snapshot::Match::Path::exact, match.path()}; break;
     case route_v3::RouteMatch::PATH_SPECIFIER_NOT_SET:
       reading.refuse("a route matches neither a prefix nor a path");

@@ -124,6 +124,9 @@ void set_route(envoy::config::route::v3::Route& into, const snapshot::Route& rou
   into.set_name(route.name);
   switch (route.match.path_kind) {
     case snapshot::Match::Path::prefix: into.mutable_match()->set_prefix(route.match.path); break;
+    case snapshot::Match::Path::segments:
+      into.mutable_match()->set_path_separated_prefix(route.match.path);
+      break;
     case snapshot::Match::Path::exact: into.mutable_match()->set_path(route.match.path); break;
   }
   into.mutable_route()->set_cluster(route.cluster);

@@ -79,17 +79,11 @@ inline constexpr std::array route_critical{Critical{3, "redirect"},
                                            Critical{18, "non_forwarding_action"}};
 inline constexpr UnknownPolicy route{"Route", route_critical};
 
-inline constexpr std::array route_match_critical{Critical{6, "headers"},
-                                                 Critical{7, "query_parameters"},
-                                                 Critical{8, "grpc"},
-                                                 Critical{9, "runtime_fraction"},
-                                                 Critical{10, "safe_regex"},
-                                                 Critical{11, "tls_context"},
-                                                 Critical{12, "connect_matcher"},
-                                                 Critical{13, "dynamic_metadata"},
-                                                 Critical{14, "path_separated_prefix"},
-                                                 Critical{15, "path_match_policy"},
-                                                 Critical{16, "filter_state"}};
+inline constexpr std::array route_match_critical{
+    Critical{6, "headers"},          Critical{7, "query_parameters"},  Critical{8, "grpc"},
+    Critical{9, "runtime_fraction"}, Critical{10, "safe_regex"},       Critical{11, "tls_context"},
+    Critical{12, "connect_matcher"}, Critical{13, "dynamic_metadata"}, Critical{15, "path_match_policy"},
+    Critical{16, "filter_state"}};
 inline constexpr UnknownPolicy route_match{"RouteMatch", route_match_critical, true};
 
 inline constexpr std::array route_action_critical{Critical{2, "cluster_header"},

@@ -106,7 +106,7 @@ inline snapshot::RouteTable random_routes(base::Random& random, std::string name
     snapshot::VirtualHost host{random_text(random), {"h" + number, "*.h" + number + ":80"}, {}};
     if (hosts == 1) host.domains.push_back("*");
     for (auto routes = random.below(4); routes > 0; --routes) {
-      auto kind = random.below(2) ? snapshot::Match::Path::prefix : snapshot::Match::Path::exact;
+      auto kind = static_cast<snapshot::Match::Path>(random.below(3));
       host.routes.push_back({.name = random_text(random),
                              .match = {kind, "/" + std::to_string(random.below(1000))},
                              .cluster = "c" + std::to_string(random.below(5)),
