@@ -110,7 +110,8 @@ class CutResponses(proxies.ProxyTest):
         self.after()
 
     def test_at_each_byte_with_another_endpoint(self):
-        """A GET is sent once more, to the endpoint that works; a body that has begun is never begun again."""
+        """A GET is sent once more, to the endpoint that works, unless the other has read all of it and ended without
+        a byte; a body that has begun is never begun again."""
         self.port = proxies.free_port()
         bad = self.backend(self.serve)
         good = self.backend(answers(lambda request: RESPONSES[request.target.split("/")[1]]))
@@ -123,11 +124,13 @@ class CutResponses(proxies.ProxyTest):
                 with self.connect() as client:
                     self.send(client, target)
                     got = self.outcome(client)
-                    self.assertIn(got, (BODY,) if size < head else (BODY, "cut", 502, 503), target)
+                    is_answered = size < head and "/end/0" not in target
+                    self.assertIn(got, (BODY,) if is_answered else (BODY, "cut", 502, 503), target)
         self.assertGreater(self.weft.metric("weft_retries_total"), 50)
 
     def test_at_each_byte_of_a_kept_connection(self):
-        """The one endpoint is asked again by a new connection, since the kept one may have ended at rest."""
+        """The one endpoint is asked again by a new connection, since the kept one may have ended at rest; unless it
+        has surely read the request."""
         self.start(self.serve)
         for target, response, size in self.targets("kept"):
             head = response.index(b"\r\n\r\n") + 4
@@ -135,7 +138,7 @@ class CutResponses(proxies.ProxyTest):
                 self.assertEqual(client.ask().body, BODY, target)
                 self.send(client, target)
                 got = self.outcome(client)
-                is_whole = size < head or size == len(response)
+                is_whole = (size < head and "/end/0" not in target) or size == len(response)
                 self.assertIn(got, (BODY,) if is_whole else ("cut", 502, 503), target)
         self.after()
 

@@ -265,37 +265,4 @@ bool operator==(const Headers& a, const Headers& b) {
   return true;
 }
 
-void remove_hop_by_hop(Headers& headers) {
-  constexpr auto hop_by_hop = Headers::bit(FieldId::connection) | Headers::bit(FieldId::http2_settings) |
-                              Headers::bit(FieldId::keep_alive) | Headers::bit(FieldId::proxy_connection) |
-                              Headers::bit(FieldId::te) | Headers::bit(FieldId::transfer_encoding) |
-                              Headers::bit(FieldId::upgrade);
-  if ((headers.seen_ & hop_by_hop) == 0) return;
-  // What Connection names goes first; "close", "keep-alive" and "upgrade" are handled by the list below.
-  std::size_t index = 0;
-  while (index < headers.size()) {
-    if (headers[index].id != FieldId::connection) {
-      ++index;
-      continue;
-    }
-    auto options = headers[index].value;  // removing fields moves no text
-    headers.remove_if(
-        [remove = index, at = std::size_t{0}](const Headers::Field&) mutable { return at++ == remove; });
-    std::string_view name;
-    while (next_member(options, name)) headers.remove(name);
-    index = 0;
-  }
-  headers.remove_if([](const Headers::Field& field) {
-    switch (field.id) {
-      case FieldId::http2_settings:
-      case FieldId::keep_alive:
-      case FieldId::proxy_connection:
-      case FieldId::te:
-      case FieldId::transfer_encoding:
-      case FieldId::upgrade: return true;
-      default: return false;
-    }
-  });
-}
-
 }  // namespace weft::message

@@ -113,6 +113,9 @@ class Headers {
   /// Whether any field of that id, read as a comma-separated list, has `token` in any case.
   bool has_token(FieldId id, std::string_view token) const;
 
+  /// Its place in a set of ids.
+  static constexpr std::uint64_t bit(FieldId id) { return std::uint64_t{1} << static_cast<unsigned>(id); }
+
   /// Bytes of memory that it keeps.
   std::size_t capacity() const { return bytes_.capacity() + entries_.capacity() * sizeof(Entry); }
   std::size_t size() const { return entries_.size(); }
@@ -161,14 +164,14 @@ class Headers {
 
   /// put_lines() writes no more.
   std::size_t max_lines_size() const { return bytes_.size() + entries_.size(); }
-  /// Writes "Name: value" CRLF for each field but those for whose id `is_left_out`, and gives the end. Lines
-  /// that lie together leave together: most of a forwarded head is one copy.
+  /// Writes "Name: value" CRLF for each field but those for which `is_left_out(id, name)`, and gives the end.
+  /// Lines that lie together leave together: most of a forwarded head is one copy.
   template <class IsLeftOut>
   char* put_lines(char* to, IsLeftOut is_left_out) const {
     using base::put;
     Slice together;
     for (const auto& entry : entries_) {
-      if (is_left_out(entry.id)) continue;
+      if (is_left_out(entry.id, text(entry.name))) continue;
       if (entry.is_line && entry.name.offset == together.offset + together.size) {
         together.size = line_end(entry) - together.offset;
         continue;
@@ -183,7 +186,6 @@ class Headers {
   }
 
  private:
-  friend void remove_hop_by_hop(Headers& headers);
   struct Entry {
     FieldId id;
     bool is_line;
@@ -191,7 +193,6 @@ class Headers {
     Slice value;
   };
   static std::uint32_t line_end(const Entry& entry) { return entry.value.offset + entry.value.size + 2; }
-  static constexpr std::uint64_t bit(FieldId id) { return std::uint64_t{1} << static_cast<unsigned>(id); }
   /// False: there is surely none.
   bool may_have(FieldId id) const { return (seen_ & bit(id)) != 0; }
   std::optional<std::string_view> search(FieldId id) const;
@@ -207,9 +208,5 @@ class Headers {
   /// A bit for each FieldId that was ever added: most questions are about fields that are not there.
   std::uint64_t seen_ = 0;
 };
-
-/// Removes what concerns only the connection that a message came on (RFC 9110, 7.6.1): Connection and what it
-/// names, Keep-Alive, Proxy-Connection, TE, Transfer-Encoding, Upgrade, HTTP2-Settings. Content-Length stays.
-void remove_hop_by_hop(Headers& headers);
 
 }  // namespace weft::message

@@ -74,18 +74,6 @@ TEST(Headers, TokensOfAllFields) {
   EXPECT_FALSE(headers.has_token(FieldId::connection, "clos"));
 }
 
-TEST(Headers, HopByHopGoes) {
-  Headers headers{{"host", "h"},           {"Connection", "X-Gone, close"},
-                  {"x-gone", "1"},         {"x-stays", "2"},
-                  {"Keep-Alive", "5"},     {"TE", "trailers"},
-                  {"Upgrade", "h2c"},      {"HTTP2-Settings", "AA"},
-                  {"connection", "other"}, {"Other", "3"},
-                  {"content-length", "0"}, {"Proxy-Connection", "keep-alive"},
-                  {"trailer", "x"}};
-  remove_hop_by_hop(headers);
-  EXPECT_EQ(lines(headers), (Lines{"host: h", "x-stays: 2", "content-length: 0", "trailer: x"}));
-}
-
 TEST(Syntax, Lists) {
   std::string_view list = " a,, b c ,\t,d";
   std::string_view member;

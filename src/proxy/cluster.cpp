@@ -58,7 +58,7 @@ void ClusterState::update(const snapshot::Cluster& config) {
 }
 
 bool ClusterState::is_in_turn(const EndpointState& endpoint) const {
-  return !endpoint.is_retired() && endpoint.health() == snapshot::Health::healthy && endpoint.weight() > 0;
+  return endpoint.is_in_service() && endpoint.weight() > 0;
 }
 
 void ClusterState::resume_turn(std::span<EndpointState* const> turn) {

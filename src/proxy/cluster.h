@@ -39,6 +39,9 @@ class ClusterState final : public LocalCounted {
   bool has_untried(std::span<const LocalPtr<EndpointState>> tried) const;
   const std::vector<LocalPtr<EndpointState>>& endpoints() const { return endpoints_; }
 
+  /// Requests under way, and those of them that are so once more after a possible effect.
+  std::size_t requests_active = 0;
+  std::size_t retries_active = 0;
   /// The series of requests that reached no endpoint; null until the first.
   telemetry::EndsSeries* series = nullptr;
 

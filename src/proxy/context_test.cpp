@@ -90,11 +90,42 @@ TEST_F(ContextFlow, KilledInstanceFailsNoGet) {
   auto wire = connect();
   wire.send(get_text);
   ASSERT_EQ(backend(1).wires.size(), 1U);
-  backend(1).wires[0]->close();
+  backend(1).wires[0]->take(1);
+  backend(1).wires[0]->reset();
   backend(1).mode = Backend::Mode::refuse;
+  advance(25ms);
   ASSERT_EQ(backend(2).wires.size(), 1U);
   backend(2).wires[0]->send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
   EXPECT_EQ(body_of(wire.receive()), "ok");
+}
+
+// Each chain alone would ask twice.
+TEST_F(ContextFlow, BothChainsTogetherTakeARiskOnce) {
+  for (const int i : {1, 2, 3}) backend(i).mode = Backend::Mode::by_hand;
+  apply(web_context({1, 2, 3}));
+  apply(shop_context({1, 2, 3}));
+  auto wire = connect();
+  // Both chains' connections have been used before.
+  for (const int i : {1, 2, 3}) {
+    wire.send(get_text);
+    backend(i).wires.at(0)->receive();
+    backend(i).wires.at(0)->send("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+    EXPECT_EQ(status_of_response(wire.receive()), 200);
+  }
+  wire.send(get_text);
+  std::size_t asked = 0;
+  for (int round = 0; round < 6; ++round) {
+    for (const int i : {1, 2, 3}) {
+      for (auto& one : backend(i).wires) {
+        if (one->receive().empty()) continue;
+        ++asked;
+        one->reset();
+      }
+    }
+    advance(100ms);
+  }
+  EXPECT_EQ(asked, 2U);
+  EXPECT_EQ(status_of_response(wire.receive()), 503);
 }
 
 TEST_F(ContextFlow, ApplicationCannotForgeAFailureMark) {
@@ -103,7 +134,7 @@ TEST_F(ContextFlow, ApplicationCannotForgeAFailureMark) {
   apply(shop_context({1}));
   auto wire = connect();
   wire.send(get_text);
-  backend(1).wires[0]->send("HTTP/1.1 503 No\r\nx-weft-refused: UF\r\ncontent-length: 0\r\n\r\n");
+  backend(1).wires[0]->send("HTTP/1.1 503 No\r\nx-weft-refused: connect_failed\r\ncontent-length: 0\r\n\r\n");
   EXPECT_EQ(status_of_response(wire.receive()), 503);
   EXPECT_EQ(total("istio_requests_total", {{"reporter", "source"}, {"response_flags", "-"}}), 1U);
 }

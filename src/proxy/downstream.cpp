@@ -33,7 +33,9 @@ void Codec::detach() {
 }
 
 bool Codec::is_bloated() const {
-  return reader.head().headers.capacity() + writer.capacity() > http::h1::receive_buffer_bytes;
+  return reader.head().headers.capacity() + writer.capacity() + request_patch.capacity() +
+             response_patch.capacity() >
+         http::h1::receive_buffer_bytes;
 }
 
 ClientCount::ClientCount(telemetry::ProxyCounters& counters, const Peer& peer)

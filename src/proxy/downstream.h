@@ -8,6 +8,7 @@
 
 #include "http/h1/reader.h"
 #include "http/h1/writer.h"
+#include "message/patch.h"
 #include "proxy/context.h"
 #include "runtime/reactor.h"
 #include "runtime/stream.h"
@@ -30,6 +31,8 @@ struct Codec {
 
   http::h1::RequestReader reader;
   http::h1::Writer writer;
+  message::Patch request_patch;
+  message::Patch response_patch;
   /// For one piece of a request's body to come.
   runtime::Deadline read_deadline;
   /// For one piece of a response to be taken.
@@ -70,6 +73,8 @@ class Downstream final {
   // While a request is under way:
   http::h1::RequestReader& reader() const { return codec_->reader; }
   http::h1::Writer& writer() const { return codec_->writer; }
+  message::Patch& request_patch() const { return codec_->request_patch; }
+  message::Patch& response_patch() const { return codec_->response_patch; }
   runtime::Deadline& read_deadline() const { return codec_->read_deadline; }
 
   Worker& worker;

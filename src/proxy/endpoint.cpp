@@ -144,7 +144,7 @@ void EndpointState::keep(std::unique_ptr<UpstreamConnection> connection) {
   const LocalPtr<EndpointState> self(this);
   ++connection->requests_;
   connection->deadline.clear();
-  if (is_retired_ || health_ != snapshot::Health::healthy || is_worn_out(*connection)) return;
+  if (!is_in_service() || is_worn_out(*connection)) return;
   // The peer's end may have come together with the response: then nothing will tell of it again.
   if (!connection->reader.is_quiet()) return;
   if (!pending_.empty()) {

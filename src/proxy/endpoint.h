@@ -159,6 +159,8 @@ class EndpointState final : public LocalCounted {
   /// called for.
   bool has_room(std::uint32_t max) const { return connections_ + promised_ < max; }
   bool is_retired() const { return is_retired_; }
+  /// The Snapshot in force has it, and as one to be asked.
+  bool is_in_service() const { return !is_retired_ && health_ == snapshot::Health::healthy; }
   std::size_t pending() const { return pending_.size(); }
   /// Closes connections that have rested too long.
   void close_stale();

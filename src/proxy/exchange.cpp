@@ -132,23 +132,41 @@ runtime::Task<void> ClientSide::send_rest() {
   }
 }
 
-Failure failure_of_upstream(Request& request, const ReadError& error) {
+/// Why the response cannot be read on.
+Failure failure_of_response(Request& request, const ReadError& error) {
   if (error.kind == ReadError::Kind::refused) {
     request.reason = http::h1::describe(error.refusal);
     return Failure::malformed_response;
   }
-  return error.io.code == ETIMEDOUT ? Failure::response_timeout : Failure::reset_before_response;
+  return error.io.code == ETIMEDOUT ? Failure::response_timeout : Failure::cut_in_response;
+}
+
+/// What it means that a connection ended before the response's head, of which `before` bytes had been sent
+/// when the request began.
+Failure failure_before_response(Request& request, UpstreamConnection& upstream, const ReadError& error,
+                                std::uint64_t before) {
+  const auto failure = failure_of_response(request, error);
+  if (failure != Failure::cut_in_response) return failure;
+  const auto sent = upstream.writer.bytes_sent();
+  if (sent == before) return Failure::closed_at_rest;
+  if (error.kind != ReadError::Kind::closed) return Failure::reset_before_response;
+  const auto taken = upstream.stream().taken_of(sent);
+  if (taken && *taken <= before) return Failure::closed_at_rest;
+  const bool was_whole = taken == sent && request.client.reader().body_done();
+  // One that is being stopped ends whatever it is asked.
+  return was_whole && request.endpoint().is_in_service() ? Failure::closed_unanswered
+                                                         : Failure::reset_before_response;
 }
 
 /// Takes what of the body is there already, so that it leaves with the head and is at hand for another
 /// attempt.
 Failure take_first_piece(Request& request) {
   auto& reader = request.client.reader();
-  if (request.took_first_piece || reader.body_done() || reader.buffered().empty()) return Failure::none;
+  const bool was_taken = request.first_piece.data() != nullptr;
+  if (was_taken || reader.body_done() || reader.buffered().empty()) return Failure::none;
   const auto piece = reader.try_body();
   if (!piece) return Failure::none;
   if (!*piece) return failure_of_client(request, piece->error());
-  request.took_first_piece = true;
   request.first_piece = **piece;
   request.bytes_received += request.first_piece.size();
   request.await_response(reader.body_done());
@@ -159,7 +177,7 @@ Failure take_first_piece(Request& request) {
 http::h1::Writer::Sending send_request(Request& request, UpstreamConnection& upstream) {
   auto& reader = request.client.reader();
   const bool last = reader.body_done();
-  upstream.writer.put_head(request.head(), request.framing());
+  upstream.writer.put_head(request.head(), request.framing(), request.patch());
   return upstream.writer.write(request.first_piece, last,
                                last && !reader.trailers().empty() ? &reader.trailers() : nullptr);
 }
@@ -171,6 +189,13 @@ http::h1::Writer::Sending send_to_client(Request& request, std::string_view piec
   return request.client.writer().write(piece, last, trailers);
 }
 
+/// Queues a head for the client.
+void put_response(Request& request, const message::ResponseHead& head, const Framing& framing) {
+  auto& patch = request.client.response_patch();
+  patch_response(request, head, patch);
+  request.client.writer().put_head(head, framing, patch);
+}
+
 /// Passes an interim response on; none to a client that knows no such thing.
 runtime::Task<Failure> send_interim(Request& request, UpstreamConnection& upstream) {
   if (++request.interim_responses > http::h1::max_interim_responses) {
@@ -179,9 +204,8 @@ runtime::Task<Failure> send_interim(Request& request, UpstreamConnection& upstre
     co_return Failure::malformed_response;
   }
   if (request.is_http10()) co_return Failure::none;
-  auto& interim = upstream.reader.head();
-  rewrite_response(request, interim);
-  request.client.writer().put_head(interim, Framing{});
+  const auto& interim = upstream.reader.head();
+  put_response(request, interim, Framing{});
   const auto before = request.worker.reactor.coarse_now();
   upstream.deadline.clear();
   const auto sent = co_await request.client.writer().flush();
@@ -210,20 +234,19 @@ Failure broken_off(Request& request, const ReadError& error) {
     request.client.writer().drop_queued();
     request.client.stream->reset_at_close(false);
   }
-  const auto failure = failure_of_upstream(request, error);
+  const auto failure = failure_of_response(request, error);
   if (failure == Failure::response_timeout) request.reason = "the service paused too long within its answer";
-  return failure == Failure::reset_before_response ? Failure::cut_in_response : failure;
+  return failure;
 }
 
 /// Streams the response. Its head waits for the first piece of the body where that is there already.
 runtime::Task<Failure> send_response(Request& request, UpstreamConnection& upstream) {
   auto& reader = upstream.reader;
-  auto& response = reader.head();
+  const auto& response = reader.head();
   const auto framing = response_framing(request, reader.framing());
   const bool ends_by_close = framing.kind == Framing::Kind::until_close;
   if (ends_by_close || request.client.is_ending()) request.keep_alive = false;
-  rewrite_response(request, response);
-  request.client.writer().put_head(response, framing);
+  put_response(request, response, framing);
   upstream.deadline.clear();
   // Until it is whole: a clean end of the connection would say that it is.
   if (ends_by_close) request.client.stream->reset_at_close(true);
@@ -260,16 +283,16 @@ runtime::Task<Failure> send_response(Request& request, UpstreamConnection& upstr
 Failure marked_failure(const UpstreamConnection& upstream, const message::ResponseHead& head) {
   if (!upstream.is_local()) return Failure::none;
   const auto mark = head.headers.find(message::FieldId::x_weft_refused);
-  return mark ? failure_of(telemetry::flag_of(*mark)) : Failure::none;
+  const auto failure = mark ? failure_of(*mark) : Failure::none;
+  return is_of_client(failure) ? Failure::none : failure;
 }
 
 /// Bytes both ways, for as long as they like.
 runtime::Task<Failure> run_tunnel(Request& request, UpstreamConnection& upstream) {
-  auto& response = upstream.reader.head();
+  const auto& response = upstream.reader.head();
   request.status = response.status;
   request.keep_alive = false;
-  rewrite_response(request, response);
-  request.client.writer().put_head(response, Framing{});
+  put_response(request, response, Framing{});
   if (const auto sent = co_await send_to_client(request, {}); !sent) {
     co_return failure_of_client(sent.error());
   }
@@ -288,7 +311,7 @@ runtime::Task<Failure> run_tunnel(Request& request, UpstreamConnection& upstream
 
 runtime::Task<Failure> exchange(Request& request, Lease lease) {
   auto& upstream = *lease;
-  auto& response = upstream.reader.head();
+  const auto& response = upstream.reader.head();
   if (const auto failure = take_first_piece(request); failure != Failure::none) co_return failure;
   upstream.deadline.expires_after(request.time_left());
   upstream.limit_write_pauses(request.pause_limit());
@@ -296,7 +319,6 @@ runtime::Task<Failure> exchange(Request& request, Lease lease) {
   client_side->watch();
   const auto before = upstream.writer.bytes_sent();
   const auto sent = co_await send_request(request, upstream);
-  request.was_sent = upstream.writer.bytes_sent() != before;
   if (!sent && sent.error().code == ETIMEDOUT) co_return Failure::response_timeout;
   // One that closes while it is written to may have answered before: that is read all the same. Then nobody
   // reads the rest of the body, so that nothing can follow it.
@@ -315,7 +337,7 @@ runtime::Task<Failure> exchange(Request& request, Lease lease) {
       co_await runtime::Wait(upstream.stream().readable());
       continue;
     }
-    if (!*head) failure = failure_of_upstream(request, head->error());
+    if (!*head) failure = failure_before_response(request, upstream, head->error(), before);
     if (*head && response.status == 101 && request.upgrade.empty()) {
       request.reason = "the service changes the protocol unasked";
       failure = Failure::malformed_response;
@@ -327,7 +349,7 @@ runtime::Task<Failure> exchange(Request& request, Lease lease) {
   failure = client_side->cause_of(failure);
   if (failure != Failure::none) co_return failure;
   const auto marked = marked_failure(upstream, response);
-  if (marked != Failure::none && may_try_again(request, marked)) co_return marked;
+  if (marked != Failure::none && request.may_retry(marked) != decide::Retry::no) co_return marked;
   if (opens_tunnel(request, response)) {
     client_side.reset();  // the client's bytes are the tunnel's from here on
     co_return co_await run_tunnel(request, upstream);

@@ -1,145 +1,88 @@
 #include "proxy/failure.h"
 
-namespace weft::proxy {
+#include <algorithm>
+#include <array>
 
+namespace weft::proxy {
+namespace {
+
+using decide::Effect;
+using http::grpc::Code;
 using telemetry::ResponseFlag;
 
-int status_of(Failure failure) {
-  switch (failure) {
-    case Failure::none: return 200;
-    case Failure::malformed_request: return 400;
-    case Failure::method_not_allowed: return 405;
-    case Failure::downstream_closed: return 0;
-    case Failure::downstream_timeout: return 408;
-    case Failure::no_route: return 404;
-    case Failure::no_cluster:
-    case Failure::no_healthy_endpoint:
-    case Failure::too_many_pending:
-    case Failure::connect_refused:
-    case Failure::connect_failed:
-    case Failure::connect_timeout:
-    case Failure::reset_before_response:
-    case Failure::cut_in_response: return 503;
-    case Failure::response_timeout: return 504;
-    case Failure::malformed_response: return 502;
-  }
-  return 500;
-}
+struct Row {
+  Failure failure;
+  std::string_view name;
+  int status;
+  ResponseFlag flag;
+  Code grpc;
+  Effect effect;
+  bool is_of_client;
+  std::string_view words;
+};
 
-ResponseFlag flag_of(Failure failure) {
-  switch (failure) {
-    case Failure::none: return ResponseFlag::none;
-    case Failure::malformed_request:
-    case Failure::method_not_allowed: return ResponseFlag::downstream_protocol_error;
-    case Failure::downstream_closed: return ResponseFlag::downstream_closed;
-    case Failure::downstream_timeout: return ResponseFlag::downstream_timeout;
-    case Failure::no_route: return ResponseFlag::no_route;
-    case Failure::no_cluster: return ResponseFlag::no_cluster;
-    case Failure::no_healthy_endpoint: return ResponseFlag::no_healthy_endpoint;
-    case Failure::too_many_pending: return ResponseFlag::overflow;
-    case Failure::connect_refused:
-    case Failure::connect_failed:
-    case Failure::connect_timeout: return ResponseFlag::connect_failure;
-    case Failure::reset_before_response:
-    case Failure::cut_in_response: return ResponseFlag::upstream_closed;
-    case Failure::response_timeout: return ResponseFlag::upstream_timeout;
-    case Failure::malformed_response: return ResponseFlag::upstream_protocol_error;
-  }
-  return ResponseFlag::none;
-}
+using enum Failure;
 
-std::string_view describe(Failure failure) {
-  switch (failure) {
-    case Failure::none: return {};
-    case Failure::malformed_request: return "malformed request";
-    case Failure::method_not_allowed: return "this method is not allowed here";
-    case Failure::downstream_closed: return "the client went away";
-    case Failure::downstream_timeout: return "the client was too slow";
-    case Failure::no_route: return "no route for this request";
-    case Failure::no_cluster: return "the route leads nowhere";
-    case Failure::no_healthy_endpoint: return "no healthy endpoint";
-    case Failure::too_many_pending: return "too many requests are waiting";
-    case Failure::connect_refused: return "the service refuses connections: nothing listens at its port";
-    case Failure::connect_failed: return "the service cannot be reached";
-    case Failure::connect_timeout: return "the service cannot be reached in time";
-    case Failure::reset_before_response: return "the service closed the connection before it answered";
-    case Failure::cut_in_response: return "the service closed the connection within its answer";
-    case Failure::response_timeout: return "the service did not answer in time";
-    case Failure::malformed_response: return "the service's answer is not valid HTTP";
-  }
-  return {};
-}
+// gRPC's codes are those by which its clients read the statuses (grpc/doc/http-grpc-status-mapping.md), but
+// for what is better known.
+constexpr std::array rows{
+    Row{none, "none", 200, ResponseFlag::none, Code::ok, Effect::certain, false, ""},
+    Row{malformed_request, "malformed_request", 400, ResponseFlag::downstream_protocol_error, Code::internal,
+        Effect::none, true, "malformed request"},
+    Row{method_not_allowed, "method_not_allowed", 405, ResponseFlag::downstream_protocol_error,
+        Code::unimplemented, Effect::none, true, "this method is not allowed here"},
+    Row{downstream_closed, "downstream_closed", 0, ResponseFlag::downstream_closed, Code::cancelled,
+        Effect::certain, true, "the client went away"},
+    Row{downstream_timeout, "downstream_timeout", 408, ResponseFlag::downstream_timeout, Code::cancelled,
+        Effect::certain, true, "the client was too slow"},
+    Row{no_route, "no_route", 404, ResponseFlag::no_route, Code::unimplemented, Effect::none, false,
+        "no route for this request"},
+    Row{no_cluster, "no_cluster", 503, ResponseFlag::no_cluster, Code::unavailable, Effect::none, false,
+        "the route leads nowhere"},
+    Row{no_healthy_endpoint, "no_healthy_endpoint", 503, ResponseFlag::no_healthy_endpoint, Code::unavailable,
+        Effect::none, false, "no healthy endpoint"},
+    Row{too_many_pending, "too_many_pending", 503, ResponseFlag::overflow, Code::unavailable, Effect::none,
+        false, "too many requests are waiting"},
+    Row{connect_refused, "connect_refused", 503, ResponseFlag::connect_failure, Code::unavailable,
+        Effect::none, false, "the service refuses connections: nothing listens at its port"},
+    Row{connect_failed, "connect_failed", 503, ResponseFlag::connect_failure, Code::unavailable, Effect::none,
+        false, "the service cannot be reached"},
+    Row{connect_timeout, "connect_timeout", 503, ResponseFlag::connect_failure, Code::unavailable,
+        Effect::none, false, "the service cannot be reached in time"},
+    Row{closed_at_rest, "closed_at_rest", 503, ResponseFlag::upstream_closed, Code::unavailable, Effect::none,
+        false, "the service had closed the connection before the request came"},
+    Row{reset_before_response, "reset_before_response", 503, ResponseFlag::upstream_closed, Code::unavailable,
+        Effect::possible, false, "the service closed the connection before it answered"},
+    Row{closed_unanswered, "closed_unanswered", 503, ResponseFlag::upstream_closed, Code::unavailable,
+        Effect::certain, false, "the service read the request and closed the connection without an answer"},
+    Row{cut_in_response, "cut_in_response", 503, ResponseFlag::upstream_closed, Code::unavailable,
+        Effect::certain, false, "the service closed the connection within its answer"},
+    Row{response_timeout, "response_timeout", 504, ResponseFlag::upstream_timeout, Code::deadline_exceeded,
+        Effect::certain, false, "the service did not answer in time"},
+    Row{malformed_response, "malformed_response", 502, ResponseFlag::upstream_protocol_error, Code::internal,
+        Effect::certain, false, "the service's answer is not valid HTTP"},
+};
 
-bool is_of_client(Failure failure) {
-  switch (failure) {
-    case Failure::malformed_request:
-    case Failure::method_not_allowed:
-    case Failure::downstream_closed:
-    case Failure::downstream_timeout: return true;
-    case Failure::none:
-    case Failure::no_route:
-    case Failure::no_cluster:
-    case Failure::no_healthy_endpoint:
-    case Failure::too_many_pending:
-    case Failure::connect_refused:
-    case Failure::connect_failed:
-    case Failure::connect_timeout:
-    case Failure::reset_before_response:
-    case Failure::cut_in_response:
-    case Failure::response_timeout:
-    case Failure::malformed_response: return false;
-  }
-  return false;
-}
+constexpr const Row& row(Failure failure) { return rows[static_cast<std::size_t>(failure)]; }
+static_assert(std::ranges::all_of(rows, [](const Row& one) { return &row(one.failure) == &one; }));
 
-bool had_no_effect(Failure failure) {
-  switch (failure) {
-    case Failure::malformed_request:
-    case Failure::method_not_allowed:
-    case Failure::no_route:
-    case Failure::no_cluster:
-    case Failure::no_healthy_endpoint:
-    case Failure::too_many_pending:
-    case Failure::connect_refused:
-    case Failure::connect_failed:
-    case Failure::connect_timeout: return true;
-    case Failure::none:
-    case Failure::downstream_closed:
-    case Failure::downstream_timeout:
-    case Failure::reset_before_response:
-    case Failure::cut_in_response:
-    case Failure::response_timeout:
-    case Failure::malformed_response: return false;
-  }
-  return false;
-}
+}  // namespace
 
-Failure failure_of(ResponseFlag flag) {
-  switch (flag) {
-    case ResponseFlag::no_route: return Failure::no_route;
-    case ResponseFlag::no_cluster: return Failure::no_cluster;
-    case ResponseFlag::no_healthy_endpoint: return Failure::no_healthy_endpoint;
-    case ResponseFlag::connect_failure: return Failure::connect_failed;
-    case ResponseFlag::overflow: return Failure::too_many_pending;
-    case ResponseFlag::upstream_closed: return Failure::reset_before_response;
-    case ResponseFlag::upstream_timeout: return Failure::response_timeout;
-    case ResponseFlag::upstream_protocol_error: return Failure::malformed_response;
-    case ResponseFlag::none:
-    case ResponseFlag::downstream_protocol_error:
-    case ResponseFlag::downstream_closed:
-    case ResponseFlag::downstream_timeout: return Failure::none;
-  }
-  return Failure::none;
+int status_of(Failure failure) { return row(failure).status; }
+telemetry::ResponseFlag flag_of(Failure failure) { return row(failure).flag; }
+http::grpc::Code grpc_code_of(Failure failure) { return row(failure).grpc; }
+std::string_view describe(Failure failure) { return row(failure).words; }
+bool is_of_client(Failure failure) { return row(failure).is_of_client; }
+Effect effect_of(Failure failure) { return row(failure).effect; }
+
+std::string_view name_of(Failure failure) { return row(failure).name; }
+Failure failure_of(std::string_view name) {
+  const auto* found = std::ranges::find(rows, name, &Row::name);
+  return found == rows.end() ? none : found->failure;
 }
 
 Failure failure_of(decide::Refusal refusal) {
-  switch (refusal) {
-    case decide::Refusal::no_route_table:
-    case decide::Refusal::no_virtual_host:
-    case decide::Refusal::no_route: return Failure::no_route;
-    case decide::Refusal::no_cluster: return Failure::no_cluster;
-  }
-  return Failure::no_route;
+  return refusal == decide::Refusal::no_cluster ? no_cluster : no_route;
 }
 
 }  // namespace weft::proxy

@@ -1,11 +1,13 @@
 // Everything that can keep a request from being answered by its service: the one place that knows the status,
-// the response flag, the words, and whether the request surely had no effect.
+// the response flag, gRPC's code, the words, and what the service may have done for it.
 #pragma once
 
 #include <cstdint>
 #include <string_view>
 
 #include "decide/decide.h"
+#include "decide/retry.h"
+#include "http/grpc/status.h"
 #include "telemetry/flags.h"
 
 namespace weft::proxy {
@@ -26,7 +28,9 @@ enum class Failure : std::uint8_t {
   connect_refused,
   connect_failed,
   connect_timeout,
+  closed_at_rest,
   reset_before_response,
+  closed_unanswered,
   cut_in_response,
   response_timeout,
   malformed_response,
@@ -36,14 +40,17 @@ enum class Failure : std::uint8_t {
 int status_of(Failure failure);
 /// Envoy's response flag.
 telemetry::ResponseFlag flag_of(Failure failure);
+/// What a client of gRPC is told.
+http::grpc::Code grpc_code_of(Failure failure);
 /// The words for the reply and the log. They say nothing about what is behind the proxy.
 std::string_view describe(Failure failure);
 /// Whether it is the client's own, which sending the request again cannot mend.
 bool is_of_client(Failure failure);
-/// Whether the request surely had no effect, so that sending it again is safe (RFC 9110, 9.2.2).
-bool had_no_effect(Failure failure);
-/// The failure that another proxy marked with this flag; none if no proxy marks so.
-Failure failure_of(telemetry::ResponseFlag flag);
+/// What the service may have done for a request whose attempt ended so.
+decide::Effect effect_of(Failure failure);
+/// The name by which a chain tells another of this process; the failure of that name, none if there is none.
+std::string_view name_of(Failure failure);
+Failure failure_of(std::string_view name);
 Failure failure_of(decide::Refusal refusal);
 
 }  // namespace weft::proxy

@@ -82,10 +82,20 @@ class Wire {
     stream_->shutdown_write();
     settle();
   }
+  /// Takes that many bytes of what has come, and no more.
+  void take(std::size_t size) {
+    std::string bytes(size, 0);
+    EXPECT_EQ(stream_->try_read(bytes).value_or(0), size);
+    settle();
+  }
   void close() {
     scope_.cancel();
     stream_.reset();
     settle();
+  }
+  void reset() {
+    stream_->reset_at_close(true);
+    close();
   }
   void settle() {
     while (reactor_.poll()) {

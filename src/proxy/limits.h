@@ -6,10 +6,6 @@
 
 namespace weft::proxy {
 
-/// Most endpoints that one request is sent to, or that are tried for one opaque connection. A few, so that
-/// one instance after the other may die, and bounded, so that a dead service is not hammered.
-inline constexpr std::size_t max_attempts = 4;
-
 struct Limits {
   /// A client must have sent a request's whole head this long after its first byte: a byte a second does not
   /// get through.

@@ -69,10 +69,9 @@ runtime::Task<Failure> attempt(Request& request) {
   if (request.client.stream->has_ended()) co_return Failure::downstream_closed;
   // After a connection at rest that turned out to be dead, its endpoint may be asked again, by a new
   // connection.
-  const bool was_reused = std::exchange(request.was_reused, false);
+  const bool was_reused = std::exchange(request.is_on_used_connection, false);
   auto* endpoint = request.cluster->pick(request.tried(), was_reused);
   if (endpoint == nullptr) {
-    request.is_exhausted = true;
     co_return request.failure == Failure::none ? Failure::no_healthy_endpoint : request.failure;
   }
   request.begin_attempt(*endpoint);
@@ -87,28 +86,38 @@ runtime::Task<Failure> attempt(Request& request) {
     if (!*opened) co_return request.is_out_of_time() ? Failure::response_timeout : opened->error();
     lease = std::move(**opened);
   }
-  request.was_reused = lease->is_reused();
+  request.is_on_used_connection = lease->is_reused();
   co_return co_await exchange(request, std::move(lease));
+}
+
+/// The pause before another attempt; the client may leave in it.
+runtime::Task<void> pause(Request& request) {
+  const std::chrono::milliseconds longest(decide::pause_before_ms(request.attempts()));
+  co_await runtime::within(request.worker.reactor,
+                           base::Duration(request.worker.random.below(base::Duration(longest).count() + 1)),
+                           until_gone(*request.client.stream));
 }
 
 }  // namespace
 
 runtime::Task<bool> serve_request(Downstream& client) {
   Request request(client);
-  rewrite_request(request);
+  const auto decision = request.decide();
+  patch_request(request);
   if (!is_allowed(request)) {
     request.keep_alive = false;
     co_return co_await refuse(request, Failure::method_not_allowed);
   }
-  const auto& head = request.head();
-  const auto decision = request.config->plan->index.request(
-      request.listener(), {head.method_text(), head.authority(), head.target});
   if (!decision) co_return co_await refuse(request, failure_of(decision.error()));
   request.take(*decision);
 
-  do {
+  auto retry = decide::Retry::at_once;
+  while (retry != decide::Retry::no) {
     request.failure = co_await attempt(request);
-  } while (may_try_again(request, request.failure));
+    retry = request.may_retry(request.failure);
+    if (retry != decide::Retry::no) request.note_retry();
+    if (retry == decide::Retry::later) co_await pause(request);
+  }
 
   if (request.failure == Failure::none || request.has_begun_response) {
     // What of a body was not read must not be taken for the next request.
@@ -116,19 +125,6 @@ runtime::Task<bool> serve_request(Downstream& client) {
     co_return request.keep_alive;
   }
   co_return co_await refuse(request, request.failure);
-}
-
-bool may_try_again(const Request& request, Failure failure) {
-  if (failure == Failure::none || is_of_client(failure)) return false;
-  if (request.has_begun_response || request.is_body_gone || request.is_exhausted) return false;
-  if (request.is_out_of_time()) return false;
-  if (request.attempts() == 0 || request.attempts() >= max_attempts) return false;
-  // Another endpoint; or the same one, if all that is wrong may be a connection that it had closed at rest.
-  if (!request.cluster->has_untried(request.tried()) && !request.was_reused) return false;
-  if (had_no_effect(failure)) return true;
-  if (failure != Failure::reset_before_response) return false;
-  return !request.was_sent ||
-         (asks_for_nothing(request.client.reader().head().method) && !request.risked_effect);
 }
 
 runtime::Task<bool> refuse(Request& request, Failure failure) {
@@ -144,7 +140,7 @@ runtime::Task<bool> refuse(Request& request, Failure failure) {
   head.status = request.status;
   head.headers.add(message::FieldId::content_type, "text/plain; charset=utf-8");
   if (request.direction() == snapshot::Direction::inbound) {
-    head.headers.add(message::FieldId::x_weft_refused, telemetry::letters(flag_of(failure)));
+    head.headers.add(message::FieldId::x_weft_refused, name_of(failure));
   }
   if (failure == Failure::method_not_allowed) {
     head.headers.add("allow",
@@ -184,22 +180,60 @@ Request::Request(Downstream& from)
       awaits_since_(from.reader().body_done() || from.reader().head().headers.find(message::FieldId::expect)
                         ? start_
                         : base::MonoTime::max()) {
+  patch().clear();
   ++worker.shard.proxy.requests_active;
+}
+
+std::string_view Request::host() const {
+  const auto sent = head().headers.find(message::FieldId::host);
+  return sent ? *sent : listener_->service.empty() ? std::string_view("localhost") : listener_->service;
+}
+
+std::expected<decide::Decision, decide::Refusal> Request::decide() const {
+  return config->plan->index.request(*listener_, {head().method_text(), host(), head().target});
 }
 
 void Request::take(const decide::Decision& decided) {
   decision = decided;
   cluster = &config->state_of(*decided.cluster);
+  ++cluster->requests_active;
+}
+
+void Request::leave_cluster() {
+  if (cluster == nullptr) return;
+  --cluster->requests_active;
+  if (effect_before_ != decide::Effect::none) --cluster->retries_active;
+  cluster = nullptr;
 }
 
 void Request::begin_attempt(EndpointState& endpoint) {
   end_attempt();
-  if (attempts_ > 0) ++worker.shard.proxy.retries;
-  if (attempts_ > 0 && was_sent && !had_no_effect(failure)) risked_effect = true;
-  was_sent = false;
   tried_[attempts_++] = LocalPtr(&endpoint);
   ++endpoint.active;
   ++endpoint.requests;
+}
+
+void Request::note_retry() {
+  ++worker.shard.proxy.retries;
+  if (effect_before_ != decide::Effect::none) return;
+  effect_before_ = effect_of(failure);
+  if (effect_before_ != decide::Effect::none) ++cluster->retries_active;
+}
+
+decide::Retry Request::may_retry(Failure after) const {
+  if (after == Failure::none || is_of_client(after) || attempts_ == 0) return decide::Retry::no;
+  return decide::may_retry({
+      .effect = effect_of(after),
+      .before = effect_before_,
+      .attempts = attempts_,
+      // A chain of this process that calls takes the risk itself, so that it is taken once.
+      .is_safe = asks_for_nothing(client.reader().head().method) && !client.peer.context,
+      .is_at_hand = !is_body_gone && !has_begun_response,
+      // Another endpoint; or the same one, if all that is wrong may be a connection that it closed at rest.
+      .has_target = cluster->has_untried(tried()) || is_on_used_connection,
+      .has_time = !is_out_of_time(),
+      .is_within_budget = cluster->retries_active < decide::retry_budget(cluster->requests_active),
+  });
 }
 
 void Request::end_attempt() {
@@ -261,7 +295,7 @@ void Request::unpin() {
   names_ = std::make_unique<Names>(listener_->name, decision.route->name, decision.cluster->name);
   listener_ = nullptr;
   decision = {};
-  cluster = nullptr;
+  leave_cluster();
   config = {};
 }
 
@@ -272,6 +306,7 @@ Request::~Request() {
   const bool went_well = failure == Failure::none && status < 500;
   if (worker.logs_access() && (!went_well || worker.is_sampled())) log();
   end_attempt();
+  leave_cluster();
 }
 
 void Request::log() {
@@ -286,10 +321,11 @@ void Request::log() {
     record.method = sent.method_text();
     record.host = sent.authority();
     record.path = sent.target;
-    record.request_id = sent.headers.find(message::FieldId::x_request_id).value_or(std::string_view());
-    // Valid since rewrite_request().
-    record.trace_id =
-        telemetry::TraceParent::trace_id(sent.headers.find(message::FieldId::traceparent).value_or(""));
+    const auto left_with = [&](message::FieldId id) {
+      return patch().result(sent.headers, id).value_or(std::string_view());
+    };
+    record.request_id = left_with(message::FieldId::x_request_id);
+    record.trace_id = telemetry::TraceParent::trace_id(left_with(message::FieldId::traceparent));
   }
   record.status = status;
   record.flag = flag_of(failure);

@@ -3,13 +3,17 @@
 
 #include <array>
 #include <cstdint>
+#include <expected>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 
 #include "decide/decide.h"
+#include "decide/retry.h"
 #include "message/head.h"
+#include "message/patch.h"
 #include "proxy/context.h"
 #include "proxy/downstream.h"
 #include "proxy/failure.h"
@@ -27,19 +31,34 @@ class Request {
   Request(const Request&) = delete;
   Request& operator=(const Request&) = delete;
 
-  message::RequestHead& head() { return client.reader().head(); }
+  /// As it came.
+  const message::RequestHead& head() const { return client.reader().head(); }
+  /// What of it is left out, and what is added, when it is written to an endpoint.
+  message::Patch& patch() const { return client.request_patch(); }
+  /// The client's field, if it leaves as it came.
+  std::optional<std::string_view> passed_on(message::FieldId id) const {
+    return patch().kept(head().headers, id);
+  }
+  /// The authority that it is for: of HTTP/1.0 without one, the listener's service.
+  std::string_view host() const;
   const http::h1::Framing& framing() const { return client.reader().framing(); }
   const snapshot::Listener& listener() const { return *listener_; }
   snapshot::Direction direction() const { return direction_; }
   bool is_http10() const { return is_http10_; }
   bool is_connect() const { return client.reader().head().method == message::Method::connect; }
 
+  /// Where it goes, by what came.
+  std::expected<decide::Decision, decide::Refusal> decide() const;
   /// Takes the decided way.
   void take(const decide::Decision& decision);
   /// Lets the Snapshot go, whose time a long tunnel should not prolong; what the record needs is kept.
   void unpin();
   /// Counts `endpoint` as the one that the request is sent to now.
   void begin_attempt(EndpointState& endpoint);
+  /// Whether and when it is sent again after that failure.
+  decide::Retry may_retry(Failure after) const;
+  /// It is sent again.
+  void note_retry();
   /// The endpoints that it was sent to before.
   std::span<const LocalPtr<EndpointState>> tried() const { return {tried_.data(), attempts_}; }
   EndpointState& endpoint() const { return *tried_[attempts_ - 1]; }
@@ -74,21 +93,13 @@ class Request {
   /// The client's connection may carry another request.
   bool keep_alive = true;
 
-  /// The first piece of the body, kept for another attempt; whole if the body has ended.
+  /// The first piece of the body, kept for another attempt; whole if the body has ended. Null: not read yet.
   std::string_view first_piece;
-  bool took_first_piece = false;
   /// More of the body than first_piece was read: it is not at hand for another attempt.
   bool is_body_gone = false;
-  /// Something of this attempt has been written to the endpoint.
-  bool was_sent = false;
-  /// The last failure was of a connection that had been used before, which the endpoint may have closed at
-  /// rest.
-  bool was_reused = false;
-  /// It was sent again although it may have had an effect (GET and the like): that happens once.
-  bool risked_effect = false;
+  /// The attempt under way, or the last, is by a connection that had been used before.
+  bool is_on_used_connection = false;
   int interim_responses = 0;
-  /// No endpoint is left to try.
-  bool is_exhausted = false;
   /// Bytes of the response have gone to the client: nothing else can be answered.
   bool has_begun_response = false;
 
@@ -106,6 +117,8 @@ class Request {
   void log();
   telemetry::Ends ends(const std::string& destination_workload) const;
   void end_attempt();
+  /// It does not weigh on its cluster any more.
+  void leave_cluster();
 
   const snapshot::Listener* listener_;
   const snapshot::Direction direction_;
@@ -121,8 +134,10 @@ class Request {
   const base::MonoTime start_;
   const base::WallTime wall_;
   base::MonoTime awaits_since_;
-  std::array<LocalPtr<EndpointState>, max_attempts> tried_;
+  std::array<LocalPtr<EndpointState>, decide::max_attempts> tried_;
   std::size_t attempts_ = 0;
+  /// Of the attempts before this one.
+  decide::Effect effect_before_ = decide::Effect::none;
 };
 
 /// Serves the request whose head `client` has read. False if the connection must not carry another.
@@ -130,10 +145,6 @@ runtime::Task<bool> serve_request(Downstream& client);
 
 /// Answers bytes in the place of a request. Always false: nothing can follow them.
 runtime::Task<bool> refuse_malformed(Downstream& client, http::h1::Refusal refusal);
-
-/// Whether the request may be sent again after `failure`: only if it surely had no effect, or once if it is
-/// GET, HEAD or OPTIONS and the connection broke before a response; and if its body is still at hand.
-bool may_try_again(const Request& request, Failure failure);
 
 /// Answers in the service's place. False if the connection must not carry another request.
 runtime::Task<bool> refuse(Request& request, Failure failure);

@@ -42,35 +42,77 @@ TEST_F(Retry, AttemptsAreBounded) {
     dead.push_back(i);
   }
   apply(simple(dead));
-  EXPECT_EQ(status_of_response(get()), 503);
-  EXPECT_EQ(total("weft_upstream_connect_failures_total"), max_attempts);
+  auto wire = connect();
+  wire.send(get_text);
+  for (int i = 0; i < 3; ++i) advance(100ms);
+  EXPECT_EQ(status_of_response(wire.receive()), 503);
+  EXPECT_EQ(total("weft_upstream_connect_failures_total"), decide::max_attempts);
   EXPECT_EQ(total("istio_requests_total", {{"response_flags", "UF"}}), 1U);
 }
 
-TEST_F(Retry, BrokenBeforeAResponse) {
+/// What an endpoint does with a request that it does not answer.
+enum class End { unread, in_part, whole, reset, begun };
+
+void end_by(End end, Wire& wire) {
+  switch (end) {
+    case End::unread: return wire.close();
+    case End::in_part: wire.take(10); return wire.close();
+    case End::whole: wire.receive(); return wire.close();
+    case End::reset: wire.receive(); return wire.reset();
+    case End::begun:
+      wire.receive();
+      wire.send("HTTP/1.1 200 OK\r\ncontent-le");
+      return wire.close();
+  }
+}
+
+TEST_F(Retry, WhatTheEndpointHasReadDecides) {
   struct Case {
     std::string method;
+    End end;
     bool is_sent_again;
   };
-  for (const auto& [method, is_sent_again] : std::vector<Case>{
-           {"GET", true}, {"OPTIONS", true}, {"POST", false}, {"PUT", false}, {"DELETE", false}}) {
-    for (const std::string part : {"", "HTTP/1.1 200 OK\r\ncontent-le"}) {
-      backends_.clear();
-      backend(1).mode = Backend::Mode::by_hand;
-      backend(2);
-      apply(simple({1, 2}));
-      apply(simple({1}));
-      auto wire = connect();
-      wire.send(method + " / HTTP/1.1\r\nhost: web\r\ncontent-length: 0\r\n\r\n");
-      ASSERT_EQ(backend(1).wires.size(), 1U);
-      apply(simple({1, 2}));
-      backend(1).wires[0]->send(part);
-      backend(1).wires[0]->close();
-      const auto text = wire.receive();
-      EXPECT_EQ(status_of_response(text), is_sent_again ? 200 : 503) << method << " " << part;
-      EXPECT_EQ(backend(2).requests.size(), is_sent_again ? 1U : 0U) << method << " " << part;
-    }
+  for (const auto& [method, end, is_sent_again] : std::vector<Case>{
+           {"GET", End::unread, true},
+           {"POST", End::unread, true},
+           {"GET", End::in_part, true},
+           {"OPTIONS", End::in_part, true},
+           {"POST", End::in_part, false},
+           {"PUT", End::reset, false},
+           {"GET", End::reset, true},
+           {"GET", End::whole, false},  // it may have died of it
+           {"DELETE", End::whole, false},
+           {"GET", End::begun, true},
+           {"POST", End::begun, false},
+       }) {
+    backends_.clear();
+    backend(1).mode = Backend::Mode::by_hand;
+    backend(2);
+    apply(simple({1, 2}));
+    apply(simple({1}));
+    auto wire = connect();
+    wire.send(method + " / HTTP/1.1\r\nhost: web\r\ncontent-length: 0\r\n\r\n");
+    ASSERT_EQ(backend(1).wires.size(), 1U);
+    apply(simple({1, 2}));
+    end_by(end, *backend(1).wires[0]);
+    advance(25ms);
+    const auto text = wire.receive();
+    const auto name = method + " " + std::to_string(static_cast<int>(end));
+    EXPECT_EQ(status_of_response(text), is_sent_again ? 200 : 503) << name;
+    EXPECT_EQ(backend(2).requests.size(), is_sent_again ? 1U : 0U) << name;
   }
+}
+
+TEST_F(Retry, AnEndpointThatIsBeingStoppedHasNotDiedOfARequest) {
+  backend(1).mode = Backend::Mode::by_hand;
+  backend(2);
+  apply(simple({1}));
+  auto wire = connect();
+  wire.send(get_text);
+  apply(simple({2}));
+  end_by(End::whole, *backend(1).wires.at(0));
+  advance(25ms);
+  EXPECT_EQ(body_of(wire.receive()), "b2");
 }
 
 TEST_F(Retry, BrokenTwiceIsTheEnd) {
@@ -79,12 +121,50 @@ TEST_F(Retry, BrokenTwiceIsTheEnd) {
   auto wire = connect();
   wire.send(get_text);
   ASSERT_EQ(backend(1).wires.size(), 1U);
-  backend(1).wires[0]->close();
+  end_by(End::reset, *backend(1).wires[0]);
+  advance(25ms);
   ASSERT_EQ(backend(2).wires.size(), 1U);
-  backend(2).wires[0]->close();
+  end_by(End::reset, *backend(2).wires[0]);
+  advance(50ms);
   EXPECT_EQ(status_of_response(wire.receive()), 503);
   EXPECT_EQ(backend(3).wires.size(), 0U);
   EXPECT_EQ(total("istio_requests_total", {{"response_flags", "UC"}}), 1U);
+}
+
+TEST_F(Retry, ARiskIsTakenAfterAPauseUnlessTheClientHasLeft) {
+  for (const bool leaves : {false, true}) {
+    backends_.clear();
+    backend(1).mode = Backend::Mode::by_hand;
+    backend(2);
+    apply(simple({1}));
+    auto wire = connect();
+    wire.send(get_text);
+    apply(simple({1, 2}));
+    end_by(End::reset, *backend(1).wires[0]);
+    EXPECT_EQ(wire.receive(), "");
+    if (leaves) wire.close();
+    advance(25ms);
+    EXPECT_EQ(backend(2).requests.size(), leaves ? 0U : 1U);
+  }
+}
+
+TEST_F(Retry, RisksAreAShareOfTheRequestsUnderWay) {
+  constexpr int clients = 10;
+  backend(1).mode = Backend::Mode::by_hand;
+  backend(2);
+  apply(simple({1}));
+  std::vector<std::unique_ptr<Wire>> wires;
+  for (int i = 0; i < clients; ++i) {
+    wires.emplace_back(new Wire(connect()));
+    wires.back()->send(get_text);
+  }
+  apply(simple({1, 2}));
+  constexpr std::size_t least = 3;  // of the budget
+  for (const auto& wire : backend(1).wires) end_by(End::reset, *wire);
+  EXPECT_EQ(total("weft_requests_active"), least) << "the others have been answered";
+  advance(25ms);
+  EXPECT_EQ(backend(2).requests.size(), least);
+  EXPECT_EQ(total("istio_requests_total", {{"response_code", "503"}}), clients - least);
 }
 
 TEST_F(Retry, BrokenWithinAResponseIsNotSentAgain) {
@@ -186,6 +266,7 @@ TEST_F(Retry, PartlySentRequestIsNotSentAgain) {
   wire.send("POST / HTTP/1.1\r\nhost: web\r\nx-long: " + std::string(500, 'a') +
             "\r\ncontent-length: 4\r\n\r\nbody");
   apply(simple({1, 2}));
+  backend(1).wires.at(0)->take(100);
   backend(1).wires.at(0)->close();  // it has got the front of the head
   EXPECT_EQ(status_of_response(wire.receive()), 503);
   EXPECT_TRUE(backend(2).requests.empty());

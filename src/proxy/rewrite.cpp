@@ -72,25 +72,35 @@ void note_upgrade(Request& request) {
 }
 
 /// Whether what the client calls its request may go on, and stand in logs.
-bool has_good_request_id(const message::Headers& headers) {
-  const auto id = headers.find(FieldId::x_request_id);
+bool has_good_request_id(const Request& request) {
+  const auto id = request.passed_on(FieldId::x_request_id);
   return id && !id->empty() && id->size() <= max_request_id_bytes && message::is_plain_word(*id) &&
-         headers.count(FieldId::x_request_id) == 1;
+         request.head().headers.count(FieldId::x_request_id) == 1;
+}
+
+bool has_good_trace(const Request& request) {
+  const auto parent = request.passed_on(FieldId::traceparent);
+  return parent && request.head().headers.count(FieldId::traceparent) == 1 &&
+         telemetry::TraceParent::is_valid(*parent);
 }
 
 /// Adds what the next hop is told of this one: whom the request came from, if this is the edge, and what it
 /// is to be known by in logs and traces.
 void add_own_fields(Request& request) {
-  auto& headers = request.head().headers;
-  std::array<message::Headers::Own, 4> own;
+  const auto& headers = request.head().headers;
+  auto& patch = request.patch();
+  std::array<message::Headers::Own, 5> own;
   std::size_t count = 0;
   std::array<char, base::Address::max_ip_text> ip_text;
+  std::string forwarded_for;
   if (request.direction() == snapshot::Direction::edge) {
-    const auto ip = request.client.stream->peer().ip(ip_text);
-    if (headers.has(FieldId::x_forwarded_for) && !ip.empty()) {
-      auto list = headers.joined(FieldId::x_forwarded_for);
-      headers.set(FieldId::x_forwarded_for, list.append(list.empty() ? "" : ", ").append(ip));
-    } else if (!ip.empty()) {
+    std::string_view ip = request.client.stream->peer().ip(ip_text);
+    if (!ip.empty()) {
+      if (request.passed_on(FieldId::x_forwarded_for)) {
+        forwarded_for = headers.joined(FieldId::x_forwarded_for);
+        ip = forwarded_for.append(forwarded_for.empty() ? "" : ", ").append(ip);
+        patch.leave_out(FieldId::x_forwarded_for);
+      }
       own[count++] = {FieldId::x_forwarded_for, ip};
     }
     // The edge is where the mesh begins: what a client says of the way to here is not believed. Of the list
@@ -98,66 +108,61 @@ void add_own_fields(Request& request) {
     if (request.listener().trusted_hops == 0) {
       for (const auto said : {FieldId::forwarded, FieldId::x_forwarded_host, FieldId::x_forwarded_port,
                               FieldId::x_forwarded_proto}) {
-        headers.remove(said);
+        patch.leave_out(said);
       }
     }
-    if (!headers.has(FieldId::x_forwarded_proto)) own[count++] = {FieldId::x_forwarded_proto, "http"};
+    if (!request.passed_on(FieldId::x_forwarded_proto)) own[count++] = {FieldId::x_forwarded_proto, "http"};
   }
   auto& random = request.worker.random;
   std::array<char, 36> id;
-  if (!has_good_request_id(headers)) {
-    headers.remove(FieldId::x_request_id);
+  if (!has_good_request_id(request)) {
+    patch.leave_out(FieldId::x_request_id);
     id = new_request_id(random);
     own[count++] = {FieldId::x_request_id, {id.data(), id.size()}};
   }
-  const auto parent = headers.find(FieldId::traceparent);
   telemetry::TraceParent started;
-  if (!parent || headers.count(FieldId::traceparent) != 1 || !telemetry::TraceParent::is_valid(*parent)) {
+  if (!has_good_trace(request)) {
     // Another's state makes no sense in a new trace (Trace Context, 3.3).
-    headers.remove(FieldId::tracestate);
-    headers.remove(FieldId::traceparent);
+    patch.leave_out(FieldId::tracestate);
+    patch.leave_out(FieldId::traceparent);
     started = telemetry::TraceParent::started(random);
     own[count++] = {FieldId::traceparent, started.text()};
   }
-  headers.add_own(std::span(own).first(count));
+  patch.added.add_own(std::span(own).first(count));
 }
 
 }  // namespace
 
-void rewrite_request(Request& request) {
-  auto& head = request.head();
+void patch_request(Request& request) {
+  const auto& head = request.head();
+  auto& patch = request.patch();
   request.keep_alive = http::h1::keeps_alive(head.version, head.headers) && !request.client.is_ending() &&
                        !request.is_connect();  // a client may already send what is meant for the tunnel
   note_upgrade(request);
-  message::remove_hop_by_hop(head.headers);
-  head.headers.remove(FieldId::x_weft_refused);
-  if (!head.headers.has(FieldId::host)) {
-    // HTTP/1.0 may come without one, HTTP/1.1 must not go without one.
-    head.headers.add(FieldId::host,
-                     request.listener().service.empty() ? "localhost" : request.listener().service);
-  }
+  patch.leave_out_hop_by_hop(head.headers);
+  patch.leave_out(FieldId::x_weft_refused);
+  // HTTP/1.0 may come without one, HTTP/1.1 must not go without one.
+  if (!request.passed_on(FieldId::host)) patch.added.add(FieldId::host, request.host());
   add_own_fields(request);
   if (!request.upgrade.empty()) {
-    head.headers.add_own(FieldId::connection, "upgrade");
-    head.headers.add(FieldId::upgrade, request.upgrade);
+    patch.added.add_own(FieldId::connection, "upgrade");
+    patch.added.add(FieldId::upgrade, request.upgrade);
   }
 }
 
-void rewrite_response(const Request& request, message::ResponseHead& head) {
-  const bool is_upgrade = head.status == 101;
-  std::string protocol;
-  if (is_upgrade) protocol = head.headers.joined(FieldId::upgrade);
-  if (is_upgrade && protocol.empty()) protocol = request.upgrade;
-  message::remove_hop_by_hop(head.headers);
-  head.headers.remove(FieldId::x_weft_refused);
-  if (is_upgrade) {
-    head.headers.add_own(FieldId::connection, "upgrade");
-    head.headers.add(FieldId::upgrade, protocol);
+void patch_response(const Request& request, const message::ResponseHead& head, message::Patch& patch) {
+  patch.clear();
+  patch.leave_out_hop_by_hop(head.headers);
+  patch.leave_out(FieldId::x_weft_refused);
+  if (head.status == 101) {
+    const auto protocol = head.headers.joined(FieldId::upgrade);
+    patch.added.add_own(FieldId::connection, "upgrade");
+    patch.added.add(FieldId::upgrade, protocol.empty() ? request.upgrade : protocol);
   } else if (!head.is_interim() && !(request.is_connect() && head.status / 100 == 2)) {
     if (!request.keep_alive) {
-      head.headers.add_own(FieldId::connection, "close");
+      patch.added.add_own(FieldId::connection, "close");
     } else if (request.is_http10()) {
-      head.headers.add_own(FieldId::connection, "keep-alive");
+      patch.added.add_own(FieldId::connection, "keep-alive");
     }
   }
 }

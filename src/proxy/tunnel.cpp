@@ -242,7 +242,9 @@ class Connection {
   base::MonoTime start_;
   base::WallTime wall_;
   ClientCount count_;
+  /// The one that was tried last.
   LocalPtr<EndpointState> endpoint_;
+  /// At it, once connected.
   std::optional<ConnectionPlace> place_;
   int attempts_ = 0;
   TunnelBytes bytes_;
@@ -251,9 +253,9 @@ class Connection {
 };
 
 runtime::Task<std::unique_ptr<runtime::Stream>> Connection::connect(LocalPtr<ClusterState> cluster) {
-  std::array<LocalPtr<EndpointState>, max_attempts> tried;
+  std::array<LocalPtr<EndpointState>, decide::max_attempts> tried;
   failure_ = Failure::no_healthy_endpoint;
-  for (std::size_t count = 0; count < max_attempts; ++count) {
+  for (std::size_t count = 0; count < decide::max_attempts; ++count) {
     const LocalPtr endpoint(cluster->pick({tried.data(), count}, false));
     if (!endpoint) break;
     tried[count] = endpoint;
@@ -262,12 +264,12 @@ runtime::Task<std::unique_ptr<runtime::Stream>> Connection::connect(LocalPtr<Clu
       continue;
     }
     ++attempts_;
+    endpoint_ = endpoint;
     ConnectionPlace place(endpoint);
     auto opened =
         co_await open_stream(worker_, endpoint, listener_->context, direction_, cluster->connect_timeout());
     if (opened) {
       failure_ = Failure::none;
-      endpoint_ = endpoint;
       place.connected(opened->is_local);
       place_.emplace(std::move(place));
       co_return std::move(opened->stream);
@@ -318,7 +320,7 @@ runtime::Task<void> Connection::run() {
 }
 
 Connection::~Connection() {
-  if (endpoint_) --endpoint_->active;
+  if (place_) --endpoint_->active;
   if (series_ != nullptr) series_->tcp_closed();
   if (!worker_.logs_access() || (failure_ == Failure::none && !worker_.is_sampled())) return;
   telemetry::AccessRecord record;

@@ -18,6 +18,8 @@ class Pipe {
   ~Pipe() { release(); }
 
   bool empty() const { return size_ == 0; }
+  /// Bytes that are in it.
+  std::size_t size() const { return size_; }
   /// Takes from the front of `from` what there is room for: that many bytes.
   std::size_t put(std::span<const iovec> from);
   /// Moves what is there and fits to `into`: that many bytes.

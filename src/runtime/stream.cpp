@@ -129,6 +129,9 @@ class MemoryStream final : public Stream, private Waiter {
   }
 
   bool has_ended() const override { return failed_.code != 0 || pair_->directions[1 - side_].has_ended; }
+  std::optional<std::uint64_t> taken_of(std::uint64_t written) const override {
+    return written - pair_->directions[side_].pipe.size();
+  }
 
   IoResult<std::size_t> try_write(std::span<const iovec> from) override {
     if (failed_.code != 0) return std::unexpected(failed_);

@@ -4,7 +4,9 @@
 #include <sys/uio.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -46,6 +48,10 @@ class Stream {
   /// Bytes that were written and the peer's machine has not taken yet (tcp(7), SIOCOUTQ); 0 where that is not
   /// known.
   virtual std::size_t unsent() const { return 0; }
+  /// Once a read has given the peer's end: how many of the first `written` bytes that were written to it its
+  /// program had taken when it ended. At most those: what it did not read at all it answers by a reset. None
+  /// if that is not known.
+  virtual std::optional<std::uint64_t> taken_of(std::uint64_t written) const = 0;
   /// The descriptor, -1 for memory.
   virtual int fd() const { return -1; }
   /// As try_read and try_write, but to and from a pipe, within the kernel (splice(2)). EOPNOTSUPP for memory.

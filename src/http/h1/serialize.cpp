@@ -11,9 +11,28 @@ namespace {
 
 using message::FieldId;
 
-constexpr auto is_framing = [](FieldId id) {
-  return id == FieldId::content_length || id == FieldId::transfer_encoding;
-};
+constexpr auto host = message::Headers::bit(FieldId::host);
+constexpr auto framing_fields =
+    message::Headers::bit(FieldId::content_length) | message::Headers::bit(FieldId::transfer_encoding);
+
+/// Writes the fields of a head as they leave, but those of the ids in `left_out`.
+char* put_fields(char* to, const message::Headers& headers, const message::Patch& patch,
+                 std::uint64_t left_out) {
+  const auto is_in = [](std::uint64_t ids) {
+    return [ids](FieldId id, std::string_view) { return (ids & message::Headers::bit(id)) != 0; };
+  };
+  const auto all = left_out | patch.left_out();
+  to = patch.names_others() ? headers.put_lines(to,
+                                                [&](FieldId id, std::string_view name) {
+                                                  return is_in(all)(id, name) || patch.leaves_out(id, name);
+                                                })
+                            : headers.put_lines(to, is_in(all));
+  return patch.added.put_lines(to, is_in(left_out));
+}
+
+std::size_t max_fields_size(const message::Headers& headers, const message::Patch& patch) {
+  return headers.max_lines_size() + patch.added.max_lines_size();
+}
 
 using base::put;
 
@@ -57,28 +76,30 @@ void append(std::string& out, std::size_t most, Write write) {
 
 }  // namespace
 
-void append_head(std::string& out, const message::RequestHead& head, const Framing& framing) {
+void append_head(std::string& out, const message::RequestHead& head, const Framing& framing,
+                 const message::Patch& patch) {
   constexpr std::string_view version = " HTTP/1.1\r\n";
   const auto& headers = head.headers;
   const auto method = head.method_text();
   const auto target =
       head.method == message::Method::connect ? head.authority() : std::string_view(head.target);
   const FramingField framing_field(framing);
-  const auto most = method.size() + 1 + target.size() + version.size() + headers.max_lines_size() +
+  const auto most = method.size() + 1 + target.size() + version.size() + max_fields_size(headers, patch) +
                     framing_field.text().size() + 2;
   append(out, most, [&](char* to) {
     to = put(put(put(put(to, method), " "), target), version);
     if (!headers.empty() && headers[0].id == FieldId::host) {
-      to = headers.put_lines(to, is_framing);
+      to = put_fields(to, headers, patch, framing_fields);
     } else {
-      to = headers.put_lines(to, [](FieldId id) { return id != FieldId::host; });
-      to = headers.put_lines(to, [](FieldId id) { return id == FieldId::host || is_framing(id); });
+      to = put_fields(to, headers, patch, ~host);
+      to = put_fields(to, headers, patch, framing_fields | host);
     }
     return put(put(to, framing_field.text()), "\r\n");
   });
 }
 
-void append_head(std::string& out, const message::ResponseHead& head, const Framing& framing) {
+void append_head(std::string& out, const message::ResponseHead& head, const Framing& framing,
+                 const message::Patch& patch) {
   constexpr std::string_view version = "HTTP/1.1 ";
   const auto reason =
       head.reason.empty() ? message::reason_phrase(head.status) : std::string_view(head.reason);
@@ -86,11 +107,11 @@ void append_head(std::string& out, const message::ResponseHead& head, const Fram
                          static_cast<char>('0' + head.status / 10 % 10),
                          static_cast<char>('0' + head.status % 10), ' '};
   const FramingField framing_field(framing);
-  const auto most = version.size() + sizeof status + reason.size() + 2 + head.headers.max_lines_size() +
-                    framing_field.text().size() + 2;
+  const auto most = version.size() + sizeof status + reason.size() + 2 +
+                    max_fields_size(head.headers, patch) + framing_field.text().size() + 2;
   append(out, most, [&](char* to) {
     to = put(put(put(put(to, version), {status, sizeof status}), reason), "\r\n");
-    to = head.headers.put_lines(to, is_framing);
+    to = put_fields(to, head.headers, patch, framing_fields);
     return put(put(to, framing_field.text()), "\r\n");
   });
 }
@@ -103,7 +124,7 @@ void append_chunk_size(std::string& out, std::uint64_t size) {
 
 void append_last_chunk(std::string& out, const message::Headers& trailers) {
   append(out, trailers.max_lines_size() + 5,
-         [&](char* to) { return put(trailers.put_lines(put(to, "0\r\n"), is_framing), "\r\n"); });
+         [&](char* to) { return put(put_fields(put(to, "0\r\n"), trailers, {}, framing_fields), "\r\n"); });
 }
 
 }  // namespace weft::http::h1

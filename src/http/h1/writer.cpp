@@ -2,13 +2,14 @@
 
 namespace weft::http::h1 {
 
-void Writer::put_head(const message::RequestHead& head, const Framing& framing) {
-  append_head(queued_, head, framing);
+void Writer::put_head(const message::RequestHead& head, const Framing& framing, const message::Patch& patch) {
+  append_head(queued_, head, framing, patch);
   begin(framing);
 }
 
-void Writer::put_head(const message::ResponseHead& head, const Framing& framing) {
-  append_head(queued_, head, framing);
+void Writer::put_head(const message::ResponseHead& head, const Framing& framing,
+                      const message::Patch& patch) {
+  append_head(queued_, head, framing, patch);
   begin(framing);
 }
 

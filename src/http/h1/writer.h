@@ -55,8 +55,8 @@ class Writer {
 
   /// Queues a head (nothing is sent yet). The body that follows is framed as `framing` says; a message
   /// without a body needs only flush(). An interim response is queued before the final one.
-  void put_head(const message::RequestHead& head, const Framing& framing);
-  void put_head(const message::ResponseHead& head, const Framing& framing);
+  void put_head(const message::RequestHead& head, const Framing& framing, const message::Patch& patch = {});
+  void put_head(const message::ResponseHead& head, const Framing& framing, const message::Patch& patch = {});
 
   /// Sends what is queued and `piece`, framed, in one writev; with `last` also the end of the body, with
   /// `trailers` if it is chunked. EMSGSIZE, and nothing is sent, if a body by length would become longer than

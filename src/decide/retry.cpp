@@ -1,0 +1,37 @@
+#include "decide/retry.h"
+
+#include <algorithm>
+
+namespace weft::decide {
+namespace {
+
+/// As Envoy's back-off of retries.
+constexpr std::uint32_t first_pause_ms = 25;
+
+/// As Envoy's and Linkerd's budgets: a fifth, and a few where there is little traffic.
+constexpr std::size_t budget_share = 5;
+constexpr std::size_t least_budget = 3;
+
+}  // namespace
+
+Retry may_retry(const Failed& failed) {
+  const bool can =
+      failed.is_at_hand && failed.has_target && failed.has_time && failed.attempts < max_attempts;
+  if (!can) return Retry::no;
+  switch (failed.effect) {
+    case Effect::none: return failed.attempts == 1 ? Retry::at_once : Retry::later;
+    case Effect::possible:
+      return failed.is_safe && failed.before == Effect::none && failed.is_within_budget ? Retry::later
+                                                                                        : Retry::no;
+    case Effect::certain: return Retry::no;
+  }
+  return Retry::no;
+}
+
+std::uint32_t pause_before_ms(std::size_t attempts) {
+  return first_pause_ms << (std::clamp<std::size_t>(attempts, 1, max_attempts) - 1);
+}
+
+std::size_t retry_budget(std::size_t active) { return std::max(least_budget, active / budget_share); }
+
+}  // namespace weft::decide
