@@ -149,9 +149,8 @@ class Ports(mesh.MeshTest):
         self.assertEqual(self.mesh.url("web"), url)
         self.assertEqual(mesh.get(url).status, 200)
 
-
     def test_what_one_mesh_takes_of_them_ends_before_they_do(self):
-        many = [resources.service(f"many-{number}") for number in range(40)]
+        many = [resources.service(f"many-{number}") for number in range(85)]
         for made in many:
             made["spec"]["ports"] = [{"name": f"p{port}", "port": port} for port in range(1, 129)]
         self.mesh.apply(resources.text(resources.pair("web")), "--wait")

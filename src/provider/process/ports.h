@@ -26,11 +26,12 @@ struct PortRange {
   std::uint16_t last = 0;
 
   int size() const { return last - first + 1; }
-  /// The most ports that one home takes: three quarters, so that there is always room for another one.
-  int most_of_one_home() const { return (size() * 3 + 3) / 4; }
-  /// Of these, for the addresses of Services and of what depends on them: half. Text alone takes them, 128
-  /// for each Service, and must not leave instances without ports.
-  int most_addresses() const { return (most_of_one_home() + 1) / 2; }
+  /// The most ports that one home takes: all but a sixteenth (800 of the usual 12,768), so that there is
+  /// always room for another one.
+  int most_of_one_home() const { return (size() * 15 + 15) / 16; }
+  /// Of these, for the addresses of Services and of what depends on them: so many that 10,000 Services have
+  /// one each. Text alone takes them, 128 for each Service, and must not leave instances without ports.
+  int most_addresses() const { return (size() * 13 + 15) / 16; }
 };
 
 /// From 20000 to below the kernel's ephemeral range (/proc/sys/net/ipv4/ip_local_port_range): no outgoing
