@@ -50,7 +50,7 @@ class AccessLog(proxies.ProxyTest):
         self.assertRegex(served["time"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$")
         self.assertLess(int(served["duration_us"]), proxies.LIMIT * 1e6)
         expected = {"path": "/dies", "status": "503", "flags": "UC", "client": clients[1],
-                    "reason": "the service closed the connection before it answered"}
+                    "reason": "the service read the request and closed the connection without an answer"}
         self.assertEqual(died, died | expected)
         expected = {"method": "-", "status": "400", "flags": "DPE", "client": clients[2], "attempts": "0"}
         self.assertEqual(malformed, malformed | expected)

@@ -12,9 +12,9 @@ namespace weft::base {
 inline constexpr std::size_t max_label_bytes = 63;
 inline constexpr std::size_t max_host_bytes = 253;
 
-/// Whether the last label is a number, so that all of it can only be an IPv4 address (RFC 1123, 2.1; WHATWG
-/// URL, "ends in a number").
-bool ends_in_number(std::string_view host);
+/// Whether it is of digits and dots, so that it can only be an IPv4 address. (WHATWG's URLs take any host
+/// whose last label is a number for one; but "web.123" is the Service web of the namespace 123.)
+bool is_numeric(std::string_view host);
 /// In dotted decimal, without zeros in front, which others read as octal (RFC 3986, 3.2.2).
 bool is_ipv4(std::string_view text);
 /// Whether a text of the bytes that hosts have is one: an IPv4 address, or a name within the limits and

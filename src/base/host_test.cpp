@@ -11,14 +11,14 @@ TEST(Host, NamesAndIpv4Addresses) {
   ASSERT_EQ(longest.size(), max_host_bytes);
   for (const std::string& host :
        {std::string("web"), std::string("a_b-c.d~e"), std::string("web.example."), std::string("127.0.0.1"),
-        std::string("255.255.255.255."), std::string("1.a"), std::string("a1"), std::string("-a-"), label,
-        longest, longest + "."})
+        std::string("255.255.255.255."), std::string("1.a"), std::string("a1"), std::string("web.123"),
+        std::string("-a-"), label, longest, longest + "."})
     EXPECT_TRUE(is_host_name(host)) << host;
   for (const std::string& host :
        {std::string(), std::string("."), std::string(".a"), std::string("a.."), std::string("a..b"),
         std::string("999.1.1.1"), std::string("1.2.3"), std::string("1.2.3.4.5"), std::string("256.0.0.1"),
-        std::string("127.0.0.01"), std::string("00.0.0.0"), std::string("1"), std::string("a.1"),
-        std::string("1..2.3"), std::string("1.2.3.4.."), label + "a", "a." + label + "a", longest + "a"})
+        std::string("127.0.0.01"), std::string("00.0.0.0"), std::string("1"), std::string("1..2.3"),
+        std::string("1.2.3.4.."), label + "a", "a." + label + "a", longest + "a"})
     EXPECT_FALSE(is_host_name(host)) << host;
 }
 

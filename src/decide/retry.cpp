@@ -8,10 +8,6 @@ namespace {
 /// As Envoy's back-off of retries.
 constexpr std::uint32_t first_pause_ms = 25;
 
-/// As Envoy's and Linkerd's budgets: a fifth, and a few where there is little traffic.
-constexpr std::size_t budget_share = 5;
-constexpr std::size_t least_budget = 3;
-
 }  // namespace
 
 Retry may_retry(const Failed& failed) {
@@ -32,6 +28,9 @@ std::uint32_t pause_before_ms(std::size_t attempts) {
   return first_pause_ms << (std::clamp<std::size_t>(attempts, 1, max_attempts) - 1);
 }
 
-std::size_t retry_budget(std::size_t active) { return std::max(least_budget, active / budget_share); }
+std::size_t retry_budget(std::size_t live) {
+  constexpr std::size_t a_few = 32;
+  return std::max(a_few, live / 2);
+}
 
 }  // namespace weft::decide

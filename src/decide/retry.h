@@ -51,7 +51,9 @@ Retry may_retry(const Failed& failed);
 std::uint32_t pause_before_ms(std::size_t attempts);
 
 /// Most requests of a cluster on one worker that are under way once more after a possible effect, while
-/// `active` are in all: what a service that breaks off is given to do is bounded so.
-std::size_t retry_budget(std::size_t active);
+/// `live` are in all: half, so that what one of two endpoints had under way when it died can go to the other;
+/// or a few, where there is little traffic. Beyond it a service in trouble would be given more than it can
+/// bear.
+std::size_t retry_budget(std::size_t live);
 
 }  // namespace weft::decide

@@ -50,10 +50,10 @@ TEST(MayRetry, PausesGrow) {
   EXPECT_EQ(pause_before_ms(3), 100U);
 }
 
-TEST(MayRetry, BudgetIsAFifthAndAFew) {
-  EXPECT_EQ(retry_budget(0), 3U);
-  EXPECT_EQ(retry_budget(15), 3U);
-  EXPECT_EQ(retry_budget(100), 20U);
+TEST(MayRetry, BudgetIsHalfOrAFew) {
+  EXPECT_EQ(retry_budget(0), 32U);
+  EXPECT_EQ(retry_budget(65), 32U);
+  EXPECT_EQ(retry_budget(1000), 500U);
 }
 
 }  // namespace

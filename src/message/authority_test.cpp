@@ -45,7 +45,7 @@ TEST(Authority, Refuses) {
                                       "999.1.1.1",
                                       "1.2.3",
                                       "127.0.0.01:80",
-                                      "web.1",
+
                                       "1",
                                       "user@web",
                                       "user:pw@web",

@@ -9,6 +9,13 @@
 #include "runtime/combine.h"
 
 namespace weft::proxy {
+namespace {
+
+/// From so many requests in so short a time on, one of them is an unlikely cause of an endpoint's end.
+constexpr std::uint64_t busy_requests = 16;
+constexpr auto busy_time = std::chrono::seconds(1);
+
+}  // namespace
 
 ConnectionPlace::ConnectionPlace(LocalPtr<EndpointState> endpoint) : endpoint_(std::move(endpoint)) {
   ++endpoint_->connections_;
@@ -92,6 +99,22 @@ EndpointState::EndpointState(runtime::Reactor& reactor, const Limits& limits,
 }
 
 EndpointState::~EndpointState() = default;
+
+void EndpointState::begin() {
+  ++active;
+  const auto now = reactor_.coarse_now();
+  if (now - count_since_ >= busy_time) {
+    counted_before_ = now - count_since_ < 2 * busy_time ? requests - counted_ : 0;
+    count_since_ = now;
+    counted_ = requests;
+  }
+  ++requests;
+}
+
+bool EndpointState::is_busy() const {
+  const bool is_recent = reactor_.coarse_now() - count_since_ < busy_time;
+  return active > 1 || requests - counted_ + (is_recent ? counted_before_ : 0) >= busy_requests;
+}
 
 void EndpointState::update(const snapshot::Endpoint& config, const PoolLimits& pool) {
   pool_ = pool;

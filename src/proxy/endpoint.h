@@ -170,9 +170,13 @@ class EndpointState final : public LocalCounted {
   std::uint64_t connections() const { return connections_; }
   std::uint64_t idle_connections() const { return idle_.size(); }
 
-  /// Requests under way, for least request.
+  /// A request or an opaque connection is sent to it; `active` goes down when that is over.
+  void begin();
+  /// Those under way, for least request; and all that ever were.
   std::uint64_t active = 0;
   std::uint64_t requests = 0;
+  /// It has more than one request, or has had many of late: what it dies of is not known by which it had.
+  bool is_busy() const;
   /// The state of smooth weighted round robin.
   std::int64_t round_robin_credit = 0;
   /// The series of the ends whose target this is; null until the first request.
@@ -204,6 +208,11 @@ class EndpointState final : public LocalCounted {
   PoolLimits pool_;
   std::uint64_t connections_ = 0;
   std::uint64_t promised_ = 0;
+  /// Since when requests are counted for is_busy(), how many there had been then, and how many came in the
+  /// time before.
+  base::MonoTime count_since_{};
+  std::uint64_t counted_ = 0;
+  std::uint64_t counted_before_ = 0;
   std::vector<std::unique_ptr<UpstreamConnection>> idle_;
   std::list<PendingRequest*> pending_;
 };

@@ -141,21 +141,30 @@ Failure failure_of_response(Request& request, const ReadError& error) {
   return error.io.code == ETIMEDOUT ? Failure::response_timeout : Failure::cut_in_response;
 }
 
+/// How long an end may be ahead of the reset, or the acknowledgement, that says what it means for what was
+/// sent.
+constexpr auto verdict_time = std::chrono::milliseconds(5);
+
 /// What it means that a connection ended before the response's head, of which `before` bytes had been sent
 /// when the request began.
-Failure failure_before_response(Request& request, UpstreamConnection& upstream, const ReadError& error,
-                                std::uint64_t before) {
+runtime::Task<Failure> failure_before_response(Request& request, UpstreamConnection& upstream,
+                                               ReadError error, std::uint64_t before) {
   const auto failure = failure_of_response(request, error);
-  if (failure != Failure::cut_in_response) return failure;
+  if (failure != Failure::cut_in_response) co_return failure;
   const auto sent = upstream.writer.bytes_sent();
-  if (sent == before) return Failure::closed_at_rest;
-  if (error.kind != ReadError::Kind::closed) return Failure::reset_before_response;
-  const auto taken = upstream.stream().taken_of(sent);
-  if (taken && *taken <= before) return Failure::closed_at_rest;
+  if (sent == before) co_return Failure::closed_at_rest;
+  if (error.kind != ReadError::Kind::closed) co_return Failure::reset_before_response;
+  auto taken = upstream.stream().taken_of(sent);
+  if (!taken) {
+    co_await request.worker.reactor.sleep(verdict_time);
+    taken = upstream.stream().taken_of(sent);
+  }
+  if (taken && *taken <= before) co_return Failure::closed_at_rest;
   const bool was_whole = taken == sent && request.client.reader().body_done();
-  // One that is being stopped ends whatever it is asked.
-  return was_whole && request.endpoint().is_in_service() ? Failure::closed_unanswered
-                                                         : Failure::reset_before_response;
+  // One that is being stopped ends whatever it is asked, and one that serves many may have died of any.
+  const auto& endpoint = request.endpoint();
+  const bool may_be_the_cause = was_whole && endpoint.is_in_service() && !endpoint.is_busy();
+  co_return may_be_the_cause ? Failure::closed_unanswered : Failure::reset_before_response;
 }
 
 /// Takes what of the body is there already, so that it leaves with the head and is at hand for another
@@ -337,7 +346,7 @@ runtime::Task<Failure> exchange(Request& request, Lease lease) {
       co_await runtime::Wait(upstream.stream().readable());
       continue;
     }
-    if (!*head) failure = failure_before_response(request, upstream, head->error(), before);
+    if (!*head) failure = co_await failure_before_response(request, upstream, head->error(), before);
     if (*head && response.status == 101 && request.upgrade.empty()) {
       request.reason = "the service changes the protocol unasked";
       failure = Failure::malformed_response;

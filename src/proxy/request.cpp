@@ -209,8 +209,7 @@ void Request::leave_cluster() {
 void Request::begin_attempt(EndpointState& endpoint) {
   end_attempt();
   tried_[attempts_++] = LocalPtr(&endpoint);
-  ++endpoint.active;
-  ++endpoint.requests;
+  endpoint.begin();
 }
 
 void Request::note_retry() {

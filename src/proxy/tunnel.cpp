@@ -314,8 +314,7 @@ runtime::Task<void> Connection::run() {
     ++worker_.shard.proxy.refused;
     co_return;
   }
-  ++endpoint_->active;
-  ++endpoint_->requests;
+  endpoint_->begin();
   co_await tunnel(worker_, *stream_, *upstream, {}, {}, idle_timeout_, bytes_, series_);
 }
 

@@ -36,7 +36,7 @@ Checked take_port(std::string_view& text, std::string& port) {
   return {};
 }
 
-/// Whether an IPv4 address may end with `text`, which ends in a number: "0.1", ".168.0.1", not "1.999".
+/// Whether an IPv4 address may end with `text`, of digits and dots: "0.1", ".168.0.1", not "1.999".
 bool may_end_ipv4(std::string_view text) {
   // What stands before makes up the missing octets, and a part of the first that is there.
   for (const std::string_view before : {"1", "1.1", "1.1.1", "1.1.1.1", "1.", "1.1.", "1.1.1."}) {
@@ -73,7 +73,7 @@ std::expected<std::string, PatternFault> canonical_name(std::string_view text, D
   if (text.size() + (kind == Domain::Kind::exact ? 0 : 1) > base::max_host_bytes)
     return std::unexpected(PatternFault::host_too_long);
   if (const auto checked = check_labels(text, kind); !checked) return std::unexpected(checked.error());
-  if (kind != Domain::Kind::prefix && base::ends_in_number(text) &&
+  if (kind != Domain::Kind::prefix && base::is_numeric(text) &&
       !(kind == Domain::Kind::exact ? base::is_ipv4(text) : may_end_ipv4(text))) {
     return std::unexpected(PatternFault::bad_ipv4);
   }
@@ -113,7 +113,7 @@ PatternWords describe(PatternFault fault) {
     case PatternFault::outer_hyphen:
       return {"a part between two dots of this host begins or ends with -", "write it like shop-1.example"};
     case PatternFault::bad_ipv4:
-      return {"a host that ends in a number is an IPv4 address, and this is none", "write it like 127.0.0.1"};
+      return {"a host of digits and dots is an IPv4 address, and this is none", "write it like 127.0.0.1"};
     case PatternFault::bad_ipv6:
       return {"this is no IPv6 address as hosts have it", "write it in brackets, like \"[::1]\""};
     case PatternFault::bad_port: return {"what follows the host is no port", "remove it"};
