@@ -27,9 +27,9 @@ void check(const snapshot::Snapshot& config) {
           is_sorted_and_unique(config.clusters));
   for (const auto& listener : config.listeners) {
     if (listener.protocol == snapshot::Protocol::tcp) {
-      require(snapshot::find_cluster(config, listener.cluster) != nullptr);
+      require(config.clusters.find(listener.cluster) != nullptr);
     } else {
-      require(snapshot::find_routes(config, listener.routes) != nullptr);
+      require(config.routes.find(listener.routes) != nullptr);
     }
   }
   for (const auto& table : config.routes) {
@@ -39,7 +39,7 @@ void check(const snapshot::Snapshot& config) {
         require(parsed && parsed->to_string() == domain);
       }
       for (const auto& route : host.routes) {
-        require(snapshot::find_cluster(config, route.cluster) != nullptr && !snapshot::fault_of(route.match));
+        require(config.clusters.find(route.cluster) != nullptr && !snapshot::fault_of(route.match));
       }
     }
   }

@@ -2,7 +2,12 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <charconv>
+#include <deque>
+#include <functional>
+#include <limits>
+#include <unordered_map>
 
 #include <fmt/format.h>
 
@@ -80,30 +85,120 @@ std::string_view describe(Refusal refusal) {
   return {};
 }
 
-Index::Index(const snapshot::Snapshot& snapshot) : snapshot_(snapshot) {
-  for (const auto& source : snapshot.routes) {
-    auto& table = tables_[source.name];
-    table.hosts.reserve(source.virtual_hosts.size());
-    for (const auto& virtual_host : source.virtual_hosts) {
-      auto& host = table.hosts.emplace_back(&virtual_host);
-      for (const auto& route : virtual_host.routes) {
-        host.routes.push_back({&route, find_cluster(snapshot, route.cluster)});
+struct Index::Host {
+  struct Target {
+    const snapshot::Route* route;
+    std::size_t cluster;  // its place, or `nowhere`
+  };
+  const snapshot::VirtualHost* virtual_host;
+  std::vector<Target> routes;
+};
+
+namespace {
+
+/// The Snapshot has none of that name.
+constexpr std::size_t nowhere = std::numeric_limits<std::size_t>::max();
+
+template <class T>
+std::size_t place_of(const snapshot::Parts<T>& parts, std::string_view name) {
+  const auto at = parts.place(name);
+  return at < parts.size() && parts[at].name == name ? at : nowhere;
+}
+
+struct TextHash {
+  using is_transparent = void;
+  std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
+};
+template <class Value>
+using ByText = std::unordered_map<std::string, Value, TextHash, std::equal_to<>>;
+
+/// Of the domains with a star at one and the same end.
+template <class Value>
+struct Wildcards {
+  ByText<Value> by_text;
+  /// The sizes of their texts, the longest first.
+  std::vector<std::size_t> sizes;
+};
+
+bool have_same_names(const snapshot::Parts<snapshot::Cluster>& a,
+                     const snapshot::Parts<snapshot::Cluster>& b) {
+  if (a.size() != b.size()) return false;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    if (a.shared(i) != b.shared(i) && a[i].name != b[i].name) return false;
+  }
+  return true;
+}
+
+/// A number that no other list has.
+std::uint64_t new_number() {
+  static std::atomic<std::uint64_t> last = 0;
+  return ++last;
+}
+
+}  // namespace
+
+struct Index::Domains {
+  ByText<const Host*> exact;
+  Wildcards<const Host*> suffixes;
+  Wildcards<const Host*> prefixes;
+  bool empty() const { return exact.empty() && suffixes.sizes.empty() && prefixes.sizes.empty(); }
+};
+
+struct Index::Table {
+  std::vector<Host> hosts;
+  Domains with_port;
+  Domains without_port;
+  const Host* any = nullptr;
+};
+
+struct Index::Ways {
+  /// In the order of the Snapshot's.
+  std::deque<Table> tables;
+  /// In the order of the listeners: the table, null if it does not exist; and the cluster of an opaque one.
+  struct Way {
+    const Table* table;
+    std::size_t cluster;
+  };
+  std::vector<Way> of_listeners;
+
+  explicit Ways(const snapshot::Snapshot& snapshot) {
+    for (const auto& source : snapshot.routes) {
+      auto& table = tables.emplace_back();
+      table.hosts.reserve(source.virtual_hosts.size());
+      for (const auto& virtual_host : source.virtual_hosts) {
+        auto& host = table.hosts.emplace_back(&virtual_host);
+        for (const auto& route : virtual_host.routes) {
+          host.routes.push_back({&route, place_of(snapshot.clusters, route.cluster)});
+        }
+        for (const auto& domain : virtual_host.domains) add_domain(table, domain, host);
       }
-      for (const auto& domain : virtual_host.domains) add_domain(table, domain, host);
+    }
+    for (const auto& listener : snapshot.listeners) {
+      const auto table = place_of(snapshot.routes, listener.routes);
+      of_listeners.push_back(
+          {table == nowhere ? nullptr : &tables[table], place_of(snapshot.clusters, listener.cluster)});
     }
   }
-  for (const auto& listener : snapshot.listeners) {
-    const auto table = tables_.find(listener.routes);
-    listener_tables_.push_back(table == tables_.end() ? nullptr : &table->second);
-    listener_clusters_.push_back(find_cluster(snapshot, listener.cluster));
-  }
+};
+
+Index::Index(const snapshot::Snapshot& snapshot, const Index* before)
+    : snapshot_(snapshot),
+      clusters_(before != nullptr && have_same_names(snapshot.clusters, before->snapshot_.clusters)
+                    ? before->clusters_
+                    : new_number()),
+      listeners_(before != nullptr && snapshot.listeners.is_same(before->snapshot_.listeners)
+                     ? before->listeners_
+                     : new_number()) {
+  const bool has_same_ways = before != nullptr && has_clusters_of(*before) && has_listeners_of(*before) &&
+                             snapshot.routes.is_same(before->snapshot_.routes);
+  ways_ = has_same_ways ? before->ways_ : std::make_shared<const Ways>(snapshot);
 }
 
 void Index::add_domain(Table& table, const std::string& text, const Host& host) {
   const auto domain = snapshot::parse_domain(text);
   if (!domain) return;  // no request can match it
   auto& domains = domain->has_port ? table.with_port : table.without_port;
-  const auto add_wildcard = [&](Wildcards& wildcards) {
+  const auto add_wildcard = [&](Wildcards<const Host*>& wildcards) {
     wildcards.by_text.emplace(domain->text, &host);
     const auto size = domain->text.size();
     const auto at = std::ranges::lower_bound(wildcards.sizes, size, std::ranges::greater());
@@ -121,7 +216,7 @@ void Index::add_domain(Table& table, const std::string& text, const Host& host) 
 
 const Index::Host* Index::find(const Domains& domains, std::string_view host) {
   if (const auto exact = domains.exact.find(host); exact != domains.exact.end()) return exact->second;
-  const auto longest = [&](const Wildcards& wildcards, auto part) -> const Host* {
+  const auto longest = [&](const Wildcards<const Host*>& wildcards, auto part) -> const Host* {
     for (const auto size : wildcards.sizes) {
       if (size >= host.size()) continue;  // the star stands for something
       if (const auto found = wildcards.by_text.find(part(size)); found != wildcards.by_text.end()) {
@@ -156,9 +251,25 @@ void Index::explain(const Table& table, const Host* found, std::string_view auth
   }
 }
 
-std::expected<Decision, Refusal> Index::request(const snapshot::Listener& listener, const Request& request,
+std::expected<Decision, Refusal> Index::to_cluster(Decision decision, std::size_t place,
+                                                   const std::string& name, std::string_view who,
+                                                   Trace* trace) const {
+  if (place != nowhere) {
+    decision.cluster = &snapshot_.clusters[place];
+    decision.cluster_place = place;
+  }
+  if (trace != nullptr) {
+    const bool exists = decision.cluster != nullptr;
+    trace->push_back({"cluster", name, exists, exists ? fmt::format("{} names it", who) : "it does not exist",
+                      exists ? decision.cluster->origin : base::Origin{}});
+  }
+  if (decision.cluster == nullptr) return std::unexpected(Refusal::no_cluster);
+  return decision;
+}
+
+std::expected<Decision, Refusal> Index::request(std::size_t listener, const Request& request,
                                                 Trace* trace) const {
-  const auto* table = listener_tables_[static_cast<std::size_t>(&listener - snapshot_.listeners.data())];
+  const auto* table = ways_->of_listeners[listener].table;
   if (table == nullptr) return std::unexpected(Refusal::no_route_table);
   const auto* host = find(*table, request.host);
   if (trace != nullptr) explain(*table, host, request.host, *trace);
@@ -171,28 +282,14 @@ std::expected<Decision, Refusal> Index::request(const snapshot::Listener& listen
                         fmt::format("path {} {} {}", path, relation(route->match, taken), route->match.path),
                         route->origin});
     }
-    if (!taken) continue;
-    if (trace != nullptr) {
-      trace->push_back({"cluster", route->cluster, cluster != nullptr,
-                        cluster != nullptr ? "the route names it" : "it does not exist",
-                        cluster != nullptr ? cluster->origin : base::Origin{}});
-    }
-    if (cluster == nullptr) return std::unexpected(Refusal::no_cluster);
-    return Decision{host->virtual_host, route, cluster};
+    if (taken) return to_cluster({host->virtual_host, route}, cluster, route->cluster, "the route", trace);
   }
   return std::unexpected(Refusal::no_route);
 }
 
-std::expected<const snapshot::Cluster*, Refusal> Index::connection(const snapshot::Listener& listener,
-                                                                   Trace* trace) const {
-  const auto* cluster = listener_clusters_[static_cast<std::size_t>(&listener - snapshot_.listeners.data())];
-  if (trace != nullptr) {
-    trace->push_back({"cluster", listener.cluster, cluster != nullptr,
-                      cluster != nullptr ? "the listener names it" : "it does not exist",
-                      cluster != nullptr ? cluster->origin : base::Origin{}});
-  }
-  if (cluster == nullptr) return std::unexpected(Refusal::no_cluster);
-  return cluster;
+std::expected<Decision, Refusal> Index::connection(std::size_t listener, Trace* trace) const {
+  return to_cluster({}, ways_->of_listeners[listener].cluster, snapshot_.listeners[listener].cluster,
+                    "the listener", trace);
 }
 
 }  // namespace weft::decide

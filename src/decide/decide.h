@@ -2,13 +2,12 @@
 // meets. The proxy runs this on every request; explain and simulate run the same code with a trace.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <expected>
-#include <functional>
-#include <map>
+#include <memory>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "base/origin.h"
@@ -30,11 +29,14 @@ struct Request {
   std::string_view path;
 };
 
-/// Where a request goes. All point into the Snapshot.
+/// Where a request or an opaque connection goes. All point into the Snapshot.
 struct Decision {
+  /// Null for an opaque connection, as is the route.
   const snapshot::VirtualHost* virtual_host = nullptr;
   const snapshot::Route* route = nullptr;
   const snapshot::Cluster* cluster = nullptr;
+  /// Its place among the Snapshot's clusters.
+  std::size_t cluster_place = 0;
 };
 
 /// One thing that was looked at on the way to a decision, in order.
@@ -53,61 +55,43 @@ using Trace = std::vector<Step>;
 /// it.
 class Index {
  public:
-  explicit Index(const snapshot::Snapshot& snapshot);
+  /// What `before` (may be null) knows of the same listeners, routes and names of clusters is taken from
+  /// there.
+  explicit Index(const snapshot::Snapshot& snapshot, const Index* before = nullptr);
 
-  /// The way of one request that came in by `listener` (of this Snapshot). Virtual hosts: by the exact
-  /// domain, else by the longest suffix, else by the longest prefix, else by "*"; what names the request's
-  /// port goes before all that names none, whatever the case and the last dot of the host (RFC 9110, 4.2.3).
-  /// Routes: the first that matches. With `trace`, every step is added to it.
-  std::expected<Decision, Refusal> request(const snapshot::Listener& listener, const Request& request,
+  /// The way of one request that came in by the Snapshot's listener at that place. Virtual hosts: by the
+  /// exact domain, else by the longest suffix, else by the longest prefix, else by "*"; what names the
+  /// request's port goes before all that names none, whatever the case and the last dot of the host (RFC
+  /// 9110, 4.2.3). Routes: the first that matches. With `trace`, every step is added to it.
+  std::expected<Decision, Refusal> request(std::size_t listener, const Request& request,
                                            Trace* trace = nullptr) const;
-  /// The cluster of one opaque connection that came in by `listener`.
-  std::expected<const snapshot::Cluster*, Refusal> connection(const snapshot::Listener& listener,
-                                                              Trace* trace = nullptr) const;
+  /// The way of one opaque connection that came in by that listener.
+  std::expected<Decision, Refusal> connection(std::size_t listener, Trace* trace = nullptr) const;
+
+  /// Whether the clusters of both have the same names in the same places.
+  bool has_clusters_of(const Index& other) const { return clusters_ == other.clusters_; }
+  /// Whether both have the very same listeners.
+  bool has_listeners_of(const Index& other) const { return listeners_ == other.listeners_; }
 
  private:
-  struct RouteTarget {
-    const snapshot::Route* route;
-    const snapshot::Cluster* cluster;  // null: the Snapshot has none of that name
-  };
-  struct Host {
-    const snapshot::VirtualHost* virtual_host;
-    std::vector<RouteTarget> routes;
-  };
-  struct TextHash {
-    using is_transparent = void;
-    std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
-  };
-  using ByText = std::unordered_map<std::string, const Host*, TextHash, std::equal_to<>>;
-  /// Of the domains with a star at one and the same end.
-  struct Wildcards {
-    ByText by_text;
-    /// The sizes of their texts, the longest first.
-    std::vector<std::size_t> sizes;
-  };
-  struct Domains {
-    ByText exact;
-    Wildcards suffixes;
-    Wildcards prefixes;
-    bool empty() const { return exact.empty() && suffixes.sizes.empty() && prefixes.sizes.empty(); }
-  };
-  struct Table {
-    std::vector<Host> hosts;
-    Domains with_port;
-    Domains without_port;
-    const Host* any = nullptr;
-  };
+  struct Host;
+  struct Domains;
+  struct Table;
+  /// Places in the Snapshot, and pointers into parts that it shares with those that have the same.
+  struct Ways;
 
   static void add_domain(Table& table, const std::string& text, const Host& host);
   static const Host* find(const Domains& domains, std::string_view host);
   static const Host* find(const Table& table, std::string_view authority);
   static void explain(const Table& table, const Host* found, std::string_view authority, Trace& trace);
+  std::expected<Decision, Refusal> to_cluster(Decision decision, std::size_t place, const std::string& name,
+                                              std::string_view who, Trace* trace) const;
 
   const snapshot::Snapshot& snapshot_;
-  std::map<std::string_view, Table> tables_;
-  /// In the order of the Snapshot's listeners; null where the table does not exist.
-  std::vector<const Table*> listener_tables_;
-  std::vector<const snapshot::Cluster*> listener_clusters_;
+  /// Numbers of the lists that this index has in common with those before it.
+  std::uint64_t clusters_;
+  std::uint64_t listeners_;
+  std::shared_ptr<const Ways> ways_;
 };
 
 }  // namespace weft::decide

@@ -1,14 +1,40 @@
 #include "proxy/context.h"
 
 #include <algorithm>
+#include <optional>
 
 namespace weft::proxy {
 namespace {
 
-const snapshot::Cluster* previous(const Config* config, const snapshot::Cluster& cluster) {
-  if (config == nullptr) return nullptr;
-  const auto* same = find_cluster(config->snapshot(), cluster.name);
-  return same != nullptr && same->protocol == cluster.protocol ? same : nullptr;
+/// The place in `config` of the cluster that is as good as this one; nothing if it has none.
+std::optional<std::size_t> place_before(const Config& config, const snapshot::Cluster& cluster) {
+  const auto& clusters = config.snapshot().clusters;
+  const auto at = clusters.place(cluster.name);
+  if (at == clusters.size() || clusters[at].name != cluster.name) return std::nullopt;
+  return clusters[at].protocol == cluster.protocol ? std::optional(at) : std::nullopt;
+}
+
+/// The clusters' states for `next`: where nothing has come or gone, those of `before` in their places.
+void take_clusters(Config& next, const Config* before, const ClusterParts& parts) {
+  const auto& clusters = next.snapshot().clusters;
+  next.clusters.reserve(clusters.size());
+  std::vector<bool> is_kept(before == nullptr ? 0 : before->clusters.size());
+  const bool has_same_places = before != nullptr && next.plan->index.has_clusters_of(before->plan->index);
+  for (std::size_t i = 0; i < clusters.size(); ++i) {
+    auto known = before == nullptr ? std::nullopt : std::optional(i);
+    const bool is_same = has_same_places && clusters.shared(i) == before->snapshot().clusters.shared(i);
+    if (known && !is_same) known = place_before(*before, clusters[i]);
+    auto state = known
+                     ? before->clusters[*known]
+                     : LocalPtr(new ClusterState(parts.reactor, parts.limits, parts.counters, parts.random));
+    if (known) is_kept[*known] = true;
+    const bool is_equal = is_same || (known && before->snapshot().clusters[*known] == clusters[i]);
+    if (!is_equal) state->update(clusters[i]);
+    next.clusters.push_back(std::move(state));
+  }
+  for (std::size_t i = 0; i < is_kept.size(); ++i) {
+    if (!is_kept[i]) before->clusters[i]->retire();
+  }
 }
 
 using Listeners = decltype(Context::listeners);
@@ -27,26 +53,17 @@ std::vector<LocalPtr<ListenerState>> put_in_force(LocalPtr<Context> context, Pla
                                                   const ClusterParts& parts) {
   const LocalPtr next(new Config(std::move(plan)));
   const auto before = context->config;
-  const auto& snapshot = next->snapshot();
-  next->clusters.reserve(snapshot.clusters.size());
-  for (const auto& cluster : snapshot.clusters) {
-    const auto* same = previous(before.get(), cluster);
-    auto state = same != nullptr
-                     ? LocalPtr(&before->state_of(*same))
-                     : LocalPtr(new ClusterState(parts.reactor, parts.limits, parts.counters, parts.random));
-    if (same == nullptr || *same != cluster) state->update(cluster);
-    next->clusters.push_back(std::move(state));
-  }
-  if (before) {
-    for (const auto& cluster : before->snapshot().clusters) {
-      const auto* now = find_cluster(snapshot, cluster.name);
-      if (now == nullptr || now->protocol != cluster.protocol) before->state_of(cluster).retire();
-    }
+  take_clusters(*next, before.get(), parts);
+  context->config = next;
+  if (before && next->plan->index.has_listeners_of(before->plan->index)) {
+    for (auto& [name, listener] : context->listeners) listener->has_new_protocol = false;
+    return {};
   }
 
   auto listeners = std::move(context->listeners);
   context->listeners.clear();
-  for (const auto& listener : snapshot.listeners) {
+  std::size_t place = 0;
+  for (const auto& listener : next->snapshot().listeners) {
     LocalPtr<ListenerState> state;
     const auto known = known_listener(listeners, listener);
     if (known != listeners.end()) {
@@ -57,6 +74,7 @@ std::vector<LocalPtr<ListenerState>> put_in_force(LocalPtr<Context> context, Pla
     if (state->config != nullptr && state->config->name != listener.name) state->log_fields.clear();
     state->has_new_protocol = state->config != nullptr && state->config->protocol != listener.protocol;
     state->config = &listener;
+    state->place = place++;
     context->listeners.emplace(listener.name, std::move(state));
   }
   std::vector<LocalPtr<ListenerState>> removed;
@@ -65,7 +83,6 @@ std::vector<LocalPtr<ListenerState>> put_in_force(LocalPtr<Context> context, Pla
     listener->last = before;
     removed.push_back(std::move(listener));
   }
-  context->config = next;
   return removed;
 }
 

@@ -23,7 +23,9 @@ namespace weft::proxy {
 
 /// A Snapshot with its index: made once, shared by the workers.
 struct Plan {
-  explicit Plan(snapshot::SnapshotPtr from) : snapshot(std::move(from)), index(*snapshot) {}
+  /// `before`: of the Snapshot that this one follows; may be null.
+  explicit Plan(snapshot::SnapshotPtr from, const Plan* before = nullptr)
+      : snapshot(std::move(from)), index(*snapshot, before == nullptr ? nullptr : &before->index) {}
   snapshot::SnapshotPtr snapshot;
   decide::Index index;
 };
@@ -58,9 +60,6 @@ class Config final : public LocalCounted {
   std::vector<LocalPtr<ClusterState>> clusters;
 
   const snapshot::Snapshot& snapshot() const { return *plan->snapshot; }
-  ClusterState& state_of(const snapshot::Cluster& cluster) const {
-    return *clusters[static_cast<std::size_t>(&cluster - snapshot().clusters.data())];
-  }
 };
 
 class Context;
@@ -73,6 +72,8 @@ class ListenerState final : public LocalCounted {
   LocalPtr<Context> context;
   /// In the Snapshot in force; of a removed one, in the last that had it.
   const snapshot::Listener* config = nullptr;
+  /// Its place among that Snapshot's listeners.
+  std::size_t place = 0;
   /// Keeps a removed listener's configuration alive.
   LocalPtr<Config> last;
   bool is_removed = false;
@@ -112,7 +113,8 @@ struct ClusterParts {
 };
 
 /// Puts `plan` in force: clusters of the same name and protocol keep their state, listeners of the same
-/// address theirs, also under another name. The listeners that are gone come back, marked as removed.
+/// address theirs, also under another name. The listeners that are gone come back, marked as removed. Parts
+/// that the Snapshot before had as well are passed over.
 std::vector<LocalPtr<ListenerState>> put_in_force(LocalPtr<Context> context, PlanPtr plan,
                                                   const ClusterParts& parts);
 /// Takes a context out of force: its clusters are retired, all its listeners come back, marked as removed.

@@ -9,9 +9,9 @@
 #include <map>
 #include <mutex>
 #include <thread>
+#include <unordered_set>
 #include <utility>
 
-#include "proxy/validate.h"
 #include "proxy/worker.h"
 #include "runtime/combine.h"
 #include "runtime/log.h"
@@ -50,11 +50,19 @@ struct OpenedListener {
   runtime::Fd fd;
 };
 
-/// Whether there is a listener at that address.
-bool listens_at(const snapshot::Snapshot* snapshot, const base::Address& address) {
-  if (snapshot == nullptr) return false;
-  return std::ranges::find(snapshot->listeners, address, &snapshot::Listener::address) !=
-         snapshot->listeners.end();
+/// Those of `next` at addresses at which `before` (may be null) has none.
+std::vector<const snapshot::Listener*> new_addresses(const snapshot::Snapshot& next,
+                                                     const snapshot::Snapshot* before) {
+  if (before != nullptr && next.listeners.is_same(before->listeners)) return {};
+  std::unordered_set<base::Address> known;
+  if (before != nullptr) {
+    for (const auto& listener : before->listeners) known.insert(listener.address);
+  }
+  std::vector<const snapshot::Listener*> found;
+  for (const auto& listener : next.listeners) {
+    if (!known.contains(listener.address)) found.push_back(&listener);
+  }
+  return found;
 }
 
 }  // namespace
@@ -90,7 +98,7 @@ struct Proxy::Impl {
   ListenerSource& source;
   exporter::AccessLogFile access_log;
   std::vector<std::unique_ptr<WorkerThread>> threads;
-  std::map<ContextId, snapshot::SnapshotPtr> in_force;
+  std::map<ContextId, PlanPtr> in_force;
   runtime::Queue<std::shared_ptr<Change>> changes;
   bool is_draining = false;
   std::size_t next_acceptor = 0;
@@ -210,18 +218,17 @@ runtime::Task<std::expected<void, std::string>> Proxy::Impl::change(ContextId co
 }
 
 runtime::Task<std::expected<void, std::string>> Proxy::Impl::apply(snapshot::SnapshotPtr snapshot) {
-  if (auto valid = validate(*snapshot); !valid) co_return valid;
-  const auto before = in_force.find(snapshot->context);
-  const auto known = before == in_force.end() ? nullptr : before->second;
+  if (auto valid = snapshot::validate(*snapshot); !valid) co_return valid;
+  const auto found = in_force.find(snapshot->context);
+  const auto before = found == in_force.end() ? nullptr : found->second;
   std::vector<OpenedListener> opened;
-  for (const auto& listener : snapshot->listeners) {
-    // One that is open already stays so, also under another name: the workers know it by its address.
-    if (listens_at(known.get(), listener.address)) continue;
-    if (auto result = co_await open(listener, opened); !result) co_return result;
+  // One that is open already stays so, also under another name: the workers know it by its address.
+  for (const auto* listener : new_addresses(*snapshot, before ? before->snapshot.get() : nullptr)) {
+    if (auto result = co_await open(*listener, opened); !result) co_return result;
   }
-  const auto plan = std::make_shared<const Plan>(snapshot);
+  const auto plan = std::make_shared<const Plan>(snapshot, before.get());
   co_await on_workers([plan](Worker& worker) { worker.apply(plan->snapshot->context, plan); });
-  in_force[snapshot->context] = snapshot;
+  in_force[snapshot->context] = plan;
   // Only now: a worker may hand a connection to any other, which must know the listener.
   for (auto& listener : opened) {
     auto& thread = *threads[next_acceptor++ % threads.size()];
@@ -303,14 +310,15 @@ runtime::Task<telemetry::Samples> Proxy::metrics() {
 
 std::vector<snapshot::SnapshotPtr> Proxy::snapshots() const {
   std::vector<snapshot::SnapshotPtr> list;
-  for (const auto& [id, snapshot] : impl_->in_force) list.push_back(snapshot);
+  for (const auto& [id, plan] : impl_->in_force) list.push_back(plan->snapshot);
   return list;
 }
 
 std::vector<ListenerStatus> Proxy::listeners() const {
   std::vector<ListenerStatus> list;
-  for (const auto& [id, snapshot] : impl_->in_force) {
-    for (const auto& listener : snapshot->listeners) list.push_back({id, listener.name, listener.address});
+  for (const auto& [id, plan] : impl_->in_force) {
+    for (const auto& listener : plan->snapshot->listeners)
+      list.push_back({id, listener.name, listener.address});
   }
   return list;
 }

@@ -159,7 +159,7 @@ TEST_F(ProxyTest, AddressInUseLeavesTheOldSnapshotInForce) {
   EXPECT_THAT(result.error(), HasSubstr(server.address.to_string()));
   EXPECT_THAT(result.error(), HasSubstr("in use"));
   EXPECT_EQ(get(listen), "hello");
-  EXPECT_EQ(proxy_->snapshots().at(0)->listeners.at(0).address, listen);
+  EXPECT_EQ(proxy_->snapshots().at(0)->listeners[0].address, listen);
 }
 
 TEST_F(ProxyTest, InvalidSnapshotIsRefused) {
@@ -307,7 +307,7 @@ TEST_F(ProxyTest, OpaqueConnectionsAtRestKeepNoPipes) {
   snapshot.listeners[0].protocol = snapshot.clusters[0].protocol = snapshot::Protocol::tcp;
   snapshot.listeners[0].cluster = "c";
   snapshot.listeners[0].routes.clear();
-  snapshot.routes.clear();
+  snapshot.routes = {};
   ASSERT_TRUE(apply(std::make_shared<const snapshot::Snapshot>(snapshot)));
   std::vector<std::unique_ptr<runtime::Stream>> clients;
   for (std::size_t i = 0; i < connections; ++i) {

@@ -173,6 +173,7 @@ Request::Request(Downstream& from)
       worker(from.worker),
       config(pinned(*from.listener)),
       listener_(from.listener->config),
+      listener_place_(from.listener->place),
       direction_(listener_->direction),
       is_http10_(from.reader().head().version == message::Version::http_1_0),
       start_(worker.reactor.coarse_now()),
@@ -190,12 +191,12 @@ std::string_view Request::host() const {
 }
 
 std::expected<decide::Decision, decide::Refusal> Request::decide() const {
-  return config->plan->index.request(*listener_, {head().method_text(), host(), head().target});
+  return config->plan->index.request(listener_place_, {head().method_text(), host(), head().target});
 }
 
 void Request::take(const decide::Decision& decided) {
   decision = decided;
-  cluster = &config->state_of(*decided.cluster);
+  cluster = config->clusters[decided.cluster_place].get();
   ++cluster->requests_active;
 }
 

@@ -121,6 +121,7 @@ class Request {
   void leave_cluster();
 
   const snapshot::Listener* listener_;
+  const std::size_t listener_place_;
   const snapshot::Direction direction_;
   /// Set by unpin().
   telemetry::EndsSeries* series_ = nullptr;

@@ -300,14 +300,14 @@ runtime::Task<void> Connection::run() {
   {
     // The Snapshot is let go once the way is known: connections may last for days.
     const LocalPtr<Config> config = listener_->is_removed ? listener_->last : listener_->context->config;
-    const auto cluster = config->plan->index.connection(*listener_->config);
-    if (cluster) {
-      cluster_name_ = (*cluster)->name;
-      upstream = co_await connect(LocalPtr(&config->state_of(**cluster)));
+    const auto decision = config->plan->index.connection(listener_->place);
+    if (decision) {
+      cluster_name_ = decision->cluster->name;
+      upstream = co_await connect(config->clusters[decision->cluster_place]);
     } else {
-      failure_ = failure_of(cluster.error());
+      failure_ = failure_of(decision.error());
     }
-    series_ = &worker_.shard.ends(ends(cluster ? *cluster : nullptr));
+    series_ = &worker_.shard.ends(ends(decision ? decision->cluster : nullptr));
     series_->tcp_opened();
   }
   if (!upstream) {

@@ -135,8 +135,9 @@ template <class Do>
 void Worker::each_endpoint(Do work) const {
   for (const auto& [id, context] : contexts_) {
     const auto& config = *context->config;
-    for (const auto& cluster : config.snapshot().clusters) {
-      for (const auto& endpoint : config.state_of(cluster).endpoints()) work(id, cluster, *endpoint);
+    for (std::size_t i = 0; i < config.clusters.size(); ++i) {
+      for (const auto& endpoint : config.clusters[i]->endpoints())
+        work(id, config.snapshot().clusters[i], *endpoint);
     }
   }
 }

@@ -461,9 +461,9 @@ void ConfigReader::read(const Node& root) {
   if (const auto* list = list_of(root, "listeners", true)) {
     for (const auto& item : *list) listener(item);
   }
-  std::ranges::sort(snapshot.listeners, {}, &Listener::name);
-  std::ranges::sort(snapshot.routes, {}, &RouteTable::name);
-  std::ranges::sort(snapshot.clusters, {}, &Cluster::name);
+  snapshot.listeners.sort();
+  snapshot.routes.sort();
+  snapshot.clusters.sort();
 }
 
 }  // namespace

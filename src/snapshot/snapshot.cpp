@@ -1,25 +1,63 @@
 #include "snapshot/snapshot.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <unordered_map>
 
 namespace weft::snapshot {
 namespace {
 
+std::unexpected<std::string> invalid(std::string text) { return std::unexpected(std::move(text)); }
+
+/// "(Service default/web spec.ports[0])" with a space before it, or nothing.
+std::string because_of(const base::Origin& origin) {
+  auto text = origin.to_string();
+  return text.empty() ? text : " (" + text + ")";
+}
+
+/// The first name that does not stand behind the one before it; null if all do.
 template <class T>
-const T* find_named(const std::vector<T>& sorted, std::string_view name) {
-  auto at =
-      std::ranges::lower_bound(sorted, name, {}, [](const T& item) -> std::string_view { return item.name; });
-  return at != sorted.end() && at->name == name ? &*at : nullptr;
+const std::string* misplaced(const Parts<T>& parts) {
+  const auto found =
+      std::ranges::adjacent_find(parts, [](const auto& a, const auto& b) { return a.name >= b.name; });
+  return found == parts.end() ? nullptr : &std::next(found)->name;
+}
+
+std::expected<void, std::string> check_target(const Snapshot& snapshot, const Listener& listener) {
+  const bool is_http = listener.protocol == Protocol::http1;
+  if (is_http && snapshot.routes.find(listener.routes) == nullptr) {
+    return invalid(fmt::format("listener {}{} names the route table {}, which does not exist", listener.name,
+                               because_of(listener.origin), listener.routes));
+  }
+  if (!is_http && snapshot.clusters.find(listener.cluster) == nullptr) {
+    return invalid(fmt::format("listener {}{} names the cluster {}, which does not exist", listener.name,
+                               because_of(listener.origin), listener.cluster));
+  }
+  return {};
 }
 
 }  // namespace
 
-const Cluster* find_cluster(const Snapshot& snapshot, std::string_view name) {
-  return find_named(snapshot.clusters, name);
-}
-
-const RouteTable* find_routes(const Snapshot& snapshot, std::string_view name) {
-  return find_named(snapshot.routes, name);
+std::expected<void, std::string> validate(const Snapshot& snapshot) {
+  for (const auto* name :
+       {misplaced(snapshot.listeners), misplaced(snapshot.routes), misplaced(snapshot.clusters)}) {
+    if (name != nullptr) return invalid(fmt::format("{} is there twice or not in order", *name));
+  }
+  std::unordered_map<base::Address, std::string_view> taken;
+  for (const auto& listener : snapshot.listeners) {
+    if (!listener.address) return invalid(fmt::format("listener {} has no address", listener.name));
+    const auto [other, is_new] = taken.try_emplace(listener.address, listener.name);
+    if (!is_new) {
+      return invalid(fmt::format("listeners {} and {} have the same address", other->second, listener.name));
+    }
+    if (auto checked = check_target(snapshot, listener); !checked) return checked;
+  }
+  for (const auto& cluster : snapshot.clusters) {
+    if (std::ranges::any_of(cluster.endpoints, [](const auto& endpoint) { return !endpoint.address; }))
+      return invalid(fmt::format("an endpoint of {} has no address", cluster.name));
+  }
+  return {};
 }
 
 }  // namespace weft::snapshot

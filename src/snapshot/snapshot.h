@@ -4,13 +4,14 @@
 
 #include <chrono>
 #include <cstdint>
+#include <expected>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/address.h"
 #include "base/origin.h"
+#include "snapshot/parts.h"
 
 namespace weft::snapshot {
 
@@ -142,17 +143,19 @@ struct Snapshot {
   ContextId context;
   /// spiffe://<trust domain>/ns/<ns>/sa/<sa>
   std::string identity;
-  std::vector<Listener> listeners;
-  std::vector<RouteTable> routes;
-  std::vector<Cluster> clusters;
+  Parts<Listener> listeners;
+  Parts<RouteTable> routes;
+  Parts<Cluster> clusters;
 
   friend bool operator==(const Snapshot&, const Snapshot&) = default;
 };
 
 using SnapshotPtr = std::shared_ptr<const Snapshot>;
 
-/// The cluster or route table of that name, null if there is none. By binary search.
-const Cluster* find_cluster(const Snapshot& snapshot, std::string_view name);
-const RouteTable* find_routes(const Snapshot& snapshot, std::string_view name);
+/// Why the Snapshot cannot be put in force, in words, with the Origin of what is wrong: names that are there
+/// twice or not in order, listeners or endpoints without an address, two listeners with one, a listener whose
+/// routes or cluster are not there. (A route to a cluster that is not there is none, by Envoy's rule for RDS:
+/// its requests are answered 503.)
+std::expected<void, std::string> validate(const Snapshot& snapshot);
 
 }  // namespace weft::snapshot

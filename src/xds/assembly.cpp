@@ -5,20 +5,25 @@
 namespace weft::xds {
 namespace {
 
-/// What is in force with the changes applied, by name.
+/// What is in force with the changes applied.
 template <class T>
-std::map<std::string_view, const T*> merged(const std::vector<T>* in_force, const auto& changes) {
-  std::map<std::string_view, const T*> parts;
-  if (in_force) {
-    for (const auto& part : *in_force) parts[part.name] = &part;
-  }
+snapshot::Parts<T> merged(const snapshot::Parts<T>* in_force, const auto& changes) {
+  auto parts = in_force == nullptr ? snapshot::Parts<T>() : *in_force;
+  std::set<std::string_view> added;
   for (const auto& [name, change] : changes) {
-    if (const auto* part = std::get_if<T>(&change)) {
-      parts[name] = part;
+    const auto* part = std::get_if<std::shared_ptr<const T>>(&change);
+    if (part == nullptr) {
+      parts.remove(name);
+    } else if (parts.find(name) != nullptr) {
+      parts.put(*part);
     } else {
-      parts.erase(name);
+      added.insert(name);
     }
   }
+  if (added.empty()) return parts;
+  for (const auto name : added)
+    parts.push_back(std::get<std::shared_ptr<const T>>(changes.find(name)->second));
+  parts.sort();
   return parts;
 }
 
@@ -27,7 +32,7 @@ std::map<std::string_view, const T*> merged(const std::vector<T>* in_force, cons
 template <class T>
 void Assembly::put_change(Changes<T>& changes, const std::string& name, std::expected<T, XdsError> decoded) {
   if (decoded) {
-    changes.insert_or_assign(name, std::move(*decoded));
+    changes.insert_or_assign(name, std::make_shared<T>(std::move(*decoded)));
   } else {
     changes.insert_or_assign(name, std::move(decoded.error()));
   }
@@ -79,8 +84,8 @@ void Assembly::drop_change(Type type, const std::string& name) {
 void Assembly::forget_changes() {
   new_versions_ = {};
   heard_ = {};
-  forget_wanted(Type::cluster);
-  forget_wanted(Type::listener);
+  if (!clusters_.empty()) forget_wanted(Type::cluster);
+  if (!listeners_.empty()) forget_wanted(Type::listener);
   contexts_.clear();
   clusters_.clear();
   endpoints_.clear();
@@ -92,7 +97,7 @@ Assembly::Names Assembly::cluster_names() const {
   Names names;
   for (const auto& [name, version] : known(Type::cluster)) names.insert(name);
   for (const auto& [name, change] : clusters_) {
-    if (std::holds_alternative<DecodedCluster>(change)) {
+    if (std::holds_alternative<std::shared_ptr<const DecodedCluster>>(change)) {
       names.insert(name);
     } else {
       names.erase(name);
@@ -103,7 +108,8 @@ Assembly::Names Assembly::cluster_names() const {
 
 std::optional<std::string> Assembly::endpoints_name(const std::string& cluster) const {
   if (auto change = clusters_.find(cluster); change != clusters_.end()) {
-    if (const auto* decoded = std::get_if<DecodedCluster>(&change->second)) return decoded->endpoints_name;
+    const auto* decoded = std::get_if<std::shared_ptr<const DecodedCluster>>(&change->second);
+    if (decoded) return (*decoded)->endpoints_name;
   }
   auto other = other_endpoints_.find(cluster);
   return other != other_endpoints_.end() ? other->second : std::optional(cluster);
@@ -137,13 +143,18 @@ Assembly::Names Assembly::wanted_endpoints() const {
 
 Assembly::Names Assembly::wanted_routes() const {
   Names names;
-  for (const auto& [name, listener] : merged(in_force_ ? &in_force_->listeners : nullptr, listeners_)) {
-    if (listener->protocol == snapshot::Protocol::http1) names.insert(listener->routes);
+  for (const auto& listener : merged(in_force_ ? &in_force_->listeners : nullptr, listeners_)) {
+    if (listener.protocol == snapshot::Protocol::http1) names.insert(listener.routes);
   }
   return names;
 }
 
+bool Assembly::has_new_endpoints_only() const {
+  return in_force_ && contexts_.empty() && clusters_.empty() && listeners_.empty() && routes_.empty();
+}
+
 bool Assembly::is_complete() const {
+  if (has_new_endpoints_only()) return true;  // what is in force was
   if (!in_force_) {
     bool has_context = std::ranges::any_of(
         contexts_, [](const auto& change) { return !std::holds_alternative<Removed>(change.second); });
@@ -189,57 +200,69 @@ std::optional<XdsError> Assembly::first_error() const {
 
 const std::vector<snapshot::Endpoint>* Assembly::endpoints(const std::string& name) const {
   if (auto change = endpoints_.find(name); change != endpoints_.end()) {
-    const auto* decoded = std::get_if<DecodedEndpoints>(&change->second);
-    return decoded ? &decoded->endpoints : nullptr;
+    const auto* decoded = std::get_if<std::shared_ptr<const DecodedEndpoints>>(&change->second);
+    return decoded ? &(*decoded)->endpoints : nullptr;
   }
-  if (!in_force_) return nullptr;
-  auto is_fed_by = [&](const snapshot::Cluster& cluster) {
-    auto other = other_endpoints_.find(cluster.name);
-    return other != other_endpoints_.end() ? other->second == name : cluster.name == name;
-  };
-  const auto* same = snapshot::find_cluster(*in_force_, name);
-  if (same && is_fed_by(*same)) return &same->endpoints;
-  auto found = std::ranges::find_if(in_force_->clusters, is_fed_by);
-  return found != in_force_->clusters.end() ? &found->endpoints : nullptr;
+  for (const auto& cluster : fed_by(name)) return &in_force_->clusters.find(cluster)->endpoints;
+  return nullptr;
 }
 
-std::vector<snapshot::Cluster> Assembly::build_clusters() const {
-  std::vector<snapshot::Cluster> clusters;
-  for (const auto& name : cluster_names()) {
-    auto change = clusters_.find(name);
-    bool is_new = change != clusters_.end();
-    const auto* in_force = in_force_ ? snapshot::find_cluster(*in_force_, name) : nullptr;
-    auto fed_by = endpoints_name(name);
-    const auto* fed = fed_by ? endpoints(*fed_by) : nullptr;
-    auto& cluster =
-        clusters.emplace_back(is_new ? std::get<DecodedCluster>(change->second).cluster : *in_force);
-    if (fed_by) cluster.endpoints = fed ? *fed : std::vector<snapshot::Endpoint>();
+std::vector<std::string> Assembly::fed_by(const std::string& endpoints) const {
+  std::vector<std::string> clusters;
+  if (!in_force_) return clusters;
+  if (in_force_->clusters.find(endpoints) != nullptr && !other_endpoints_.contains(endpoints))
+    clusters.push_back(endpoints);
+  for (const auto& [cluster, name] : other_endpoints_) {
+    if (name == endpoints) clusters.push_back(cluster);
   }
   return clusters;
 }
 
-std::expected<snapshot::SnapshotPtr, XdsError> Assembly::build() const {
-  if (auto error = first_error()) return std::unexpected(std::move(*error));
-  auto next = std::make_shared<snapshot::Snapshot>();
-  if (in_force_) {
-    next->context = in_force_->context;
-    next->identity = in_force_->identity;
+snapshot::Parts<snapshot::Cluster> Assembly::build_clusters() const {
+  // Those that were sent, and those whose endpoints were, each as it is to be.
+  std::map<std::string, std::variant<Removed, std::shared_ptr<const snapshot::Cluster>>, std::less<>> changes;
+  const auto rebuild = [&](const std::string& name, const snapshot::Cluster& from) {
+    auto cluster = std::make_shared<snapshot::Cluster>(from);
+    if (const auto fed = endpoints_name(name)) {
+      const auto* list = endpoints(*fed);
+      cluster->endpoints = list ? *list : std::vector<snapshot::Endpoint>();
+    }
+    const auto* in_force = in_force_ ? in_force_->clusters.find(name) : nullptr;
+    if (in_force == nullptr || *in_force != *cluster) changes.insert_or_assign(name, std::move(cluster));
+  };
+  for (const auto& [name, change] : endpoints_) {
+    for (const auto& cluster : fed_by(name)) rebuild(cluster, *in_force_->clusters.find(cluster));
   }
-  for (const auto& [name, change] : contexts_) {
-    if (const auto* context = std::get_if<DecodedContext>(&change)) {
-      next->context = context->id;
-      next->identity = context->identity;
+  for (const auto& [name, change] : clusters_) {
+    const auto* decoded = std::get_if<std::shared_ptr<const DecodedCluster>>(&change);
+    if (decoded) {
+      rebuild(name, (*decoded)->cluster);
+    } else {
+      changes.insert_or_assign(name, Removed());
     }
   }
-  for (const auto& [name, listener] : merged(in_force_ ? &in_force_->listeners : nullptr, listeners_)) {
-    next->listeners.push_back(*listener);
+  return merged(in_force_ ? &in_force_->clusters : nullptr, changes);
+}
+
+std::expected<snapshot::SnapshotPtr, XdsError> Assembly::build() const {
+  if (auto error = first_error()) return std::unexpected(std::move(*error));
+  auto next =
+      in_force_ ? std::make_shared<snapshot::Snapshot>(*in_force_) : std::make_shared<snapshot::Snapshot>();
+  for (const auto& [name, change] : contexts_) {
+    if (const auto* context = std::get_if<std::shared_ptr<const DecodedContext>>(&change)) {
+      next->context = (*context)->id;
+      next->identity = (*context)->identity;
+    }
   }
-  const auto& used = wanted(Type::routes);
-  for (const auto& [name, routes] : merged(in_force_ ? &in_force_->routes : nullptr, routes_)) {
-    if (used.contains(routes->name)) next->routes.push_back(*routes);
+  if (!listeners_.empty()) next->listeners = merged(in_force_ ? &in_force_->listeners : nullptr, listeners_);
+  if (!routes_.empty()) next->routes = merged(in_force_ ? &in_force_->routes : nullptr, routes_);
+  if (!listeners_.empty() || !routes_.empty()) {
+    const auto& used = wanted(Type::routes);
+    next->routes.erase_if([&](const auto& routes) { return !used.contains(routes.name); });
   }
   next->clusters = build_clusters();
-  if (auto checked = check_references(*next); !checked) return std::unexpected(std::move(checked.error()));
+  if (auto valid = snapshot::validate(*next); !valid)
+    return base::fail(XdsErrorKind::invalid_resource, std::move(valid.error()));
   return next;
 }
 
@@ -251,11 +274,16 @@ void Assembly::note_removed(Type type, const Changes<T>& changes) {
 }
 
 void Assembly::accept(snapshot::SnapshotPtr snapshot) {
-  std::map<std::string, std::optional<std::string>, std::less<>> other;
-  for (const auto& cluster : snapshot->clusters) {
-    auto name = endpoints_name(cluster.name);
-    if (name != cluster.name) other[cluster.name] = std::move(name);
+  auto other = other_endpoints_;
+  for (const auto& [name, change] : clusters_) {
+    const auto* decoded = std::get_if<std::shared_ptr<const DecodedCluster>>(&change);
+    if (decoded && (*decoded)->endpoints_name != name) {
+      other.insert_or_assign(name, (*decoded)->endpoints_name);
+    } else {
+      other.erase(name);
+    }
   }
+  const bool has_same_ways = has_new_endpoints_only();
   note_removed(Type::context, contexts_);
   note_removed(Type::cluster, clusters_);
   note_removed(Type::endpoints, endpoints_);
@@ -264,14 +292,23 @@ void Assembly::accept(snapshot::SnapshotPtr snapshot) {
   for (auto type : snapshot_types) {
     for (auto& [name, version] : fresh(type)) known(type).insert_or_assign(name, std::move(version));
   }
-  // What nothing leads to any more is not kept, and not claimed to be.
+  // What nothing leads to any more, or ever did, is not kept, and not claimed to be.
   for (auto type : {Type::endpoints, Type::routes}) {
     const auto& used = wanted(type);
-    std::erase_if(known(type), [&](const auto& entry) { return !used.contains(entry.first); });
+    if (has_same_ways) {
+      for (const auto& [name, version] : fresh(type)) {
+        if (!used.contains(name)) known(type).erase(name);
+      }
+    } else {
+      std::erase_if(known(type), [&](const auto& entry) { return !used.contains(entry.first); });
+    }
   }
   // That there are no such endpoints stays known for as long as a cluster leads to them.
-  auto without_endpoints = wanted(Type::endpoints);
-  std::erase_if(without_endpoints, [&](const auto& name) { return known(Type::endpoints).contains(name); });
+  Names without_endpoints;
+  for (const auto& [name, change] : endpoints_) {
+    if (std::holds_alternative<Removed>(change) && wanted(Type::endpoints).contains(name))
+      without_endpoints.insert(name);
+  }
   auto heard = heard_;
   forget_changes();
   heard_ = heard;

@@ -5,6 +5,7 @@
 #include <array>
 #include <expected>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -48,7 +49,7 @@ class Assembly {
   struct Removed {};
   /// What a resource says, that it is gone, or why it cannot be used.
   template <class T>
-  using Change = std::variant<Removed, XdsError, T>;
+  using Change = std::variant<Removed, XdsError, std::shared_ptr<const T>>;
   template <class T>
   using Changes = std::map<std::string, Change<T>, std::less<>>;
   using Versions = std::map<std::string, std::string, std::less<>>;
@@ -69,8 +70,12 @@ class Assembly {
   /// A cluster or listener has changed: wanted() is to be made anew.
   void forget_wanted(Type changed);
   const std::vector<snapshot::Endpoint>* endpoints(const std::string& name) const;
+  /// Whether nothing but endpoints has been sent, and those are only of clusters in force.
+  bool has_new_endpoints_only() const;
   std::optional<XdsError> first_error() const;
-  std::vector<snapshot::Cluster> build_clusters() const;
+  snapshot::Parts<snapshot::Cluster> build_clusters() const;
+  /// The clusters in force that have the endpoints of that name.
+  std::vector<std::string> fed_by(const std::string& endpoints) const;
 
   snapshot::SnapshotPtr in_force_;
   std::array<Versions, type_count> versions_;

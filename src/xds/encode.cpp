@@ -237,24 +237,18 @@ std::vector<Resource> encode(const snapshot::Snapshot& snapshot) {
 }
 
 std::optional<Resource> encode_one(const snapshot::Snapshot& snapshot, Type type, std::string_view name) {
+  const auto encoded = [name](const auto& parts, auto encode) -> std::optional<Resource> {
+    const auto* part = parts.find(name);
+    return part == nullptr ? std::nullopt : std::optional(encode(*part));
+  };
   switch (type) {
     case Type::context:
       if (snapshot.context.to_string() == name) return encode_context(snapshot);
       return std::nullopt;
-    case Type::cluster:
-      if (const auto* cluster = snapshot::find_cluster(snapshot, name)) return encode_cluster(*cluster);
-      return std::nullopt;
-    case Type::endpoints:
-      if (const auto* cluster = snapshot::find_cluster(snapshot, name)) return encode_endpoints(*cluster);
-      return std::nullopt;
-    case Type::routes:
-      if (const auto* routes = snapshot::find_routes(snapshot, name)) return encode_routes(*routes);
-      return std::nullopt;
-    case Type::listener: {
-      auto found = std::ranges::lower_bound(snapshot.listeners, name, {}, &snapshot::Listener::name);
-      if (found != snapshot.listeners.end() && found->name == name) return encode_listener(*found);
-      return std::nullopt;
-    }
+    case Type::cluster: return encoded(snapshot.clusters, encode_cluster);
+    case Type::endpoints: return encoded(snapshot.clusters, encode_endpoints);
+    case Type::routes: return encoded(snapshot.routes, encode_routes);
+    case Type::listener: return encoded(snapshot.listeners, encode_listener);
     case Type::placement: return std::nullopt;
   }
   return std::nullopt;

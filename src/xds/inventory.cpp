@@ -9,19 +9,21 @@ namespace {
 
 using Entry = Inventory::Entry;
 
-/// The version of `part`: that of `before` if the part is equal there, else that of its encoding.
-template <class Part, class Encode>
-std::string version_of(const Part& part, const Part* before, const Inventory* from, Type type,
-                       Encode encode) {
-  if (before && (before == &part || *before == part)) {
-    if (const auto* entry = from->find(type, part.name)) return entry->version;
+/// Adds the versions of `parts`: of those that `before` has as well they are taken from there, else from
+/// their encoding.
+template <class Part>
+void add_versions(std::vector<Entry>& to, const snapshot::Parts<Part>& parts,
+                  const snapshot::Parts<Part>* before, const std::vector<Entry>& known,
+                  Resource (*encode)(const Part&)) {
+  to.reserve(parts.size());
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    const auto& part = parts.shared(i);
+    const bool is_in_place = before != nullptr && i < before->size() && before->shared(i) == part;
+    const auto at = is_in_place || before == nullptr ? i : before->place(part->name);
+    const bool is_known = is_in_place || (before != nullptr && at < before->size() &&
+                                          (before->shared(at) == part || (*before)[at] == *part));
+    to.push_back({part->name, is_known ? known[at].version : encode(*part).version});
   }
-  return encode(part).version;
-}
-
-const snapshot::Listener* find_listener(const snapshot::Snapshot& snapshot, std::string_view name) {
-  auto found = std::ranges::lower_bound(snapshot.listeners, name, {}, &snapshot::Listener::name);
-  return found != snapshot.listeners.end() && found->name == name ? &*found : nullptr;
 }
 
 }  // namespace
@@ -46,31 +48,26 @@ InventoryPtr take_inventory(snapshot::SnapshotPtr snapshot, const InventoryPtr& 
   assert(std::ranges::is_sorted(snapshot->routes, {}, &snapshot::RouteTable::name));
   auto made = std::make_shared<Inventory>();
   const auto* old = before ? before->snapshot.get() : nullptr;
-  auto into = [&](Type type) -> std::vector<Entry>& { return made->entries[static_cast<std::size_t>(type)]; };
+  const auto add = [&]<class Part>(Type type, snapshot::Parts<Part> snapshot::Snapshot::* parts,
+                                   Resource (*encode)(const Part&)) {
+    static const std::vector<Entry> none;
+    add_versions(made->entries[static_cast<std::size_t>(type)], (*snapshot).*parts,
+                 old == nullptr ? nullptr : &(old->*parts), before ? before->of(type) : none, encode);
+  };
 
   made->names.push_back(snapshot->context.to_string());
-  into(Type::context).push_back({made->names.front(), encode_context(*snapshot).version});
-  for (const auto& cluster : snapshot->clusters) {
-    const auto* same = old ? snapshot::find_cluster(*old, cluster.name) : nullptr;
-    const auto* from = before.get();
-    into(Type::cluster)
-        .push_back({cluster.name, version_of(cluster, same, from, Type::cluster, encode_cluster)});
-    into(Type::endpoints)
-        .push_back({cluster.name, version_of(cluster, same, from, Type::endpoints, encode_endpoints)});
-  }
+  made->entries[static_cast<std::size_t>(Type::context)].push_back(
+      {made->names.front(), encode_context(*snapshot).version});
+  add(Type::cluster, &snapshot::Snapshot::clusters, encode_cluster);
+  add(Type::endpoints, &snapshot::Snapshot::clusters, encode_endpoints);
+  add(Type::listener, &snapshot::Snapshot::listeners, encode_listener);
+  add(Type::routes, &snapshot::Snapshot::routes, encode_routes);
   std::set<std::string_view> used;
   for (const auto& listener : snapshot->listeners) {
-    const auto* same = old ? find_listener(*old, listener.name) : nullptr;
-    into(Type::listener)
-        .push_back(
-            {listener.name, version_of(listener, same, before.get(), Type::listener, encode_listener)});
     if (listener.protocol == snapshot::Protocol::http1) used.insert(listener.routes);
   }
-  for (const auto& routes : snapshot->routes) {
-    const auto* same = old ? snapshot::find_routes(*old, routes.name) : nullptr;
-    into(Type::routes)
-        .push_back({routes.name, version_of(routes, same, before.get(), Type::routes, encode_routes),
-                    used.contains(routes.name)});
+  for (auto& entry : made->entries[static_cast<std::size_t>(Type::routes)]) {
+    entry.referenced = used.contains(entry.name);
   }
   made->snapshot = std::move(snapshot);
   return made;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <fmt/format.h>
+#include <algorithm>
 
 #include <string>
 #include <utility>
@@ -155,6 +156,16 @@ inline snapshot::Snapshot random_snapshot(base::Random& random) {
     made.listeners.push_back(std::move(listener));
   }
   return made;
+}
+
+/// What a proxy gets that a listener leads to.
+inline snapshot::Snapshot reachable(snapshot::Snapshot snapshot) {
+  snapshot.routes.erase_if([&](const snapshot::RouteTable& routes) {
+    return std::ranges::none_of(snapshot.listeners, [&](const snapshot::Listener& listener) {
+      return listener.protocol == snapshot::Protocol::http1 && listener.routes == routes.name;
+    });
+  });
+  return snapshot;
 }
 
 }  // namespace weft::xds

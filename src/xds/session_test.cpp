@@ -65,7 +65,7 @@ class Session : public testing::Test, public Application {
     if (hold) co_await hold->wait();
     ++applies;
     if (!refusal.empty()) co_return std::unexpected(refusal);
-    EXPECT_TRUE(check_references(*snapshot));
+    EXPECT_TRUE(snapshot::validate(*snapshot));
     applied[snapshot->context] = snapshot;
     co_return std::expected<void, std::string>{};
   }
@@ -395,16 +395,6 @@ TEST_F(Session, ALargeSnapshotComesInSeveralResponses) {
   publish(large);
   EXPECT_TRUE(has(large));
   EXPECT_GE(server->counters().responses, 6u);
-}
-
-/// What a proxy gets that a listener leads to.
-Snapshot reachable(Snapshot snapshot) {
-  std::erase_if(snapshot.routes, [&](const snapshot::RouteTable& routes) {
-    return std::ranges::none_of(snapshot.listeners, [&](const snapshot::Listener& listener) {
-      return listener.protocol == snapshot::Protocol::http1 && listener.routes == routes.name;
-    });
-  });
-  return snapshot;
 }
 
 TEST_F(Session, AnySequenceOfSnapshotsAndCutsEndsInTheLast) {

@@ -1,4 +1,5 @@
-// The Snapshot as xDS resources and back: encode and decode stand side by side, and decode(encode(s)) == s.
+// The parts of a Snapshot as xDS resources and back: encode and decode stand side by side, and what Assembly
+// makes of encode(s) is s.
 //
 // What Envoy's messages have no field for is kept in metadata.filter_metadata["weft"] (a Struct): the Origin
 // as "kind", "namespace", "name" and "field", the destination as "service" and "service_namespace", an
@@ -10,7 +11,6 @@
 #include <cstdint>
 #include <expected>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -88,14 +88,5 @@ std::expected<DecodedEndpoints, XdsError> decode_endpoints(std::string_view body
 std::expected<snapshot::Listener, XdsError> decode_listener(std::string_view body, Ignored& ignored);
 std::expected<snapshot::RouteTable, XdsError> decode_routes(std::string_view body, Ignored& ignored);
 std::expected<snapshot::ContextId, XdsError> decode_placement(std::string_view body, Ignored& ignored);
-
-/// A whole Snapshot from its resources in any order. It is an error (`invalid_resource`) if a resource cannot
-/// be read, if one name comes twice, or if a listener names what is not there.
-std::expected<snapshot::Snapshot, XdsError> decode(std::span<const Resource> resources);
-
-/// Whether each listener's routes or cluster are there; the error names the listener, its Origin and what is
-/// missing. A route to a cluster that is not there is none (Envoy's rule for RDS): its requests are answered
-/// 503.
-std::expected<void, XdsError> check_references(const snapshot::Snapshot& snapshot);
 
 }  // namespace weft::xds

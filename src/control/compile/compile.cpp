@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <memory>
 #include <utility>
 
 namespace weft::control::compile {
@@ -18,8 +19,8 @@ struct Mesh {
   const Input& input;
   std::map<model::Ref, const model::Service*> services;
   std::map<model::Ref, std::vector<const Instance*>> instances;  // by workload
-  /// By cluster name: made once, copied into every context that calls the service.
-  std::map<std::string, Cluster> clusters;
+  /// By cluster name: made once, shared by every context that calls the service.
+  std::map<std::string, std::shared_ptr<const Cluster>> clusters;
   std::map<model::Ref, std::string_view> accounts;
   std::chrono::milliseconds timeout;
   snapshot::LoadBalancing load_balancing;
@@ -105,7 +106,7 @@ void make_clusters(Mesh& mesh) {
       cluster.endpoints = endpoints_of(mesh, *service, port);
       cluster.origin = origin_of(*service, fmt::format("spec.ports[{}]", i));
       auto name = cluster.name;
-      mesh.clusters.insert_or_assign(std::move(name), std::move(cluster));
+      mesh.clusters.insert_or_assign(std::move(name), std::make_shared<Cluster>(std::move(cluster)));
     }
   }
 }
@@ -252,15 +253,6 @@ void add_inbound(const Mesh& mesh, const model::Workload& workload, Snapshot& to
   }
 }
 
-/// Sorts by name and drops what is there twice (a Deployment and a Job of one name that call the same
-/// Service).
-template <class T>
-void make_unique(std::vector<T>& list) {
-  std::ranges::sort(list, {}, &T::name);
-  const auto rest = std::ranges::unique(list, {}, &T::name);
-  list.erase(rest.begin(), rest.end());
-}
-
 /// The accounts that the workloads of a list name themselves.
 void note_accounts(Mesh& mesh, model::DependencyKind kind, const auto& workloads) {
   for (const auto* workload : workloads) {
@@ -345,9 +337,10 @@ std::vector<Snapshot> compile(const Input& input) {
   std::vector<Snapshot> snapshots;
   for (auto& [context, snapshot] : contexts) {
     snapshot.context = context;
-    make_unique(snapshot.listeners);
-    make_unique(snapshot.routes);
-    make_unique(snapshot.clusters);
+    // A Deployment and a Job of one name may call the same Service.
+    snapshot.listeners.sort();
+    snapshot.routes.sort();
+    snapshot.clusters.sort();
     snapshots.push_back(std::move(snapshot));
   }
   return snapshots;

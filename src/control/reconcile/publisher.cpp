@@ -151,6 +151,11 @@ Publisher::Refs Publisher::publish(std::vector<snapshot::Snapshot> snapshots) {
       next.emplace(context, before->second);
       continue;
     }
+    if (before != published_.end()) {
+      snapshot.listeners.share(before->second->listeners);
+      snapshot.routes.share(before->second->routes);
+      snapshot.clusters.share(before->second->clusters);
+    }
     auto pointer = std::make_shared<const snapshot::Snapshot>(std::move(snapshot));
     data_plane_.publish(pointer);
     changed.push_back(context);
@@ -175,7 +180,7 @@ Publisher::Refs Publisher::note_ready_services(const snapshot::Snapshot& edge) {
   for (auto& [ref, entry] : world_.services()) {
     std::ptrdiff_t most = 0;
     for (const auto& port : entry.service->spec.ports) {
-      const auto* cluster = snapshot::find_cluster(edge, compile::cluster_name(ref.ns, ref.name, port.port));
+      const auto* cluster = edge.clusters.find(compile::cluster_name(ref.ns, ref.name, port.port));
       if (cluster == nullptr) continue;
       most = std::max(most, std::ranges::count(cluster->endpoints, snapshot::Health::healthy,
                                                &snapshot::Endpoint::health));

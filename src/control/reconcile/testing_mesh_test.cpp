@@ -217,7 +217,7 @@ std::vector<std::string> FakeDataPlane::endpoints(const std::string& cluster) co
   std::vector<std::string> list;
   const auto edge = published.find(snapshot::edge_context);
   if (edge == published.end()) return list;
-  const auto* found = snapshot::find_cluster(*edge->second, cluster);
+  const auto* found = edge->second->clusters.find(cluster);
   if (!found) return list;
   for (const auto& endpoint : found->endpoints) {
     constexpr std::array words{"healthy", "unhealthy", "draining"};
