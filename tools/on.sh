@@ -32,6 +32,8 @@ exec unshare --mount --pid --fork --kill-child --propagation private bash -c '
   set -e
   system=$1
   shift
+  mount --bind "$system" "$system"  # its / is a mount, as unshare wants it
+  cd "$system"
   mount -t proc proc "$system/proc"
   mount --rbind /sys "$system/sys"
   mount --rbind /dev "$system/dev"

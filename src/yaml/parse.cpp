@@ -213,11 +213,11 @@ bool Builder::take_scalar(const fy_event& event) {
   fy_scalar_style style = value ? fy_token_scalar_style(value) : FYSS_PLAIN;
   bool is_quoted = style == FYSS_SINGLE_QUOTED || style == FYSS_DOUBLE_QUOTED;
   if (is_quoted && position.column > 1) --position.column;  // the token begins after the quote
-  // An empty value has no place of its own: that of its key serves.
-  if (position.line == 0 && !frames_.empty())
-    position = frames_.back().pending ? frames_.back().pending->position : frames_.back().node.position;
   std::string_view text = text_of(value);
   bool is_plain = style == FYSS_PLAIN;
+  // An empty value has no place of its own (libfyaml 0.9 gives it the end of its key): that of its key serves.
+  if (is_plain && text.empty() && !frames_.empty())
+    position = frames_.back().pending ? frames_.back().pending->position : frames_.back().node.position;
   std::optional<Node> node;
   if (std::string_view tag = text_of(event.scalar.tag); !tag.empty()) {
     node = tagged(tag, text, position);

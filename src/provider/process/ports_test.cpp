@@ -133,8 +133,7 @@ TEST(Ports, ARangeThatIsUsedUpSaysWhoHasItAndCostsNothingMore) {
 }
 
 TEST(Ports, OneHomeLeavesRoomForInstancesAndForOthers) {
-  const auto range = usable_ports();
-  const PortRange some{range.first, static_cast<std::uint16_t>(range.first + 199)};
+  const PortRange some{10'000, 10'199};  // no mesh has one of these
   Ports ports(some, "ten");
   int addresses = 0;
   while (ports.reserve("edge/default/web/" + std::to_string(addresses))) ++addresses;
