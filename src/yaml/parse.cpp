@@ -215,7 +215,8 @@ bool Builder::take_scalar(const fy_event& event) {
   if (is_quoted && position.column > 1) --position.column;  // the token begins after the quote
   std::string_view text = text_of(value);
   bool is_plain = style == FYSS_PLAIN;
-  // An empty value has no place of its own (libfyaml 0.9 gives it the end of its key): that of its key serves.
+  // An empty value has no place of its own (libfyaml 0.9 gives it the end of its key): that of its key
+  // serves.
   if (is_plain && text.empty() && !frames_.empty())
     position = frames_.back().pending ? frames_.back().pending->position : frames_.back().node.position;
   std::optional<Node> node;
