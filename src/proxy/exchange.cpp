@@ -306,7 +306,7 @@ runtime::Task<Failure> run_tunnel(Request& request, UpstreamConnection& upstream
     co_return failure_of_client(sent.error());
   }
   upstream.deadline.clear();
-  request.unpin();
+  request.let_snapshot_go();
   TunnelBytes bytes;
   co_await tunnel(request.worker, *request.client.stream, upstream.stream(),
                   request.client.reader().buffered(), upstream.reader.buffered(),

@@ -279,22 +279,26 @@ telemetry::Ends Request::ends(const std::string& destination_workload) const {
 }
 
 telemetry::EndsSeries& Request::series() {
-  if (series_ != nullptr) return *series_;
   auto** known = &client.inbound_series;
   if (direction() != snapshot::Direction::inbound) {
-    if (cluster == nullptr) return worker.shard.ends(ends({}));
-    known = attempts_ > 0 ? &endpoint().series : &cluster->series;
+    if (attempts_ > 0) {
+      known = &endpoint().series;
+    } else if (cluster != nullptr) {
+      known = &cluster->series;
+    } else {
+      return worker.shard.ends(ends({}));
+    }
   }
   if (*known == nullptr)
     *known = &worker.shard.ends(ends(attempts_ > 0 ? endpoint().workload : std::string()));
   return **known;
 }
 
-void Request::unpin() {
-  series_ = &series();
-  names_ = std::make_unique<Names>(listener_->name, decision.route->name, decision.cluster->name);
-  listener_ = nullptr;
-  decision = {};
+void Request::let_snapshot_go() {
+  const auto& parts = config->snapshot();
+  kept_ = {parts.listeners.shared(listener_place_),
+           parts.routes.shared(parts.routes.place(listener_->routes)),
+           parts.clusters.shared(decision.cluster_place)};
   leave_cluster();
   config = {};
 }
@@ -335,17 +339,11 @@ void Request::log() {
   record.client = &client.stream->peer();
   record.kept.client = &client.log_fields;
   record.attempts = static_cast<int>(attempts_);
-  if (names_) {
-    record.listener = names_->listener;
-    record.route = names_->route;
-    record.cluster = names_->cluster;
-  } else {
-    record.listener = listener_->name;
-    // One of a Snapshot that is not in force any more may have had another name.
-    if (listener_ == client.listener->config) record.kept.listener = &client.listener->log_fields;
-    if (decision.route != nullptr) record.route = decision.route->name;
-    if (decision.cluster != nullptr) record.cluster = decision.cluster->name;
-  }
+  record.listener = listener_->name;
+  // One of a Snapshot that is not in force any more may have had another name.
+  if (listener_ == client.listener->config) record.kept.listener = &client.listener->log_fields;
+  if (decision.route != nullptr) record.route = decision.route->name;
+  if (decision.cluster != nullptr) record.cluster = decision.cluster->name;
   if (attempts_ > 0) {
     record.endpoint = endpoint().instance();
     record.upstream = &endpoint().address();

@@ -51,8 +51,8 @@ class Request {
   std::expected<decide::Decision, decide::Refusal> decide() const;
   /// Takes the decided way.
   void take(const decide::Decision& decision);
-  /// Lets the Snapshot go, whose time a long tunnel should not prolong; what the record needs is kept.
-  void unpin();
+  /// Lets the Snapshot go, whose time a long tunnel should not prolong, but for the parts that it met.
+  void let_snapshot_go();
   /// Counts `endpoint` as the one that the request is sent to now.
   void begin_attempt(EndpointState& endpoint);
   /// Whether and when it is sent again after that failure.
@@ -83,7 +83,7 @@ class Request {
 
   Downstream& client;
   Worker& worker;
-  /// What it began with; stays in force for it until unpin().
+  /// What it began with; stays in force for it until let_snapshot_go().
   LocalPtr<Config> config;
   decide::Decision decision;
   ClusterState* cluster = nullptr;
@@ -123,14 +123,8 @@ class Request {
   const snapshot::Listener* listener_;
   const std::size_t listener_place_;
   const snapshot::Direction direction_;
-  /// Set by unpin().
-  telemetry::EndsSeries* series_ = nullptr;
-  struct Names {
-    std::string listener;
-    std::string route;
-    std::string cluster;
-  };
-  std::unique_ptr<Names> names_;
+  /// The parts of a Snapshot that was let go.
+  std::array<std::shared_ptr<const void>, 3> kept_;
   const bool is_http10_;
   const base::MonoTime start_;
   const base::WallTime wall_;
