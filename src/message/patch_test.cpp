@@ -32,12 +32,12 @@ TEST(Patch, HopByHopGoesAndTheHeadersStay) {
                         {"content-length", "0"}, {"Proxy-Connection", "keep-alive"},
                         {"X-GONE", "4"},         {"trailer", "x"},
                         {"close", "5"}};
-  const auto before = headers;
+  const auto before = left(headers, {});
   Patch patch;
   patch.leave_out_hop_by_hop(headers);
   EXPECT_EQ(left(headers, patch),
             (Lines{"host: h", "x-stays: 2", "content-length: 0", "trailer: x", "close: 5"}));
-  EXPECT_EQ(headers, before);
+  EXPECT_EQ(left(headers, {}), before);
   patch.clear();
   EXPECT_EQ(left(headers, patch).size(), headers.size());
 }
