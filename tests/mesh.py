@@ -228,6 +228,7 @@ class Mesh:
     def started(self):
         """The workloads of all instances, in the order in which they were started."""
         events = [event for event in self.json("get", "events")["items"] if event["reason"] == "Started"]
+        # The store that is built in numbers its versions in the order of the changes.
         events.sort(key=lambda event: int(event["metadata"]["resourceVersion"]))
         return [event["involvedObject"]["name"].rpartition("-")[0] for event in events]
 

@@ -76,7 +76,7 @@ Result<Object> created(const Object& current, Json object, Stamp stamp) {
   metadata["uid"] = std::move(stamp.uid);
   metadata["creationTimestamp"] = base::format_rfc3339(stamp.time);
   metadata["generation"] = 1;
-  metadata["resourceVersion"] = std::to_string(stamp.version);
+  metadata["resourceVersion"] = stamp.version.text();
   return std::make_shared<const Json>(std::move(object));
 }
 
@@ -92,7 +92,7 @@ Result<Object> updated(const Object& current, Json object, const Stamp& stamp) {
   if (object == *current) return current;
   if (has_new_content(*current, object))
     metadata["generation"] = old.at("generation").get<std::int64_t>() + 1;
-  metadata["resourceVersion"] = std::to_string(stamp.version);
+  metadata["resourceVersion"] = stamp.version.text();
   return std::make_shared<const Json>(std::move(object));
 }
 
@@ -106,21 +106,21 @@ Result<Object> status_updated(const Object& current, Json object, const Stamp& s
     return current;
   Json next = *current;
   carry(object, next, "status");
-  next["metadata"]["resourceVersion"] = std::to_string(stamp.version);
+  next["metadata"]["resourceVersion"] = stamp.version.text();
   return std::make_shared<const Json>(std::move(next));
 }
 
-Result<Object> removed(const Object& current, const Key& key, std::optional<std::uint64_t> version,
+Result<Object> removed(const Object& current, const Key& key, const std::optional<Version>& version,
                        const Stamp& stamp) {
   if (!current) return missing(key);
   if (const auto has = version_of(*current); version && *version != has) {
     return base::fail(
         StoreErrorKind::conflict,
         fmt::format("{} was changed meanwhile: resourceVersion {} is asked for, {} is the current one",
-                    describe(key), *version, has));
+                    describe(key), version->text(), has.text()));
   }
   Json last = *current;
-  last["metadata"]["resourceVersion"] = std::to_string(stamp.version);
+  last["metadata"]["resourceVersion"] = stamp.version.text();
   return std::make_shared<const Json>(std::move(last));
 }
 

@@ -1,7 +1,6 @@
 // The rules of a change, without any I/O: what the next state of an object is, or why there is none.
 #pragma once
 
-#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -12,7 +11,7 @@ namespace weft::store {
 
 /// What the store gives to a new state.
 struct Stamp {
-  std::uint64_t version = 0;
+  Version version;
   base::WallTime time;
   /// For a new object.
   std::string uid;
@@ -25,7 +24,7 @@ Result<Object> updated(const Object& current, base::Json object, const Stamp& st
 /// Gives `current` itself if nothing would change.
 Result<Object> status_updated(const Object& current, base::Json object, const Stamp& stamp);
 /// The last state, with the deletion's version.
-Result<Object> removed(const Object& current, const Key& key, std::optional<std::uint64_t> version,
+Result<Object> removed(const Object& current, const Key& key, const std::optional<Version>& version,
                        const Stamp& stamp);
 
 }  // namespace weft::store

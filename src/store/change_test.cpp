@@ -27,7 +27,7 @@ struct Case {
 };
 
 TEST(Change, KeepsWhatBelongsToTheStore) {
-  const Stamp stamp{.version = 8, .time = noon, .uid = {}};
+  const Stamp stamp{.version = Version("8"), .time = noon, .uid = {}};
   const auto update = [&](Json json) { return updated(stored(), std::move(json), stamp); };
   const auto status = [&](Json json) { return status_updated(stored(), std::move(json), stamp); };
   const std::vector<Case> cases{
@@ -65,7 +65,7 @@ TEST(Change, KeepsWhatBelongsToTheStore) {
 }
 
 TEST(Change, RefusesWhatRestsOnSomethingElse) {
-  const Stamp stamp{.version = 8, .time = noon, .uid = {}};
+  const Stamp stamp{.version = Version("8"), .time = noon, .uid = {}};
   Json old = *stored();
   old["metadata"]["resourceVersion"] = "6";
   Json other = *stored();
@@ -76,20 +76,21 @@ TEST(Change, RefusesWhatRestsOnSomethingElse) {
   EXPECT_EQ(updated(nullptr, old, stamp).error().kind, StoreErrorKind::not_found);
   EXPECT_EQ(status_updated(nullptr, old, stamp).error().kind, StoreErrorKind::not_found);
   EXPECT_EQ(created(stored(), old, stamp).error().kind, StoreErrorKind::already_exists);
-  EXPECT_EQ(removed(stored(), key_of(old), 6, stamp).error().kind, StoreErrorKind::conflict);
+  EXPECT_EQ(removed(stored(), key_of(old), Version("6"), stamp).error().kind, StoreErrorKind::conflict);
   EXPECT_EQ(removed(nullptr, key_of(old), {}, stamp).error().kind, StoreErrorKind::not_found);
 }
 
 TEST(Change, CreationAndDeletionStampTheObject) {
   const auto made = created(nullptr, Json::parse(R"({"kind": "Namespace", "metadata": {"name": "shop"}})"),
-                            {.version = 1, .time = noon, .uid = "u-9"});
+                            {.version = Version("1"), .time = noon, .uid = "u-9"});
   ASSERT_TRUE(made.has_value());
   EXPECT_EQ(**made,
             Json::parse(R"({"kind": "Namespace", "metadata": {"name": "shop", "uid": "u-9", "generation": 1,
                                     "creationTimestamp": "2023-11-14T22:13:20Z", "resourceVersion": "1"}})"));
-  const auto gone = removed(*made, key_of(**made), 1, {.version = 2, .time = noon, .uid = {}});
+  const auto gone =
+      removed(*made, key_of(**made), Version("1"), {.version = Version("2"), .time = noon, .uid = {}});
   ASSERT_TRUE(gone.has_value());
-  EXPECT_EQ(version_of(**gone), 2U);
+  EXPECT_EQ(version_of(**gone), Version("2"));
 }
 
 TEST(Key, IsReadFromAnyDocument) {

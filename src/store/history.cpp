@@ -3,11 +3,23 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
+#include <system_error>
 #include <utility>
 
 #include "runtime/combine.h"
 
 namespace weft::store {
+
+Version to_version(std::uint64_t number) { return Version(std::to_string(number)); }
+
+std::optional<std::uint64_t> number_of(const Version& version) {
+  std::uint64_t number = 0;
+  const auto& text = version.text();
+  const auto* end = text.data() + text.size();
+  const auto [at, error] = std::from_chars(text.data(), end, number);
+  return error == std::errc() && at == end ? std::optional(number) : std::nullopt;
+}
 
 /// One reader's place in the history.
 class HistoryWatch final : public Watch {
@@ -34,22 +46,21 @@ class HistoryWatch final : public Watch {
     }
   }
 
-  std::uint64_t seen() const override { return seen_; }
+  Version seen() const override { return to_version(seen_); }
 
  private:
   /// The events of this kind that were not seen yet; they are seen then.
   std::vector<Event> take() {
     std::vector<Event> found;
     const auto& events = history_->events_;
-    auto it =
-        std::ranges::upper_bound(events, seen_, {}, [](const auto& kept) { return kept.event.version; });
+    auto it = std::ranges::upper_bound(events, seen_, {}, [](const auto& kept) { return kept.number; });
     for (; it != events.end(); ++it) {
-      if (!kind_.empty() && it->event.key.kind != kind_) continue;
+      if (it->event.key.kind != kind_) continue;
       if (found.size() == watch_batch) return found;
       found.push_back(it->event);
-      seen_ = it->event.version;
+      seen_ = it->number;
     }
-    seen_ = history_->version_;
+    seen_ = history_->newest_;
     return found;
   }
 
@@ -61,18 +72,18 @@ class HistoryWatch final : public Watch {
 };
 
 History::History(runtime::Reactor& reactor, std::uint64_t start, std::size_t limit, std::size_t max_bytes)
-    : reactor_(reactor), limit_(limit), dropped_(start), version_(start), max_bytes_(max_bytes) {}
+    : reactor_(reactor), limit_(limit), dropped_(start), newest_(start), max_bytes_(max_bytes) {}
 
-void History::append(std::vector<Event> events) {
+void History::append(std::vector<Numbered> events) {
   if (events.empty()) return;
-  version_ = events.back().version;
-  for (auto& event : events) {
+  newest_ = events.back().number;
+  for (auto& [number, event] : events) {
     std::size_t bytes = sizeof(Kept);
     for (const auto& object : {event.object, event.previous}) {
       if (object) bytes += base::memory_of(*object);
     }
     bytes_ += bytes;
-    events_.push_back({std::move(event), bytes});
+    events_.push_back({number, std::move(event), bytes});
   }
   if (std::exchange(wake_posted_, true)) return;
   reactor_.post([self = weak_from_this()] {
@@ -90,7 +101,7 @@ void History::wake_watches() {
     watches_.back()->notify();
   }
   while (events_.size() > limit_ || bytes_ > max_bytes_) {
-    dropped_ = events_.front().event.version;
+    dropped_ = events_.front().number;
     bytes_ -= events_.front().bytes;
     events_.pop_front();
   }
@@ -102,9 +113,9 @@ Result<std::unique_ptr<Watch>> History::watch(std::string kind, std::uint64_t si
         StoreErrorKind::gone,
         fmt::format("version {} is too old: what happened up to {} is no longer known", since, dropped_));
   }
-  if (since > version_) {
+  if (since > newest_) {
     return base::fail(StoreErrorKind::gone,
-                      fmt::format("version {} has never been: the newest is {}", since, version_));
+                      fmt::format("version {} has never been: the newest is {}", since, newest_));
   }
   return std::make_unique<HistoryWatch>(shared_from_this(), std::move(kind), since);
 }

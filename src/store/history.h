@@ -6,7 +6,9 @@
 #include <deque>
 #include <list>
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "runtime/reactor.h"
 #include "store/store.h"
@@ -22,6 +24,18 @@ constexpr std::size_t history_bytes = std::size_t{64} << 20;
 /// Events that one read of a watch takes: a reader that is slow keeps so many of them alive.
 constexpr std::size_t watch_batch = 64;
 
+/// An event and its place among all changes, of whatever kind. The numbers are what versions are made of
+/// here, and known to this store alone.
+struct Numbered {
+  std::uint64_t number = 0;
+  Event event;
+};
+
+/// "17".
+Version to_version(std::uint64_t number);
+/// Nothing if that is no version that to_version() gives.
+std::optional<std::uint64_t> number_of(const Version& version);
+
 /// Outlives its store as long as a watch holds it.
 class History : public std::enable_shared_from_this<History> {
  public:
@@ -29,11 +43,11 @@ class History : public std::enable_shared_from_this<History> {
   History(runtime::Reactor& reactor, std::uint64_t start, std::size_t limit = history_limit,
           std::size_t max_bytes = history_bytes);
 
-  /// Adds events, each with a greater version than all before. The watches that wait get them in a later turn
+  /// Adds events, each with a greater number than all before. The watches that wait get them in a later turn
   /// of the reactor, so that nothing of theirs runs within the change that caused the event.
-  void append(std::vector<Event> events);
-  /// The version of the newest event, or the start.
-  std::uint64_t version() const { return version_; }
+  void append(std::vector<Numbered> events);
+  /// The number of the newest event, or the start.
+  std::uint64_t newest() const { return newest_; }
   /// How many events are kept, and their memory.
   std::size_t size() const { return events_.size(); }
   std::size_t bytes() const { return bytes_; }
@@ -47,11 +61,12 @@ class History : public std::enable_shared_from_this<History> {
 
   runtime::Reactor& reactor_;
   std::size_t limit_;
-  /// Events up to this version are not known any more.
+  /// Events up to this number are not known any more.
   std::uint64_t dropped_;
-  std::uint64_t version_;
+  std::uint64_t newest_;
   std::size_t max_bytes_;
   struct Kept {
+    std::uint64_t number = 0;
     Event event;
     std::size_t bytes = 0;
   };

@@ -8,18 +8,19 @@
 namespace weft::store {
 namespace {
 
-Event event(std::uint64_t version, std::string kind = "Service") {
-  return {.type = Event::Type::modified,
-          .version = version,
-          .key = {std::move(kind), "default", "web"},
-          .object = {},
-          .previous = {}};
+/// An event whose object is named as it is numbered.
+Numbered event(std::uint64_t number, std::string kind = "Service") {
+  return {number,
+          {.type = Event::Type::modified,
+           .key = {std::move(kind), "default", std::to_string(number)},
+           .object = {},
+           .previous = {}}};
 }
 
-std::vector<std::uint64_t> versions(const Result<std::vector<Event>>& events) {
+std::vector<std::uint64_t> numbers(const Result<std::vector<Event>>& events) {
   std::vector<std::uint64_t> found;
   if (events) {
-    for (const auto& one : *events) found.push_back(one.version);
+    for (const auto& one : *events) found.push_back(std::stoull(one.key.name));
   }
   return found;
 }
@@ -29,7 +30,7 @@ class HistoryTest : public ::testing::Test {
   std::shared_ptr<History> history(std::uint64_t start = 10, std::size_t limit = 4) {
     return std::make_shared<History>(reactor, start, limit);
   }
-  std::vector<std::uint64_t> next(Watch& watch) { return versions(reactor.block_on(watch.next())); }
+  std::vector<std::uint64_t> next(Watch& watch) { return numbers(reactor.block_on(watch.next())); }
 
   runtime::Reactor reactor;
 };
@@ -43,13 +44,13 @@ TEST_F(HistoryTest, ResumesFromAnyVersionThatItKnows) {
   };
   for (const auto& [since, expected] :
        {Case{10, {11, 13, 14}}, Case{11, {13, 14}}, Case{12, {13, 14}}, Case{13, {14}}}) {
-    auto watch = known->watch("", since);
+    auto watch = known->watch("Service", since);
     ASSERT_TRUE(watch.has_value()) << since;
     EXPECT_EQ(next(**watch), expected) << since;
   }
-  EXPECT_TRUE(known->watch("", 14).has_value());
-  EXPECT_EQ(known->watch("", 9).error().kind, StoreErrorKind::gone);
-  EXPECT_EQ(known->watch("", 15).error().kind, StoreErrorKind::gone);
+  EXPECT_TRUE(known->watch("Service", 14).has_value());
+  EXPECT_EQ(known->watch("Service", 9).error().kind, StoreErrorKind::gone);
+  EXPECT_EQ(known->watch("Service", 15).error().kind, StoreErrorKind::gone);
 }
 
 TEST_F(HistoryTest, GivesTheKindsThatAreAskedFor) {
@@ -63,7 +64,7 @@ runtime::Task<void> collect(Watch& watch, std::vector<std::uint64_t>& into, std:
   while (into.size() < count) {
     const auto events = co_await watch.next();
     if (!events) co_return;
-    for (const auto found : versions(events)) into.push_back(found);
+    for (const auto found : numbers(events)) into.push_back(found);
   }
 }
 
@@ -78,14 +79,14 @@ TEST_F(HistoryTest, WakesThoseThatWaitAlsoWhenMoreComesThanItKeeps) {
   EXPECT_TRUE(seen.empty()) << "nothing of a watcher runs within the change";
   while (scope.size() != 0) reactor.turn();
   EXPECT_EQ(seen, (std::vector<std::uint64_t>{11, 12, 13, 14, 15, 16}));
-  EXPECT_EQ(known->watch("", 11).error().kind, StoreErrorKind::gone);
-  EXPECT_TRUE(known->watch("", 12).has_value());
+  EXPECT_EQ(known->watch("Service", 11).error().kind, StoreErrorKind::gone);
+  EXPECT_TRUE(known->watch("Service", 12).has_value());
 }
 
 TEST_F(HistoryTest, TellsASlowWatcher) {
   const auto known = history();
-  auto watch = known->watch("", 10);
-  for (std::uint64_t version = 11; version < 20; ++version) known->append({event(version)});
+  auto watch = known->watch("Service", 10);
+  for (std::uint64_t number = 11; number < 20; ++number) known->append({event(number)});
   while (reactor.poll()) {
   }
   const auto events = reactor.block_on((*watch)->next());
@@ -99,22 +100,22 @@ TEST_F(HistoryTest, OtherKindsDoNotMakeAWaitingWatcherSlow) {
   std::vector<std::uint64_t> seen;
   runtime::Scope scope;
   scope.spawn(collect(**watch, seen, 1));
-  for (std::uint64_t version = 11; version < 30; ++version) {
-    known->append({event(version, "Pod")});
+  for (std::uint64_t number = 11; number < 30; ++number) {
+    known->append({event(number, "Pod")});
     while (reactor.poll()) {
     }
-    EXPECT_EQ((*watch)->seen(), version);
+    EXPECT_EQ((*watch)->seen(), to_version(number));
   }
   known->append({event(30)});
   while (scope.size() != 0) reactor.turn();
   EXPECT_EQ(seen, (std::vector<std::uint64_t>{30}));
-  EXPECT_EQ((*watch)->seen(), 30U);
+  EXPECT_EQ((*watch)->seen(), to_version(30));
 }
 
 TEST_F(HistoryTest, AWatchOutlivesItsHistory) {
   auto known = history();
   known->append({event(11)});
-  auto watch = known->watch("", 10);
+  auto watch = known->watch("Service", 10);
   known.reset();
   EXPECT_EQ(next(**watch), (std::vector<std::uint64_t>{11}));
 }

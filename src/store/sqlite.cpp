@@ -38,7 +38,7 @@ struct Change {
   bool durable = true;
   /// Nothing if this changes nothing and only waits to tell so, because it rests on a change that is on its
   /// way.
-  std::optional<Event> event;
+  std::optional<Numbered> event;
   Result<Object> outcome;
   std::shared_ptr<Answer> answer;
 };
@@ -46,7 +46,7 @@ struct Change {
 /// The newest state of an object that has changes on their way; a null object is a deletion.
 struct Newest {
   Object object;
-  std::uint64_t version = 0;
+  std::uint64_t number = 0;
 };
 
 }  // namespace
@@ -139,21 +139,22 @@ Object SqliteStore::Impl::newest(const Key& key) const {
 }
 
 Stamp SqliteStore::Impl::stamp() const {
-  return {.version = last_version + 1, .time = reactor.clock().wall(), .uid = {}};
+  return {.version = to_version(last_version + 1), .time = reactor.clock().wall(), .uid = {}};
 }
 
 /// Takes a change that the rules have decided on and answers when it is visible. Nothing suspends before the
 /// change is in its place, so changes happen in the order of their calls.
 runtime::Task<Result<Object>> SqliteStore::Impl::submit(Key key, Event::Type type, Result<Object> next) {
   const bool rests_on_flight = in_flight.contains(key);
-  const bool changes = next && version_of(**next) == last_version + 1;
+  auto before = newest(key);
+  // Of a deletion it is the last state, with a version of its own.
+  const bool changes = next && *next != before;
   if (!changes && !rests_on_flight) co_return next;
 
   Change change{.key = key, .durable = !is_ephemeral(key.kind), .event = {}, .outcome = next, .answer = {}};
   if (changes) {
-    ++last_version;
     change.event =
-        Event{.type = type, .version = last_version, .key = key, .object = *next, .previous = newest(key)};
+        Numbered{++last_version, {.type = type, .key = key, .object = *next, .previous = std::move(before)}};
   }
   if (!change.durable && is_idle() && ceiling_due() == 0) {
     publish({std::move(change)});
@@ -177,7 +178,8 @@ void SqliteStore::Impl::write_next() {
   std::vector<Row> rows;
   for (const auto& change : writing) {
     if (!change.durable || !change.event) continue;
-    rows.push_back({change.key, change.event->type == Event::Type::deleted ? nullptr : change.event->object});
+    const auto& event = change.event->event;
+    rows.push_back({change.key, event.type == Event::Type::deleted ? nullptr : event.object});
   }
   ceiling_writing = ceiling_due();
   if (rows.empty() && ceiling_writing == 0) {
@@ -231,17 +233,17 @@ void SqliteStore::Impl::committed(const Result<void>& result) {
 
 /// Makes changes visible, in order.
 void SqliteStore::Impl::publish(const std::vector<Change>& changes) {
-  std::vector<Event> events;
+  std::vector<Numbered> events;
   for (const auto& change : changes) {
     if (!change.event) continue;
+    const auto& [number, event] = *change.event;
     if (change.durable) ++stats.writes;
-    if (change.event->type == Event::Type::deleted) {
+    if (event.type == Event::Type::deleted) {
       visible.erase(change.key);
     } else {
-      visible[change.key] = change.event->object;
+      visible[change.key] = event.object;
     }
-    if (auto it = in_flight.find(change.key);
-        it != in_flight.end() && it->second.version == change.event->version) {
+    if (auto it = in_flight.find(change.key); it != in_flight.end() && it->second.number == number) {
       in_flight.erase(it);
     }
     events.push_back(*change.event);
@@ -273,17 +275,21 @@ Object SqliteStore::get(const Key& key) const {
   return it != impl_->visible.end() ? it->second : nullptr;
 }
 
-std::vector<Object> SqliteStore::list(std::string_view kind, std::string_view ns) const {
-  std::vector<Object> found;
+List SqliteStore::list(std::string_view kind, std::string_view ns) const {
+  List found{.objects = {}, .version = to_version(impl_->history->newest())};
   const Key from{std::string(kind), std::string(ns), {}};
   for (auto it = impl_->visible.lower_bound(from); it != impl_->visible.end(); ++it) {
     if (it->first.kind != kind || (!ns.empty() && it->first.ns != ns)) break;
-    found.push_back(it->second);
+    found.objects.push_back(it->second);
   }
   return found;
 }
 
-std::uint64_t SqliteStore::version() const { return impl_->history->version(); }
+Result<Version> SqliteStore::parse_version(std::string_view text) const {
+  Version version{std::string(text)};
+  if (!number_of(version)) return base::fail(StoreErrorKind::malformed, "it is no whole number");
+  return version;
+}
 
 SqliteStats SqliteStore::stats() const {
   auto stats = impl_->stats;
@@ -321,13 +327,17 @@ runtime::Task<Result<Object>> SqliteStore::update_status(base::Json object) {
                                    status_updated(impl_->newest(key), std::move(object), impl_->stamp()));
 }
 
-runtime::Task<Result<Object>> SqliteStore::remove(Key key, std::optional<std::uint64_t> version) {
+runtime::Task<Result<Object>> SqliteStore::remove(Key key, std::optional<Version> version) {
   co_return co_await impl_->submit(key, Event::Type::deleted,
                                    removed(impl_->newest(key), key, version, impl_->stamp()));
 }
 
-Result<std::unique_ptr<Watch>> SqliteStore::watch(std::string kind, std::uint64_t since) {
-  return impl_->history->watch(std::move(kind), since);
+Result<std::unique_ptr<Watch>> SqliteStore::watch(std::string kind, Version since) {
+  const auto number = number_of(since);
+  if (!number)
+    return base::fail(StoreErrorKind::gone,
+                      fmt::format("version \"{}\" is none of this store", since.text()));
+  return impl_->history->watch(std::move(kind), *number);
 }
 
 }  // namespace weft::store

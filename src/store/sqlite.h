@@ -47,13 +47,13 @@ class SqliteStore final : public Store {
   ~SqliteStore() override;
 
   Object get(const Key& key) const override;
-  std::vector<Object> list(std::string_view kind, std::string_view ns = {}) const override;
-  std::uint64_t version() const override;
+  List list(std::string_view kind, std::string_view ns = {}) const override;
+  Result<Version> parse_version(std::string_view text) const override;
   runtime::Task<Result<Object>> create(base::Json object) override;
   runtime::Task<Result<Object>> update(base::Json object) override;
   runtime::Task<Result<Object>> update_status(base::Json object) override;
-  runtime::Task<Result<Object>> remove(Key key, std::optional<std::uint64_t> version) override;
-  Result<std::unique_ptr<Watch>> watch(std::string kind, std::uint64_t since) override;
+  runtime::Task<Result<Object>> remove(Key key, std::optional<Version> version) override;
+  Result<std::unique_ptr<Watch>> watch(std::string kind, Version since) override;
 
   SqliteStats stats() const;
 

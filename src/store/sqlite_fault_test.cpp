@@ -55,7 +55,7 @@ TEST_F(SqliteFaultTest, AFullDiskRefusesChangesAndLosesNothing) {
   open(/*max_pages=*/100);
   const auto count = fill();
   EXPECT_GT(count, 0U);
-  EXPECT_EQ(store->list("Deployment").size(), count);
+  EXPECT_EQ(store->list("Deployment").objects.size(), count);
 
   // What is in memory works on, changes of what failed find no trace of it.
   EXPECT_TRUE(create(object("Pod", "web-0")).has_value());
@@ -64,7 +64,7 @@ TEST_F(SqliteFaultTest, AFullDiskRefusesChangesAndLosesNothing) {
   EXPECT_EQ(remove(failed).error().kind, StoreErrorKind::not_found);
 
   open();
-  EXPECT_EQ(store->list("Deployment").size(), count);
+  EXPECT_EQ(store->list("Deployment").objects.size(), count);
   EXPECT_TRUE(create(object("Deployment", "web")).has_value());
 }
 
@@ -75,7 +75,7 @@ TEST_F(SqliteFaultTest, SpaceThatIsFreedIsUsedAgain) {
   auto json = object("Deployment", "big-" + std::to_string(count));
   json["spec"]["text"] = std::string(100'000, 'x');
   EXPECT_TRUE(create(json).has_value());
-  EXPECT_EQ(store->list("Deployment").size(), count);
+  EXPECT_EQ(store->list("Deployment").objects.size(), count);
 }
 
 TEST_F(SqliteFaultTest, WhatRestsOnAFailedChangeFailsWithIt) {
@@ -83,7 +83,7 @@ TEST_F(SqliteFaultTest, WhatRestsOnAFailedChangeFailsWithIt) {
   ASSERT_TRUE(create(object("Deployment", "web")).has_value());
   auto big = object("Deployment", "web");
   big["spec"]["text"] = std::string(1'000'000, 'x');
-  auto watch = store->watch("", store->version());
+  auto watch = store->watch("Pod", version());
   std::vector<runtime::Task<Result<Object>>> tasks;
   tasks.push_back(store->update(big));
   tasks.push_back(store->update(object("Deployment", "web", 7)));
@@ -138,7 +138,7 @@ TEST_F(SqliteFaultTest, AReadOnlyFileSystemIsReadAndWrittenAgainOnceItCanBe) {
   };
   open_there();
   ASSERT_TRUE(create(object("Deployment", "web")).has_value());
-  const auto version = store->version();
+  const auto before = place(version());
   // As a process that was killed leaves it: its last changes are in the log beside the database alone.
   for (const auto* part : {"", "-wal"})
     std::filesystem::copy_file(mounted + "/store.db" + part, mounted + "/killed.db" + part);
@@ -148,7 +148,7 @@ TEST_F(SqliteFaultTest, AReadOnlyFileSystemIsReadAndWrittenAgainOnceItCanBe) {
   remount(MS_RDONLY);
   open_there();
   EXPECT_NE(store->get(deployment("web")), nullptr);
-  EXPECT_GT(store->version(), version);
+  EXPECT_GT(place(version()), before);
   EXPECT_TRUE(create(object("Pod", "web-0")).has_value()) << "it is in memory only";
   const auto refused = create(object("Deployment", "cart"));
   ASSERT_FALSE(refused.has_value());
@@ -179,20 +179,20 @@ TEST_F(SqliteFaultTest, AFullFileSystem) {
   // The ballast leaves no page free, so that not even the log can grow.
   std::ofstream(mounted + "/ballast") << std::string(2'000'000, 'x') << std::flush;
   fill();
-  const auto kept = store->list("Deployment").size();
+  const auto kept = store->list("Deployment").objects.size();
   EXPECT_TRUE(create(object("Pod", "web-0")).has_value());
-  const auto version = store->version();
+  const auto before = place(version());
 
   open_there();
-  EXPECT_EQ(store->list("Deployment").size(), kept);
-  EXPECT_GT(store->version(), version) << "versions rise although none could be reserved";
+  EXPECT_EQ(store->list("Deployment").objects.size(), kept);
+  EXPECT_GT(place(version()), before) << "versions rise although none could be reserved";
   EXPECT_TRUE(create(object("Pod", "web-0")).has_value());
 
   std::filesystem::remove(mounted + "/ballast");
   EXPECT_TRUE(create(object("Deployment", "shop")).has_value());
   open_there();
   EXPECT_NE(store->get(deployment("shop")), nullptr);
-  EXPECT_EQ(store->list("Deployment").size(), kept + 1);
+  EXPECT_EQ(store->list("Deployment").objects.size(), kept + 1);
   store.reset();
   EXPECT_EQ(::umount2(mounted.c_str(), MNT_DETACH), 0);
 }

@@ -22,13 +22,13 @@ TEST_F(SqliteStoreTest, CreatesReadsUpdatesAndRemoves) {
   EXPECT_EQ((*made)->at("metadata").at("generation"), 1);
   EXPECT_EQ((*made)->at("metadata").at("creationTimestamp"), "2023-11-14T22:13:20Z");
   EXPECT_EQ(store->get(deployment("web")), *made);
-  EXPECT_EQ(store->version(), version_of(**made));
+  EXPECT_EQ(version(), version_of(**made));
 
   const auto changed = update(object("Deployment", "web", 3));
   ASSERT_TRUE(changed.has_value());
   EXPECT_EQ((*changed)->at("metadata").at("generation"), 2);
   EXPECT_EQ((*changed)->at("metadata").at("uid"), (*made)->at("metadata").at("uid"));
-  EXPECT_GT(version_of(**changed), version_of(**made));
+  EXPECT_GT(place(*changed), place(*made));
 
   auto with_status = **changed;
   with_status["status"] = {{"readyReplicas", 3}};
@@ -39,7 +39,7 @@ TEST_F(SqliteStoreTest, CreatesReadsUpdatesAndRemoves) {
 
   const auto gone = remove(deployment("web"));
   ASSERT_TRUE(gone.has_value());
-  EXPECT_EQ(version_of(**gone), store->version());
+  EXPECT_EQ(version_of(**gone), version());
   EXPECT_EQ(store->get(deployment("web")), nullptr);
   EXPECT_EQ(remove(deployment("web")).error().kind, StoreErrorKind::not_found);
 }
@@ -71,7 +71,7 @@ TEST_F(SqliteStoreTest, ListsByKindAndNamespaceInOrder) {
   ASSERT_TRUE(create({{"kind", "Namespace"}, {"metadata", {{"name", "one"}}}}).has_value());
   const auto names = [&](std::string_view kind, std::string_view ns) {
     std::string text;
-    for (const auto& found : store->list(kind, ns)) {
+    for (const auto& found : store->list(kind, ns).objects) {
       const auto key = key_of(*found);
       text += key.ns + "/" + key.name + " ";
     }
@@ -156,7 +156,7 @@ TEST_F(SqliteStoreTest, CommitsTogetherWhatCameMeanwhile) {
   EXPECT_EQ(store->stats().writes, 1000U);
   EXPECT_LE(store->stats().transactions, 2U) << "the first alone, the rest while it was written";
   open();
-  EXPECT_EQ(store->list("Deployment").size(), 1000U);
+  EXPECT_EQ(store->list("Deployment").objects.size(), 1000U);
 }
 
 TEST_F(SqliteStoreTest, WhoStopsWaitingDoesNotUndoTheChange) {
@@ -171,13 +171,13 @@ TEST_F(SqliteStoreTest, VersionsRiseAcrossRestartsAlsoThoseOfKindsInMemory) {
   std::uint64_t last = 0;
   for (int run = 0; run < 3; ++run) {
     open();
-    EXPECT_GE(store->version(), last);
-    EXPECT_TRUE(store->list("Pod").empty());
+    EXPECT_GE(place(version()), last);
+    EXPECT_TRUE(store->list("Pod").objects.empty());
     for (int i = 0; i < 10; ++i) {
       const auto pod = create(object("Pod", "web-" + std::to_string(i)));
       ASSERT_TRUE(pod.has_value());
-      EXPECT_GT(version_of(**pod), last);
-      last = version_of(**pod);
+      EXPECT_GT(place(*pod), last);
+      last = place(*pod);
     }
   }
 }
@@ -186,30 +186,37 @@ TEST_F(SqliteStoreTest, KindsInMemoryCostNoTransaction) {
   const auto transactions = store->stats().transactions;
   for (int i = 0; i < 100; ++i) ASSERT_TRUE(create(object("Pod", "web-" + std::to_string(i))).has_value());
   EXPECT_EQ(store->stats().transactions, transactions);
-  EXPECT_EQ(store->list("Pod").size(), 100U);
+  EXPECT_EQ(store->list("Pod").objects.size(), 100U);
 }
 
 TEST_F(SqliteStoreTest, EventsComeInOrderAndOnlyOnceDurable) {
-  auto watch = store->watch("", store->version());
-  ASSERT_TRUE(watch.has_value());
+  auto deployments = store->watch("Deployment", version());
+  auto pods = store->watch("Pod", version());
   auto durable = store->create(object("Deployment", "web"));
   durable.start();
   auto ephemeral = store->create(object("Pod", "web-0"));
   ephemeral.start();
   EXPECT_FALSE(ephemeral.is_done()) << "it must not overtake the one before it";
-  EXPECT_TRUE(store->list("Pod").empty());
-  std::vector<Event> seen;
-  while (seen.size() < 2) {
-    for (auto& event : *reactor.block_on((*watch)->next())) seen.push_back(event);
+  EXPECT_TRUE(store->list("Pod").objects.empty());
+  const auto pod = reactor.block_on((*pods)->next());
+  const auto known = reactor.block_on((*deployments)->next());
+  ASSERT_EQ(known->size(), 1U);
+  ASSERT_EQ(pod->size(), 1U);
+  EXPECT_LT(place(known->front().object), place(pod->front().object));
+  EXPECT_EQ((*deployments)->seen(), (*pods)->seen());
+  EXPECT_EQ((*pods)->seen(), version_of(*pod->front().object));
+}
+
+TEST_F(SqliteStoreTest, AVersionIsReadOnlyAsItIsWritten) {
+  for (const auto* text : {"", "x", "1x", "-1", "1.5", " 1", "18446744073709551616"}) {
+    EXPECT_EQ(store->parse_version(text).error().kind, StoreErrorKind::malformed) << text;
+    EXPECT_EQ(store->watch("Deployment", Version(text)).error().kind, StoreErrorKind::gone) << text;
   }
-  EXPECT_EQ(seen[0].key.kind, "Deployment");
-  EXPECT_EQ(seen[1].key.kind, "Pod");
-  EXPECT_LT(seen[0].version, seen[1].version);
-  EXPECT_EQ(seen[1].version, store->version());
+  EXPECT_EQ(store->parse_version(version().text()), version());
 }
 
 TEST_F(SqliteStoreTest, AWatchSeesEveryKindOfChange) {
-  const auto since = store->version();
+  const auto since = version();
   ASSERT_TRUE(create(object("Deployment", "web")).has_value());
   ASSERT_TRUE(update(object("Deployment", "web", 2)).has_value());
   const auto gone = remove(deployment("web"));
@@ -229,10 +236,10 @@ TEST_F(SqliteStoreTest, AWatchSeesEveryKindOfChange) {
 
 TEST_F(SqliteStoreTest, AfterARestartOldVersionsAreGone) {
   ASSERT_TRUE(create(object("Deployment", "web")).has_value());
-  const auto since = store->version();
+  const auto since = version();
   open();
-  EXPECT_EQ(store->watch("", since).error().kind, StoreErrorKind::gone);
-  EXPECT_TRUE(store->watch("", store->version()).has_value());
+  EXPECT_EQ(store->watch("Deployment", since).error().kind, StoreErrorKind::gone);
+  EXPECT_TRUE(store->watch("Deployment", version()).has_value());
 }
 
 TEST_F(SqliteStoreTest, TextThatIsNoUtf8DoesNotKeepAnObjectOut) {

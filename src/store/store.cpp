@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 
 namespace weft::store {
 
@@ -61,13 +60,9 @@ Key key_of(const base::Json& object) {
   return key;
 }
 
-std::uint64_t version_of(const base::Json& object) {
+Version version_of(const base::Json& object) {
   const auto metadata = object.find("metadata");
-  if (metadata == object.end()) return 0;
-  const auto text = text_at(*metadata, "resourceVersion");
-  std::uint64_t version = 0;
-  std::from_chars(text.data(), text.data() + text.size(), version);
-  return version;
+  return metadata == object.end() ? Version() : Version(text_at(*metadata, "resourceVersion"));
 }
 
 bool is_ephemeral(std::string_view kind) {

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -59,16 +60,36 @@ struct Key {
 /// Of an object's kind, metadata.namespace and metadata.name; what is missing or no string is left empty.
 Key key_of(const base::Json& object);
 
-/// The metadata.resourceVersion of a stored object; 0 if it has none.
-std::uint64_t version_of(const base::Json& object);
+/// A resourceVersion: a token of the store that gave it, about the objects of one kind. Only that store knows
+/// which of two is the later one; all others compare them for equality alone.
+class Version {
+ public:
+  /// That of an object that was never stored.
+  Version() = default;
+  explicit Version(std::string text) : text_(std::move(text)) {}
+  const std::string& text() const { return text_; }
+
+  friend bool operator==(const Version&, const Version&) = default;
+
+ private:
+  std::string text_;
+};
+
+/// The metadata.resourceVersion of a stored object.
+Version version_of(const base::Json& object);
 
 /// An object as stored: immutable, shared by all who read it.
 using Object = std::shared_ptr<const base::Json>;
 
+/// The objects of a kind as they are at one moment, and from which version on a watch tells what follows.
+struct List {
+  std::vector<Object> objects;
+  Version version;
+};
+
 struct Event {
   enum class Type : std::uint8_t { added, modified, deleted };
   Type type = Type::added;
-  std::uint64_t version = 0;
   Key key;
   /// After the change; of a deletion, the last state with the deletion's resourceVersion.
   Object object;
@@ -76,14 +97,14 @@ struct Event {
   Object previous;
 };
 
-/// What has happened since a version, in order. Destroying it ends it.
+/// What has happened to the objects of a kind since a version, in order. Destroying it ends it.
 class Watch {
  public:
   virtual ~Watch() = default;
   /// At least one event, all that are there; the error `gone` if the watcher was too slow.
   virtual runtime::Task<Result<std::vector<Event>>> next() = 0;
   /// Everything up to this version has been given out: another watch can go on from here.
-  virtual std::uint64_t seen() const = 0;
+  virtual Version seen() const = 0;
 };
 
 /// Whether a kind is durable (specs, and what cannot be derived) or lives in memory only (Pod, Event,
@@ -98,9 +119,9 @@ class Store {
 
   virtual Object get(const Key& key) const = 0;
   /// All of a kind, sorted by namespace and name; `ns` empty means all namespaces.
-  virtual std::vector<Object> list(std::string_view kind, std::string_view ns = {}) const = 0;
-  /// The version of the newest change.
-  virtual std::uint64_t version() const = 0;
+  virtual List list(std::string_view kind, std::string_view ns = {}) const = 0;
+  /// The version that a client means by `text`; the error `malformed` if none of this store is written so.
+  virtual Result<Version> parse_version(std::string_view text) const = 0;
 
   /// Sets uid, creationTimestamp, generation 1 and resourceVersion. Answered when it is on disk. Whoever
   /// stops waiting for the answer of a change does not undo it.
@@ -112,11 +133,11 @@ class Store {
   /// Replaces status alone, by the same rule of versions; generation stays.
   virtual runtime::Task<Result<Object>> update_status(base::Json object) = 0;
   /// `version`, if given, must be the current one.
-  virtual runtime::Task<Result<Object>> remove(Key key, std::optional<std::uint64_t> version) = 0;
+  virtual runtime::Task<Result<Object>> remove(Key key, std::optional<Version> version) = 0;
 
-  /// Events of `kind` (empty: all kinds) after version `since`; the error `gone` if history does not reach
-  /// back so far.
-  virtual Result<std::unique_ptr<Watch>> watch(std::string kind, std::uint64_t since) = 0;
+  /// Events of `kind` after version `since`, which came from a list, a watch or an object of that kind; the
+  /// error `gone` if history does not reach back so far.
+  virtual Result<std::unique_ptr<Watch>> watch(std::string kind, Version since) = 0;
 };
 
 }  // namespace weft::store

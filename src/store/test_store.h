@@ -14,6 +14,7 @@
 #include "base/random.h"
 #include "runtime/combine.h"
 #include "runtime/reactor.h"
+#include "store/history.h"
 #include "store/sqlite.h"
 
 namespace weft::store {
@@ -47,6 +48,10 @@ inline base::Json object(std::string_view kind, std::string_view name, int repli
 
 inline Key deployment(std::string_view name) { return {"Deployment", "default", std::string(name)}; }
 
+/// The place of a version among those of this store.
+inline std::uint64_t place(const Version& version) { return number_of(version).value_or(0); }
+inline std::uint64_t place(const Object& object) { return place(version_of(*object)); }
+
 inline runtime::Task<void> keep(runtime::Task<Result<Object>> task, std::vector<Result<Object>>& into,
                                 std::size_t index) {
   into[index] = co_await std::move(task);
@@ -77,9 +82,11 @@ class StoreTest : public ::testing::Test {
   Result<Object> update_status(base::Json json) {
     return reactor.block_on(store->update_status(std::move(json)));
   }
-  Result<Object> remove(Key key, std::optional<std::uint64_t> version = {}) {
-    return reactor.block_on(store->remove(std::move(key), version));
+  Result<Object> remove(Key key, std::optional<Version> version = {}) {
+    return reactor.block_on(store->remove(std::move(key), std::move(version)));
   }
+  /// From which on a watch of Deployments tells what follows.
+  Version version() const { return store->list("Deployment").version; }
 
   TemporaryFolder folder;
   base::ManualClock clock;

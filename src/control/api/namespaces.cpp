@@ -24,12 +24,12 @@ std::vector<store::Key> contents(const store::Store& store, const std::string& n
   for (const auto& kind : model::kinds()) {
     // What is in memory only goes with what it was made from.
     if (!kind.namespaced || kind.ephemeral) continue;
-    for (const auto& object : store.list(kind.kind, ns)) keys.push_back(store::key_of(*object));
+    for (const auto& object : store.list(kind.kind, ns).objects) keys.push_back(store::key_of(*object));
   }
   return keys;
 }
 
-Task<void> remove_one(store::Store& store, store::Key key, std::optional<std::uint64_t> version,
+Task<void> remove_one(store::Store& store, store::Key key, std::optional<store::Version> version,
                       Result<Object>* result) {
   *result = co_await store.remove(std::move(key), version);
 }
@@ -49,7 +49,7 @@ Task<Result<void>> create_namespaces(store::Store& store) {
 }
 
 Task<Result<Object>> remove_namespace(store::Store& store, std::string ns,
-                                      std::optional<std::uint64_t> version) {
+                                      std::optional<store::Version> version) {
   const store::Key self{"Namespace", {}, ns};
   const auto current = store.get(self);
   Result<Object> last = current

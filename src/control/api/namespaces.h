@@ -1,7 +1,6 @@
 // Namespaces: those that always exist, and what the deletion of one takes with it.
 #pragma once
 
-#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -16,6 +15,6 @@ bool is_permanent(std::string_view ns);
 
 /// Removes a namespace after everything in it; gives the Namespace as it was. `version` as for Store::remove.
 runtime::Task<store::Result<store::Object>> remove_namespace(store::Store& store, std::string ns,
-                                                             std::optional<std::uint64_t> version);
+                                                             std::optional<store::Version> version);
 
 }  // namespace weft::control::api

@@ -128,6 +128,19 @@ Outcome<std::optional<std::uint64_t>> number(const Exchange& exchange, std::stri
   return parsed;
 }
 
+/// Nothing if it is absent, empty or 0, by which Kubernetes' clients mean any; the error is for what is no
+/// version.
+Outcome<std::optional<store::Version>> version(const Exchange& exchange, const store::Store& store) {
+  const auto value = exchange.query("resourceVersion");
+  if (!value || value->empty() || *value == "0") return std::nullopt;
+  auto parsed = store.parse_version(*value);
+  if (!parsed) {
+    return refuse(Reason::bad_request,
+                  fmt::format("resourceVersion=\"{}\" is no version: {}", *value, parsed.error().detail));
+  }
+  return std::move(*parsed);
+}
+
 /// weft answers in JSON alone; tables and protobuf are what kubectl would rather have, not what it must.
 bool accepts_json(const Exchange& exchange) {
   const auto accept = exchange.header("accept").value_or("*/*");
@@ -150,18 +163,18 @@ Outcome<Selection> selection_of(const Exchange& exchange, const ObjectRoute& rou
                          exchange.query("fieldSelector").value_or(""));
 }
 
-Outcome<WatchRequest> watch_request(const Exchange& exchange, const ObjectRoute& route) {
+Outcome<WatchRequest> watch_request(const Exchange& exchange, const ObjectRoute& route,
+                                    const store::Store& store) {
   auto selection = selection_of(exchange, route);
   if (!selection) return std::unexpected(selection.error());
-  const auto since = number(exchange, "resourceVersion");
+  auto since = version(exchange, store);
   if (!since) return std::unexpected(since.error());
   const auto seconds = number(exchange, "timeoutSeconds");
   if (!seconds) return std::unexpected(seconds.error());
   /// Longer than anybody waits, short enough for arithmetic in nanoseconds.
   constexpr std::uint64_t max_seconds = 365UL * 24 * 3600;
   WatchRequest request{.kind = route.kind, .selection = std::move(*selection)};
-  // Version 0 means any, which Kubernetes answers like none.
-  if (*since && **since != 0) request.since = *since;
+  request.since = std::move(*since);
   request.bookmarks = flag(exchange, "allowWatchBookmarks");
   if (flag(exchange, "sendInitialEvents")) {
     request.since.reset();
@@ -206,7 +219,8 @@ Outcome<void> check_shutdown(const Exchange& exchange) {
   return {};
 }
 
-Outcome<ObjectRequest> object_request(const Exchange& exchange, const ObjectRoute& route) {
+Outcome<ObjectRequest> object_request(const Exchange& exchange, const ObjectRoute& route,
+                                      const store::Store& store) {
   ObjectRequest request{.route = route,
                         .content_type = std::string(exchange.header("content-type").value_or("")),
                         .body = exchange.body()};
@@ -218,9 +232,10 @@ Outcome<ObjectRequest> object_request(const Exchange& exchange, const ObjectRout
   if (const auto policy = exchange.query("propagationPolicy"))
     request.delete_options["propagationPolicy"] = *policy;
   if (flag(exchange, "orphanDependents")) request.delete_options["orphanDependents"] = true;
-  for (const auto* name : {"limit", "timeoutSeconds", "resourceVersion", "gracePeriodSeconds"}) {
+  for (const auto* name : {"limit", "timeoutSeconds", "gracePeriodSeconds"}) {
     if (const auto checked = number(exchange, name); !checked) return std::unexpected(checked.error());
   }
+  if (const auto checked = version(exchange, store); !checked) return std::unexpected(checked.error());
   return request;
 }
 
@@ -297,7 +312,7 @@ Task<void> Server::Impl::answer(Exchange& exchange) {
 }
 
 Task<void> Server::Impl::answer_object(Exchange& exchange, ObjectRoute route) {
-  auto request = object_request(exchange, route);
+  auto request = object_request(exchange, route, context.store);
   if (!request) {
     co_await reply(exchange, std::move(request.error()));
     co_return;
@@ -324,7 +339,7 @@ Task<void> Server::Impl::answer_object(Exchange& exchange, ObjectRoute route) {
 }
 
 Task<void> Server::Impl::answer_watch(Exchange& exchange, ObjectRoute route) {
-  auto request = watch_request(exchange, route);
+  auto request = watch_request(exchange, route, context.store);
   if (!request) {
     co_await reply(exchange, std::move(request.error()));
     co_return;

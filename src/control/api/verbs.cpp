@@ -36,7 +36,7 @@ Answer answer(int code, const Json& object, std::vector<std::string> warnings = 
 store::Result<store::Object> rehearse_create(const Context& context, Json object) {
   const auto current = context.store.get(store::key_of(object));
   auto made = store::created(current, std::move(object),
-                             {.version = 0, .time = context.clock.wall(), .uid = context.random.uuid()});
+                             {.version = {}, .time = context.clock.wall(), .uid = context.random.uuid()});
   if (!made) return made;
   Json without_version = **made;
   without_version["metadata"].erase("resourceVersion");
@@ -45,8 +45,9 @@ store::Result<store::Object> rehearse_create(const Context& context, Json object
 
 store::Result<store::Object> rehearse_update(const Context& context, Json object) {
   const auto current = context.store.get(store::key_of(object));
-  return store::updated(current, std::move(object),
-                        {.version = current ? store::version_of(*current) : 0, .time = {}, .uid = {}});
+  return store::updated(
+      current, std::move(object),
+      {.version = current ? store::version_of(*current) : store::Version(), .time = {}, .uid = {}});
 }
 
 /// Admits the next state of an object and stores it. Sets `conflict` if it rests on a state that is no longer
@@ -76,7 +77,7 @@ bool names_version(const Json& patch) {
 /// What a DELETE's body may say (meta/v1 DeleteOptions).
 struct DeleteOptions {
   std::string uid;
-  std::optional<std::uint64_t> version;
+  std::optional<store::Version> version;
   bool dry_run = false;
 };
 
@@ -150,8 +151,7 @@ Outcome<DeleteOptions> parse_delete_options(const ObjectRequest& request) {
   if (!uid->is_null()) options.uid = *uid;
   const auto version = member(*conditions, "resourceVersion", "a string", is_text);
   if (!version) return std::unexpected(version.error());
-  // What is no number is no object's version.
-  if (!version->is_null()) options.version = store::version_of(Json{{"metadata", *conditions}});
+  if (!version->is_null()) options.version = store::Version(version->get<std::string>());
   return options;
 }
 
@@ -178,11 +178,13 @@ Outcome<Answer> get(const store::Store& store, const ObjectRoute& route) {
 }
 
 Task<void> list(const store::Store& store, const model::Kind& kind, Selection selection, Output& output) {
+  const auto [objects, version] = store.list(kind.kind, selection.ns);
+  // Text of the store's own, which may need escapes.
   auto body =
-      fmt::format(R"({{"kind":"{}List","apiVersion":"{}","metadata":{{"resourceVersion":"{}"}},"items":[)",
-                  kind.kind, kind.api_version, store.version());
+      fmt::format(R"({{"kind":"{}List","apiVersion":"{}","metadata":{{"resourceVersion":{}}},"items":[)",
+                  kind.kind, kind.api_version, to_text(version.text()));
   bool first = true;
-  for (const auto& object : store.list(kind.kind, selection.ns)) {
+  for (const auto& object : objects) {
     if (!selection.matches(*object)) continue;
     if (!std::exchange(first, false)) body += ',';
     body += to_text(*object);

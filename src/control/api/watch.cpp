@@ -31,8 +31,8 @@ std::string error_line(const store::StoreError& error, const model::Kind& kind) 
   return line;
 }
 
-std::string bookmark(const model::Kind& kind, std::uint64_t version, bool ends_initial_events) {
-  Json metadata{{"resourceVersion", std::to_string(version)}};
+std::string bookmark(const model::Kind& kind, const store::Version& version, bool ends_initial_events) {
+  Json metadata{{"resourceVersion", version.text()}};
   if (ends_initial_events) metadata["annotations"] = {{"k8s.io/initial-events-end", "true"}};
   std::string line;
   add_line(line, "BOOKMARK", {{"kind", kind.kind}, {"apiVersion", kind.api_version}, {"metadata", metadata}});
@@ -59,14 +59,13 @@ runtime::Task<void> write_events(std::vector<store::Event> events, const Selecti
 }
 
 /// The answer begins with the first write, also if there is nothing to tell.
-runtime::Task<void> write_initial(std::vector<store::Object> objects, std::uint64_t version,
-                                  const WatchRequest& request, Output& output) {
+runtime::Task<void> write_initial(store::List list, const WatchRequest& request, Output& output) {
   std::string lines;
-  for (const auto& object : objects) {
+  for (const auto& object : list.objects) {
     if (request.selection.matches(*object)) add_line(lines, "ADDED", *object);
     if (lines.size() >= piece_bytes) co_await output.write(std::exchange(lines, {}));
   }
-  if (request.marks_initial_events) lines += bookmark(*request.kind, version, true);
+  if (request.marks_initial_events) lines += bookmark(*request.kind, list.version, true);
   co_await output.write(std::move(lines));
 }
 
@@ -77,15 +76,17 @@ runtime::Task<void> watch(runtime::Reactor& reactor, store::Store& store, WatchR
   const auto& kind = *request.kind;
   const auto end = request.limit ? reactor.clock().now() + *request.limit : base::MonoTime::max();
   // The watch begins in the same turn as the list is read, so nothing falls between them.
-  auto changes = store.watch(std::string(kind.kind), request.since.value_or(store.version()));
+  std::optional<store::List> initial;
+  if (!request.since) initial = store.list(kind.kind, request.selection.ns);
+  auto changes = store.watch(std::string(kind.kind), initial ? initial->version : *request.since);
   if (!changes) {
     co_await output.write(error_line(changes.error(), kind));
     co_return;
   }
-  if (request.since) {
-    co_await output.write({});
+  if (initial) {
+    co_await write_initial(std::move(*initial), request, output);
   } else {
-    co_await write_initial(store.list(kind.kind, request.selection.ns), store.version(), request, output);
+    co_await output.write({});
   }
   for (;;) {
     const auto left = std::min<base::Duration>(end - reactor.clock().now(), bookmark_interval);

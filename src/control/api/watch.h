@@ -20,7 +20,7 @@ struct WatchRequest {
   const model::Kind* kind = nullptr;
   Selection selection;
   /// Changes after this version; nothing: all that is there comes first, as additions.
-  std::optional<std::uint64_t> since;
+  std::optional<store::Version> since;
   /// Bookmarks tell a client from time to time which version it may resume from.
   bool bookmarks = false;
   /// Ends the objects that are there from the start with a bookmark that says so.

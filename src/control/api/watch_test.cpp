@@ -1,7 +1,12 @@
 // Watches through the server, as a client sees them.
 #include <gtest/gtest.h>
 
+#include <sstream>
+
 #include "control/api/test_server.h"
+#include "control/api/verbs.h"
+#include "control/api/watch.h"
+#include "control/reconcile/testing_mesh_test.h"
 
 namespace weft::control::api {
 namespace {
@@ -36,7 +41,7 @@ class WatchTest : public ServerTest {
     if (type == "BOOKMARK") return type;
     return type + " " + found["object"]["metadata"]["name"].get<std::string>();
   }
-  std::string since() const { return "&resourceVersion=" + std::to_string(store->version()); }
+  std::string since() const { return "&resourceVersion=" + store->list("Service").version.text(); }
   void make(std::string_view name) { ASSERT_EQ(call(Method::post, services, service(name)).status, 201); }
   void patch(std::string_view name, std::string body) {
     ASSERT_EQ(call(Method::patch, std::string(services) + "/" + std::string(name), std::move(body)).status,
@@ -126,7 +131,7 @@ TEST_F(WatchTest, EndsAfterItsTimeWithABookmark) {
   const auto found = event(*stream);
   EXPECT_EQ(found["type"], "BOOKMARK");
   EXPECT_EQ(found["object"]["kind"], "Service");
-  EXPECT_EQ(found["object"]["metadata"]["resourceVersion"], std::to_string(store->version()));
+  EXPECT_EQ(found["object"]["metadata"]["resourceVersion"], store->list("Service").version.text());
   EXPECT_EQ(next(*stream), "end");
 }
 
@@ -158,6 +163,53 @@ TEST_F(WatchTest, AStopEndsWatchesAndLogs) {
   reactor.block_on(server->stop(std::chrono::hours(1)));
   EXPECT_EQ(next(*stream), "end");
   EXPECT_EQ(next(**log), "end");
+}
+
+/// Keeps what is written.
+class KeptOutput final : public Output {
+ public:
+  runtime::Task<void> write(std::string bytes) override {
+    text += bytes;
+    co_return;
+  }
+  Json line(std::size_t index) const {
+    std::istringstream lines(text);
+    std::string found;
+    for (std::size_t i = 0; i <= index; ++i) std::getline(lines, found);
+    return Json::parse(found);
+  }
+  std::string text;
+};
+
+TEST(Versions, AreTheStoresOwnAndCarriedAsTheyAre) {
+  base::ManualClock clock;
+  runtime::Reactor reactor(clock);
+  reconcile::testing::MemoryStore store(reactor);
+  const auto& kind = *model::find_kind("Service");
+  const auto make = [&](const char* name) {
+    return reactor.block_on(store.create(Json::parse(service(name)))).value();
+  };
+  const auto first = make("web");
+  KeptOutput listed;
+  reactor.block_on(list(store, kind, {}, listed));
+  const auto from = Json::parse(listed.text)["metadata"]["resourceVersion"].get<std::string>();
+  EXPECT_EQ(store::Version(from), store::version_of(*first));
+  const auto second = make("cart");
+  KeptOutput watched;
+  runtime::Scope scope;
+  scope.spawn(watch(reactor, store,
+                    {.kind = &kind,
+                     .selection = {},
+                     .since = store.parse_version(from).value(),
+                     .bookmarks = true,
+                     .limit = std::chrono::seconds(1)},
+                    watched));
+  clock.advance(std::chrono::seconds(2));
+  while (scope.size() != 0) reactor.turn();
+  EXPECT_EQ(watched.line(0)["object"], *second);
+  EXPECT_EQ(watched.line(1)["type"], "BOOKMARK");
+  EXPECT_EQ(watched.line(1)["object"]["metadata"]["resourceVersion"],
+            (*second)["metadata"]["resourceVersion"]);
 }
 
 }  // namespace

@@ -28,14 +28,14 @@ Engine::Engine(runtime::Reactor& reactor, store::Store& store, provider::Provide
                  [this](Decision decision) { return decide(std::move(decision)); }) {}
 
 runtime::Task<std::expected<void, std::string>> Engine::run() {
-  load();
+  auto watches = load();
   auto adopted = co_await adopt();
   if (!adopted) co_return adopted;
   std::vector<InstancePtr> found;
   for (const auto& [id, instance] : world_.instances()) found.push_back(instance);
   for (const auto& instance : found) scope_.spawn(live(instance));
   scope_.spawn(follow_provider());
-  scope_.spawn(follow_store());
+  for (auto& [kind, watch] : watches) scope_.spawn(follow_store(kind, std::move(watch)));
   scope_.spawn(publisher_.run());
   rebuild();
   if (!outcome_) co_await ended_.wait();

@@ -43,10 +43,12 @@ class Engine {
 
  private:
   // inform.cpp: the store's objects into the World.
-  void load();
-  runtime::Task<void> follow_store();
+  /// Takes in all of a kind as it is now; gives what happens to it from then on.
+  store::Result<std::unique_ptr<store::Watch>> read(std::string_view kind);
+  using Watches = std::map<std::string_view, store::Result<std::unique_ptr<store::Watch>>>;
+  Watches load();
+  runtime::Task<void> follow_store(std::string_view kind, store::Result<std::unique_ptr<store::Watch>> watch);
   void take_in(const store::Event& event);
-  void take_in_all();
   void ask_for_rebuild();
   void rebuild();
   runtime::Task<void> follow_provider();
@@ -124,7 +126,6 @@ class Engine {
   base::Random random_;
 
   World world_;
-  std::uint64_t version_ = 0;  // of the store, up to which the World has it
   std::uint64_t next_number_ = 1;
   bool is_adopted_ = false;
   bool has_caught_up_ = false;  // no status is left as a predecessor wrote it

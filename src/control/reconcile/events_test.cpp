@@ -25,7 +25,7 @@ TEST_F(EventsTest, WhatRepeatsIsCounted) {
   events.record(pod, EventType::warning, "BackOff", "restarts again");
   events.record(pod, EventType::normal, "Started", "process 1 runs");
   settle();
-  const auto list = store.list("Event", "default");
+  const auto list = store.list("Event", "default").objects;
   ASSERT_EQ(list.size(), 2U);
   const auto& repeated = list[0]->at("reason") == "BackOff" ? *list[0] : *list[1];
   EXPECT_EQ(repeated["count"], 2);
@@ -40,7 +40,7 @@ TEST_F(EventsTest, TheNewestAreKept) {
     if (i % 100 == 0) settle();
   }
   settle();
-  const auto list = store.list("Event", {});
+  const auto list = store.list("Event", {}).objects;
   EXPECT_EQ(list.size(), events_kept);
   for (const auto& event : list) EXPECT_NE(event->at("involvedObject").at("name"), "web-19");
 }

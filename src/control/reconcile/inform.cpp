@@ -8,43 +8,41 @@
 
 namespace weft::control::reconcile {
 
-void Engine::load() {
-  version_ = store_.version();
-  take_in_all();
-  world_.refresh_graph();
+store::Result<std::unique_ptr<store::Watch>> Engine::read(std::string_view kind) {
+  auto [objects, version] = store_.list(kind);
+  world_.replace(kind, objects);
+  return store_.watch(std::string(kind), std::move(version));
 }
 
-void Engine::take_in_all() {
+Engine::Watches Engine::load() {
+  Watches watches;
   for (const auto& kind : model::kinds()) {
-    if (kind.ephemeral) continue;
-    for (const auto& object : store_.list(kind.kind)) world_.put(store::key_of(*object), object);
+    if (!kind.ephemeral) watches.emplace(kind.kind, read(kind.kind));
   }
+  world_.refresh_graph();
+  return watches;
 }
 
-runtime::Task<void> Engine::follow_store() {
-  for (;;) {
-    auto watch = store_.watch({}, version_);
-    if (!watch) {
-      // Too far behind: what is stored now, and whatever is gone since.
-      runtime::log::warning("reconcile", "the watch is behind, all is read again: {}", watch.error().detail);
-      version_ = store_.version();
-      world_.forget_missing(store_);
-      take_in_all();
-      ask_for_rebuild();
-      watch = store_.watch({}, version_);
-      if (!watch) co_return give_up("the store cannot be watched: " + watch.error().detail);
-    }
-    for (;;) {
-      auto events = co_await (*watch)->next();
-      if (!events) break;
+/// One kind. The changes of several kinds may come in any order, for what is decided rests on all that is
+/// known then.
+runtime::Task<void> Engine::follow_store(std::string_view kind,
+                                         store::Result<std::unique_ptr<store::Watch>> watch) {
+  while (watch) {
+    auto events = co_await (*watch)->next();
+    if (events) {
       for (const auto& event : *events) take_in(event);
+      continue;
     }
+    // Too far behind: what is stored now, and whatever is gone since.
+    runtime::log::warning("reconcile", "the watch is behind, all of kind {} is read again: {}", kind,
+                          events.error().detail);
+    watch = read(kind);
+    ask_for_rebuild();
   }
+  give_up(fmt::format("the store cannot be watched for kind {}: {}", kind, watch.error().detail));
 }
 
 void Engine::take_in(const store::Event& event) {
-  version_ = event.version;
-  if (store::is_ephemeral(event.key.kind)) return;
   if (event.type == store::Event::Type::deleted) {
     world_.remove(event.key);
   } else if (!world_.put(event.key, event.object)) {

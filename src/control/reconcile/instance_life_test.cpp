@@ -16,7 +16,7 @@ using namespace std::chrono_literals;
 const std::string web_cluster = "outbound|80||web.default";
 
 base::Json first_pod(Mesh& mesh) {
-  const auto pods = mesh.store.list("Pod", "default");
+  const auto pods = mesh.store.list("Pod", "default").objects;
   return pods.empty() ? base::Json() : *pods.front();
 }
 
@@ -38,7 +38,7 @@ TEST(InstanceLife, ThreeReplicasBecomeReadyAndEndpoints) {
   const auto pod = first_pod(mesh);
   EXPECT_EQ(pod["metadata"]["labels"]["weft.dev/workload"], "web");
   EXPECT_EQ(pod["status"]["phase"], "Running");
-  EXPECT_EQ(mesh.store.list("EndpointSlice", "default").size(), 3U);
+  EXPECT_EQ(mesh.store.list("EndpointSlice", "default").objects.size(), 3U);
 }
 
 TEST(InstanceLife, NothingIsWrittenOrDoneWhenNothingChanges) {
@@ -47,13 +47,30 @@ TEST(InstanceLife, NothingIsWrittenOrDoneWhenNothingChanges) {
   mesh.start_control_plane();
   ASSERT_TRUE(mesh.until([&] { return mesh.ready("web") == 2; }));
   mesh.pass(1s);
-  const auto version = mesh.store.version();
+  const auto changes = mesh.store.changes;
   const auto publications = mesh.data_plane.publications;
   const auto asked = mesh.prober.asked;
   mesh.pass(60s);
-  EXPECT_EQ(mesh.store.version(), version);
+  EXPECT_EQ(mesh.store.changes, changes);
   EXPECT_EQ(mesh.data_plane.publications, publications);
   EXPECT_LE(mesh.prober.asked - asked, 14) << "each is asked every periodSeconds";
+}
+
+TEST(InstanceLife, MoreChangesOfAKindThanAreKeptAreReadAnew) {
+  Mesh mesh;
+  mesh.store.kept_events = 4;
+  mesh.apply(service("web") + "---\n" + service("cart"));
+  // It has read what is stored, and reads nothing more before it knows what runs.
+  mesh.provider.listing.clear();
+  mesh.start_control_plane();
+  for (int i = 0; i < 10; ++i) mesh.patch("Service", "web", "/metadata/labels", {{"n", std::to_string(i)}});
+  mesh.remove("Service", "cart");
+  mesh.apply(service("pay"));
+  mesh.settle();
+  mesh.provider.listing.set();
+  ASSERT_TRUE(mesh.until([&] { return mesh.ready("pay") == 1; }));
+  EXPECT_EQ(mesh.condition("Service", "pay", "Ready"), "True EndpointsReady");
+  EXPECT_EQ(mesh.control_plane().status()["services"], 2) << "the one that was removed is known no more";
 }
 
 TEST(InstanceLife, ACrashLoopBacksOffAndSaysWhy) {
@@ -219,7 +236,7 @@ TEST(Rolling, ReplacesOneAtATimeAndNeverHasFewerReady) {
   EXPECT_EQ(mesh.get("Deployment", "web")["status"]["updatedReplicas"], 3);
   EXPECT_EQ(mesh.get("Deployment", "web")["status"]["replicas"], 3);
   EXPECT_EQ(mesh.condition("Deployment", "web", "Progressing"), "True NewReplicaSetAvailable");
-  EXPECT_EQ(mesh.store.list("Pod", "default").size(), 3U) << "no Pod of the old ones is left";
+  EXPECT_EQ(mesh.store.list("Pod", "default").objects.size(), 3U) << "no Pod of the old ones is left";
 }
 
 TEST(Rolling, ABrokenTemplateLeavesTheOldOnesServing) {
@@ -347,8 +364,8 @@ TEST(Service, ItsAddressIsGivenBackWhenItIsDeleted) {
   mesh.pass(1s);
   EXPECT_THAT(mesh.provider.reserved, IsEmpty());
   EXPECT_THAT(mesh.provider.instances, IsEmpty());
-  EXPECT_THAT(mesh.store.list("Pod", {}), IsEmpty());
-  EXPECT_THAT(mesh.store.list("EndpointSlice", {}), IsEmpty());
+  EXPECT_THAT(mesh.store.list("Pod", {}).objects, IsEmpty());
+  EXPECT_THAT(mesh.store.list("EndpointSlice", {}).objects, IsEmpty());
   EXPECT_THAT(mesh.data_plane.placed, ElementsAre(snapshot::edge_context));
 }
 

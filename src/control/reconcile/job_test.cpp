@@ -35,7 +35,7 @@ TEST(Job, Completes) {
   EXPECT_EQ(status(mesh)["active"], 0);
   EXPECT_TRUE(status(mesh).contains("completionTime"));
   EXPECT_EQ(mesh.order("start").size(), 1U);
-  const auto pod = *mesh.store.list("Pod", "default").at(0);
+  const auto pod = *mesh.store.list("Pod", "default").objects.at(0);
   EXPECT_EQ(pod["status"]["phase"], "Succeeded");
   EXPECT_EQ(pod["status"]["containerStatuses"][0]["state"]["terminated"]["exitCode"], 0);
   EXPECT_EQ(mesh.provider.instances.size(), 1U) << "its log stays";
@@ -56,7 +56,7 @@ TEST(Job, FailsAfterItsBackoffLimitWithNewInstances) {
   EXPECT_THAT(mesh.message("Job", "migrate", "Failed"), HasSubstr("exit code 7"));
   EXPECT_EQ(status(mesh)["failed"], 3);
   EXPECT_THAT(mesh.order("start"), ElementsAre("migrate", "migrate", "migrate"));
-  EXPECT_EQ(mesh.store.list("Pod", "default").size(), 3U);
+  EXPECT_EQ(mesh.store.list("Pod", "default").objects.size(), 3U);
   EXPECT_THAT(mesh.message("Deployment", "web", "DependenciesReady"),
               HasSubstr("failed: 3 of at most 3 runs"));
 }

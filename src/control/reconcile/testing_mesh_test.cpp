@@ -7,7 +7,6 @@
 
 #include "control/reconcile/conditions.h"
 #include "model/load.h"
-#include "store/change.h"
 
 namespace weft::control::reconcile::testing {
 
@@ -16,6 +15,23 @@ namespace {
 using base::Json;
 using provider::ProviderErrorKind;
 using runtime::Task;
+
+store::Version version_of(std::string_view kind, std::uint64_t number) {
+  return store::Version(fmt::format("\"{}\" after {}", kind, number));
+}
+
+/// A watch of a history, with versions as the MemoryStore writes them.
+class MemoryWatch final : public store::Watch {
+ public:
+  MemoryWatch(std::string kind, std::unique_ptr<store::Watch> watch)
+      : kind_(std::move(kind)), watch_(std::move(watch)) {}
+  Task<store::Result<std::vector<store::Event>>> next() override { return watch_->next(); }
+  store::Version seen() const override { return version_of(kind_, store::number_of(watch_->seen()).value()); }
+
+ private:
+  std::string kind_;
+  std::unique_ptr<store::Watch> watch_;
+};
 
 const std::string& workload_of(const provider::Instance& instance) {
   return instance.labels.at(std::string(model::label::workload));
@@ -28,12 +44,32 @@ store::Object MemoryStore::get(const store::Key& key) const {
   return at == objects_.end() ? nullptr : at->second;
 }
 
-std::vector<store::Object> MemoryStore::list(std::string_view kind, std::string_view ns) const {
-  std::vector<store::Object> found;
+store::List MemoryStore::list(std::string_view kind, std::string_view ns) const {
+  store::List found{{}, version_of(kind, newest(kind))};
   for (const auto& [key, object] : objects_) {
-    if (key.kind == kind && (ns.empty() || key.ns == ns)) found.push_back(object);
+    if (key.kind == kind && (ns.empty() || key.ns == ns)) found.objects.push_back(object);
   }
   return found;
+}
+
+store::Result<store::Version> MemoryStore::parse_version(std::string_view text) const {
+  if (!text.contains('"')) return base::fail(store::StoreErrorKind::malformed, "it has no quotes");
+  return store::Version(std::string(text));
+}
+
+std::uint64_t MemoryStore::newest(std::string_view kind) const {
+  const auto at = histories_.find(kind);
+  return at == histories_.end() ? 0 : at->second->newest();
+}
+
+store::Stamp MemoryStore::stamp(const store::Key& key, std::string uid) const {
+  return {version_of(key.kind, newest(key.kind) + 1), reactor_.clock().wall(), std::move(uid)};
+}
+
+store::History& MemoryStore::history(const std::string& kind) {
+  auto& known = histories_[kind];
+  if (!known) known = std::make_shared<store::History>(reactor_, 0, kept_events);
+  return *known;
 }
 
 void MemoryStore::keep(store::Event::Type type, const store::Key& key, store::Object object) {
@@ -43,14 +79,13 @@ void MemoryStore::keep(store::Event::Type type, const store::Key& key, store::Ob
   } else {
     objects_[key] = object;
   }
-  ++version_;
-  history_->append({{type, version_, key, std::move(object), previous}});
+  ++changes;
+  history(key.kind).append({{newest(key.kind) + 1, {type, key, std::move(object), previous}}});
 }
 
 Task<store::Result<store::Object>> MemoryStore::create(Json object) {
   const auto key = store::key_of(object);
-  auto next = store::created(get(key), std::move(object),
-                             {version_ + 1, clock_.wall(), fmt::format("uid-{}", version_)});
+  auto next = store::created(get(key), std::move(object), stamp(key, fmt::format("uid-{}", changes)));
   if (next) keep(store::Event::Type::added, key, *next);
   co_return next;
 }
@@ -58,7 +93,7 @@ Task<store::Result<store::Object>> MemoryStore::create(Json object) {
 Task<store::Result<store::Object>> MemoryStore::update(Json object) {
   const auto key = store::key_of(object);
   const auto before = get(key);
-  auto next = store::updated(before, std::move(object), {version_ + 1, clock_.wall(), {}});
+  auto next = store::updated(before, std::move(object), stamp(key));
   if (next && *next != before) keep(store::Event::Type::modified, key, *next);
   co_return next;
 }
@@ -67,15 +102,26 @@ Task<store::Result<store::Object>> MemoryStore::update_status(Json object) {
   if (is_full) co_return base::fail(store::StoreErrorKind::full, "no space left");
   const auto key = store::key_of(object);
   const auto before = get(key);
-  auto next = store::status_updated(before, std::move(object), {version_ + 1, clock_.wall(), {}});
+  auto next = store::status_updated(before, std::move(object), stamp(key));
   if (next && *next != before) keep(store::Event::Type::modified, key, *next);
   co_return next;
 }
 
-Task<store::Result<store::Object>> MemoryStore::remove(store::Key key, std::optional<std::uint64_t> version) {
-  auto last = store::removed(get(key), key, version, {version_ + 1, clock_.wall(), {}});
+Task<store::Result<store::Object>> MemoryStore::remove(store::Key key,
+                                                       std::optional<store::Version> version) {
+  auto last = store::removed(get(key), key, version, stamp(key));
   if (last) keep(store::Event::Type::deleted, key, *last);
   co_return last;
+}
+
+store::Result<std::unique_ptr<store::Watch>> MemoryStore::watch(std::string kind, store::Version since) {
+  for (auto number = newest(kind) + 1; number-- > 0;) {
+    if (version_of(kind, number) != since) continue;
+    auto watch = history(kind).watch(kind, number);
+    if (!watch) return watch;
+    return std::make_unique<MemoryWatch>(kind, std::move(*watch));
+  }
+  return base::fail(store::StoreErrorKind::gone, "no version of " + kind + ": " + since.text());
 }
 
 Task<provider::Result<provider::Instance>> FakeProvider::start(provider::InstanceSpec spec) {
@@ -131,6 +177,7 @@ Task<provider::Result<void>> FakeProvider::note(std::string id, std::string text
 }
 
 Task<provider::Result<std::vector<provider::Instance>>> FakeProvider::list() {
+  co_await listing.wait();
   std::vector<provider::Instance> found;
   for (const auto& [id, instance] : instances) found.push_back(instance);
   co_return found;
@@ -232,7 +279,10 @@ int FakeDataPlane::healthy(const std::string& cluster) const {
       std::ranges::count_if(list, [](const auto& text) { return text.ends_with(" healthy"); }));
 }
 
-Mesh::Mesh() { data_plane.answering.set(); }
+Mesh::Mesh() {
+  provider.listing.set();
+  data_plane.answering.set();
+}
 
 Mesh::~Mesh() { kill_control_plane(); }
 

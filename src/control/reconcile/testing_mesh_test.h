@@ -15,37 +15,42 @@
 #include "runtime/combine.h"
 #include "runtime/reactor.h"
 #include "runtime/scope.h"
+#include "store/change.h"
 #include "store/history.h"
 #include "store/store.h"
 
 namespace weft::control::reconcile::testing {
 
+/// Its versions are no numbers, and each kind has its own, as a Kubernetes API server may have them.
 class MemoryStore final : public store::Store {
  public:
-  explicit MemoryStore(runtime::Reactor& reactor)
-      : clock_(reactor.clock()), history_(std::make_shared<store::History>(reactor, 0)) {}
+  explicit MemoryStore(runtime::Reactor& reactor) : reactor_(reactor) {}
   store::Object get(const store::Key& key) const override;
-  std::vector<store::Object> list(std::string_view kind, std::string_view ns) const override;
-  std::uint64_t version() const override { return version_; }
+  store::List list(std::string_view kind, std::string_view ns) const override;
+  store::Result<store::Version> parse_version(std::string_view text) const override;
   runtime::Task<store::Result<store::Object>> create(base::Json object) override;
   runtime::Task<store::Result<store::Object>> update(base::Json object) override;
   runtime::Task<store::Result<store::Object>> update_status(base::Json object) override;
   runtime::Task<store::Result<store::Object>> remove(store::Key key,
-                                                     std::optional<std::uint64_t> version) override;
-  store::Result<std::unique_ptr<store::Watch>> watch(std::string kind, std::uint64_t since) override {
-    return history_->watch(std::move(kind), since);
-  }
+                                                     std::optional<store::Version> version) override;
+  store::Result<std::unique_ptr<store::Watch>> watch(std::string kind, store::Version since) override;
 
   /// Writes of status fail.
   bool is_full = false;
+  /// So many events of each kind are kept for watches.
+  std::size_t kept_events = store::history_limit;
+  /// All that were made.
+  std::uint64_t changes = 0;
 
  private:
+  std::uint64_t newest(std::string_view kind) const;
+  store::Stamp stamp(const store::Key& key, std::string uid = {}) const;
   void keep(store::Event::Type type, const store::Key& key, store::Object object);
+  store::History& history(const std::string& kind);
 
-  base::Clock& clock_;
+  runtime::Reactor& reactor_;
   std::map<store::Key, store::Object> objects_;
-  std::shared_ptr<store::History> history_;
-  std::uint64_t version_ = 0;
+  std::map<std::string, std::shared_ptr<store::History>, std::less<>> histories_;
 };
 
 class FakeProvider final : public provider::Provider {
@@ -79,6 +84,8 @@ class FakeProvider final : public provider::Provider {
   std::map<std::string, provider::Instance> instances;
   std::map<std::string, provider::InstanceSpec> specs;
   std::set<std::string> missing_images;
+  /// Not set: what runs is not told until it is.
+  runtime::Event listing;
   std::set<std::string> held_stops;  // workloads whose stop does not end
   std::map<std::string, base::Address> reserved;
   /// Keys whose address somebody else has.

@@ -198,10 +198,15 @@ void World::remove(const store::Key& key) {
   }
 }
 
-void World::forget_missing(const store::Store& store) {
-  std::vector<store::Key> gone;
-  for (const auto& [key, object] : objects_) {
-    if (!store.get(key)) gone.push_back(key);
+void World::replace(std::string_view kind, const std::vector<store::Object>& objects) {
+  std::set<store::Key> gone;
+  for (auto at = objects_.lower_bound({std::string(kind), {}, {}});
+       at != objects_.end() && at->first.kind == kind; ++at)
+    gone.insert(at->first);
+  for (const auto& object : objects) {
+    const auto key = store::key_of(*object);
+    gone.erase(key);
+    put(key, object);
   }
   for (const auto& key : gone) remove(key);
 }

@@ -8,6 +8,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -84,8 +85,8 @@ class World {
   bool put(const store::Key& key, const store::Object& object);
   /// Takes in a deletion. A workload stays known for as long as it has instances.
   void remove(const store::Key& key);
-  /// Takes in the deletion of all that is not in the store any more.
-  void forget_missing(const store::Store& store);
+  /// Takes in all objects of a kind as they are now; what is not among them is gone.
+  void replace(std::string_view kind, const std::vector<store::Object>& objects);
   /// Makes the graph, and what each workload is told of, anew if what it is made from has changed since.
   void refresh_graph();
   /// The same, and gives what is to be looked at again: all that was stored, changed, removed or marked since
