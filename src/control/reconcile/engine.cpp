@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "control/reconcile/reconcile.h"
+#include "control/reconcile/workload_status.h"
 
 namespace weft::control::reconcile {
 
@@ -16,30 +17,46 @@ Engine::Engine(runtime::Reactor& reactor, store::Store& store, provider::Provide
                DataPlane& data_plane, Prober& prober, base::Random random)
     : reactor_(reactor),
       store_(store),
-      provider_(provider),
-      prober_(prober),
-      random_(random),
       addresses_(provider),
       events_(reactor, store, random),
       publisher_(reactor, world_, addresses_, data_plane,
                  [this](const Publisher::Refs& refs) { touch_services(refs); }),
       reports_(reactor, status_writers, [this](store::Key key) { return report(std::move(key)); }),
       decisions_(reactor, decisions_at_once,
-                 [this](Decision decision) { return decide(std::move(decision)); }) {}
+                 [this](Decision decision) { return decide(std::move(decision)); }),
+      runner_(reactor, provider, prober, random, world_, addresses_, publisher_, *this,
+              [this](const Instance& instance) { return is_restarted(instance); }) {}
 
 runtime::Task<std::expected<void, std::string>> Engine::run() {
   auto watches = load();
   auto adopted = co_await adopt();
   if (!adopted) co_return adopted;
-  std::vector<InstancePtr> found;
-  for (const auto& [id, instance] : world_.instances()) found.push_back(instance);
-  for (const auto& instance : found) scope_.spawn(live(instance));
-  scope_.spawn(follow_provider());
+  scope_.spawn(run_instances());
   for (auto& [kind, watch] : watches) scope_.spawn(follow_store(kind, std::move(watch)));
   scope_.spawn(publisher_.run());
   rebuild();
   if (!outcome_) co_await ended_.wait();
   co_return *outcome_;
+}
+
+runtime::Task<std::expected<void, std::string>> Engine::adopt() {
+  if (auto adopted = co_await runner_.adopt(); !adopted) co_return adopted;
+  for (auto& [ref, workload] : world_.workloads()) {
+    if (!workload.job || !workload.is_stored) continue;
+    if (const auto object = store_.get(key_of(ref))) restore_job(workload, *object);
+    judge_job(workload);
+  }
+  world_.refresh_graph();
+  // Their addresses are known before anything is published, so that nothing is taken from the proxies.
+  Addresses::Keys keys;
+  for (const auto& [id, instance] : world_.instances()) {
+    for (const auto& bound : instance->ports) {
+      keys.insert(compile::inbound_key(instance->ns(), instance->name, bound.port.number));
+    }
+  }
+  (void)co_await addresses_.ensure(std::move(keys));
+  is_adopted_ = true;
+  co_return std::expected<void, std::string>();
 }
 
 std::optional<std::string> Engine::not_ready() {

@@ -14,9 +14,11 @@
 #include "control/reconcile/addresses.h"
 #include "control/reconcile/data_plane.h"
 #include "control/reconcile/events.h"
+#include "control/reconcile/observer.h"
 #include "control/reconcile/probe.h"
 #include "control/reconcile/publisher.h"
 #include "control/reconcile/reconcile.h"
+#include "control/reconcile/runner.h"
 #include "control/reconcile/work_queue.h"
 #include "control/reconcile/world.h"
 #include "runtime/combine.h"
@@ -27,7 +29,7 @@ namespace weft::control::reconcile {
 /// What to decide anew: everything (nothing in it), or one workload.
 using Decision = std::optional<model::Ref>;
 
-class Engine {
+class Engine final : public Observer {
  public:
   Engine(runtime::Reactor& reactor, store::Store& store, provider::Provider& provider, DataPlane& data_plane,
          Prober& prober, base::Random random);
@@ -41,8 +43,19 @@ class Engine {
   Reconciler::Work work() const;
   const World& world() const { return world_; }
 
+  void appeared(InstancePtr instance) override;
+  void changed(const Instance& instance) override;
+  void finished(const Instance& instance) override;
+  void stopping(const Instance& instance) override;
+  void stopped(const Instance& instance) override;
+  void gone(const Instance& instance) override;
+  void record(const Instance& instance, EventType type, std::string reason, std::string message) override;
+
  private:
-  // inform.cpp: the store's objects into the World.
+  /// Takes over what runs already.
+  runtime::Task<std::expected<void, std::string>> adopt();
+
+  // inform.cpp: what is stored and what is seen into the World.
   /// Takes in all of a kind as it is now; gives what happens to it from then on.
   store::Result<std::unique_ptr<store::Watch>> read(std::string_view kind);
   using Watches = std::map<std::string_view, store::Result<std::unique_ptr<store::Watch>>>;
@@ -51,15 +64,11 @@ class Engine {
   void take_in(const store::Event& event);
   void ask_for_rebuild();
   void rebuild();
-  runtime::Task<void> follow_provider();
+  runtime::Task<void> run_instances();
   /// The end of all: run() gives `why`.
   void give_up(std::string why);
 
-  // adopt.cpp: what runs already.
-  runtime::Task<std::expected<void, std::string>> adopt();
-  void adopt_one(const provider::Instance& found);
-
-  // decide.cpp: what to create and what to stop.
+  // workloads.cpp: what to create and what to stop.
   runtime::Task<bool> decide(Decision decision);
   void decide_deployment(Workload& workload);
   void decide_job(Workload& workload);
@@ -69,38 +78,12 @@ class Engine {
   bool may_create(Workload& workload);
   void set_gate(Workload& workload, Gate gate, bool waits);
   bool find_provider(Workload& workload);
-  void create_instance(Workload& workload);
+  bool is_restarted(const Instance& self) const;
   /// It is to have no process: deleted, or everything stops.
   bool is_going(const Workload& workload) const { return stopping_ || !workload.is_stored; }
 
-  // lifecycle.cpp: one instance from its start to its end.
-  runtime::Task<void> live(InstancePtr self);
-  runtime::Task<void> start_process(InstancePtr self);
-  runtime::Task<provider::Result<provider::InstanceSpec>> spec_for(InstancePtr self);
-  void note_started(Instance& self, const provider::Instance& started);
-  void note_start_failure(Instance& self, const provider::ProviderError& error);
-  runtime::Task<void> run_process(InstancePtr self);
-  runtime::Task<void> kill_process(InstancePtr self);
-  runtime::Task<void> end_process(InstancePtr self);
-  void note_end(Instance& self);
-  bool is_restarted(const Instance& self) const;
-  void finish(Instance& self);
-  runtime::Task<void> back_off(InstancePtr self);
-  runtime::Task<void> take_down(InstancePtr self);
-  runtime::Task<void> stop_process(InstancePtr self);
-
-  // probes.cpp: readiness and liveness of one instance.
-  runtime::Task<void> watch_readiness(InstancePtr self);
-  runtime::Task<void> watch_liveness(InstancePtr self);
-  runtime::Task<bool> await_startup(InstancePtr self);
-  runtime::Task<ProbeResult> ask(InstancePtr self, model::Probe probe);
-  void note_not_ready(Instance& self, const std::string& message);
-  runtime::Task<void> set_ready(InstancePtr self, bool ready, std::string message);
-
   // report.cpp: status and Pods into the store.
-  /// Something about an instance has changed: whoever depends on that looks again.
-  void touch(const Instance& instance);
-  /// Something about a Service or a workload has changed: the same.
+  /// Something about a Service or a workload has changed: whoever depends on that looks again.
   void touch(const model::Ref& ref);
   void touch_services_of(const model::Ref& workload);
   void report_with_declarers(const model::Ref& ref);
@@ -113,7 +96,6 @@ class Engine {
   runtime::Task<bool> write_object(base::Json object);
   runtime::Task<bool> remove_object(store::Key key);
   void record(const model::Ref& workload, EventType type, std::string reason, std::string message);
-  void record(const Instance& instance, EventType type, std::string reason, std::string message);
 
   // shutdown.cpp: everything stops.
   void tell(std::string_view event, const Instance& instance);
@@ -121,12 +103,7 @@ class Engine {
 
   runtime::Reactor& reactor_;
   store::Store& store_;
-  provider::Provider& provider_;
-  Prober& prober_;
-  base::Random random_;
-
   World world_;
-  std::uint64_t next_number_ = 1;
   bool is_adopted_ = false;
   bool has_caught_up_ = false;  // no status is left as a predecessor wrote it
   bool is_rebuild_due_ = false;
@@ -142,6 +119,7 @@ class Engine {
   Publisher publisher_;
   WorkQueue<store::Key> reports_;
   WorkQueue<Decision> decisions_;
+  Runner runner_;
   runtime::Scope scope_;  // last: its tasks use all of the above
 };
 

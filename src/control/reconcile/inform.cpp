@@ -1,4 +1,4 @@
-// The store's objects and the provider's changes into the World.
+// What the store holds and what is seen of instances into the World.
 #include <fmt/format.h>
 
 #include "control/reconcile/engine.h"
@@ -65,17 +65,38 @@ void Engine::rebuild() {
   next_rebuild_ = now + (now - began) * pass_rest_factor;
 }
 
-runtime::Task<void> Engine::follow_provider() {
-  for (;;) {
-    auto change = co_await provider_.next_change();
-    if (!change) co_return give_up("the provider is lost: " + change.error().detail);
-    const auto instance = world_.find_instance(change->id);
-    if (!instance || change->phase != provider::Phase::exited) continue;
-    // Of the run that is under way, not of one before it.
-    if (instance->pid != -1 && change->pid != -1 && instance->pid != change->pid) continue;
-    instance->last_exit = change->exit;
-    instance->exited.set();
+runtime::Task<void> Engine::run_instances() { give_up("the provider is lost: " + co_await runner_.run()); }
+
+void Engine::appeared(InstancePtr instance) { world_.add(instance); }
+
+void Engine::changed(const Instance& instance) {
+  reports_.add(pod_key(instance));
+  publisher_.request();
+  touch(instance.workload);
+}
+
+void Engine::finished(const Instance& instance) {
+  auto* workload = world_.find_workload(instance.workload);
+  if (workload && workload->job && !instance.has_succeeded()) {
+    const auto now = reactor_.clock().now();
+    workload->retry_at = now + workload->job_backoff.next(now - instance.running_since);
   }
+  changed(instance);
+}
+
+void Engine::stopping(const Instance& instance) { tell("stopping", instance); }
+
+void Engine::stopped(const Instance& instance) {
+  tell("stopped", instance);
+  changed(instance);
+  for (const auto& target : world_.stop_edges().targets(instance.workload)) decisions_.add(target);
+}
+
+void Engine::gone(const Instance& instance) {
+  world_.erase(instance);
+  changed(instance);
+  if (!world_.find_workload(instance.workload)) ask_for_rebuild();
+  end_if_stopped();
 }
 
 void Engine::give_up(std::string why) {

@@ -1,4 +1,4 @@
-// One instance of a workload as the control plane knows it.
+// One instance of a workload as the control plane sees it, whoever runs it.
 #pragma once
 
 #include <cstdint>
@@ -10,11 +10,9 @@
 #include <vector>
 
 #include "base/clock.h"
-#include "control/reconcile/backoff.h"
 #include "model/dependency.h"
 #include "model/resource.h"
 #include "provider/provider.h"
-#include "runtime/combine.h"
 
 namespace weft::control::reconcile {
 
@@ -40,37 +38,28 @@ struct Instance {
   State state = State::starting;
   /// A process runs, or may run still (it is being stopped).
   bool has_process = false;
-  /// The provider lists it.
-  bool is_known = false;
+  /// Its startup probe has succeeded, or it has none.
+  bool has_started = false;
   bool ready = false;
-  bool was_ready = false;
+  /// It is to go for good.
+  bool is_told_to_go = false;
+  /// It is about to stop: no new requests.
   bool draining = false;
-  int pid = -1;
   int restarts = 0;
-  Backoff backoff;
   /// Why it waits or is not ready: "CrashLoopBackOff", "ImageNotFound"; empty if nothing is wrong.
   std::string reason;
   std::string message;
   std::optional<provider::Exit> last_exit;
-  /// It ended because a liveness or startup probe failed.
-  bool was_killed = false;
   base::WallTime created_at;
   base::WallTime started_at;
   /// The same on the monotonic clock; of an adopted one, when it was adopted.
   base::MonoTime running_since{};
   std::vector<provider::BoundPort> ports;
 
-  /// The startup probe has succeeded, or there is none.
-  runtime::Event startup_done;
-  /// Set by the one who is told of the process's end, after last_exit.
-  runtime::Event exited;
-  /// Set to take it out for good.
-  runtime::Event stop;
-
   const std::string& ns() const { return workload.ns; }
   /// The provider's name for it.
   std::string id() const { return workload.ns + "/" + name; }
-  bool is_leaving() const { return stop.is_set() || state == State::stopping; }
+  bool is_leaving() const { return is_told_to_go || state == State::stopping; }
   bool has_succeeded() const { return state == State::finished && last_exit && last_exit->code == 0; }
 };
 

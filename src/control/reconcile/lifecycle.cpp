@@ -1,12 +1,11 @@
-// One instance from its start to its end: start, run, back off and again, until it has finished or is taken
-// out.
+// One instance of this machine from its start to its end: start, run, back off and again, until it has
+// finished or is taken out.
 #include <fmt/format.h>
 
 #include <algorithm>
 
-#include "control/reconcile/engine.h"
 #include "control/reconcile/environment.h"
-#include "control/reconcile/workload_status.h"
+#include "control/reconcile/runner.h"
 #include "runtime/log.h"
 
 namespace weft::control::reconcile {
@@ -40,13 +39,13 @@ std::string join(const std::set<std::string>& parts) { return fmt::format("{}", 
 
 }  // namespace
 
-runtime::Task<void> Engine::live(InstancePtr self) {
-  touch(*self);
+runtime::Task<void> Runner::live(RunPtr self) {
+  observer_.changed(*self);
   while (!self->stop.is_set()) {
     if (self->state == State::starting) co_await start_process(self);
     if (self->state == State::running) co_await run_process(self);
     if (self->stop.is_set()) break;
-    if (self->state == State::finished || !is_restarted(*self)) {
+    if (self->state == State::finished || !is_restarted_(*self)) {
       finish(*self);
       co_await self->stop.wait();
       break;
@@ -56,10 +55,11 @@ runtime::Task<void> Engine::live(InstancePtr self) {
   co_await take_down(self);
 }
 
-runtime::Task<void> Engine::start_process(InstancePtr self) {
+runtime::Task<void> Runner::start_process(RunPtr self) {
   self->has_process = true;
   self->exited.clear();
   self->startup_done.clear();
+  self->has_started = false;
   self->pid = -1;
   auto spec = co_await spec_for(self);
   if (!spec) {
@@ -76,7 +76,7 @@ runtime::Task<void> Engine::start_process(InstancePtr self) {
   note_started(*self, *started);
 }
 
-runtime::Task<provider::Result<provider::InstanceSpec>> Engine::spec_for(InstancePtr self) {
+runtime::Task<provider::Result<provider::InstanceSpec>> Runner::spec_for(RunPtr self) {
   const auto node = [&]() -> const model::Workload* {
     const auto index = world_.graph().find(self->workload);
     return index ? &world_.graph().workloads()[*index] : nullptr;
@@ -111,7 +111,7 @@ runtime::Task<provider::Result<provider::InstanceSpec>> Engine::spec_for(Instanc
   co_return spec;
 }
 
-void Engine::note_started(Instance& self, const provider::Instance& started) {
+void Runner::note_started(Run& self, const provider::Instance& started) {
   self.state = State::running;
   self.is_known = true;
   self.pid = started.pid;
@@ -121,22 +121,22 @@ void Engine::note_started(Instance& self, const provider::Instance& started) {
   self.reason.clear();
   self.message.clear();
   self.was_killed = false;
-  record(self, EventType::normal, "Started", fmt::format("process {} runs", started.pid));
-  touch(self);
+  observer_.record(self, EventType::normal, "Started", fmt::format("process {} runs", started.pid));
+  observer_.changed(self);
 }
 
-void Engine::note_start_failure(Instance& self, const provider::ProviderError& error) {
+void Runner::note_start_failure(Run& self, const provider::ProviderError& error) {
   self.has_process = false;
   self.state = State::waiting;
   self.reason = reason_of(error.kind);
   self.message = error.detail;
   self.last_exit.reset();
   self.running_since = reactor_.clock().now();
-  record(self, EventType::warning, self.reason, self.message);
-  touch(self);
+  observer_.record(self, EventType::warning, self.reason, self.message);
+  observer_.changed(self);
 }
 
-runtime::Task<void> Engine::run_process(InstancePtr self) {
+runtime::Task<void> Runner::run_process(RunPtr self) {
   int first_to_end = 0;
   {
     runtime::Scope probes;
@@ -148,14 +148,14 @@ runtime::Task<void> Engine::run_process(InstancePtr self) {
   note_end(*self);
 }
 
-runtime::Task<void> Engine::kill_process(InstancePtr self) {
+runtime::Task<void> Runner::kill_process(RunPtr self) {
   self->was_killed = true;
   self->ready = false;
-  touch(*self);
+  observer_.changed(*self);
   co_await end_process(self);
 }
 
-runtime::Task<void> Engine::end_process(InstancePtr self) {
+runtime::Task<void> Runner::end_process(RunPtr self) {
   for (auto again = base::Duration(retry_first);; again = std::min<base::Duration>(again * 2, retry_most)) {
     auto stopped = co_await provider_.stop(self->id());
     if (stopped) {
@@ -169,7 +169,7 @@ runtime::Task<void> Engine::end_process(InstancePtr self) {
   }
 }
 
-void Engine::note_end(Instance& self) {
+void Runner::note_end(Run& self) {
   self.has_process = false;
   self.ready = false;
   self.pid = -1;
@@ -180,57 +180,39 @@ void Engine::note_end(Instance& self) {
     self.message = how;
   }
   const bool is_expected = self.has_succeeded() || self.reason == "Completed";
-  record(self, is_expected ? EventType::normal : EventType::warning, "Exited", how);
+  observer_.record(self, is_expected ? EventType::normal : EventType::warning, "Exited", how);
   runtime::log::info("reconcile", "{} {} ended: {}", self.workload.to_string(), self.name, how);
-  touch(self);
+  observer_.changed(self);
 }
 
-bool Engine::is_restarted(const Instance& self) const {
-  const auto* workload = world_.find_workload(self.workload);
-  if (!workload || is_going(*workload)) return false;
-  if (workload->deployment) return true;
-  if (!is_own(*workload, self) || workload->is_over()) return false;
-  // What could not be started at all is tried again, as Kubernetes does, and counts as no run.
-  if (!self.last_exit) return true;
-  if (self.last_exit->code == 0) return false;
-  if (self.pod->restart_policy != model::RestartPolicy::on_failure) return false;
-  return failed_runs(*workload) + 1 <= workload->job->spec.backoff_limit;
-}
-
-void Engine::finish(Instance& self) {
+void Runner::finish(Run& self) {
   self.state = State::finished;
-  auto* workload = world_.find_workload(self.workload);
-  if (workload && workload->job && !self.has_succeeded()) {
-    const auto now = reactor_.clock().now();
-    workload->retry_at = now + workload->job_backoff.next(now - self.running_since);
-  }
   if (self.has_succeeded()) self.reason.clear();
-  touch(self);
+  observer_.finished(self);
 }
 
-runtime::Task<void> Engine::back_off(InstancePtr self) {
+runtime::Task<void> Runner::back_off(RunPtr self) {
   const auto delay = self->backoff.next(reactor_.clock().now() - self->running_since);
   // The first end is nothing but that; what ends again and again is in a loop.
   if (self->last_exit && self->restarts > 0) {
     self->message =
         fmt::format("{}; restarts in {}", to_string(*self->last_exit), base::format_duration(delay));
     self->reason = "CrashLoopBackOff";
-    record(*self, EventType::warning, "BackOff",
-           fmt::format("restarts again after {}", to_string(*self->last_exit)));
-    touch(*self);
+    observer_.record(*self, EventType::warning, "BackOff",
+                     fmt::format("restarts again after {}", to_string(*self->last_exit)));
+    observer_.changed(*self);
   }
   co_await runtime::first(pause(reactor_, delay), until(self->stop));
   if (self->stop.is_set()) co_return;
-  const auto* workload = world_.find_workload(self->workload);
-  if (!workload || is_going(*workload)) co_return;
+  if (!is_restarted_(*self)) co_return;
   if (self->last_exit) ++self->restarts;
   self->state = State::starting;
 }
 
-runtime::Task<void> Engine::take_down(InstancePtr self) {
+runtime::Task<void> Runner::take_down(RunPtr self) {
   self->state = State::stopping;
   self->draining = true;
-  touch(*self);
+  observer_.changed(*self);
   if (self->has_process) co_await stop_process(self);
   // Without ports it has no listeners: the publisher gives their addresses back once the proxies know.
   if (!std::exchange(self->ports, {}).empty()) co_await publisher_.flush_and_settle();
@@ -240,14 +222,12 @@ runtime::Task<void> Engine::take_down(InstancePtr self) {
       runtime::log::warning("reconcile", "{} was not removed: {}", self->id(), removed.error().detail);
     }
   }
-  world_.erase(*self);
-  touch(*self);
-  if (!world_.find_workload(self->workload)) ask_for_rebuild();
-  end_if_stopped();
+  runs_.erase(self->id());
+  observer_.gone(*self);
 }
 
-runtime::Task<void> Engine::stop_process(InstancePtr self) {
-  tell("stopping", *self);
+runtime::Task<void> Runner::stop_process(RunPtr self) {
+  observer_.stopping(*self);
   // First out of the callers' endpoints, and acknowledged; then SIGTERM.
   if (!self->ports.empty()) co_await publisher_.flush_and_settle();
   co_await end_process(self);
@@ -255,10 +235,8 @@ runtime::Task<void> Engine::stop_process(InstancePtr self) {
   self->ready = false;
   self->pid = -1;
   const auto how = self->last_exit ? to_string(*self->last_exit) : std::string("stopped");
-  record(*self, EventType::normal, "Stopped", how);
-  tell("stopped", *self);
-  touch(*self);
-  for (const auto& target : world_.stop_edges().targets(self->workload)) decisions_.add(target);
+  observer_.record(*self, EventType::normal, "Stopped", how);
+  observer_.stopped(*self);
 }
 
 }  // namespace weft::control::reconcile

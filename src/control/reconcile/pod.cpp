@@ -101,7 +101,7 @@ Json pod_of(const Workload& workload, const Instance& instance, const Json& befo
   Json container = {{"name", container_name(instance)},
                     {"image", instance.pod->containers.empty() ? "" : instance.pod->containers.front().image},
                     {"ready", instance.ready},
-                    {"started", instance.startup_done.is_set() && instance.state == State::running},
+                    {"started", instance.has_started && instance.state == State::running},
                     {"restartCount", instance.restarts},
                     {"state", state_of(instance)}};
   if (instance.last_exit && (instance.state == State::running || instance.state == State::waiting)) {

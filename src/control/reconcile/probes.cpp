@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <chrono>
 
-#include "control/reconcile/engine.h"
+#include "control/reconcile/runner.h"
 
 namespace weft::control::reconcile {
 namespace {
@@ -39,11 +39,11 @@ runtime::Task<void> forever() {
 
 }  // namespace
 
-runtime::Task<ProbeResult> Engine::ask(InstancePtr self, model::Probe probe) {
+runtime::Task<ProbeResult> Runner::ask(RunPtr self, model::Probe probe) {
   co_return co_await prober_.probe(std::move(probe), {self->id(), self->ports});
 }
 
-runtime::Task<void> Engine::watch_readiness(InstancePtr self) {
+runtime::Task<void> Runner::watch_readiness(RunPtr self) {
   co_await self->startup_done.wait();
   const auto* container = container_of(*self);
   const auto probe = container && container->readiness_probe ? container->readiness_probe
@@ -70,31 +70,35 @@ runtime::Task<void> Engine::watch_readiness(InstancePtr self) {
   }
 }
 
-void Engine::note_not_ready(Instance& self, const std::string& message) {
+void Runner::note_startup(Run& self) {
+  self.has_started = true;
+  self.startup_done.set();
+}
+
+void Runner::note_not_ready(Run& self, const std::string& message) {
   const bool is_new = reactor_.clock().now() - self.running_since < not_ready_shown_after;
   if (is_new || (self.reason == "NotReady" && self.message == message)) return;
   self.reason = "NotReady";
   self.message = message;
-  record(self, EventType::warning, "Unhealthy", "readiness probe: " + message);
-  touch(self);
+  observer_.record(self, EventType::warning, "Unhealthy", "readiness probe: " + message);
+  observer_.changed(self);
 }
 
-runtime::Task<void> Engine::set_ready(InstancePtr self, bool ready, std::string message) {
+runtime::Task<void> Runner::set_ready(RunPtr self, bool ready, std::string message) {
   self->ready = ready;
-  self->was_ready |= ready;
   self->reason = ready ? "" : "NotReady";
   self->message = message;
-  record(*self, ready ? EventType::normal : EventType::warning, ready ? "Ready" : "Unhealthy",
-         ready ? "ready" : "readiness probe: " + message);
-  touch(*self);
+  observer_.record(*self, ready ? EventType::normal : EventType::warning, ready ? "Ready" : "Unhealthy",
+                   ready ? "ready" : "readiness probe: " + message);
+  observer_.changed(*self);
   // So that a control plane that comes after this one knows it.
   (void)co_await provider_.note(self->id(), ready ? "ready" : "");
 }
 
-runtime::Task<bool> Engine::await_startup(InstancePtr self) {
+runtime::Task<bool> Runner::await_startup(RunPtr self) {
   const auto* container = container_of(*self);
   if (!container || !container->startup_probe || self->startup_done.is_set()) {
-    self->startup_done.set();
+    note_startup(*self);
     co_return true;
   }
   const auto& probe = *container->startup_probe;
@@ -111,18 +115,18 @@ runtime::Task<bool> Engine::await_startup(InstancePtr self) {
       if (reactor_.clock().now() >= limit) {
         self->reason = "StartupProbeFailed";
         self->message = result.message;
-        record(*self, EventType::warning, "Unhealthy", "startup probe: " + result.message);
+        observer_.record(*self, EventType::warning, "Unhealthy", "startup probe: " + result.message);
         co_return false;
       }
     }
     co_await reactor_.sleep(pauses.next());
   }
-  self->startup_done.set();
-  touch(*self);
+  note_startup(*self);
+  observer_.changed(*self);
   co_return true;
 }
 
-runtime::Task<void> Engine::watch_liveness(InstancePtr self) {
+runtime::Task<void> Runner::watch_liveness(RunPtr self) {
   if (!co_await await_startup(self)) co_return;
   const auto* container = container_of(*self);
   if (!container || !container->liveness_probe) co_return co_await forever();
@@ -134,7 +138,7 @@ runtime::Task<void> Engine::watch_liveness(InstancePtr self) {
     if (failures >= probe.failure_threshold) {
       self->reason = "LivenessProbeFailed";
       self->message = result.message;
-      record(*self, EventType::warning, "Unhealthy", "liveness probe: " + result.message);
+      observer_.record(*self, EventType::warning, "Unhealthy", "liveness probe: " + result.message);
       co_return;
     }
     co_await reactor_.sleep(period_of(probe));

@@ -1,9 +1,9 @@
 // The reconcilers: they bring what runs to what is stored. Level-triggered: each decision looks at all that
 // is known now, so that what was missed, came twice or came in another order makes no difference.
 //
-// The way of a change: inform.cpp (store -> World) -> decide.cpp (what to create and stop) -> lifecycle.cpp
-// and probes.cpp (one instance's life) -> publisher.cpp (Snapshots to the proxies) -> report.cpp (status back
-// to the store).
+// The way of a change: inform.cpp (store -> World) -> workloads.cpp (what to create and stop) -> runner.h
+// (the instances of this machine) -> observer.h (what is seen of them) -> publisher.cpp (Snapshots to the
+// proxies) -> report.cpp (status back to the store).
 #pragma once
 
 #include <cstdint>

@@ -12,19 +12,8 @@
 #include "runtime/log.h"
 
 namespace weft::control::reconcile {
-namespace {
 
 using base::Json;
-
-store::Key pod_key(const Instance& instance) { return {"Pod", instance.ns(), instance.name}; }
-
-}  // namespace
-
-void Engine::touch(const Instance& instance) {
-  reports_.add(pod_key(instance));
-  publisher_.request();
-  touch(instance.workload);
-}
 
 void Engine::touch(const model::Ref& ref) {
   report_with_declarers(ref);

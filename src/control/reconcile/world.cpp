@@ -83,6 +83,8 @@ store::Key key_of(const model::Ref& ref) {
   return {std::string(model::to_string(ref.kind)), ref.ns, ref.name};
 }
 
+store::Key pod_key(const Instance& instance) { return {"Pod", instance.ns(), instance.name}; }
+
 bool is_current(const Workload& workload, const Instance& instance) {
   return instance.revision == workload.revision &&
          std::ranges::includes(instance.dependencies, workload.dependencies);

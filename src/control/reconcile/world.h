@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "control/reconcile/backoff.h"
 #include "control/reconcile/gate.h"
 #include "control/reconcile/instance.h"
 #include "control/reconcile/stop_order.h"
@@ -152,6 +153,8 @@ class World {
 /// What a stored object names, for the kinds that a dependency can name.
 std::optional<model::Ref> ref_of(const store::Key& key);
 store::Key key_of(const model::Ref& ref);
+/// Its Pod's.
+store::Key pod_key(const Instance& instance);
 
 /// Whether a workload has a context: it has processes, or is to have some.
 bool is_active(const Workload& workload);

@@ -12,8 +12,6 @@
 namespace weft::control::reconcile {
 namespace {
 
-constexpr int name_suffix_length = 5;
-
 InstancePtr named(const Workload& workload, const std::string& name) {
   const auto at =
       std::ranges::find(workload.instances, name, [](const auto& instance) { return instance->name; });
@@ -61,10 +59,10 @@ void Engine::decide_deployment(Workload& workload) {
   for (const auto& name : rollout.stop) {
     if (const auto instance = named(workload, name)) {
       record(*instance, EventType::normal, "Killing", "stops, for it is not needed any more");
-      instance->stop.set();
+      runner_.stop(*instance);
     }
   }
-  for (int i = 0; i < rollout.create; ++i) create_instance(workload);
+  for (int i = 0; i < rollout.create; ++i) runner_.start(workload);
 }
 
 void Engine::decide_job(Workload& workload) {
@@ -75,7 +73,7 @@ void Engine::decide_job(Workload& workload) {
   bool is_active = false;
   for (const auto& instance : instances) {
     if (!is_own(workload, *instance)) {
-      instance->stop.set();  // of a Job of the same name that was deleted
+      runner_.stop(*instance);  // of a Job of the same name that was deleted
     } else {
       is_active |= instance->state != State::finished && !instance->is_leaving();
     }
@@ -88,7 +86,7 @@ void Engine::decide_job(Workload& workload) {
   if (is_active || !may_create(workload)) return;
   const auto now = reactor_.clock().now();
   if (now < workload.retry_at) return decisions_.add_after(workload.ref, workload.retry_at - now);
-  create_instance(workload);
+  runner_.start(workload);
 }
 
 void Engine::judge_job(Workload& workload) {
@@ -132,9 +130,9 @@ void Engine::stop_instances(Workload& workload) {
   const auto instances = workload.instances;
   for (const auto& instance : instances) {
     // Without a process it is in nobody's way, and must not be started again meanwhile.
-    if (instance->stop.is_set() || (waits && instance->has_process)) continue;
+    if (instance->is_told_to_go || (waits && instance->has_process)) continue;
     if (instance->has_process) record(*instance, EventType::normal, "Killing", "stops");
-    instance->stop.set();
+    runner_.stop(*instance);
   }
 }
 
@@ -189,20 +187,16 @@ bool Engine::find_provider(Workload& workload) {
   return fault.empty();
 }
 
-void Engine::create_instance(Workload& workload) {
-  auto self = std::make_shared<Instance>();
-  self->workload = workload.ref;
-  do {
-    self->name = workload.ref.name + "-" + random_.suffix(name_suffix_length);
-  } while (world_.find_instance(self->id()));
-  self->number = next_number_++;
-  self->revision = workload.revision;
-  self->dependencies = workload.dependencies;
-  self->owner_uid = workload.metadata().uid;
-  self->pod = std::make_shared<const model::PodSpec>(workload.pod_template().spec);
-  self->created_at = reactor_.clock().wall();
-  world_.add(self);
-  scope_.spawn(live(self));
+bool Engine::is_restarted(const Instance& self) const {
+  const auto* workload = world_.find_workload(self.workload);
+  if (!workload || is_going(*workload)) return false;
+  if (workload->deployment) return true;
+  if (!is_own(*workload, self) || workload->is_over()) return false;
+  // What could not be started at all is tried again, as Kubernetes does, and counts as no run.
+  if (!self.last_exit) return true;
+  if (self.last_exit->code == 0) return false;
+  if (self.pod->restart_policy != model::RestartPolicy::on_failure) return false;
+  return failed_runs(*workload) + 1 <= workload->job->spec.backoff_limit;
 }
 
 }  // namespace weft::control::reconcile

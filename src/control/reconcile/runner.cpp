@@ -1,16 +1,19 @@
-// What runs already when the control plane begins: its own from before, and orphans.
+// What runs on this machine: what ran already when the control plane began (its own from before, and
+// orphans), and what is begun and taken out.
+#include "control/reconcile/runner.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <charconv>
 
 #include "base/counted.h"
-#include "control/reconcile/engine.h"
-#include "control/reconcile/workload_status.h"
 #include "runtime/log.h"
 
 namespace weft::control::reconcile {
 namespace {
+
+constexpr int name_suffix_length = 5;
 
 std::string label_of(const provider::Instance& instance, std::string_view name) {
   const auto at = instance.labels.find(std::string(name));
@@ -46,47 +49,44 @@ std::optional<std::pair<model::Ref, std::string>> identify(const provider::Insta
 
 }  // namespace
 
-runtime::Task<std::expected<void, std::string>> Engine::adopt() {
+Runner::Runner(runtime::Reactor& reactor, provider::Provider& provider, Prober& prober, base::Random random,
+               const World& world, Addresses& addresses, Publisher& publisher, Observer& observer,
+               std::function<bool(const Instance&)> is_restarted)
+    : reactor_(reactor),
+      provider_(provider),
+      prober_(prober),
+      random_(random),
+      world_(world),
+      addresses_(addresses),
+      publisher_(publisher),
+      observer_(observer),
+      is_restarted_(std::move(is_restarted)) {}
+
+runtime::Task<std::expected<void, std::string>> Runner::adopt() {
   auto listed = co_await provider_.list();
   if (!listed) co_return std::unexpected("the instances cannot be listed: " + listed.error().detail);
   std::ranges::sort(*listed, {}, &provider::Instance::started_at);
   for (const auto& found : *listed) adopt_one(found);
-  for (auto& [ref, workload] : world_.workloads()) {
-    if (!workload.job || !workload.is_stored) continue;
-    if (const auto object = store_.get(key_of(ref))) restore_job(workload, *object);
-    judge_job(workload);
-  }
-  world_.refresh_graph();
-  // Their addresses are known before anything is published, so that nothing is taken from the proxies.
-  Addresses::Keys keys;
-  for (const auto& [id, instance] : world_.instances()) {
-    for (const auto& bound : instance->ports) {
-      keys.insert(compile::inbound_key(instance->ns(), instance->name, bound.port.number));
-    }
-  }
-  (void)co_await addresses_.ensure(std::move(keys));
   if (!listed->empty())
-    runtime::log::info("reconcile", "adopted {}", base::counted(world_.instances().size(), "instance"));
-  is_adopted_ = true;
+    runtime::log::info("reconcile", "adopted {}", base::counted(runs_.size(), "instance"));
   co_return std::expected<void, std::string>();
 }
 
-void Engine::adopt_one(const provider::Instance& found) {
+void Runner::adopt_one(const provider::Instance& found) {
   const auto identity = identify(found);
   if (!identity) {
     runtime::log::warning("reconcile", "instance {} has no labels of weft: it is left alone", found.id);
     return;
   }
-  auto self = std::make_shared<Instance>();
+  auto self = std::make_shared<Run>();
   self->workload = identity->first;
   self->name = identity->second;
-  self->number = next_number_++;
   self->revision = label_of(found, model::label::template_hash);
   self->dependencies = split(label_of(found, instance_label::dependencies));
   self->owner_uid = label_of(found, instance_label::owner_uid);
   self->restarts = number_of(label_of(found, instance_label::restarts));
-  world_.add(self);
-  auto& workload = *world_.find_workload(self->workload);
+  add(self);
+  const auto& workload = *world_.find_workload(self->workload);
   self->pod = std::make_shared<const model::PodSpec>(workload.pod_template().spec);
   self->is_known = true;
   self->created_at = self->started_at = found.started_at;
@@ -95,20 +95,65 @@ void Engine::adopt_one(const provider::Instance& found) {
   self->last_exit = found.exit;
   if (found.phase == provider::Phase::exited) {
     self->state = State::waiting;
-    if (!is_restarted(*self)) finish(*self);
+    if (!is_restarted_(*self)) finish(*self);
   } else {
     self->state = State::running;
     self->has_process = true;
     self->pid = found.pid;
     // Known to have been well: it stays an endpoint, and its probes say if that has changed.
-    self->ready = self->was_ready = found.note == "ready";
-    if (self->ready) self->startup_done.set();
+    self->ready = found.note == "ready";
+    if (self->ready) note_startup(*self);
     if (found.phase == provider::Phase::stopping) {
       // Its end was begun, and is brought to an end.
       self->draining = true;
-      self->stop.set();
+      stop(*self);
     }
   }
+}
+
+runtime::Task<std::string> Runner::run() {
+  for (const auto& [id, self] : std::map(runs_)) scope_.spawn(live(self));
+  for (;;) {
+    auto change = co_await provider_.next_change();
+    if (!change) co_return change.error().detail;
+    const auto at = runs_.find(change->id);
+    if (at == runs_.end() || change->phase != provider::Phase::exited) continue;
+    const auto self = at->second;
+    // Of the run that is under way, not of one before it.
+    if (self->pid != -1 && change->pid != -1 && self->pid != change->pid) continue;
+    self->last_exit = change->exit;
+    self->exited.set();
+  }
+}
+
+void Runner::start(const Workload& workload) {
+  auto self = std::make_shared<Run>();
+  self->workload = workload.ref;
+  do {
+    self->name = workload.ref.name + "-" + random_.suffix(name_suffix_length);
+  } while (world_.find_instance(self->id()));
+  self->revision = workload.revision;
+  self->dependencies = workload.dependencies;
+  self->owner_uid = workload.metadata().uid;
+  self->pod = std::make_shared<const model::PodSpec>(workload.pod_template().spec);
+  self->created_at = reactor_.clock().wall();
+  add(self);
+  scope_.spawn(live(self));
+}
+
+void Runner::add(const RunPtr& self) {
+  self->number = next_number_++;
+  runs_.insert_or_assign(self->id(), self);
+  observer_.appeared(self);
+}
+
+void Runner::stop(const Instance& instance) {
+  const auto at = runs_.find(instance.id());
+  if (at == runs_.end()) return;
+  // Kept: whoever waits for it may end it at once.
+  const auto self = at->second;
+  self->is_told_to_go = true;
+  self->stop.set();
 }
 
 }  // namespace weft::control::reconcile

@@ -1,0 +1,103 @@
+// Runs the instances of this machine by a provider: starts, probes, restarts and stops them, and tells an
+// Observer what it sees.
+#pragma once
+
+#include <cstdint>
+#include <expected>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "base/random.h"
+#include "control/reconcile/addresses.h"
+#include "control/reconcile/backoff.h"
+#include "control/reconcile/observer.h"
+#include "control/reconcile/probe.h"
+#include "control/reconcile/publisher.h"
+#include "control/reconcile/world.h"
+#include "provider/provider.h"
+#include "runtime/combine.h"
+#include "runtime/scope.h"
+
+namespace weft::control::reconcile {
+
+class Runner {
+ public:
+  /// `is_restarted` says whether an instance that ended is wanted again. References must outlive it.
+  Runner(runtime::Reactor& reactor, provider::Provider& provider, Prober& prober, base::Random random,
+         const World& world, Addresses& addresses, Publisher& publisher, Observer& observer,
+         std::function<bool(const Instance&)> is_restarted);
+  Runner(const Runner&) = delete;
+  Runner& operator=(const Runner&) = delete;
+
+  /// Takes over what the provider runs already. The error is in words.
+  runtime::Task<std::expected<void, std::string>> adopt();
+  /// Goes on with what was adopted and hears of what ends, until the provider is lost: gives why.
+  runtime::Task<std::string> run();
+  /// Makes an instance of `workload`'s present template and starts it.
+  void start(const Workload& workload);
+  /// Takes an instance out for good: out of its callers' endpoints, then its process, then all of it.
+  void stop(const Instance& instance);
+
+ private:
+  /// What only the runner must know of an instance.
+  struct Run final : Instance {
+    /// The provider lists it.
+    bool is_known = false;
+    int pid = -1;
+    /// It ended because a liveness or startup probe failed.
+    bool was_killed = false;
+    Backoff backoff;
+    /// The startup probe has succeeded, or there is none.
+    runtime::Event startup_done;
+    /// Set by the one who is told of the process's end, after last_exit.
+    runtime::Event exited;
+    /// Set to take it out for good.
+    runtime::Event stop;
+  };
+  using RunPtr = std::shared_ptr<Run>;
+
+  // runner.cpp: which there are.
+  void adopt_one(const provider::Instance& found);
+  void add(const RunPtr& self);
+
+  // lifecycle.cpp: one instance from its start to its end.
+  runtime::Task<void> live(RunPtr self);
+  runtime::Task<void> start_process(RunPtr self);
+  runtime::Task<provider::Result<provider::InstanceSpec>> spec_for(RunPtr self);
+  void note_started(Run& self, const provider::Instance& started);
+  void note_start_failure(Run& self, const provider::ProviderError& error);
+  runtime::Task<void> run_process(RunPtr self);
+  runtime::Task<void> kill_process(RunPtr self);
+  runtime::Task<void> end_process(RunPtr self);
+  void note_end(Run& self);
+  void finish(Run& self);
+  runtime::Task<void> back_off(RunPtr self);
+  runtime::Task<void> take_down(RunPtr self);
+  runtime::Task<void> stop_process(RunPtr self);
+
+  // probes.cpp: readiness and liveness of one instance.
+  runtime::Task<void> watch_readiness(RunPtr self);
+  runtime::Task<void> watch_liveness(RunPtr self);
+  runtime::Task<bool> await_startup(RunPtr self);
+  runtime::Task<ProbeResult> ask(RunPtr self, model::Probe probe);
+  void note_startup(Run& self);
+  void note_not_ready(Run& self, const std::string& message);
+  runtime::Task<void> set_ready(RunPtr self, bool ready, std::string message);
+
+  runtime::Reactor& reactor_;
+  provider::Provider& provider_;
+  Prober& prober_;
+  base::Random random_;
+  const World& world_;
+  Addresses& addresses_;
+  Publisher& publisher_;
+  Observer& observer_;
+  std::function<bool(const Instance&)> is_restarted_;
+  std::uint64_t next_number_ = 1;
+  std::map<std::string, RunPtr> runs_;  // by id
+  runtime::Scope scope_;                // last: its tasks use all of the above
+};
+
+}  // namespace weft::control::reconcile
