@@ -348,6 +348,7 @@ TEST_F(ProxyTest, AdminPages) {
   EXPECT_EQ(ask(Method::post, "/logging?level=info"), "200 ok\n");
   EXPECT_EQ(ask(Method::post, "/drain"), "200 draining\n");
   EXPECT_TRUE(drained);
+  ::unlink(socket.path().c_str());
 }
 
 }  // namespace
