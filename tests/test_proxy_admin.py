@@ -81,6 +81,15 @@ class AccessLog(proxies.ProxyTest):
         self.assertEqual(line, line | expected)
         self.assertNotIn("method", line)
 
+    def test_opaque_to_a_dead_endpoint(self):
+        log, dead = self.file("access.log"), f"127.0.0.1:{proxies.free_port()}"
+        self.port = proxies.free_port()
+        self.weft = self.proxy(proxies.config(self.port, [dead], "tcp"), flags=[f"--access-log={log}"])
+        self.assertEqual(self.connect().rest(), b"")
+        until(lambda: log.read_text().count("\n") == 1, "the line is written")
+        line = parse_text(log.read_text().rstrip("\n"))
+        self.assertEqual(line, line | {"flags": "UF", "upstream": dead, "attempts": "1"})
+
     def test_a_line_for_each_request(self):
         log = self.file("access.log")
         self.start(answers(lambda request: reply()), flags=[f"--access-log={log}"], workers=2)
