@@ -128,8 +128,6 @@ class ProxyApplication final : public xds::Application {
   proxy::Proxy& proxy_;
 };
 
-Task<void> until_set(runtime::Event& event) { co_await event.wait(); }
-
 Task<void> until_signal(runtime::Signals& signals) { co_await signals.next(); }
 
 Task<void> admin(runtime::Reactor& reactor, proxy::Proxy& proxy, base::Address address,
@@ -144,7 +142,7 @@ Task<void> serve_until_stopped(runtime::Reactor& reactor, proxy::Proxy& proxy, r
   runtime::Event stop;
   runtime::Scope scope;
   if (admin_address) scope.spawn(admin(reactor, proxy, *admin_address, stop));
-  co_await runtime::first(until_signal(signals), until_set(stop));
+  co_await runtime::first(until_signal(signals), until(stop));
   co_await runtime::first(proxy.drain(drain_limit), until_signal(signals));
 }
 

@@ -21,8 +21,6 @@ constexpr std::size_t max_turning_away = 64;
 // When of so many connections three quarters have gone, the memory that they used goes back to the system.
 constexpr std::size_t crowd = 256;
 
-runtime::Task<void> until(runtime::Event* event) { co_await event->wait(); }
-
 /// Ends with the first of two.
 runtime::Task<void> either(runtime::Task<void> a, runtime::Task<void> b) {
   co_await runtime::first(std::move(a), std::move(b));
@@ -247,7 +245,7 @@ Server::Server(runtime::Reactor& reactor, Handler handler, ServerOptions options
 runtime::Task<runtime::IoResult<void>> Server::serve(runtime::Acceptor& acceptor) {
   while (!stopping_.event.is_set()) {
     std::optional<runtime::IoResult<std::unique_ptr<runtime::Stream>>> accepted;
-    co_await runtime::first(runtime::detail::store(acceptor.accept(), &accepted), until(&stopping_.event));
+    co_await runtime::first(runtime::detail::store(acceptor.accept(), &accepted), until(stopping_.event));
     if (!accepted) break;
     if (!*accepted) co_return std::unexpected(accepted->error());
     if (connections_.size() < options_.max_connections || displace(false, nullptr)) {
@@ -295,9 +293,9 @@ runtime::Task<void> Server::run(std::unique_ptr<runtime::Stream> stream) {
   Exchange exchange(*this, *stream);
   while (!stopping_.event.is_set()) {
     std::optional<bool> received;
-    co_await runtime::first(runtime::detail::store(exchange.receive(), &received), until(&stopping_.event));
+    co_await runtime::first(runtime::detail::store(exchange.receive(), &received), until(stopping_.event));
     if (!received.value_or(false)) break;
-    auto peer_gone = either(exchange.watch_peer(), until(&exchange.gone_.event));
+    auto peer_gone = either(exchange.watch_peer(), until(exchange.gone_.event));
     co_await runtime::first(respond(exchange), std::move(peer_gone));
     if (!exchange.keep_alive_) break;
   }

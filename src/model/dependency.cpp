@@ -403,12 +403,6 @@ std::vector<std::vector<std::size_t>> DependencyGraph::start_order() const {
   return layers;
 }
 
-std::vector<std::vector<std::size_t>> DependencyGraph::stop_order() const {
-  std::vector<std::vector<std::size_t>> layers = start_order();
-  std::ranges::reverse(layers);
-  return layers;
-}
-
 const Cycle* DependencyGraph::blocked_by(std::size_t workload) const {
   return blocked_by_[workload] ? &cycles_[*blocked_by_[workload]] : nullptr;
 }

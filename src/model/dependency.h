@@ -76,8 +76,6 @@ class DependencyGraph {
   /// Workloads that may start together, the first layer first; every workload is in exactly one. Only entries
   /// that gate count. Members of a cycle share a layer.
   std::vector<std::vector<std::size_t>> start_order() const;
-  /// The reverse.
-  std::vector<std::vector<std::size_t>> stop_order() const;
   /// One cycle for each group of resources that wait for each other, a shortest. An entry that names its own
   /// resource is one too, although nothing waits for itself.
   const std::vector<Cycle>& cycles() const { return cycles_; }

@@ -68,6 +68,9 @@ class Event {
   std::vector<Waiter*> waiting_;
 };
 
+/// Ends when `event` is set: for what follows. `event` must outlive it.
+inline Task<void> until(Event& event) { co_await event.wait(); }
+
 /// The result of `task`, or nothing once `limit` has passed; it is cancelled then.
 template <class T>
 Task<std::optional<T>> within(Reactor& reactor, base::Duration limit, Task<T> task);

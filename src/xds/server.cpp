@@ -170,9 +170,6 @@ struct Server::State final : runtime::Waiter, std::enable_shared_from_this<Serve
 
 namespace {
 
-Task<void> until_set(std::shared_ptr<runtime::Event> event) { co_await event->wait(); }
-Task<void> until_displaced(Peer& peer) { co_await peer.displaced.wait(); }
-
 /// The newest stream of each proxy: an older one belongs to a connection that is about to end.
 const Peer* newest_of(const std::vector<Peer*>& peers, std::string_view proxy) {
   const Peer* newest = nullptr;
@@ -246,7 +243,7 @@ Task<Status> Server::State::serve(ServerCall& call, Share& share) {
   call.start();
   take(peer, request);
   Status status;
-  co_await runtime::first(converse(call, peer, status), until_displaced(peer));
+  co_await runtime::first(converse(call, peer, status), until(peer.displaced));
   if (peer.displaced.is_set()) co_return refuse("the names asked for are too many");
   co_return status;
 }
@@ -472,13 +469,12 @@ void Server::set_contexts(std::string name, std::vector<ContextId> contexts) {
 
 Task<std::expected<Server::Settled, XdsError>> Server::settled(ContextId id, base::Duration limit) {
   auto state = state_;
-  auto until = state->reactor.clock().now() + limit;
+  auto end = state->reactor.clock().now() + limit;
   for (;;) {
     if (auto now = state->settled_now(id)) co_return std::move(*now);
-    auto left = until - state->reactor.clock().now();
-    bool changed = left > base::Duration::zero() &&
-                   co_await runtime::within(state->reactor, left, until_set(state->contexts.at(id)->changed));
-    if (!changed) {
+    auto left = end - state->reactor.clock().now();
+    auto change = state->contexts.at(id)->changed;  // kept: it is another one as soon as it is set
+    if (left <= base::Duration::zero() || !co_await runtime::within(state->reactor, left, until(*change))) {
       co_return base::fail(
           XdsErrorKind::timeout,
           fmt::format("not every proxy of {} has acknowledged its configuration", id.to_string()));

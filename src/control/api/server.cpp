@@ -156,8 +156,6 @@ Task<void> keep(Task<LogOutcome> log, std::optional<LogOutcome>* into) {
   into->emplace(co_await std::move(log));
 }
 
-Task<void> until_stop(runtime::Event* stopping) { co_await stopping->wait(); }
-
 Outcome<Selection> selection_of(const Exchange& exchange, const ObjectRoute& route) {
   return parse_selection(*route.kind, route.ns, exchange.query("labelSelector").value_or(""),
                          exchange.query("fieldSelector").value_or(""));
@@ -350,7 +348,7 @@ Task<void> Server::Impl::answer_watch(Exchange& exchange, ObjectRoute route) {
     co_return;
   }
   ExchangeOutput output(exchange, json_type);
-  co_await runtime::first(watch(reactor, context.store, std::move(*request), output), until_stop(&stopping));
+  co_await runtime::first(watch(reactor, context.store, std::move(*request), output), until(stopping));
   co_await output.write("");
   co_await exchange.finish();
 }
@@ -375,7 +373,7 @@ Task<void> Server::Impl::answer_log(Exchange& exchange, LogRoute route) {
   }
   ExchangeOutput output(exchange, "text/plain; charset=utf-8");
   std::optional<LogOutcome> done;
-  co_await runtime::first(keep(operations.log(std::move(request), output), &done), until_stop(&stopping));
+  co_await runtime::first(keep(operations.log(std::move(request), output), &done), until(stopping));
   if (!done || *done) {
     co_await output.write("");
     co_await exchange.finish();

@@ -11,7 +11,6 @@
 namespace weft::control::reconcile {
 namespace {
 
-runtime::Task<void> until(runtime::Event& event) { co_await event.wait(); }
 runtime::Task<void> either(runtime::Event& a, runtime::Event& b) {
   co_await runtime::first(until(a), until(b));
 }

@@ -22,9 +22,6 @@ struct Process {
   bool is_running() const { return !ended.is_set(); }
 };
 
-/// Ends when `event` is set: for the combinations of tasks. `event` must outlive it.
-inline runtime::Task<void> until(runtime::Event& event) { co_await event.wait(); }
-
 /// Starts and reaps. All reaping is in one place, for a subreaper gets children that it never started.
 class Processes {
  public:
