@@ -51,7 +51,6 @@ constexpr std::size_t mesh_access_log_bytes = std::size_t{32} * 1024 * 1024;
 /// Reading holds up all else, signals too; a FIFO may have to wait for its writer.
 constexpr auto config_limit = std::chrono::seconds(2);
 /// The node's name on this machine, the first part of node.id.
-constexpr const char* proxy_name = "local";
 
 struct Options {
   std::string config;
@@ -237,10 +236,10 @@ Task<Result<void>> run_in_mesh(runtime::Reactor& reactor, runtime::Home home, Op
   }
   proxy::Proxy proxy(reactor, std::move(*settings), source);
   ProxyApplication application(proxy);
-  xds::Client client(
-      reactor,
-      {.proxy = proxy_name, .connect = xds::connector(reactor, base::Address::unix_path(home.xds_socket()))},
-      application, base::Random::from_entropy());
+  xds::Client client(reactor,
+                     {.proxy = std::string(provider::local_node),
+                      .connect = xds::connector(reactor, base::Address::unix_path(home.xds_socket()))},
+                     application, base::Random::from_entropy());
   runtime::Scope scope;
   scope.spawn(client.run());
   co_await runtime::first(

@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <memory>
+#include <set>
 #include <utility>
 
 #include "base/random.h"
@@ -40,11 +41,18 @@ class XdsDataPlane final : public reconcile::DataPlane {
     server_.publish(context, std::move(snapshot));
   }
 
-  void place(std::vector<snapshot::ContextId> contexts) override {
-    const auto before = std::exchange(placed_, contexts);
-    server_.set_contexts(std::string(xds::local_proxy), std::move(contexts));
-    for (const auto& context : before) {
-      if (!std::ranges::binary_search(placed_, context)) server_.withdraw(context);
+  /// The proxy of a node is known by the node's name.
+  void place(compile::Placement placement) override {
+    std::set<snapshot::ContextId> placed;
+    for (const auto& [node, contexts] : placement) {
+      server_.set_contexts(node, contexts);
+      placed.insert(contexts.begin(), contexts.end());
+    }
+    for (const auto& [node, contexts] : std::exchange(placement_, std::move(placement))) {
+      if (!placement_.contains(node)) server_.set_contexts(node, {});
+      for (const auto& context : contexts) {
+        if (!placed.contains(context)) server_.withdraw(context);
+      }
     }
   }
 
@@ -57,7 +65,7 @@ class XdsDataPlane final : public reconcile::DataPlane {
 
  private:
   xds::Server& server_;
-  std::vector<snapshot::ContextId> placed_;  // sorted
+  compile::Placement placement_;
 };
 
 /// What the REST server hands on.

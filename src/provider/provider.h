@@ -60,6 +60,9 @@ struct InstanceSpec {
   std::map<std::string, std::string> labels;
 };
 
+/// The machine that the control plane itself is on.
+inline constexpr std::string_view local_node = "local";
+
 enum class Phase : std::uint8_t { starting, running, stopping, exited };
 
 /// How and when it ended.
@@ -76,6 +79,8 @@ struct BoundPort {
 
 struct Instance {
   std::string id;
+  /// The machine that it is on; its proxy serves what comes in to it and goes out of it.
+  std::string node{local_node};
   Phase phase = Phase::starting;
   int pid = -1;
   base::WallTime started_at;

@@ -27,9 +27,6 @@
 
 namespace weft::xds {
 
-/// The name (node.id) of the one proxy of a machine.
-inline constexpr std::string_view local_proxy = "local";
-
 /// The last refusal of a proxy.
 struct Nack {
   std::string proxy;

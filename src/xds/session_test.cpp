@@ -39,7 +39,7 @@ class Session : public testing::Test, public Application {
  public:
   Session() : server(std::make_unique<Server>(reactor)) {
     client.emplace(reactor,
-                   Client::Options{.proxy = std::string(local_proxy),
+                   Client::Options{.proxy = "local",
                                    .connect = [this] { return connect(); },
                                    .backoff_first = milliseconds(1),
                                    .backoff_max = milliseconds(4)},

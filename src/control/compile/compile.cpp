@@ -346,6 +346,22 @@ std::vector<Snapshot> compile(const Input& input) {
   return snapshots;
 }
 
+Placement place(const Input& input) {
+  std::map<model::Ref, std::set<std::string_view>> nodes;
+  for (const auto& instance : input.instances) nodes[instance.workload].insert(instance.node);
+  std::map<std::string_view, std::set<snapshot::ContextId>> placed{{input.node, {snapshot::edge_context}}};
+  for (const auto index : input.active) {
+    const auto& workload = input.graph.workloads()[index].ref;
+    auto& found = nodes[workload];
+    if (found.empty()) found.insert(input.node);
+    for (const auto node : found) placed[node].insert(context_of(workload));
+  }
+  Placement placement;
+  for (const auto& [node, contexts] : placed)
+    placement.emplace(node, std::vector(contexts.begin(), contexts.end()));
+  return placement;
+}
+
 const provider::BoundPort* target_port(const model::ServicePort& port,
                                        std::span<const provider::BoundPort> ports) {
   const auto* number = port.target_port.number();

@@ -20,10 +20,12 @@
 
 namespace weft::control::compile {
 
-/// An instance whose process runs.
+/// An instance whose process runs, or is about to.
 struct Instance {
   std::string ns;
   std::string name;
+  /// The machine that it is on.
+  std::string node;
   /// Its Deployment or Job.
   model::Ref workload;
   bool ready = false;
@@ -48,6 +50,8 @@ struct Input {
   const std::set<std::size_t>& active;
   std::span<const Instance> instances;
   const Addresses& addresses;
+  /// Where callers from outside come in and new instances are started.
+  std::string_view node;
 };
 
 /// Keys of addresses, each with the Service (at the edge) or workload that needs it.
@@ -59,6 +63,12 @@ Wanted wanted(const Input& input);
 /// Sorted by context; "weft-system/edge" is always among them. A Deployment and a Job of the same name share
 /// one. What has no address yet is left out.
 std::vector<snapshot::Snapshot> compile(const Input& input);
+
+/// Which contexts the proxy of each node serves, sorted.
+using Placement = std::map<std::string, std::vector<snapshot::ContextId>>;
+
+/// The context of a workload is where its instances are, and before it has any where they will be started.
+Placement place(const Input& input);
 
 /// The container port that a Service port's targetPort means, by number or by name; null if there is none.
 const provider::BoundPort* target_port(const model::ServicePort& port,

@@ -15,8 +15,8 @@
 namespace weft::control::compile {
 namespace {
 
-/// What an instance of the tests is: "ready", "unready", "draining", or "ready@8080" with the ports of an
-/// image.
+/// What an instance of the tests is: "ready", "unready", "draining", "ready@8080" with the ports of an image,
+/// or "ready%there" on a node of that name.
 constexpr const char* instances_annotation = "test/instances";
 
 std::string read(const std::string& path) {
@@ -69,6 +69,8 @@ void add_instances(const T& workload, model::DependencyKind kind, std::uint16_t&
     instance.ns = workload.metadata.ns;
     instance.name = fmt::format("{}-{}", workload.metadata.name, i);
     instance.workload = {kind, workload.metadata.ns, workload.metadata.name};
+    const auto node = word.find('%');
+    instance.node = node == std::string::npos ? "here" : word.substr(node + 1);
     instance.ready = word.starts_with("ready");
     instance.draining = word.starts_with("draining");
     if (const auto image_port = word.find('@'); image_port != std::string::npos) {
@@ -131,6 +133,7 @@ std::string words(const snapshot::Snapshot& snapshot) {
 struct Output {
   std::vector<snapshot::Snapshot> snapshots;
   Wanted wanted;
+  Placement placement;
 };
 
 Output compile_all(const Stored& all) {
@@ -150,11 +153,11 @@ Output compile_all(const Stored& all) {
     if (std::ranges::find(instances, ref, &Instance::workload) != instances.end()) active.insert(i);
   }
   Addresses addresses;
-  const Input input{all.mesh, services, deployments, jobs, graph, active, instances, addresses};
+  const Input input{all.mesh, services, deployments, jobs, graph, active, instances, addresses, "here"};
   std::uint16_t reserved = 20'000;
   const auto keys = wanted(input);
   for (const auto& [key, owner] : keys) addresses.emplace(key, base::Address::loopback(++reserved));
-  return {compile(input), keys};
+  return {compile(input), keys, place(input)};
 }
 
 class Golden : public testing::TestWithParam<const char*> {};
@@ -180,6 +183,30 @@ TEST(Compile, TheEdgeIsThereWithoutAnything) {
   ASSERT_EQ(output.snapshots.size(), 1U);
   EXPECT_EQ(output.snapshots[0].context, snapshot::edge_context);
   EXPECT_TRUE(output.wanted.empty());
+}
+
+std::string deployment(const char* name, const char* instances) {
+  return fmt::format(R"(---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: {0}, annotations: {{{1}: "{2}"}}}}
+spec:
+  selector: {{matchLabels: {{app: {0}}}}}
+  template:
+    metadata: {{labels: {{app: {0}}}}}
+    spec: {{containers: [{{name: {0}, image: x}}]}}
+)",
+                     name, instances_annotation, instances);
+}
+
+TEST(Placement, AContextIsWhereItsInstancesAre) {
+  const auto output =
+      compile_all(stored(deployment("cart", "ready%there") + deployment("db", "ready") +
+                         deployment("web", "ready draining%there unready%third") + deployment("idle", "")));
+  const Placement expected{{"here", {{"default", "db"}, {"default", "web"}, snapshot::edge_context}},
+                           {"there", {{"default", "cart"}, {"default", "web"}}},
+                           {"third", {{"default", "web"}}}};
+  EXPECT_EQ(output.placement, expected);
 }
 
 }  // namespace

@@ -3,9 +3,9 @@
 
 #include <cstddef>
 #include <string>
-#include <vector>
 
 #include "base/clock.h"
+#include "control/compile/compile.h"
 #include "runtime/task.h"
 #include "snapshot/snapshot.h"
 
@@ -25,8 +25,8 @@ class DataPlane {
  public:
   virtual ~DataPlane() = default;
   virtual void publish(snapshot::SnapshotPtr snapshot) = 0;
-  /// All contexts that the machine's proxy serves; others are forgotten.
-  virtual void place(std::vector<snapshot::ContextId> contexts) = 0;
+  /// All contexts that the proxies of all nodes serve; others are forgotten.
+  virtual void place(compile::Placement placement) = 0;
   /// Ends when the proxies have answered, at the latest after `limit`; at once if none is connected.
   virtual runtime::Task<Settlement> settled(snapshot::ContextId context, base::Duration limit) = 0;
 };

@@ -23,6 +23,8 @@ enum class State : std::uint8_t { starting, running, waiting, finished, stopping
 struct Instance {
   model::Ref workload;
   std::string name;
+  /// The machine that it is on, or will be.
+  std::string node{provider::local_node};
   /// Grows with each instance made.
   std::uint64_t number = 0;
 

@@ -366,7 +366,7 @@ TEST(Service, ItsAddressIsGivenBackWhenItIsDeleted) {
   EXPECT_THAT(mesh.provider.instances, IsEmpty());
   EXPECT_THAT(mesh.store.list("Pod", {}).objects, IsEmpty());
   EXPECT_THAT(mesh.store.list("EndpointSlice", {}).objects, IsEmpty());
-  EXPECT_THAT(mesh.data_plane.placed, ElementsAre(snapshot::edge_context));
+  EXPECT_THAT(mesh.data_plane.placed.at("local"), ElementsAre(snapshot::edge_context));
 }
 
 TEST(Provider, OneThatDoesNotExistIsSaid) {

@@ -113,6 +113,7 @@ runtime::Task<provider::Result<provider::InstanceSpec>> Runner::spec_for(RunPtr 
 void Runner::note_started(Run& self, const provider::Instance& started) {
   self.state = State::running;
   self.is_known = true;
+  self.node = started.node;
   self.pid = started.pid;
   self.ports = started.ports;
   self.started_at = reactor_.clock().wall();

@@ -25,6 +25,7 @@ TEST(Observer, WhatAnotherSystemRunsIsServedByWhatIsSeenOfIt) {
   auto pod = std::make_shared<Instance>();
   pod->workload = {model::DependencyKind::deployment, "default", "web"};
   pod->name = "web-0";
+  pod->node = "other";
   pod->pod = std::make_shared<const model::PodSpec>();
   pod->state = State::running;
   pod->has_process = true;
@@ -34,6 +35,8 @@ TEST(Observer, WhatAnotherSystemRunsIsServedByWhatIsSeenOfIt) {
   mesh.settle();
   const std::string cluster = "outbound|80||web.default";
   EXPECT_THAT(mesh.data_plane.endpoints(cluster), ElementsAre("web-0 unhealthy"));
+  const compile::Placement by_node{{"local", {snapshot::edge_context}}, {"other", {{"default", "web"}}}};
+  EXPECT_EQ(mesh.data_plane.placed, by_node);
   pod->ready = true;
   engine.changed(*pod);
   mesh.pass(std::chrono::seconds(1));

@@ -6,14 +6,14 @@
 namespace weft::control::reconcile {
 namespace {
 
-std::vector<compile::Instance> endpoints_to_compile(const World& world) {
+std::vector<compile::Instance> instances_to_compile(const World& world) {
   std::vector<compile::Instance> list;
   for (const auto& [id, instance] : world.instances()) {
     // One that is to run again keeps its inbound listener meanwhile: a caller that still knows it is refused
     // at once and goes elsewhere, and does not queue at a socket that nobody accepts from.
-    if (instance->ports.empty() || instance->state == State::finished) continue;
-    list.push_back({instance->ns(), instance->name, instance->workload, instance->ready, instance->draining,
-                    instance->ports});
+    if (instance->state == State::finished) continue;
+    list.push_back({instance->ns(), instance->name, instance->node, instance->workload, instance->ready,
+                    instance->draining, instance->ports});
   }
   return list;
 }
@@ -111,9 +111,9 @@ auto Publisher::with_input(const auto& use) const {
     const auto* workload = world_.find_workload(nodes[i].ref);
     if (workload && is_active(*workload)) active.insert(i);
   }
-  const auto instances = endpoints_to_compile(world_);
+  const auto instances = instances_to_compile(world_);
   return use(compile::Input{world_.mesh(), services, deployments, jobs, world_.graph(), active, instances,
-                            addresses_.known()});
+                            addresses_.known(), provider::local_node});
 }
 
 runtime::Task<void> Publisher::pass() {
@@ -130,7 +130,7 @@ runtime::Task<void> Publisher::pass() {
     is_requested_ = false;
     wanted_ = with_input(compile::wanted);
   }
-  auto changed = publish(with_input(compile::compile));
+  auto changed = publish(with_input(compile::compile), with_input(compile::place));
   std::ranges::copy(fresh | std::views::values, std::back_inserter(changed));
   release_unwanted();
   busy_ = reactor_.clock().now() - began;
@@ -138,14 +138,12 @@ runtime::Task<void> Publisher::pass() {
   on_change_(is_first ? all_services() : changed);
 }
 
-Publisher::Refs Publisher::publish(std::vector<snapshot::Snapshot> snapshots) {
+Publisher::Refs Publisher::publish(std::vector<snapshot::Snapshot> snapshots, compile::Placement placement) {
   ++passes_;
   std::map<snapshot::ContextId, snapshot::SnapshotPtr> next;
-  std::vector<snapshot::ContextId> placed;
   std::vector<snapshot::ContextId> changed;
   for (auto& snapshot : snapshots) {
     const auto context = snapshot.context;
-    placed.push_back(context);
     const auto before = published_.find(context);
     if (before != published_.end() && *before->second == snapshot) {
       next.emplace(context, before->second);
@@ -162,10 +160,8 @@ Publisher::Refs Publisher::publish(std::vector<snapshot::Snapshot> snapshots) {
     if (context == snapshot::edge_context) edge_changed_ = passes_;
     next.emplace(context, std::move(pointer));
   }
-  const bool same_places = std::ranges::equal(published_, next, {}, &decltype(next)::value_type::first,
-                                              &decltype(next)::value_type::first);
   published_ = std::move(next);
-  if (!same_places) data_plane_.place(std::move(placed));
+  if (placement != placement_) data_plane_.place(placement_ = std::move(placement));
   if (!changed.empty()) {
     unsettled_.insert(passes_);
     scope_.spawn(settle(passes_, std::move(changed)));

@@ -56,7 +56,7 @@ class Publisher {
   compile::Wanted missing(const compile::Wanted& wanted) const;
   /// Calls `use` with what is known now.
   auto with_input(const auto& use) const;
-  Refs publish(std::vector<snapshot::Snapshot> snapshots);
+  Refs publish(std::vector<snapshot::Snapshot> snapshots, compile::Placement placement);
   /// Notes how many ready endpoints each Service has, and since which pass; gives those for which that
   /// changed.
   Refs note_ready_services(const snapshot::Snapshot& edge);
@@ -86,6 +86,7 @@ class Publisher {
   std::uint64_t edge_changed_ = 0;  // the pass that changed the edge last
   std::string trouble_;
   std::map<snapshot::ContextId, snapshot::SnapshotPtr> published_;
+  compile::Placement placement_;
   std::set<std::uint64_t> unsettled_;  // passes whose changes the proxies have not answered yet
   compile::Wanted wanted_;
   Addresses::Keys releasing_;

@@ -89,6 +89,7 @@ void Runner::adopt_one(const provider::Instance& found) {
   const auto& workload = *world_.find_workload(self->workload);
   self->pod = std::make_shared<const model::PodSpec>(workload.pod_template().spec);
   self->is_known = true;
+  self->node = found.node;
   self->created_at = self->started_at = found.started_at;
   self->running_since = reactor_.clock().now();
   self->ports = found.ports;

@@ -138,7 +138,7 @@ TEST(Stop, InboundListenersOfADeletedWorkloadStayUntilItHasStopped) {
   mesh.pass(500ms);
   const auto context = mesh.data_plane.published.at({"default", "web"});
   EXPECT_EQ(context->listeners.size(), 1U);
-  EXPECT_THAT(mesh.data_plane.placed,
+  EXPECT_THAT(mesh.data_plane.placed.at("local"),
               ElementsAre(snapshot::ContextId{"default", "web"}, snapshot::edge_context));
 }
 

@@ -115,7 +115,7 @@ class FakeProber final : public Prober {
 class FakeDataPlane final : public DataPlane {
  public:
   void publish(snapshot::SnapshotPtr snapshot) override;
-  void place(std::vector<snapshot::ContextId> contexts) override { placed = std::move(contexts); }
+  void place(compile::Placement placement) override { placed = std::move(placement); }
   runtime::Task<Settlement> settled(snapshot::ContextId context, base::Duration limit) override;
 
   /// Endpoints of a cluster in the edge's context, as "instance health".
@@ -123,7 +123,7 @@ class FakeDataPlane final : public DataPlane {
   int healthy(const std::string& cluster) const;
 
   std::map<snapshot::ContextId, snapshot::SnapshotPtr> published;
-  std::vector<snapshot::ContextId> placed;
+  compile::Placement placed;
   int publications = 0;
   std::size_t proxies = 1;
   std::string refusal;
