@@ -128,6 +128,30 @@ TEST_F(ContextFlow, BothChainsTogetherTakeARiskOnce) {
   EXPECT_EQ(status_of_response(wire.receive()), 503);
 }
 
+// The connection that broke was the target chain's, used before or not; the caller's says nothing of it.
+TEST_F(ContextFlow, OneInstanceIsAskedAgainOnlyWhereItsOwnConnectionHadBeenUsed) {
+  for (const bool is_used : {false, true}) {
+    backends_.clear();
+    auto& app = backend(is_used ? 1 : 2);
+    app.mode = Backend::Mode::by_hand;
+    apply(web_context({is_used ? 1 : 2}));
+    apply(shop_context({is_used ? 1 : 2}));
+    auto wire = connect();
+    wire.send(get_text);
+    app.wires.at(0)->receive();
+    app.wires.at(0)->send(is_used ? "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
+                                  : "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
+    EXPECT_EQ(status_of_response(wire.receive()), 200);
+    wire.send(get_text);
+    app.wires.back()->receive();
+    app.wires.back()->reset();
+    advance(25ms);
+    ASSERT_EQ(app.wires.size(), 2U);
+    if (is_used) app.wires.back()->send("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+    EXPECT_EQ(status_of_response(wire.receive()), is_used ? 200 : 503);
+  }
+}
+
 TEST_F(ContextFlow, ApplicationCannotForgeAFailureMark) {
   backend(1).mode = Backend::Mode::by_hand;
   apply(web_context({1}));

@@ -358,6 +358,8 @@ runtime::Task<Failure> exchange(Request& request, Lease lease) {
   failure = client_side->cause_of(failure);
   if (failure != Failure::none) co_return failure;
   const auto marked = marked_failure(upstream, response);
+  // It is not this connection that broke.
+  if (marked != Failure::none) request.is_on_used_connection = false;
   if (marked != Failure::none && request.may_retry(marked) != decide::Retry::no) co_return marked;
   if (opens_tunnel(request, response)) {
     client_side.reset();  // the client's bytes are the tunnel's from here on

@@ -67,6 +67,7 @@ runtime::Task<void> until_gone(runtime::Stream& client) {
 /// One attempt: an endpoint is picked, a connection taken, the request exchanged.
 runtime::Task<Failure> attempt(Request& request) {
   if (request.client.stream->has_ended()) co_return Failure::downstream_closed;
+  if (request.attempts() > 0 && request.is_out_of_time()) co_return request.failure;
   // After a connection at rest that turned out to be dead, its endpoint may be asked again, by a new
   // connection.
   const bool was_reused = std::exchange(request.is_on_used_connection, false);
@@ -90,11 +91,12 @@ runtime::Task<Failure> attempt(Request& request) {
   co_return co_await exchange(request, std::move(lease));
 }
 
-/// The pause before another attempt; the client may leave in it.
+/// The pause before another attempt, within the request's time; the client may leave in it.
 runtime::Task<void> pause(Request& request) {
-  const std::chrono::milliseconds longest(decide::pause_before_ms(request.attempts()));
+  base::Duration longest = std::chrono::milliseconds(decide::pause_before_ms(request.attempts()));
+  if (const auto left = request.time_left(); left > base::Duration::zero()) longest = std::min(longest, left);
   co_await runtime::within(request.worker.reactor,
-                           base::Duration(request.worker.random.below(base::Duration(longest).count() + 1)),
+                           base::Duration(request.worker.random.below(longest.count() + 1)),
                            until_gone(*request.client.stream));
 }
 
@@ -140,7 +142,8 @@ runtime::Task<bool> refuse(Request& request, Failure failure) {
   head.status = request.status;
   head.headers.add(message::FieldId::content_type, "text/plain; charset=utf-8");
   if (request.direction() == snapshot::Direction::inbound) {
-    head.headers.add(message::FieldId::x_weft_refused, name_of(failure));
+    head.headers.add(message::FieldId::x_weft_refused,
+                     name_of(request.has_risked() ? Failure::cut_in_response : failure));
   }
   if (failure == Failure::method_not_allowed) {
     head.headers.add("allow",
@@ -226,8 +229,10 @@ decide::Retry Request::may_retry(Failure after) const {
       .effect = effect_of(after),
       .before = effect_before_,
       .attempts = attempts_,
-      // A chain of this process that calls takes the risk itself, so that it is taken once.
-      .is_safe = asks_for_nothing(client.reader().head().method) && !client.peer.context,
+      // Both chains of a hop take a risk once: where a connection that had been used broke, this one may ask
+      // the application by a new one; else the calling one may ask another instance.
+      .is_safe =
+          asks_for_nothing(client.reader().head().method) && (!client.peer.context || is_on_used_connection),
       .is_at_hand = !is_body_gone && !has_begun_response,
       // Another endpoint; or the same one, if all that is wrong may be a connection that it closed at rest.
       .has_target = cluster->has_untried(tried()) || is_on_used_connection,

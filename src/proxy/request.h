@@ -59,6 +59,8 @@ class Request {
   decide::Retry may_retry(Failure after) const;
   /// It is sent again.
   void note_retry();
+  /// It was sent again after a possible effect.
+  bool has_risked() const { return effect_before_ != decide::Effect::none; }
   /// The endpoints that it was sent to before.
   std::span<const LocalPtr<EndpointState>> tried() const { return {tried_.data(), attempts_}; }
   EndpointState& endpoint() const { return *tried_[attempts_ - 1]; }

@@ -175,6 +175,22 @@ TEST_F(Retry, ARiskIsTakenAfterAPauseUnlessTheClientHasLeft) {
   }
 }
 
+TEST_F(Retry, NothingIsSentAgainAfterTheRoutesTime) {
+  for (const int i : {1, 2}) backend(i).mode = Backend::Mode::hang_connect;
+  backend(3);
+  auto snapshot = simple({1, 2, 3});
+  snapshot.clusters[0].connect_timeout = 30ms;
+  snapshot.routes[0].virtual_hosts[0].routes[0].timeout = 61ms;
+  apply(snapshot);
+  auto wire = connect();
+  wire.send(get_text);
+  advance(30ms);
+  advance(30ms);   // the second has failed too: a pause within what is left begins
+  advance(100ms);  // and ends after all of it
+  EXPECT_THAT(status_of_response(wire.receive()), ::testing::AnyOf(503, 504));
+  EXPECT_TRUE(backend(3).requests.empty());
+}
+
 TEST_F(Retry, RisksAreWithinTheClustersBudget) {
   constexpr std::size_t clients = 40;
   constexpr std::size_t budget = 32;

@@ -301,8 +301,9 @@ HomeResult<HomeLock> HomeLock::take(const std::string& path) {
 
 void HomeLock::sign() const {
   const auto pid = fmt::format("{}\n", getpid());
-  // A full or read-only disk must not keep the holder from working.
-  if (ftruncate(fd(), 0) == 0) (void)!pwrite(fd(), pid.data(), pid.size(), 0);
+  // A full or read-only disk must not keep the holder from working, and who reads must always find a process.
+  if (pwrite(fd(), pid.data(), pid.size(), 0) == static_cast<ssize_t>(pid.size()))
+    (void)!ftruncate(fd(), static_cast<off_t>(pid.size()));
 }
 
 HomeResult<HomeLock> HomeLock::inherited(Fd fd) {

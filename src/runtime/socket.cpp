@@ -313,13 +313,19 @@ Task<IoResult<Fd>> Acceptor::accept_fd() {
       co_await back_off();
       continue;
     }
+    // Before the next one, not after: who is cancelled while it waits must not have a client in hand.
+    if (accepted_ == accepts_per_turn) {
+      accepted_ = 0;
+      co_await reactor_.yield();
+    }
     Fd fd(::accept4(fd_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (fd) {
-      if (++accepted_ % accepts_per_turn == 0) co_await reactor_.yield();
+      ++accepted_;
       co_return fd;
     }
     const int code = errno;
     if (code == EAGAIN) {
+      accepted_ = 0;
       co_await Wait(readable_);
     } else if (is_out_of_resources(code)) {
       co_await back_off();

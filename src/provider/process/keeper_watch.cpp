@@ -3,7 +3,11 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include <filesystem>
+#include <string>
 #include <utility>
+
+#include <fmt/format.h>
 
 #include "provider/process/descriptors.h"
 #include "provider/process/keeper.h"
@@ -20,15 +24,23 @@ bool ends_with_its_parent() {
   return signal != 0;
 }
 
+/// The pidfd at that number; none if something else is there: a keeper that started before this program was
+/// replaced by a newer one passes none.
+runtime::Fd inherited_pidfd(int number) {
+  std::error_code error;
+  const auto what = std::filesystem::read_symlink(fmt::format("/proc/self/fd/{}", number), error).string();
+  return what.find("pidfd") == std::string::npos ? runtime::Fd() : runtime::Fd(number);
+}
+
 }  // namespace
 
 KeeperWatch::KeeperWatch(Fence& fence, std::vector<std::string> argv, const runtime::HomeLock& lock)
-    : fence_(fence), argv_(std::move(argv)), lock_(lock), first_(kept_pidfd) {
+    : fence_(fence), argv_(std::move(argv)), lock_(lock), first_(inherited_pidfd(kept_pidfd)) {
   seen_.pid = ::getppid();
 }
 
 runtime::Task<void> KeeperWatch::run() {
-  if (ends_with_its_parent()) co_return;
+  if (ends_with_its_parent() || !first_) co_return;
   co_await runtime::until_readable(fence_.reactor, first_.get());
   first_.reset();
   note_end({});
