@@ -282,6 +282,8 @@ std::expected<Decision, Refusal> Index::request(std::size_t listener, const Requ
                         fmt::format("path {} {} {}", path, relation(route->match, taken), route->match.path),
                         route->origin});
     }
+    if (taken && trace == nullptr && cluster != nowhere)
+      return Decision{host->virtual_host, route, &snapshot_.clusters[cluster], cluster};
     if (taken) return to_cluster({host->virtual_host, route}, cluster, route->cluster, "the route", trace);
   }
   return std::unexpected(Refusal::no_route);

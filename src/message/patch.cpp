@@ -6,12 +6,6 @@
 
 namespace weft::message {
 
-void Patch::clear() {
-  left_out_ = 0;
-  other_names_.clear();
-  added.clear();
-}
-
 void Patch::leave_out(std::string_view name) {
   const auto id = identify_field(name);
   if (id != FieldId::other) {
@@ -21,13 +15,7 @@ void Patch::leave_out(std::string_view name) {
   }
 }
 
-void Patch::leave_out_hop_by_hop(const Headers& headers) {
-  constexpr auto hop_by_hop = Headers::bit(FieldId::connection) | Headers::bit(FieldId::http2_settings) |
-                              Headers::bit(FieldId::keep_alive) | Headers::bit(FieldId::proxy_connection) |
-                              Headers::bit(FieldId::te) | Headers::bit(FieldId::transfer_encoding) |
-                              Headers::bit(FieldId::upgrade);
-  left_out_ |= hop_by_hop;
-  if (!headers.has(FieldId::connection)) return;
+void Patch::leave_out_what_connection_names(const Headers& headers) {
   for (const auto& field : headers) {
     if (field.id != FieldId::connection) continue;
     auto options = field.value;

@@ -14,14 +14,24 @@ namespace weft::message {
 class Patch {
  public:
   /// Changes nothing any more. Keeps the memory.
-  void clear();
+  void clear() {
+    left_out_ = 0;
+    other_names_.clear();
+    added.clear();
+  }
   /// All fields of that name are left out. A view: it must live as long as the patch.
   void leave_out(std::string_view name);
   void leave_out(FieldId id) { left_out_ |= Headers::bit(id); }
   /// Leaves out what concerns only the connection that these came on (RFC 9110, 7.6.1): Connection and what
   /// it names, Keep-Alive, Proxy-Connection, TE, Transfer-Encoding, Upgrade, HTTP2-Settings. Of what it names
   /// it keeps views.
-  void leave_out_hop_by_hop(const Headers& headers);
+  void leave_out_hop_by_hop(const Headers& headers) {
+    for (const auto id :
+         {FieldId::connection, FieldId::http2_settings, FieldId::keep_alive, FieldId::proxy_connection,
+          FieldId::te, FieldId::transfer_encoding, FieldId::upgrade})
+      leave_out(id);
+    if (headers.has(FieldId::connection)) leave_out_what_connection_names(headers);
+  }
 
   /// The ids that are left out, by Headers::bit(); and whether names without an id are.
   std::uint64_t left_out() const { return left_out_; }
@@ -49,6 +59,7 @@ class Patch {
   Headers added;
 
  private:
+  void leave_out_what_connection_names(const Headers& headers);
   bool is_named(std::string_view name) const;
 
   std::uint64_t left_out_ = 0;
