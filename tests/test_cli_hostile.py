@@ -1,8 +1,10 @@
 """The command line against what others wrote, and against what does not answer."""
 
+import contextlib
 import http.client
 import json
 import os
+import pathlib
 import pty
 import re
 import select
@@ -210,6 +212,30 @@ class Limits(mesh.MeshTest):
         self.assertEqual(result.code, 5, result)
         self.assertIn("did not stop within 200ms", result.err)
         self.assertEqual(self.mesh.processes("weft"), [])
+
+    def test_stop_ends_though_the_supervisor_is_stopped_in_the_midst_of_it(self):
+        self.mesh.apply(resources.text(resources.pair("web")), "--wait")
+        supervisor = self.mesh.supervisor()
+        os.kill(self.mesh.control_plane(), signal.SIGSTOP)
+        stopping = self.mesh.popen("control-plane", "stop", "--timeout", "1s")
+        # To the supervisor, which has answered then, and to the control plane.
+        mesh.until(lambda: self.sockets(stopping.pid) == 2, "it waits for the control plane")
+        os.kill(supervisor, signal.SIGSTOP)
+        try:
+            _, err = stopping.communicate(timeout=mesh.LIMIT)
+            self.assertEqual(stopping.returncode, 5, err)
+            self.assertIn(f"kill -9 {supervisor}", err)
+        finally:
+            os.kill(supervisor, signal.SIGCONT)
+
+    @staticmethod
+    def sockets(pid):
+        """How many a process has."""
+        found = 0
+        for entry in pathlib.Path(f"/proc/{pid}/fd").iterdir():
+            with contextlib.suppress(OSError):
+                found += os.readlink(entry).startswith("socket:")
+        return found
 
     def test_what_can_never_be_is_not_waited_for(self):
         self.mesh.apply(resources.text(resources.pair("web")), "--wait")

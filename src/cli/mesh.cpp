@@ -84,6 +84,12 @@ Task<void> stop_supervisor(runtime::Reactor& reactor, runtime::Home home, Superv
   co_await until_ended(reactor, std::move(status));
 }
 
+/// Tells it to kill everything, and ends when it is gone.
+Task<void> kill_mesh(runtime::Reactor& reactor, SupervisorClient& supervisor, SupervisorStatus status) {
+  (void)co_await supervisor.shutdown(true);
+  co_await until_ended(reactor, std::move(status));
+}
+
 Json process_json(const OwnProcess& process) {
   Json json = {{"restarts", process.restarts}};
   if (process.pid > 0) json["pid"] = process.pid;
@@ -104,8 +110,7 @@ Task<Result<void>> stop_mesh(runtime::Reactor& reactor, runtime::Home home, base
                                stop_supervisor(reactor, home, **supervisor, **status, std::move(on_step)))) {
     co_return Result<void>();
   }
-  (void)co_await (*supervisor)->shutdown(true);
-  if (co_await runtime::within(reactor, kill_limit, until_ended(reactor, **status))) {
+  if (co_await runtime::within(reactor, kill_limit, kill_mesh(reactor, **supervisor, **status))) {
     co_return failure(Exit::timeout, fmt::format("the mesh did not stop within {}, it was killed",
                                                  base::format_duration(limit)));
   }

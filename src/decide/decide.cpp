@@ -99,27 +99,6 @@ namespace {
 /// The Snapshot has none of that name.
 constexpr std::size_t nowhere = std::numeric_limits<std::size_t>::max();
 
-template <class T>
-std::size_t place_of(const snapshot::Parts<T>& parts, std::string_view name) {
-  const auto at = parts.place(name);
-  return at < parts.size() && parts[at].name == name ? at : nowhere;
-}
-
-struct TextHash {
-  using is_transparent = void;
-  std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
-};
-template <class Value>
-using ByText = std::unordered_map<std::string, Value, TextHash, std::equal_to<>>;
-
-/// Of the domains with a star at one and the same end.
-template <class Value>
-struct Wildcards {
-  ByText<Value> by_text;
-  /// The sizes of their texts, the longest first.
-  std::vector<std::size_t> sizes;
-};
-
 bool have_same_names(const snapshot::Parts<snapshot::Cluster>& a,
                      const snapshot::Parts<snapshot::Cluster>& b) {
   if (a.size() != b.size()) return false;
@@ -127,6 +106,12 @@ bool have_same_names(const snapshot::Parts<snapshot::Cluster>& a,
     if (a.shared(i) != b.shared(i) && a[i].name != b[i].name) return false;
   }
   return true;
+}
+
+/// `who` names a cluster, which was found or does not exist (null).
+Step cluster_step(const std::string& name, const snapshot::Cluster* found, std::string_view who) {
+  if (found == nullptr) return {"cluster", name, false, "it does not exist", {}};
+  return {"cluster", name, true, fmt::format("{} names it", who), found->origin};
 }
 
 /// A number that no other list has.
@@ -138,9 +123,20 @@ std::uint64_t new_number() {
 }  // namespace
 
 struct Index::Domains {
-  ByText<const Host*> exact;
-  Wildcards<const Host*> suffixes;
-  Wildcards<const Host*> prefixes;
+  struct TextHash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
+  };
+  using ByText = std::unordered_map<std::string, const Host*, TextHash, std::equal_to<>>;
+  /// Of the domains with a star at one and the same end.
+  struct Wildcards {
+    ByText by_text;
+    /// The sizes of their texts, the longest first.
+    std::vector<std::size_t> sizes;
+  };
+  ByText exact;
+  Wildcards suffixes;
+  Wildcards prefixes;
   bool empty() const { return exact.empty() && suffixes.sizes.empty() && prefixes.sizes.empty(); }
 };
 
@@ -168,15 +164,15 @@ struct Index::Ways {
       for (const auto& virtual_host : source.virtual_hosts) {
         auto& host = table.hosts.emplace_back(&virtual_host);
         for (const auto& route : virtual_host.routes) {
-          host.routes.push_back({&route, place_of(snapshot.clusters, route.cluster)});
+          host.routes.push_back({&route, snapshot.clusters.place(route.cluster).value_or(nowhere)});
         }
         for (const auto& domain : virtual_host.domains) add_domain(table, domain, host);
       }
     }
     for (const auto& listener : snapshot.listeners) {
-      const auto table = place_of(snapshot.routes, listener.routes);
+      const auto table = snapshot.routes.place(listener.routes);
       of_listeners.push_back(
-          {table == nowhere ? nullptr : &tables[table], place_of(snapshot.clusters, listener.cluster)});
+          {table ? &tables[*table] : nullptr, snapshot.clusters.place(listener.cluster).value_or(nowhere)});
     }
   }
 };
@@ -198,7 +194,7 @@ void Index::add_domain(Table& table, const std::string& text, const Host& host) 
   const auto domain = snapshot::parse_domain(text);
   if (!domain) return;  // no request can match it
   auto& domains = domain->has_port ? table.with_port : table.without_port;
-  const auto add_wildcard = [&](Wildcards<const Host*>& wildcards) {
+  const auto add_wildcard = [&](Domains::Wildcards& wildcards) {
     wildcards.by_text.emplace(domain->text, &host);
     const auto size = domain->text.size();
     const auto at = std::ranges::lower_bound(wildcards.sizes, size, std::ranges::greater());
@@ -216,7 +212,7 @@ void Index::add_domain(Table& table, const std::string& text, const Host& host) 
 
 const Index::Host* Index::find(const Domains& domains, std::string_view host) {
   if (const auto exact = domains.exact.find(host); exact != domains.exact.end()) return exact->second;
-  const auto longest = [&](const Wildcards<const Host*>& wildcards, auto part) -> const Host* {
+  const auto longest = [&](const Domains::Wildcards& wildcards, auto part) -> const Host* {
     for (const auto size : wildcards.sizes) {
       if (size >= host.size()) continue;  // the star stands for something
       if (const auto found = wildcards.by_text.find(part(size)); found != wildcards.by_text.end()) {
@@ -251,20 +247,8 @@ void Index::explain(const Table& table, const Host* found, std::string_view auth
   }
 }
 
-std::expected<Decision, Refusal> Index::to_cluster(Decision decision, std::size_t place,
-                                                   const std::string& name, std::string_view who,
-                                                   Trace* trace) const {
-  if (place != nowhere) {
-    decision.cluster = &snapshot_.clusters[place];
-    decision.cluster_place = place;
-  }
-  if (trace != nullptr) {
-    const bool exists = decision.cluster != nullptr;
-    trace->push_back({"cluster", name, exists, exists ? fmt::format("{} names it", who) : "it does not exist",
-                      exists ? decision.cluster->origin : base::Origin{}});
-  }
-  if (decision.cluster == nullptr) return std::unexpected(Refusal::no_cluster);
-  return decision;
+const snapshot::Cluster* Index::cluster(std::size_t place) const {
+  return place == nowhere ? nullptr : &snapshot_.clusters[place];
 }
 
 std::expected<Decision, Refusal> Index::request(std::size_t listener, const Request& request,
@@ -275,23 +259,29 @@ std::expected<Decision, Refusal> Index::request(std::size_t listener, const Requ
   if (trace != nullptr) explain(*table, host, request.host, *trace);
   if (host == nullptr) return std::unexpected(Refusal::no_virtual_host);
   const auto path = without_query(request.path);
-  for (const auto& [route, cluster] : host->routes) {
+  for (const auto& [route, place] : host->routes) {
     const bool taken = matches(route->match, path);
     if (trace != nullptr) {
       trace->push_back({"route", route->name, taken,
                         fmt::format("path {} {} {}", path, relation(route->match, taken), route->match.path),
                         route->origin});
     }
-    if (taken && trace == nullptr && cluster != nowhere)
-      return Decision{host->virtual_host, route, &snapshot_.clusters[cluster], cluster};
-    if (taken) return to_cluster({host->virtual_host, route}, cluster, route->cluster, "the route", trace);
+    if (!taken) continue;
+    const auto* found = cluster(place);
+    if (trace != nullptr) trace->push_back(cluster_step(route->cluster, found, "the route"));
+    if (found == nullptr) return std::unexpected(Refusal::no_cluster);
+    return Decision{host->virtual_host, route, found, place};
   }
   return std::unexpected(Refusal::no_route);
 }
 
 std::expected<Decision, Refusal> Index::connection(std::size_t listener, Trace* trace) const {
-  return to_cluster({}, ways_->of_listeners[listener].cluster, snapshot_.listeners[listener].cluster,
-                    "the listener", trace);
+  const auto place = ways_->of_listeners[listener].cluster;
+  const auto* found = cluster(place);
+  if (trace != nullptr)
+    trace->push_back(cluster_step(snapshot_.listeners[listener].cluster, found, "the listener"));
+  if (found == nullptr) return std::unexpected(Refusal::no_cluster);
+  return Decision{nullptr, nullptr, found, place};
 }
 
 }  // namespace weft::decide

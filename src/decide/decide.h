@@ -84,8 +84,8 @@ class Index {
   static const Host* find(const Domains& domains, std::string_view host);
   static const Host* find(const Table& table, std::string_view authority);
   static void explain(const Table& table, const Host* found, std::string_view authority, Trace& trace);
-  std::expected<Decision, Refusal> to_cluster(Decision decision, std::size_t place, const std::string& name,
-                                              std::string_view who, Trace* trace) const;
+  /// The cluster at that place; null if there is none.
+  const snapshot::Cluster* cluster(std::size_t place) const;
 
   const snapshot::Snapshot& snapshot_;
   /// Numbers of the lists that this index has in common with those before it.

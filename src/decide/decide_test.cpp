@@ -186,6 +186,48 @@ TEST(Decide, TraceSaysWhatWasLookedAt) {
   EXPECT_EQ(trace[5].what, "cluster");
 }
 
+/// The cluster and its place, for a request and for the opaque listener.
+std::string ways(const Index& index, const Snapshot& snapshot) {
+  std::string text;
+  for (const auto& decision : {index.request(0, {"GET", "x", "/api/"}), index.connection(1)}) {
+    EXPECT_EQ(decision->cluster, &snapshot.clusters[decision->cluster_place]);
+    text += decision->cluster->name + std::to_string(decision->cluster->endpoints.size()) + " ";
+  }
+  return text;
+}
+
+TEST(Decide, WhatIsTakenOverFromTheIndexBefore) {
+  const auto first = sample();
+  const Index one(first);
+  ASSERT_EQ(ways(one, first), "api0 web0 ");
+
+  auto second = first;
+  second.clusters[0].endpoints.emplace_back();
+  const Index two(std::as_const(second), &one);
+  EXPECT_TRUE(two.has_clusters_of(one) && two.has_listeners_of(one));
+  EXPECT_EQ(ways(two, std::as_const(second)), "api1 web0 ") << "the cluster of the new Snapshot";
+
+  auto third = second;
+  third.clusters.push_back({.name = "aaa"});
+  third.clusters.sort();
+  const Index three(std::as_const(third), &two);
+  EXPECT_FALSE(three.has_clusters_of(two));
+  EXPECT_TRUE(three.has_listeners_of(two));
+  EXPECT_EQ(ways(three, std::as_const(third)), "api1 web0 ") << "in their new places";
+
+  auto fourth = third;
+  fourth.listeners[1].cluster = "static";
+  const Index four(std::as_const(fourth), &three);
+  EXPECT_TRUE(four.has_clusters_of(three));
+  EXPECT_FALSE(four.has_listeners_of(three));
+  EXPECT_EQ(ways(four, std::as_const(fourth)), "api1 static0 ");
+
+  auto fifth = fourth;
+  fifth.routes[0].virtual_hosts[1].routes[0].cluster = "web";
+  const Index five(std::as_const(fifth), &four);
+  EXPECT_EQ(ways(five, std::as_const(fifth)), "web0 static0 ");
+}
+
 TEST(Decide, Connections) {
   const auto snapshot = sample();
   const Index index(snapshot);

@@ -10,8 +10,7 @@ namespace {
 std::optional<std::size_t> place_before(const Config& config, const snapshot::Cluster& cluster) {
   const auto& clusters = config.snapshot().clusters;
   const auto at = clusters.place(cluster.name);
-  if (at == clusters.size() || clusters[at].name != cluster.name) return std::nullopt;
-  return clusters[at].protocol == cluster.protocol ? std::optional(at) : std::nullopt;
+  return at && clusters[*at].protocol == cluster.protocol ? at : std::nullopt;
 }
 
 /// The clusters' states for `next`: where nothing has come or gone, those of `before` in their places.
@@ -21,9 +20,10 @@ void take_clusters(Config& next, const Config* before, const ClusterParts& parts
   std::vector<bool> is_kept(before == nullptr ? 0 : before->clusters.size());
   const bool has_same_places = before != nullptr && next.plan->index.has_clusters_of(before->plan->index);
   for (std::size_t i = 0; i < clusters.size(); ++i) {
-    auto known = before == nullptr ? std::nullopt : std::optional(i);
     const bool is_same = has_same_places && clusters.shared(i) == before->snapshot().clusters.shared(i);
-    if (known && !is_same) known = place_before(*before, clusters[i]);
+    const auto known = is_same             ? std::optional(i)
+                       : before != nullptr ? place_before(*before, clusters[i])
+                                           : std::nullopt;
     auto state = known
                      ? before->clusters[*known]
                      : LocalPtr(new ClusterState(parts.reactor, parts.limits, parts.counters, parts.random));
@@ -49,16 +49,14 @@ Listeners::const_iterator known_listener(const Listeners& listeners, const snaps
 
 }  // namespace
 
-std::vector<LocalPtr<ListenerState>> put_in_force(LocalPtr<Context> context, PlanPtr plan,
-                                                  const ClusterParts& parts) {
+ListenerChanges put_in_force(LocalPtr<Context> context, PlanPtr plan, const ClusterParts& parts) {
   const LocalPtr next(new Config(std::move(plan)));
   const auto before = context->config;
   take_clusters(*next, before.get(), parts);
   context->config = next;
-  if (before && next->plan->index.has_listeners_of(before->plan->index)) {
-    for (auto& [name, listener] : context->listeners) listener->has_new_protocol = false;
-    return {};
-  }
+  ListenerChanges changes;
+  changes.has_any = !before || !next->plan->index.has_listeners_of(before->plan->index);
+  if (!changes.has_any) return changes;
 
   auto listeners = std::move(context->listeners);
   context->listeners.clear();
@@ -72,18 +70,18 @@ std::vector<LocalPtr<ListenerState>> put_in_force(LocalPtr<Context> context, Pla
       state = LocalPtr(new ListenerState(context));
     }
     if (state->config != nullptr && state->config->name != listener.name) state->log_fields.clear();
-    state->has_new_protocol = state->config != nullptr && state->config->protocol != listener.protocol;
+    if (state->config != nullptr && state->config->protocol != listener.protocol)
+      changes.has_new_protocol = true;
     state->config = &listener;
     state->place = place++;
     context->listeners.emplace(listener.name, std::move(state));
   }
-  std::vector<LocalPtr<ListenerState>> removed;
   for (auto& [name, listener] : listeners) {
     listener->is_removed = true;
     listener->last = before;
-    removed.push_back(std::move(listener));
+    changes.removed.push_back(std::move(listener));
   }
-  return removed;
+  return changes;
 }
 
 std::vector<LocalPtr<ListenerState>> take_out_of_force(Context& context) {

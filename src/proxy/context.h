@@ -77,8 +77,6 @@ class ListenerState final : public LocalCounted {
   /// Keeps a removed listener's configuration alive.
   LocalPtr<Config> last;
   bool is_removed = false;
-  /// The Snapshot in force has given it another protocol than the one before.
-  bool has_new_protocol = false;
   /// Of the access log: AccessRecord::Kept::listener.
   std::string log_fields;
 };
@@ -112,11 +110,17 @@ struct ClusterParts {
   base::Random& random;
 };
 
+/// What a Snapshot has changed of its context's listeners.
+struct ListenerChanges {
+  bool has_any = true;
+  bool has_new_protocol = false;
+  /// Marked as removed.
+  std::vector<LocalPtr<ListenerState>> removed;
+};
+
 /// Puts `plan` in force: clusters of the same name and protocol keep their state, listeners of the same
-/// address theirs, also under another name. The listeners that are gone come back, marked as removed. Parts
-/// that the Snapshot before had as well are passed over.
-std::vector<LocalPtr<ListenerState>> put_in_force(LocalPtr<Context> context, PlanPtr plan,
-                                                  const ClusterParts& parts);
+/// address theirs, also under another name. Parts that the Snapshot before had as well are passed over.
+ListenerChanges put_in_force(LocalPtr<Context> context, PlanPtr plan, const ClusterParts& parts);
 /// Takes a context out of force: its clusters are retired, all its listeners come back, marked as removed.
 std::vector<LocalPtr<ListenerState>> take_out_of_force(Context& context);
 

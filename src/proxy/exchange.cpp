@@ -146,14 +146,14 @@ Failure failure_of_response(Request& request, const ReadError& error) {
 constexpr auto verdict_time = std::chrono::milliseconds(5);
 
 /// What it means that a connection ended before the response's head, of which `before` bytes had been sent
-/// when the request began.
+/// when the request began. `has_lost_error`: a write may have failed by the reset, which no read tells then.
 runtime::Task<Failure> failure_before_response(Request& request, UpstreamConnection& upstream,
-                                               ReadError error, std::uint64_t before) {
+                                               ReadError error, std::uint64_t before, bool has_lost_error) {
   const auto failure = failure_of_response(request, error);
   if (failure != Failure::cut_in_response) co_return failure;
   const auto sent = upstream.writer.bytes_sent();
   if (sent == before) co_return Failure::closed_at_rest;
-  if (error.kind != ReadError::Kind::closed) co_return Failure::reset_before_response;
+  if (error.kind != ReadError::Kind::closed || has_lost_error) co_return Failure::reset_before_response;
   auto taken = upstream.stream().taken_of(sent);
   if (!taken) {
     co_await request.worker.reactor.sleep(verdict_time);
@@ -287,13 +287,12 @@ runtime::Task<Failure> send_response(Request& request, UpstreamConnection& upstr
   co_return Failure::none;
 }
 
-/// The failure that the inbound chain of this process says it made, none if the response is the
-/// application's.
-Failure marked_failure(const UpstreamConnection& upstream, const message::ResponseHead& head) {
-  if (!upstream.is_local()) return Failure::none;
-  const auto mark = head.headers.find(message::FieldId::x_weft_refused);
-  const auto failure = mark ? failure_of(*mark) : Failure::none;
-  return is_of_client(failure) ? Failure::none : failure;
+/// What the inbound chain of this process says of its failure; none if the response is the application's.
+Mark mark_in(const UpstreamConnection& upstream, const message::ResponseHead& head) {
+  if (!upstream.is_local()) return {};
+  const auto text = head.headers.find(message::FieldId::x_weft_refused);
+  const auto mark = text ? read_mark(*text) : Mark{};
+  return is_of_client(mark.failure) ? Mark{} : mark;
 }
 
 /// Bytes both ways, for as long as they like.
@@ -346,7 +345,10 @@ runtime::Task<Failure> exchange(Request& request, Lease lease) {
       co_await runtime::Wait(upstream.stream().readable());
       continue;
     }
-    if (!*head) failure = co_await failure_before_response(request, upstream, head->error(), before);
+    if (!*head) {
+      failure = co_await failure_before_response(request, upstream, head->error(), before,
+                                                 !sent || request.is_body_gone);
+    }
     if (*head && response.status == 101 && request.upgrade.empty()) {
       request.reason = "the service changes the protocol unasked";
       failure = Failure::malformed_response;
@@ -357,10 +359,11 @@ runtime::Task<Failure> exchange(Request& request, Lease lease) {
   }
   failure = client_side->cause_of(failure);
   if (failure != Failure::none) co_return failure;
-  const auto marked = marked_failure(upstream, response);
-  // It is not this connection that broke.
-  if (marked != Failure::none) request.is_on_used_connection = false;
-  if (marked != Failure::none && request.may_retry(marked) != decide::Retry::no) co_return marked;
+  const auto mark = mark_in(upstream, response);
+  if (mark.failure != Failure::none) {
+    request.is_on_used_connection = false;  // it is not this connection that broke
+    if (!mark.has_risked && request.may_retry(mark.failure) != decide::Retry::no) co_return mark.failure;
+  }
   if (opens_tunnel(request, response)) {
     client_side.reset();  // the client's bytes are the tunnel's from here on
     co_return co_await run_tunnel(request, upstream);
@@ -375,7 +378,7 @@ runtime::Task<Failure> exchange(Request& request, Lease lease) {
   } else if (upstream.reader.is_reusable() && upstream.writer.is_done()) {
     lease.keep();
   }
-  request.marked = marked;
+  request.marked = mark.failure;
   co_return Failure::none;
 }
 

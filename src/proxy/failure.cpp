@@ -66,6 +66,9 @@ constexpr std::array rows{
 constexpr const Row& row(Failure failure) { return rows[static_cast<std::size_t>(failure)]; }
 static_assert(std::ranges::all_of(rows, [](const Row& one) { return &row(one.failure) == &one; }));
 
+/// Behind the name in a mark.
+constexpr std::string_view risked = " risked";
+
 }  // namespace
 
 int status_of(Failure failure) { return row(failure).status; }
@@ -76,9 +79,16 @@ bool is_of_client(Failure failure) { return row(failure).is_of_client; }
 Effect effect_of(Failure failure) { return row(failure).effect; }
 
 std::string_view name_of(Failure failure) { return row(failure).name; }
-Failure failure_of(std::string_view name) {
-  const auto* found = std::ranges::find(rows, name, &Row::name);
-  return found == rows.end() ? none : found->failure;
+
+std::string mark_of(Failure failure, bool has_risked) {
+  return std::string(name_of(failure)).append(has_risked ? risked : "");
+}
+
+Mark read_mark(std::string_view text) {
+  const bool has_risked = text.ends_with(risked);
+  if (has_risked) text.remove_suffix(risked.size());
+  const auto* found = std::ranges::find(rows, text, &Row::name);
+  return found == rows.end() ? Mark{} : Mark{found->failure, has_risked};
 }
 
 Failure failure_of(decide::Refusal refusal) {

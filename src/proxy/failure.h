@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "decide/decide.h"
@@ -48,9 +49,20 @@ std::string_view describe(Failure failure);
 bool is_of_client(Failure failure);
 /// What the service may have done for a request whose attempt ended so.
 decide::Effect effect_of(Failure failure);
-/// The name by which a chain tells another of this process; the failure of that name, none if there is none.
+/// "connect_refused".
 std::string_view name_of(Failure failure);
-Failure failure_of(std::string_view name);
+
+/// What one chain of this process tells another, as the value of x-weft-refused.
+struct Mark {
+  Failure failure = Failure::none;
+  /// It has sent the request again after a possible effect, so that the other must not.
+  bool has_risked = false;
+
+  friend bool operator==(const Mark&, const Mark&) = default;
+};
+std::string mark_of(Failure failure, bool has_risked);
+/// Of a text that is no mark `failure` is none.
+Mark read_mark(std::string_view text);
 Failure failure_of(decide::Refusal refusal);
 
 }  // namespace weft::proxy

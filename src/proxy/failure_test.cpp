@@ -16,10 +16,12 @@ TEST(Failure, EachHasANameOfItsOwn) {
   for (auto number = 0; number <= static_cast<int>(Failure::malformed_response); ++number) {
     const auto failure = static_cast<Failure>(number);
     EXPECT_TRUE(names.insert(name_of(failure)).second) << name_of(failure);
-    EXPECT_EQ(failure_of(name_of(failure)), failure);
+    for (const bool has_risked : {false, true})
+      EXPECT_EQ(read_mark(mark_of(failure, has_risked)), (Mark{failure, has_risked}));
     EXPECT_EQ(describe(failure).empty(), failure == Failure::none);
   }
-  EXPECT_EQ(failure_of("whatever"), Failure::none);
+  for (const auto* text : {"", "whatever", " risked", "UF", "connect_refused risked risked"})
+    EXPECT_EQ(read_mark(text), Mark{}) << text;
 }
 
 TEST(Failure, WhatEachIsForWhom) {

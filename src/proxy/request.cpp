@@ -142,8 +142,7 @@ runtime::Task<bool> refuse(Request& request, Failure failure) {
   head.status = request.status;
   head.headers.add(message::FieldId::content_type, "text/plain; charset=utf-8");
   if (request.direction() == snapshot::Direction::inbound) {
-    head.headers.add(message::FieldId::x_weft_refused,
-                     name_of(request.has_risked() ? Failure::cut_in_response : failure));
+    head.headers.add(message::FieldId::x_weft_refused, mark_of(failure, request.has_risked()));
   }
   if (failure == Failure::method_not_allowed) {
     head.headers.add("allow",
@@ -302,7 +301,7 @@ telemetry::EndsSeries& Request::series() {
 void Request::let_snapshot_go() {
   const auto& parts = config->snapshot();
   kept_ = {parts.listeners.shared(listener_place_),
-           parts.routes.shared(parts.routes.place(listener_->routes)),
+           parts.routes.shared(*parts.routes.place(listener_->routes)),
            parts.clusters.shared(decision.cluster_place)};
   leave_cluster();
   config = {};

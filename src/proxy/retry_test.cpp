@@ -187,7 +187,7 @@ TEST_F(Retry, NothingIsSentAgainAfterTheRoutesTime) {
   advance(30ms);
   advance(30ms);   // the second has failed too: a pause within what is left begins
   advance(100ms);  // and ends after all of it
-  EXPECT_THAT(status_of_response(wire.receive()), ::testing::AnyOf(503, 504));
+  EXPECT_EQ(status_of_response(wire.receive()), 503);
   EXPECT_TRUE(backend(3).requests.empty());
 }
 
@@ -301,18 +301,22 @@ TEST_F(Retry, BodyThatIsAtHandIsSentAgain) {
 }
 
 TEST_F(Retry, PartlySentRequestIsNotSentAgain) {
-  backend(1).mode = Backend::Mode::by_hand;
-  backend(1).capacity = 256;
-  backend(2);
-  apply(simple({1}));
-  auto wire = connect();
-  wire.send("POST / HTTP/1.1\r\nhost: web\r\nx-long: " + std::string(500, 'a') +
-            "\r\ncontent-length: 4\r\n\r\nbody");
-  apply(simple({1, 2}));
-  backend(1).wires.at(0)->take(100);
-  backend(1).wires.at(0)->close();  // it has got the front of the head
-  EXPECT_EQ(status_of_response(wire.receive()), 503);
-  EXPECT_TRUE(backend(2).requests.empty());
+  // The front of the head; or nothing, but a write that failed may have been told what no read tells then.
+  for (const std::size_t taken : {100, 0}) {
+    backends_.clear();
+    backend(1).mode = Backend::Mode::by_hand;
+    backend(1).capacity = 256;
+    backend(2);
+    apply(simple({1}));
+    auto wire = connect();
+    wire.send("POST / HTTP/1.1\r\nhost: web\r\nx-long: " + std::string(500, 'a') +
+              "\r\ncontent-length: 4\r\n\r\nbody");
+    apply(simple({1, 2}));
+    backend(1).wires.at(0)->take(taken);
+    backend(1).wires.at(0)->close();
+    EXPECT_EQ(status_of_response(wire.receive()), 503) << taken;
+    EXPECT_TRUE(backend(2).requests.empty()) << taken;
+  }
 }
 
 TEST_F(Retry, ConnectionsAndPendingRequestsAreLimited) {

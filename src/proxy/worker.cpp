@@ -55,16 +55,16 @@ Worker::~Worker() {
 void Worker::apply(const snapshot::ContextId& id, PlanPtr plan) {
   auto& context = contexts_[id];
   if (!context) context = LocalPtr(new Context(id));
-  forget_listeners(put_in_force(context, std::move(plan), {reactor, limits(), shard.proxy, random}));
-  bool has_new_protocol = false;
+  ++shard.proxy.snapshots_applied;
+  const auto changes = put_in_force(context, std::move(plan), {reactor, limits(), shard.proxy, random});
+  if (!changes.has_any) return;
+  forget_listeners(changes.removed);
   for (const auto& [name, listener] : context->listeners) {
-    has_new_protocol = has_new_protocol || listener->has_new_protocol;
     if (listener->config->direction == snapshot::Direction::inbound) {
       inbound_[listener->config->address] = listener.get();
     }
   }
-  if (has_new_protocol) close_idle_if_ending();
-  ++shard.proxy.snapshots_applied;
+  if (changes.has_new_protocol) close_idle_if_ending();
 }
 
 void Worker::remove(const snapshot::ContextId& id) {

@@ -317,6 +317,7 @@ Task<IoResult<Fd>> Acceptor::accept_fd() {
     if (accepted_ == accepts_per_turn) {
       accepted_ = 0;
       co_await reactor_.yield();
+      continue;
     }
     Fd fd(::accept4(fd_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (fd) {

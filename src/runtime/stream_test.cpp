@@ -205,6 +205,42 @@ TEST(Socket, EndIsKnownWithoutReading) {
   EXPECT_TRUE(socket->has_ended());
 }
 
+TEST(Socket, WhatAPeerHadTakenWhenItEnded) {
+  const TemporaryFolder folder;
+  for (const auto& text : {std::string("127.0.0.1:0"), "unix:" + folder.file("s")}) {
+    Reactor reactor;
+    Acceptor acceptor(reactor, std::move(*listen_on(*base::Address::parse(text))));
+    const bool is_tcp = acceptor.address().family() == base::Address::Family::ipv4;
+    const auto send = [&](Stream& to) { return reactor.block_on(write_all(to, "ten bytes.")).has_value(); };
+    const auto read_to_end = [&](Stream& from) {
+      return reactor.block_on(read_all(from)).value_or("broken");
+    };
+    char ten[10];
+
+    auto [client, server] = reactor.block_on(connected_pair(reactor, acceptor));
+    ASSERT_TRUE(send(*client));
+    ASSERT_EQ(reactor.block_on([](Stream& of, std::span<char> into) -> Task<IoResult<std::size_t>> {
+      co_return co_await read(of, into);
+    }(*server, ten)),
+              10U);
+    server.reset();
+    EXPECT_EQ(read_to_end(*client), "");
+    EXPECT_EQ(client->taken_of(10), 10U) << text;
+    if (!is_tcp) continue;
+
+    auto [late, gone] = reactor.block_on(connected_pair(reactor, acceptor));
+    ASSERT_TRUE(send(*late));
+    ASSERT_TRUE(gone->try_read(ten));
+    gone.reset();
+    ASSERT_TRUE(send(*late)) << "the end has come, which a write does not tell";
+    EXPECT_EQ(read_to_end(*late), "");
+    reactor.block_on([](Reactor& on, Stream& of) -> Task<void> {
+      for (int i = 0; i < 1000 && !of.taken_of(20); ++i) co_await on.sleep(1ms);
+    }(reactor, *late));
+    EXPECT_EQ(late->taken_of(20), 10U) << "what came after the end was not read";
+  }
+}
+
 TEST(Socket, PeersThatAreGoneAreFoundOut) {
   Reactor reactor;
   Acceptor acceptor(reactor, std::move(*listen_on(base::Address::loopback(0))));

@@ -7,6 +7,7 @@
 #include <initializer_list>
 #include <iterator>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -70,16 +71,16 @@ class Parts {
   Iterator end() const { return Iterator(parts_.end()); }
   const Ptr& shared(std::size_t index) const { return parts_[index]; }
 
-  /// Where the part of that name is, or would be.
-  std::size_t place(std::string_view name) const {
-    const auto at = std::ranges::lower_bound(parts_, name, {},
-                                             [](const Ptr& part) { return std::string_view(part->name); });
+  /// Where the part of that name is; nothing if there is none.
+  std::optional<std::size_t> place(std::string_view name) const {
+    const auto at = std::ranges::lower_bound(parts_, name, {}, name_of);
+    if (at == parts_.end() || (*at)->name != name) return std::nullopt;
     return static_cast<std::size_t>(at - parts_.begin());
   }
   /// The part of that name; null if there is none.
   const T* find(std::string_view name) const {
     const auto at = place(name);
-    return at < size() && parts_[at]->name == name ? parts_[at].get() : nullptr;
+    return at ? parts_[*at].get() : nullptr;
   }
 
   // For who makes a Snapshot.
@@ -97,23 +98,16 @@ class Parts {
   void erase_if(auto predicate) {
     std::erase_if(parts_, [&](const Ptr& part) { return predicate(*part); });
   }
-  /// Puts the part in the place of the one of its name, or where it belongs.
-  void put(Ptr part) {
-    const auto at = place(part->name);
-    if (at < size() && parts_[at]->name == part->name) {
-      parts_[at] = std::move(part);
-    } else {
-      parts_.insert(parts_.begin() + static_cast<std::ptrdiff_t>(at), std::move(part));
-    }
-  }
+  void replace(std::size_t index, Ptr part) { parts_[index] = std::move(part); }
+  /// Removes the part of that name, if there is one.
   void remove(std::string_view name) {
-    if (find(name) != nullptr) parts_.erase(parts_.begin() + static_cast<std::ptrdiff_t>(place(name)));
+    if (const auto at = place(name)) parts_.erase(parts_.begin() + static_cast<std::ptrdiff_t>(*at));
   }
-  /// Sorts by name and keeps one of each.
-  void sort() {
-    const auto name = [](const Ptr& part) { return std::string_view(part->name); };
-    std::ranges::sort(parts_, {}, name);
-    const auto rest = std::ranges::unique(parts_, {}, name);
+  /// Sorts by name.
+  void sort() { std::ranges::sort(parts_, {}, name_of); }
+  /// Of a sorted list: keeps one part of each name.
+  void make_unique() {
+    const auto rest = std::ranges::unique(parts_, {}, name_of);
     parts_.erase(rest.begin(), rest.end());
   }
   /// Takes from `before` each part that is equal there.
@@ -121,8 +115,8 @@ class Parts {
     for (std::size_t i = 0; i < size(); ++i) {
       // Mostly in the same place.
       const bool is_near = i < before.size() && before[i].name == parts_[i]->name;
-      const auto at = is_near ? i : before.place(parts_[i]->name);
-      if (at < before.size() && *before.parts_[at] == *parts_[i]) parts_[i] = before.parts_[at];
+      const auto at = is_near ? std::optional(i) : before.place(parts_[i]->name);
+      if (at && before[*at] == *parts_[i]) parts_[i] = before.parts_[*at];
     }
   }
 
@@ -139,6 +133,8 @@ class Parts {
     if (part.use_count() > 1) part = std::make_shared<T>(*part);
     return const_cast<T&>(*part);
   }
+
+  static constexpr auto name_of = [](const Ptr& part) { return std::string_view(part->name); };
 
   std::vector<Ptr> parts_;
 };

@@ -9,20 +9,19 @@ namespace {
 template <class T>
 snapshot::Parts<T> merged(const snapshot::Parts<T>* in_force, const auto& changes) {
   auto parts = in_force == nullptr ? snapshot::Parts<T>() : *in_force;
-  std::set<std::string_view> added;
+  std::vector<std::shared_ptr<const T>> added;
   for (const auto& [name, change] : changes) {
     const auto* part = std::get_if<std::shared_ptr<const T>>(&change);
-    if (part == nullptr) {
-      parts.remove(name);
-    } else if (parts.find(name) != nullptr) {
-      parts.put(*part);
+    const auto at = parts.place(name);
+    if (part != nullptr && at && (*part)->name == name) {
+      parts.replace(*at, *part);
     } else {
-      added.insert(name);
+      parts.remove(name);
+      if (part != nullptr) added.push_back(*part);
     }
   }
   if (added.empty()) return parts;
-  for (const auto name : added)
-    parts.push_back(std::get<std::shared_ptr<const T>>(changes.find(name)->second));
+  for (auto& part : added) parts.push_back(std::move(part));
   parts.sort();
   return parts;
 }

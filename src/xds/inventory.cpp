@@ -19,10 +19,11 @@ void add_versions(std::vector<Entry>& to, const snapshot::Parts<Part>& parts,
   for (std::size_t i = 0; i < parts.size(); ++i) {
     const auto& part = parts.shared(i);
     const bool is_in_place = before != nullptr && i < before->size() && before->shared(i) == part;
-    const auto at = is_in_place || before == nullptr ? i : before->place(part->name);
-    const bool is_known = is_in_place || (before != nullptr && at < before->size() &&
-                                          (before->shared(at) == part || (*before)[at] == *part));
-    to.push_back({part->name, is_known ? known[at].version : encode(*part).version});
+    const auto at = is_in_place         ? std::optional(i)
+                    : before != nullptr ? before->place(part->name)
+                                        : std::nullopt;
+    const bool is_known = at && (before->shared(*at) == part || (*before)[*at] == *part);
+    to.push_back({part->name, is_known ? known[*at].version : encode(*part).version});
   }
 }
 

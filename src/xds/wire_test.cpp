@@ -97,6 +97,17 @@ TEST(Wire, AReferenceToNothingIsRefusedInTermsOfItsOrigin) {
             "not exist");
 }
 
+TEST(Wire, TwoResourcesOfOneNameAreRefused) {
+  auto resources = encode(sample_snapshot());
+  for (auto resource : std::vector(resources)) {
+    if (resource.type != Type::cluster && resource.type != Type::listener) continue;
+    resource.name += "-again";
+    auto with_another = resources;
+    with_another.push_back(std::move(resource));
+    EXPECT_FALSE(assembled(with_another));
+  }
+}
+
 // A message with one more field, as a newer or foreign control plane sends it.
 std::string with_field(std::string body, int number, std::string_view value = "x") {
   auto varint = [&](std::size_t n) {

@@ -338,9 +338,13 @@ std::vector<Snapshot> compile(const Input& input) {
   for (auto& [context, snapshot] : contexts) {
     snapshot.context = context;
     // A Deployment and a Job of one name may call the same Service.
-    snapshot.listeners.sort();
-    snapshot.routes.sort();
-    snapshot.clusters.sort();
+    const auto put_in_order = [](auto& parts) {
+      parts.sort();
+      parts.make_unique();
+    };
+    put_in_order(snapshot.listeners);
+    put_in_order(snapshot.routes);
+    put_in_order(snapshot.clusters);
     snapshots.push_back(std::move(snapshot));
   }
   return snapshots;

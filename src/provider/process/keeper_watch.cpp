@@ -36,7 +36,7 @@ runtime::Fd inherited_pidfd(int number) {
 
 KeeperWatch::KeeperWatch(Fence& fence, std::vector<std::string> argv, const runtime::HomeLock& lock)
     : fence_(fence), argv_(std::move(argv)), lock_(lock), first_(inherited_pidfd(kept_pidfd)) {
-  seen_.pid = ::getppid();
+  if (first_) seen_.pid = ::getppid();
 }
 
 runtime::Task<void> KeeperWatch::run() {
