@@ -10,6 +10,11 @@ constexpr std::uint32_t first_pause_ms = 25;
 
 }  // namespace
 
+Effect both(Effect before, Effect last) {
+  if (before == Effect::possible && last == Effect::possible) return Effect::certain;
+  return std::max(before, last);
+}
+
 Retry may_retry(const Failed& failed) {
   const bool can =
       failed.is_at_hand && failed.has_target && failed.has_time && failed.attempts < max_attempts;

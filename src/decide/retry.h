@@ -10,8 +10,11 @@ namespace weft::decide {
 enum class Effect : std::uint8_t {
   none,      // it has got nothing of it
   possible,  // it may have got it
-  certain,   // it has read all of it, or answered
+  certain,   // it has read all of it, or answered, or may have got it twice
 };
+
+/// Of attempts whose effects were these: what is possible twice may have been done twice.
+Effect both(Effect before, Effect last);
 
 /// Most endpoints that one request is sent to, or that are tried for one opaque connection. A few, so that
 /// one instance after the other may die, and bounded, so that a dead service is not hammered.

@@ -44,6 +44,15 @@ TEST(MayRetry, Table) {
   }
 }
 
+TEST(MayRetry, EffectsOfTwoAttempts) {
+  EXPECT_EQ(both(none, none), none);
+  EXPECT_EQ(both(none, possible), possible);
+  EXPECT_EQ(both(possible, none), possible);
+  EXPECT_EQ(both(possible, possible), certain);
+  EXPECT_EQ(both(possible, certain), certain);
+  EXPECT_EQ(both(certain, none), certain);
+}
+
 TEST(MayRetry, PausesGrow) {
   EXPECT_EQ(pause_before_ms(1), 25U);
   EXPECT_EQ(pause_before_ms(2), 50U);

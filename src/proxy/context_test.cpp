@@ -99,6 +99,26 @@ TEST_F(ContextFlow, KilledInstanceFailsNoGet) {
   EXPECT_EQ(body_of(wire.receive()), "ok");
 }
 
+// What its own chain tries then is refused, which has no effect: the risk is still to be taken.
+TEST_F(ContextFlow, KilledInstanceFailsNoGetOnAUsedConnection) {
+  backend(1).mode = Backend::Mode::by_hand;
+  backend(2);
+  apply(web_context({1, 2}));
+  apply(shop_context({1}));
+  auto wire = connect();
+  wire.send(get_text);
+  backend(1).wires.at(0)->receive();
+  backend(1).wires.at(0)->send("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+  EXPECT_EQ(status_of_response(wire.receive()), 200);
+  wire.send(get_text);
+  apply(shop_context({1, 2}));
+  backend(1).mode = Backend::Mode::refuse;
+  backend(1).wires.at(0)->take(1);
+  backend(1).wires.at(0)->reset();
+  for (int i = 0; i < 3; ++i) advance(50ms);
+  EXPECT_EQ(body_of(wire.receive()), "b2");
+}
+
 // Each chain alone would ask twice.
 TEST_F(ContextFlow, BothChainsTogetherTakeARiskOnce) {
   for (const int i : {1, 2, 3}) backend(i).mode = Backend::Mode::by_hand;

@@ -362,7 +362,8 @@ runtime::Task<Failure> exchange(Request& request, Lease lease) {
   const auto mark = mark_in(upstream, response);
   if (mark.failure != Failure::none) {
     request.is_on_used_connection = false;  // it is not this connection that broke
-    if (!mark.has_risked && request.may_retry(mark.failure) != decide::Retry::no) co_return mark.failure;
+    request.told_effect = mark.effect;
+    if (request.may_retry(mark.failure) != decide::Retry::no) co_return mark.failure;
   }
   if (opens_tunnel(request, response)) {
     client_side.reset();  // the client's bytes are the tunnel's from here on

@@ -66,8 +66,14 @@ constexpr std::array rows{
 constexpr const Row& row(Failure failure) { return rows[static_cast<std::size_t>(failure)]; }
 static_assert(std::ranges::all_of(rows, [](const Row& one) { return &row(one.failure) == &one; }));
 
-/// Behind the name in a mark.
-constexpr std::string_view risked = " risked";
+constexpr std::string_view word_of(Effect effect) {
+  switch (effect) {
+    case Effect::none: return "none";
+    case Effect::possible: return "possible";
+    case Effect::certain: return "certain";
+  }
+  return {};
+}
 
 }  // namespace
 
@@ -80,15 +86,17 @@ Effect effect_of(Failure failure) { return row(failure).effect; }
 
 std::string_view name_of(Failure failure) { return row(failure).name; }
 
-std::string mark_of(Failure failure, bool has_risked) {
-  return std::string(name_of(failure)).append(has_risked ? risked : "");
+std::string to_string(Mark mark) {
+  return std::string(name_of(mark.failure)).append(" ").append(word_of(mark.effect));
 }
 
 Mark read_mark(std::string_view text) {
-  const bool has_risked = text.ends_with(risked);
-  if (has_risked) text.remove_suffix(risked.size());
-  const auto* found = std::ranges::find(rows, text, &Row::name);
-  return found == rows.end() ? Mark{} : Mark{found->failure, has_risked};
+  const auto* found = std::ranges::find(rows, text.substr(0, text.find(' ')), &Row::name);
+  if (found == rows.end()) return {};
+  for (const auto effect : {Effect::none, Effect::possible, Effect::certain}) {
+    if (const Mark mark{found->failure, effect}; to_string(mark) == text) return mark;
+  }
+  return {};
 }
 
 Failure failure_of(decide::Refusal refusal) {

@@ -52,15 +52,16 @@ decide::Effect effect_of(Failure failure);
 /// "connect_refused".
 std::string_view name_of(Failure failure);
 
-/// What one chain of this process tells another, as the value of x-weft-refused.
+/// What one chain of this process tells another, as the value of x-weft-refused: why it could not have a
+/// request answered, and what its service may have done for it in all attempts.
 struct Mark {
   Failure failure = Failure::none;
-  /// It has sent the request again after a possible effect, so that the other must not.
-  bool has_risked = false;
+  decide::Effect effect = decide::Effect::certain;
 
   friend bool operator==(const Mark&, const Mark&) = default;
 };
-std::string mark_of(Failure failure, bool has_risked);
+/// "connect_refused none".
+std::string to_string(Mark mark);
 /// Of a text that is no mark `failure` is none.
 Mark read_mark(std::string_view text);
 Failure failure_of(decide::Refusal refusal);

@@ -16,11 +16,12 @@ TEST(Failure, EachHasANameOfItsOwn) {
   for (auto number = 0; number <= static_cast<int>(Failure::malformed_response); ++number) {
     const auto failure = static_cast<Failure>(number);
     EXPECT_TRUE(names.insert(name_of(failure)).second) << name_of(failure);
-    for (const bool has_risked : {false, true})
-      EXPECT_EQ(read_mark(mark_of(failure, has_risked)), (Mark{failure, has_risked}));
+    for (const auto effect : {Effect::none, Effect::possible, Effect::certain})
+      EXPECT_EQ(read_mark(to_string(Mark{failure, effect})), (Mark{failure, effect}));
     EXPECT_EQ(describe(failure).empty(), failure == Failure::none);
   }
-  for (const auto* text : {"", "whatever", " risked", "UF", "connect_refused risked risked"})
+  for (const auto* text :
+       {"", "whatever", "UF", "connect_refused", "connect_refused x", "connect_refused none none"})
     EXPECT_EQ(read_mark(text), Mark{}) << text;
 }
 

@@ -142,7 +142,7 @@ runtime::Task<bool> refuse(Request& request, Failure failure) {
   head.status = request.status;
   head.headers.add(message::FieldId::content_type, "text/plain; charset=utf-8");
   if (request.direction() == snapshot::Direction::inbound) {
-    head.headers.add(message::FieldId::x_weft_refused, mark_of(failure, request.has_risked()));
+    head.headers.add(message::FieldId::x_weft_refused, to_string(Mark{failure, request.effect(failure)}));
   }
   if (failure == Failure::method_not_allowed) {
     head.headers.add("allow",
@@ -211,6 +211,7 @@ void Request::leave_cluster() {
 
 void Request::begin_attempt(EndpointState& endpoint) {
   end_attempt();
+  told_effect.reset();
   tried_[attempts_++] = LocalPtr(&endpoint);
   endpoint.begin();
 }
@@ -218,14 +219,14 @@ void Request::begin_attempt(EndpointState& endpoint) {
 void Request::note_retry() {
   ++worker.shard.proxy.retries;
   if (effect_before_ != decide::Effect::none) return;
-  effect_before_ = effect_of(failure);
+  effect_before_ = last_effect(failure);
   if (effect_before_ != decide::Effect::none) ++cluster->retries_active;
 }
 
 decide::Retry Request::may_retry(Failure after) const {
   if (after == Failure::none || is_of_client(after) || attempts_ == 0) return decide::Retry::no;
   return decide::may_retry({
-      .effect = effect_of(after),
+      .effect = last_effect(after),
       .before = effect_before_,
       .attempts = attempts_,
       // Both chains of a hop take a risk once: where a connection that had been used broke, this one may ask

@@ -59,8 +59,8 @@ class Request {
   decide::Retry may_retry(Failure after) const;
   /// It is sent again.
   void note_retry();
-  /// It was sent again after a possible effect.
-  bool has_risked() const { return effect_before_ != decide::Effect::none; }
+  /// What its service may have done for it, in all attempts, of which the last ended so.
+  decide::Effect effect(Failure after) const { return both(effect_before_, last_effect(after)); }
   /// The endpoints that it was sent to before.
   std::span<const LocalPtr<EndpointState>> tried() const { return {tried_.data(), attempts_}; }
   EndpointState& endpoint() const { return *tried_[attempts_ - 1]; }
@@ -101,6 +101,8 @@ class Request {
   bool is_body_gone = false;
   /// The attempt under way, or the last, is by a connection that had been used before.
   bool is_on_used_connection = false;
+  /// What another chain says of its attempts, where this one cannot know.
+  std::optional<decide::Effect> told_effect;
   int interim_responses = 0;
   /// Bytes of the response have gone to the client: nothing else can be answered.
   bool has_begun_response = false;
@@ -115,6 +117,7 @@ class Request {
   std::uint64_t bytes_sent = 0;
 
  private:
+  decide::Effect last_effect(Failure after) const { return told_effect.value_or(effect_of(after)); }
   telemetry::EndsSeries& series();
   void log();
   telemetry::Ends ends(const std::string& destination_workload) const;
