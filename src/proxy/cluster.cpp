@@ -84,7 +84,7 @@ void ClusterState::retire() {
 
 std::size_t ClusterState::pending() const {
   std::size_t sum = 0;
-  for (const auto& endpoint : endpoints_) sum += endpoint->pending();
+  for (const auto& endpoint : endpoints_) sum += endpoint->h1.pending();
   return sum;
 }
 

@@ -77,6 +77,8 @@ class ListenerState final : public LocalCounted {
   /// Keeps a removed listener's configuration alive.
   LocalPtr<Config> last;
   bool is_removed = false;
+  /// What holds for who begins now.
+  LocalPtr<Config> pinned() const;
   /// Of the access log: AccessRecord::Kept::listener.
   std::string log_fields;
 };
@@ -89,6 +91,8 @@ class Context final : public LocalCounted {
   LocalPtr<Config> config;
   std::map<std::string, LocalPtr<ListenerState>, std::less<>> listeners;
 };
+
+inline LocalPtr<Config> ListenerState::pinned() const { return is_removed ? last : context->config; }
 
 /// Who calls, as far as the proxy knows.
 struct Peer {

@@ -1,4 +1,4 @@
-// One request on its way: what its steps share.
+// One request on its way: what its steps share, whatever protocols its two sides speak.
 #pragma once
 
 #include <array>
@@ -14,11 +14,11 @@
 #include "decide/retry.h"
 #include "message/head.h"
 #include "message/patch.h"
+#include "proxy/client_connection.h"
 #include "proxy/context.h"
-#include "proxy/downstream.h"
 #include "proxy/failure.h"
 #include "proxy/limits.h"
-#include "runtime/task.h"
+#include "proxy/side.h"
 #include "telemetry/access.h"
 
 namespace weft::proxy {
@@ -26,26 +26,31 @@ namespace weft::proxy {
 /// Counted and logged exactly once, when it is destroyed: also when its connection is cut.
 class Request {
  public:
-  explicit Request(Downstream& from);
+  template <ClientSide Client>
+  explicit Request(Client& from)
+      : Request(from.connection(), from.head(), from.request_patch(), !from.is_body_done()) {}
+  /// `has_body`: one may follow the head.
+  Request(ClientConnection& from, const message::RequestHead& head, message::Patch& patch, bool has_body);
   ~Request();
   Request(const Request&) = delete;
   Request& operator=(const Request&) = delete;
 
   /// As it came.
-  const message::RequestHead& head() const { return client.reader().head(); }
+  const message::RequestHead& head() const { return head_; }
   /// What of it is left out, and what is added, when it is written to an endpoint.
-  message::Patch& patch() const { return client.request_patch(); }
+  message::Patch& patch() const { return patch_; }
   /// The client's field, if it leaves as it came.
   std::optional<std::string_view> passed_on(message::FieldId id) const {
     return patch().kept(head().headers, id);
   }
   /// The authority that it is for: of HTTP/1.0 without one, the listener's service.
   std::string_view host() const;
-  const http::h1::Framing& framing() const { return client.reader().framing(); }
+  bool has_body() const { return has_body_; }
   const snapshot::Listener& listener() const { return *listener_; }
   snapshot::Direction direction() const { return direction_; }
-  bool is_http10() const { return is_http10_; }
-  bool is_connect() const { return client.reader().head().method == message::Method::connect; }
+  bool is_connect() const { return head_.method == message::Method::connect; }
+  /// It asks for a representation and for no change (RFC 9110, 9.2.1), so that sending it twice does no harm.
+  bool is_safe() const;
 
   /// Where it goes, by what came.
   std::expected<decide::Decision, decide::Refusal> decide() const;
@@ -83,7 +88,7 @@ class Request {
   /// How long the endpoint may take or give nothing; zero: no limit.
   base::Duration pause_limit() const { return decision.route->idle_timeout; }
 
-  Downstream& client;
+  ClientConnection& client;
   Worker& worker;
   /// What it began with; stays in force for it until let_snapshot_go().
   LocalPtr<Config> config;
@@ -92,8 +97,6 @@ class Request {
 
   /// The protocol that the client wants to change to; empty: none.
   std::string upgrade;
-  /// The client's connection may carry another request.
-  bool keep_alive = true;
 
   /// The first piece of the body, kept for another attempt; whole if the body has ended. Null: not read yet.
   std::string_view first_piece;
@@ -120,17 +123,18 @@ class Request {
   decide::Effect last_effect(Failure after) const { return told_effect.value_or(effect_of(after)); }
   telemetry::EndsSeries& series();
   void log();
-  telemetry::Ends ends(const std::string& destination_workload) const;
   void end_attempt();
   /// It does not weigh on its cluster any more.
   void leave_cluster();
 
+  const message::RequestHead& head_;
+  message::Patch& patch_;
   const snapshot::Listener* listener_;
   const std::size_t listener_place_;
   const snapshot::Direction direction_;
   /// The parts of a Snapshot that was let go.
   std::array<std::shared_ptr<const void>, 3> kept_;
-  const bool is_http10_;
+  const bool has_body_;
   const base::MonoTime start_;
   const base::WallTime wall_;
   base::MonoTime awaits_since_;
@@ -139,14 +143,5 @@ class Request {
   /// Of the attempts before this one.
   decide::Effect effect_before_ = decide::Effect::none;
 };
-
-/// Serves the request whose head `client` has read. False if the connection must not carry another.
-runtime::Task<bool> serve_request(Downstream& client);
-
-/// Answers bytes in the place of a request. Always false: nothing can follow them.
-runtime::Task<bool> refuse_malformed(Downstream& client, http::h1::Refusal refusal);
-
-/// Answers in the service's place. False if the connection must not carry another request.
-runtime::Task<bool> refuse(Request& request, Failure failure);
 
 }  // namespace weft::proxy

@@ -5,7 +5,6 @@
 #include <cstring>
 #include <utility>
 
-#include "http/h1/parse.h"
 #include "message/headers.h"
 #include "message/scan.h"
 #include "message/syntax.h"
@@ -16,7 +15,6 @@
 namespace weft::proxy {
 namespace {
 
-using http::h1::Framing;
 using message::FieldId;
 
 /// A version 4 UUID (RFC 9562, 5.4) without a string of its own.
@@ -60,7 +58,8 @@ bool may_upgrade_to(std::string_view protocol) {
 /// Notes the protocols that the client wants to change to; none of a list with one that may not be passed on.
 void note_upgrade(Request& request) {
   const auto& headers = request.head().headers;
-  if (!headers.has(FieldId::upgrade) || request.is_http10() || !request.framing().is_empty()) return;
+  if (!headers.has(FieldId::upgrade) || request.has_body()) return;
+  if (request.head().version == message::Version::http_1_0) return;
   if (!headers.has_token(FieldId::connection, "upgrade")) return;
   auto wanted = headers.joined(FieldId::upgrade);
   std::string_view list = wanted;
@@ -94,7 +93,7 @@ void add_own_fields(Request& request) {
   std::array<char, base::Address::max_ip_text> ip_text;
   std::string forwarded_for;
   if (request.direction() == snapshot::Direction::edge) {
-    std::string_view ip = request.client.stream->peer().ip(ip_text);
+    std::string_view ip = request.client.address.ip(ip_text);
     if (!ip.empty()) {
       if (request.passed_on(FieldId::x_forwarded_for)) {
         forwarded_for = headers.joined(FieldId::x_forwarded_for);
@@ -136,8 +135,6 @@ void add_own_fields(Request& request) {
 void patch_request(Request& request) {
   const auto& head = request.head();
   auto& patch = request.patch();
-  request.keep_alive = http::h1::keeps_alive(head.version, head.headers) && !request.client.is_ending() &&
-                       !request.is_connect();  // a client may already send what is meant for the tunnel
   note_upgrade(request);
   patch.leave_out_hop_by_hop(head.headers);
   patch.leave_out(FieldId::x_weft_refused);
@@ -158,23 +155,7 @@ void patch_response(const Request& request, const message::ResponseHead& head, m
     const auto protocol = head.headers.joined(FieldId::upgrade);
     patch.added.add_own(FieldId::connection, "upgrade");
     patch.added.add(FieldId::upgrade, protocol.empty() ? request.upgrade : protocol);
-  } else if (!head.is_interim() && !(request.is_connect() && head.status / 100 == 2)) {
-    if (!request.keep_alive) {
-      patch.added.add_own(FieldId::connection, "close");
-    } else if (request.is_http10()) {
-      patch.added.add_own(FieldId::connection, "keep-alive");
-    }
   }
-}
-
-Framing response_framing(const Request& request, const Framing& upstream) {
-  switch (upstream.kind) {
-    case Framing::Kind::none:
-    case Framing::Kind::length: return upstream;
-    case Framing::Kind::chunked:
-    case Framing::Kind::until_close: return request.is_http10() ? Framing::until_close() : Framing::chunked();
-  }
-  return upstream;
 }
 
 }  // namespace weft::proxy

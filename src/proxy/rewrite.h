@@ -8,13 +8,11 @@ namespace weft::proxy {
 
 /// Makes request.patch() what the client's head leaves out and gains on its way upstream: fields of the
 /// connection and weft's own marks go, request id, trace context and (at the edge) forwarding fields come.
-/// Notes upgrade and keep-alive in `request`.
+/// Notes an upgrade in `request`.
 void patch_request(Request& request);
 
-/// Makes `patch` what the endpoint's head leaves out and gains on its way to the client.
+/// Makes `patch` what the endpoint's head leaves out and gains on its way to the client, but for what the
+/// client's protocol says of its connection.
 void patch_response(const Request& request, const message::ResponseHead& head, message::Patch& patch);
-
-/// How the response's body is framed for the client.
-http::h1::Framing response_framing(const Request& request, const http::h1::Framing& upstream);
 
 }  // namespace weft::proxy

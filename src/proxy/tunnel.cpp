@@ -8,7 +8,7 @@
 
 #include "http/h1/buffer.h"
 #include "http/h1/limits.h"
-#include "proxy/downstream.h"
+#include "proxy/client_connection.h"
 #include "proxy/failure.h"
 #include "proxy/upstream.h"
 #include "proxy/worker.h"
@@ -209,16 +209,15 @@ class Connection {
  public:
   Connection(Worker& of, LocalPtr<ListenerState> from, std::unique_ptr<runtime::Stream> client, Peer caller)
       : worker_(of),
-        listener_(std::move(from)),
         stream_(std::move(client)),
-        peer_(std::move(caller)),
-        name_(listener_->config->name),
-        direction_(listener_->config->direction),
-        idle_timeout_(listener_->config->idle_timeout.count() > 0 ? listener_->config->idle_timeout
-                                                                  : worker_.limits().tunnel_idle_timeout),
+        client_(of, std::move(from), stream_->peer(), std::move(caller)),
+        name_(client_.listener->config->name),
+        direction_(client_.listener->config->direction),
+        idle_timeout_(client_.listener->config->idle_timeout.count() > 0
+                          ? client_.listener->config->idle_timeout
+                          : worker_.limits().tunnel_idle_timeout),
         start_(worker_.reactor.coarse_now()),
-        wall_(worker_.reactor.coarse_wall()),
-        count_(worker_.shard.proxy, peer_) {}
+        wall_(worker_.reactor.coarse_wall()) {}
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -229,19 +228,16 @@ class Connection {
   /// A stream to one of the cluster's endpoints, by which place_ is taken; null if there is none that has
   /// room and answers.
   runtime::Task<std::unique_ptr<runtime::Stream>> connect(LocalPtr<ClusterState> cluster);
-  telemetry::Ends ends(const snapshot::Cluster* cluster) const;
 
   Worker& worker_;
-  LocalPtr<ListenerState> listener_;
   std::unique_ptr<runtime::Stream> stream_;
-  Peer peer_;
+  ClientConnection client_;
   std::string name_;
   std::string cluster_name_;
   snapshot::Direction direction_;
   base::Duration idle_timeout_;
   base::MonoTime start_;
   base::WallTime wall_;
-  ClientCount count_;
   /// The one that was tried last.
   LocalPtr<EndpointState> endpoint_;
   /// At it, once connected.
@@ -266,8 +262,8 @@ runtime::Task<std::unique_ptr<runtime::Stream>> Connection::connect(LocalPtr<Clu
     ++attempts_;
     endpoint_ = endpoint;
     ConnectionPlace place(endpoint);
-    auto opened =
-        co_await open_stream(worker_, endpoint, listener_->context, direction_, cluster->connect_timeout());
+    auto opened = co_await open_stream(worker_, endpoint, client_.listener->context, direction_,
+                                       cluster->connect_timeout());
     if (opened) {
       failure_ = Failure::none;
       place.connected(opened->is_local);
@@ -280,34 +276,21 @@ runtime::Task<std::unique_ptr<runtime::Stream>> Connection::connect(LocalPtr<Clu
   co_return nullptr;
 }
 
-telemetry::Ends Connection::ends(const snapshot::Cluster* cluster) const {
-  const auto& context = listener_->context->id;
-  const bool is_inbound = direction_ == snapshot::Direction::inbound;
-  const auto& listener = *listener_->config;
-  telemetry::Ends ends;
-  ends.reporter = is_inbound ? telemetry::Reporter::destination : telemetry::Reporter::source;
-  ends.source_workload = is_inbound ? peer_.id().workload : context.workload;
-  ends.source_workload_namespace = is_inbound ? peer_.id().ns : context.ns;
-  ends.destination_workload = is_inbound ? context.workload : endpoint_ ? endpoint_->workload : std::string();
-  const bool has_service = !is_inbound && cluster != nullptr && !cluster->service.empty();
-  ends.service = has_service ? cluster->service : listener.service;
-  ends.service_namespace = has_service ? cluster->service_ns : listener.service_ns;
-  return ends;
-}
-
 runtime::Task<void> Connection::run() {
   std::unique_ptr<runtime::Stream> upstream;
   {
     // The Snapshot is let go once the way is known: connections may last for days.
-    const LocalPtr<Config> config = listener_->is_removed ? listener_->last : listener_->context->config;
-    const auto decision = config->plan->index.connection(listener_->place);
+    const auto& listener = *client_.listener;
+    const LocalPtr<Config> config = listener.pinned();
+    const auto decision = config->plan->index.connection(listener.place);
     if (decision) {
       cluster_name_ = decision->cluster->name;
       upstream = co_await connect(config->clusters[decision->cluster_place]);
     } else {
       failure_ = failure_of(decision.error());
     }
-    series_ = &worker_.shard.ends(ends(decision ? decision->cluster : nullptr));
+    series_ = &worker_.shard.ends(client_.ends(*listener.config, decision ? decision->cluster : nullptr,
+                                               endpoint_ ? endpoint_->workload : std::string()));
     series_->tcp_opened();
   }
   if (!upstream) {
@@ -326,14 +309,14 @@ Connection::~Connection() {
   record.start = wall_;
   record.duration = worker_.reactor.coarse_now() - start_;
   record.listener = name_;
-  record.source_workload = peer_.id().workload;
-  record.source_namespace = peer_.id().ns;
+  record.source_workload = client_.peer.id().workload;
+  record.source_namespace = client_.peer.id().ns;
   record.flag = flag_of(failure_);
   record.reason = describe(failure_);
   record.bytes_received = bytes_.to_upstream;
   record.bytes_sent = bytes_.to_client;
   record.cluster = cluster_name_;
-  record.client = &stream_->peer();
+  record.client = &client_.address;
   record.attempts = attempts_;
   if (endpoint_) {
     record.endpoint = endpoint_->instance();

@@ -56,33 +56,4 @@ runtime::Task<std::expected<Opened, Failure>> open_stream(Worker& worker, LocalP
   co_return std::unexpected(failure_of_connect(stream.error()));
 }
 
-runtime::Task<std::expected<Lease, Failure>> open_connection(Worker& worker, LocalPtr<ClusterState> cluster,
-                                                             LocalPtr<EndpointState> endpoint,
-                                                             LocalPtr<Context> caller,
-                                                             snapshot::Direction direction,
-                                                             base::MonoTime end) {
-  const auto limit = [&] {
-    return std::min<base::Duration>(cluster->connect_timeout(), end - worker.reactor.coarse_now());
-  };
-  const auto give_up = worker.reactor.coarse_now() + limit();
-  while (!endpoint->has_room(cluster->max_connections())) {
-    if (cluster->pending() >= cluster->max_pending()) co_return std::unexpected(Failure::too_many_pending);
-    PendingRequest pending(worker.reactor, endpoint);
-    if (!co_await runtime::within(worker.reactor, give_up - worker.reactor.coarse_now(), pending.wait())) {
-      co_return std::unexpected(Failure::too_many_pending);
-    }
-    if (auto lease = pending.take()) co_return lease;
-    if (endpoint->is_retired()) co_return std::unexpected(Failure::connect_failed);
-  }
-  ConnectionPlace place(endpoint);
-  auto opened = co_await open_stream(worker, endpoint, std::move(caller), direction, limit());
-  if (!opened) {
-    place.failed();
-    co_return std::unexpected(opened.error());
-  }
-  place.connected(opened->is_local);
-  co_return Lease(std::make_unique<UpstreamConnection>(worker.reactor, std::move(place),
-                                                       std::move(opened->stream), opened->is_local));
-}
-
 }  // namespace weft::proxy

@@ -2,21 +2,24 @@
 // cluster's limits.
 #pragma once
 
+#include <algorithm>
 #include <expected>
 #include <memory>
+#include <utility>
 
 #include "base/clock.h"
 #include "proxy/cluster.h"
 #include "proxy/context.h"
 #include "proxy/endpoint.h"
 #include "proxy/failure.h"
+#include "proxy/pool.h"
+#include "proxy/worker.h"
+#include "runtime/combine.h"
 #include "runtime/stream.h"
 #include "runtime/task.h"
 #include "snapshot/snapshot.h"
 
 namespace weft::proxy {
-
-class Worker;
 
 /// A new stream to an endpoint; whether it stays within this process.
 struct Opened {
@@ -30,12 +33,36 @@ runtime::Task<std::expected<Opened, Failure>> open_stream(Worker& worker, LocalP
                                                           snapshot::Direction direction,
                                                           base::Duration limit);
 
-/// A pooled connection that is not at rest: a new one, or the next to become free. Not waited for beyond the
-/// cluster's limits, nor beyond `end`.
-runtime::Task<std::expected<Lease, Failure>> open_connection(Worker& worker, LocalPtr<ClusterState> cluster,
-                                                             LocalPtr<EndpointState> endpoint,
-                                                             LocalPtr<Context> caller,
-                                                             snapshot::Direction direction,
-                                                             base::MonoTime end);
+/// A stream of a session that is not at rest: of a new one, or the next to come back. Not waited for beyond
+/// the cluster's limits, nor beyond `end`.
+template <PoolSession Session>
+runtime::Task<std::expected<Lease<Session>, Failure>> open_session(
+    Worker& worker, LocalPtr<ClusterState> cluster, LocalPtr<EndpointState> endpoint,
+    LocalPtr<Context> caller, snapshot::Direction direction, base::MonoTime end) {
+  auto& reactor = worker.reactor;
+  auto& pool = Session::pool_of(*endpoint);
+  const auto limit = [&] {
+    return std::min<base::Duration>(cluster->connect_timeout(), end - reactor.coarse_now());
+  };
+  const auto give_up = reactor.coarse_now() + limit();
+  while (!endpoint->has_room(cluster->max_connections())) {
+    if (cluster->pending() >= cluster->max_pending()) co_return std::unexpected(Failure::too_many_pending);
+    Pending<Session> pending(reactor, pool);
+    if (!co_await runtime::within(reactor, give_up - reactor.coarse_now(), pending.wait())) {
+      co_return std::unexpected(Failure::too_many_pending);
+    }
+    if (auto lease = pending.take()) co_return lease;
+    if (endpoint->is_retired()) co_return std::unexpected(Failure::connect_failed);
+  }
+  ConnectionPlace place(endpoint);
+  auto opened = co_await open_stream(worker, endpoint, std::move(caller), direction, limit());
+  if (!opened) {
+    place.failed();
+    co_return std::unexpected(opened.error());
+  }
+  place.connected(opened->is_local);
+  co_return pool.add(
+      LocalPtr(new Session(reactor, std::move(place), std::move(opened->stream), opened->is_local)));
+}
 
 }  // namespace weft::proxy

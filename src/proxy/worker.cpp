@@ -7,7 +7,7 @@
 #include <cerrno>
 #include <utility>
 
-#include "proxy/downstream.h"
+#include "proxy/h1_client.h"
 #include "proxy/tunnel.h"
 #include "runtime/combine.h"
 #include "runtime/heap.h"
@@ -82,9 +82,9 @@ void Worker::forget_listeners(const std::vector<LocalPtr<ListenerState>>& remove
 }
 
 void Worker::close_idle_if_ending() {
-  for (auto at = downstreams_.begin(); at != downstreams_.end();) {
-    auto* downstream = *at++;
-    if (downstream->is_ending()) downstream->close_if_idle();
+  for (auto at = clients_.begin(); at != clients_.end();) {
+    auto* client = *at++;
+    if (client->is_ending()) client->close_if_idle();
   }
 }
 
@@ -127,7 +127,7 @@ bool Worker::make_room(std::size_t most) {
   if (sockets() < most) return true;
   if (reactor.coarse_now() < next_room_) return false;
   next_room_ = reactor.coarse_now() + room_interval;
-  each_endpoint([](auto&, auto&, EndpointState& endpoint) { endpoint.close_idle(); });
+  each_endpoint([](auto&, auto&, EndpointState& endpoint) { endpoint.h1.close_idle(); });
   return sockets() < most;
 }
 
@@ -182,7 +182,7 @@ void Worker::serve_socket(LocalPtr<ListenerState> listener, runtime::Fd fd) {
 void Worker::serve(LocalPtr<ListenerState> listener, std::unique_ptr<runtime::Stream> stream, Peer peer) {
   switch (listener->config->protocol) {
     case snapshot::Protocol::http1:
-      scope_.spawn(serve_http(*this, std::move(listener), std::move(stream), std::move(peer)));
+      scope_.spawn(serve_h1(*this, std::move(listener), std::move(stream), std::move(peer)));
       return;
     case snapshot::Protocol::tcp:
       scope_.spawn(serve_tcp(*this, std::move(listener), std::move(stream), std::move(peer)));
@@ -234,7 +234,7 @@ void Worker::cut() { scope_.cancel(); }
 void Worker::add_endpoints(std::vector<EndpointStatus>& into) const {
   each_endpoint([&](const auto& id, const auto& cluster, const EndpointState& endpoint) {
     into.push_back({id, cluster.name, endpoint.address(), endpoint.instance(), endpoint.health(),
-                    endpoint.connections(), endpoint.idle_connections(), endpoint.active, endpoint.requests});
+                    endpoint.connections(), endpoint.h1.idle(), endpoint.active, endpoint.requests});
   });
 }
 
@@ -259,7 +259,7 @@ void Worker::flush_access_log() {
 
 void Worker::Sweep::wake() {
   auto next = base::MonoTime::max();
-  for (auto at = worker.downstreams_.begin(); at != worker.downstreams_.end();) {
+  for (auto at = worker.clients_.begin(); at != worker.clients_.end();) {
     next = std::min(next, (*at++)->close_if_late());
   }
   if (next != base::MonoTime::max()) {

@@ -27,7 +27,7 @@
 namespace weft::proxy {
 
 struct Codec;
-class Downstream;
+class H1Client;
 class Worker;
 
 /// How endpoints are connected to; a test puts memory here.
@@ -121,7 +121,7 @@ class Worker {
   telemetry::Shard shard;
 
  private:
-  friend class Downstream;
+  friend class H1Client;
   /// Wakes to close upstream connections that rested too long and to give memory back.
   struct Housekeeping final : runtime::Waiter {
     explicit Housekeeping(Worker& of) : worker(of), timer(of.reactor, *this) {}
@@ -164,7 +164,7 @@ class Worker {
   std::unordered_map<base::Address, ListenerState*> inbound_;
   /// Stops accepting for a listener.
   std::unordered_map<ListenerState*, runtime::Scope> acceptors_;
-  std::list<Downstream*> downstreams_;
+  std::list<H1Client*> clients_;
   std::vector<std::unique_ptr<Codec>> codecs_;
   std::vector<SplicePipe> pipes_;
   bool is_draining_ = false;

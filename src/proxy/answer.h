@@ -1,0 +1,26 @@
+// What the proxy itself answers in a service's place.
+#pragma once
+
+#include <string>
+
+#include "message/head.h"
+#include "proxy/failure.h"
+#include "proxy/request.h"
+
+namespace weft::proxy {
+
+/// Whether a request of that method is routed at all; `can_tunnel`: its client's side can carry what follows
+/// CONNECT. TRACE is not: it shows a client what the proxies before the service add for it alone; nginx
+/// refuses it too.
+bool is_allowed(const Request& request, bool can_tunnel);
+
+struct Answer {
+  message::ResponseHead head;
+  std::string body;
+};
+
+/// In words: with the service, if it could not answer. By the name that callers know, or by that in the file
+/// of a proxy without a mesh; no address. The failure, its status and reason are noted in `request`.
+Answer refusal(Request& request, Failure failure);
+
+}  // namespace weft::proxy

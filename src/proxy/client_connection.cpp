@@ -1,0 +1,46 @@
+#include "proxy/client_connection.h"
+
+#include <utility>
+
+#include "proxy/worker.h"
+
+namespace weft::proxy {
+
+ClientConnection::ClientConnection(Worker& of, LocalPtr<ListenerState> from, const base::Address& client,
+                                   Peer caller)
+    : worker(of),
+      listener(std::move(from)),
+      address(client),
+      peer(std::move(caller)),
+      protocol_(listener->config->protocol) {
+  if (peer.context) return;
+  ++worker.shard.proxy.downstream_connections;
+  active_ = &worker.shard.proxy.downstream_connections_active;
+  ++*active_;
+}
+
+ClientConnection::~ClientConnection() {
+  if (active_ != nullptr) --*active_;
+}
+
+bool ClientConnection::is_ending() const {
+  return listener->is_removed || listener->config->protocol != protocol_ || worker.is_draining() ||
+         requests >= worker.limits().max_requests_per_connection;
+}
+
+telemetry::Ends ClientConnection::ends(const snapshot::Listener& of, const snapshot::Cluster* cluster,
+                                       const std::string& destination) const {
+  const auto& context = listener->context->id;
+  const bool is_inbound = of.direction == snapshot::Direction::inbound;
+  const bool has_service = !is_inbound && cluster != nullptr && !cluster->service.empty();
+  telemetry::Ends ends;
+  ends.reporter = is_inbound ? telemetry::Reporter::destination : telemetry::Reporter::source;
+  ends.source_workload = is_inbound ? peer.id().workload : context.workload;
+  ends.source_workload_namespace = is_inbound ? peer.id().ns : context.ns;
+  ends.destination_workload = is_inbound ? context.workload : destination;
+  ends.service = has_service ? cluster->service : of.service;
+  ends.service_namespace = has_service ? cluster->service_ns : of.service_ns;
+  return ends;
+}
+
+}  // namespace weft::proxy

@@ -1,0 +1,49 @@
+// What all that goes on within one client's connection has in common, whatever it speaks.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/address.h"
+#include "proxy/context.h"
+#include "telemetry/shard.h"
+
+namespace weft::proxy {
+
+class Worker;
+
+/// Counted from accept to end.
+class ClientConnection {
+ public:
+  /// `address`: the client's; lives as long.
+  ClientConnection(Worker& worker, LocalPtr<ListenerState> listener, const base::Address& address, Peer peer);
+  ~ClientConnection();
+  ClientConnection(const ClientConnection&) = delete;
+  ClientConnection& operator=(const ClientConnection&) = delete;
+
+  /// No further request shall come on it.
+  bool is_ending() const;
+  /// The chain that it came in by, as one end of what it asks for; the other is a service's workload
+  /// `destination`, if that is known. `cluster` may be null.
+  telemetry::Ends ends(const snapshot::Listener& of, const snapshot::Cluster* cluster,
+                       const std::string& destination) const;
+
+  Worker& worker;
+  const LocalPtr<ListenerState> listener;
+  const base::Address& address;
+  const Peer peer;
+  /// Requests that came on it.
+  std::uint32_t requests = 0;
+  /// The series of an inbound listener's requests; null until the first.
+  telemetry::EndsSeries* inbound_series = nullptr;
+  /// Of the access log: AccessRecord::Kept::client.
+  std::string log_fields;
+
+ private:
+  /// The listener's when it came.
+  const snapshot::Protocol protocol_;
+  /// The gauge that it counts in; null: its other end is a chain of this process, which counts it.
+  std::uint64_t* active_ = nullptr;
+};
+
+}  // namespace weft::proxy

@@ -1,0 +1,108 @@
+// A client's HTTP/1.1 connection: request after request, with the limits on its patience.
+#pragma once
+
+#include <list>
+#include <memory>
+#include <optional>
+
+#include "http/h1/reader.h"
+#include "http/h1/writer.h"
+#include "message/patch.h"
+#include "proxy/client_connection.h"
+#include "runtime/reactor.h"
+#include "runtime/stream.h"
+#include "runtime/task.h"
+
+namespace weft::proxy {
+
+/// What a client's connection needs while it carries a request. On loan from its worker, so that a connection
+/// at rest is small and a busy one allocates nothing.
+struct Codec {
+  explicit Codec(runtime::Reactor& reactor) : read_deadline(reactor), write_deadline(reactor) {}
+  void attach(runtime::Stream& stream, base::Duration pause_limit);
+  /// The stream may go.
+  void detach();
+  /// It has served a head so large that its memory is better given back.
+  bool is_bloated() const;
+
+  http::h1::RequestReader reader;
+  http::h1::Writer writer;
+  message::Patch request_patch;
+  message::Patch response_patch;
+  /// For one piece of a request's body to come.
+  runtime::Deadline read_deadline;
+  /// For one piece of a response to be taken.
+  runtime::Deadline write_deadline;
+};
+
+/// While a request is under way it is the client's side of that (proxy/side.h).
+class H1Client final : public ClientConnection {
+ public:
+  H1Client(Worker& worker, LocalPtr<ListenerState> listener, std::unique_ptr<runtime::Stream> stream,
+           Peer peer);
+  ~H1Client();
+
+  /// Serves its requests until it ends.
+  runtime::Task<void> run();
+  /// Ends it if no request is under way.
+  void close_if_idle();
+  /// Ends it if the time for its next request is over. When that will be; MonoTime::max() while one is under
+  /// way.
+  base::MonoTime close_if_late();
+
+  ClientConnection& connection() { return *this; }
+
+  // The request.
+  const message::RequestHead& head() const { return codec_->reader.head(); }
+  const http::h1::Framing& framing() const { return codec_->reader.framing(); }
+  std::optional<http::h1::ReadResult<std::string_view>> try_body() { return codec_->reader.try_body(); }
+  bool is_body_done() const { return codec_->reader.body_done(); }
+  bool has_more() const { return !codec_->reader.buffered().empty(); }
+  const message::Headers& trailers() const { return codec_->reader.trailers(); }
+  runtime::Readiness& readable() { return stream_->readable(); }
+  bool has_ended() const { return stream_->has_ended(); }
+  runtime::Deadline& read_deadline() { return codec_->read_deadline; }
+  message::Patch& request_patch() { return codec_->request_patch; }
+
+  // The response.
+  message::Patch& response_patch() { return codec_->response_patch; }
+  /// HTTP/1.0 knows none (RFC 9110, 15.2).
+  bool takes_interim() const { return !is_http10(); }
+  void put_interim(const message::ResponseHead& head, const message::Patch& patch) {
+    codec_->writer.put_head(head, {}, patch);
+  }
+  /// With a field Connection added to `patch`.
+  void put_head(const message::ResponseHead& head, const http::h1::Framing& framing, message::Patch& patch);
+  http::h1::Writer::Sending write(std::string_view piece, bool last, const message::Headers* trailers);
+  http::h1::Writer::Sending flush() { return codec_->writer.flush(); }
+  void take_back();
+  void close_after() { is_kept_ = false; }
+
+  // A tunnel.
+  runtime::Stream& stream() { return *stream_; }
+  std::string_view buffered() const { return codec_->reader.buffered(); }
+
+ private:
+  /// The next head, or what was found in its place; nothing if more must arrive.
+  std::optional<http::h1::ReadResult<void>> try_head();
+  /// The wait for a request ends after that time.
+  void wait_for(base::Duration limit);
+  bool has_begun() const { return codec_ != nullptr && codec_->reader.has_begun(); }
+  bool is_http10() const { return head().version == message::Version::http_1_0; }
+
+  const std::unique_ptr<runtime::Stream> stream_;
+  std::unique_ptr<Codec> codec_;
+  /// The connection may carry another request.
+  bool is_kept_ = true;
+  /// The response that is under way ends with the connection.
+  bool ends_by_close_ = false;
+  /// Of the wait for a request; MonoTime::max() while one is under way.
+  base::MonoTime wait_until_ = base::MonoTime::max();
+  std::list<H1Client*>::iterator place_;
+};
+
+/// Serves an HTTP/1.1 connection to its end.
+runtime::Task<void> serve_h1(Worker& worker, LocalPtr<ListenerState> listener,
+                             std::unique_ptr<runtime::Stream> stream, Peer peer);
+
+}  // namespace weft::proxy

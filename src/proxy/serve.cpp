@@ -1,0 +1,10 @@
+#include "proxy/h1_client.h"
+#include "proxy/h1_session.h"
+#include "proxy/serve_impl.h"
+
+namespace weft::proxy {
+
+template runtime::Task<bool> serve_request<H1Session>(H1Client& client);
+template runtime::Task<bool> refuse_malformed(H1Client& client, http::h1::Refusal refusal);
+
+}  // namespace weft::proxy

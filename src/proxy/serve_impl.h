@@ -1,0 +1,122 @@
+// The life of one request, in order. Included where it is compiled for a client's protocol.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <string_view>
+#include <utility>
+
+#include "proxy/answer.h"
+#include "proxy/exchange.h"
+#include "proxy/h1_session.h"
+#include "proxy/request.h"
+#include "proxy/rewrite.h"
+#include "proxy/serve.h"
+#include "proxy/upstream.h"
+#include "proxy/worker.h"
+#include "runtime/combine.h"
+
+namespace weft::proxy {
+
+/// Ends when the client has left.
+template <ClientSide Client>
+runtime::Task<void> until_gone(Client& client) {
+  while (!client.has_ended()) co_await runtime::Wait(client.readable());
+}
+
+/// One attempt: an endpoint is picked, a stream taken, the request exchanged.
+template <PoolSession Session, ClientSide Client>
+runtime::Task<Failure> attempt(Request& request, Client& client) {
+  if (client.has_ended()) co_return Failure::downstream_closed;
+  if (request.attempts() > 0 && request.is_out_of_time()) co_return request.failure;
+  // After a connection at rest that turned out to be dead, its endpoint may be asked again, by a new
+  // connection.
+  const bool was_reused = std::exchange(request.is_on_used_connection, false);
+  auto* endpoint = request.cluster->pick(request.tried(), was_reused);
+  if (endpoint == nullptr) {
+    co_return request.failure == Failure::none ? Failure::no_healthy_endpoint : request.failure;
+  }
+  request.begin_attempt(*endpoint);
+  Lease<Session> lease;
+  // What may be sent again needs no look at the connection.
+  if (!was_reused) lease = Session::pool_of(*endpoint).take(!request.is_safe());
+  if (!lease) {
+    auto opened = co_await runtime::unless(
+        until_gone(client),
+        open_session<Session>(request.worker, LocalPtr(request.cluster), LocalPtr(endpoint),
+                              request.client.listener->context, request.direction(), request.end()));
+    if (!opened) co_return Failure::downstream_closed;
+    if (!*opened) co_return request.is_out_of_time() ? Failure::response_timeout : opened->error();
+    lease = std::move(**opened);
+  }
+  request.is_on_used_connection = lease.session().is_reused();
+  co_return co_await exchange(request, client, std::move(lease));
+}
+
+/// The pause before another attempt, within the request's time; the client may leave in it.
+template <ClientSide Client>
+runtime::Task<void> pause(Request& request, Client& client) {
+  base::Duration longest = std::chrono::milliseconds(decide::pause_before_ms(request.attempts()));
+  if (const auto left = request.time_left(); left > base::Duration::zero()) longest = std::min(longest, left);
+  co_await runtime::within(request.worker.reactor,
+                           base::Duration(request.worker.random.below(longest.count() + 1)),
+                           until_gone(client));
+}
+
+/// Answers in the service's place. False if the client did not get it.
+template <ClientSide Client>
+runtime::Task<bool> refuse(Request& request, Client& client, Failure failure) {
+  using http::h1::Framing;
+  const auto answer = refusal(request, failure);
+  if (failure == Failure::downstream_closed || failure == Failure::downstream_timeout) co_return false;
+  ++request.worker.shard.proxy.refused;
+  if (!client.is_body_done()) client.close_after();
+  const bool is_head = request.head().method == message::Method::head;
+  const std::string_view body = is_head ? std::string_view() : std::string_view(answer.body);
+  auto& patch = client.response_patch();
+  patch.clear();
+  client.put_head(
+      answer.head,
+      is_head ? Framing{Framing::Kind::none, 0, answer.body.size()} : Framing::of_length(answer.body.size()),
+      patch);
+  const auto written = co_await client.write(body, true, nullptr);
+  if (written) request.bytes_sent += body.size();
+  co_return written.has_value();
+}
+
+template <PoolSession Session, ClientSide Client>
+runtime::Task<bool> serve_request(Client& client) {
+  Request request(client);
+  const auto decision = request.decide();
+  patch_request(request);
+  if (request.is_connect()) client.close_after();  // what follows may be meant for the tunnel
+  if (!is_allowed(request, TunnelSide<Client>)) {
+    client.close_after();
+    co_return co_await refuse(request, client, Failure::method_not_allowed);
+  }
+  if (!decision) co_return co_await refuse(request, client, failure_of(decision.error()));
+  request.take(*decision);
+
+  auto retry = decide::Retry::at_once;
+  while (retry != decide::Retry::no) {
+    request.failure = co_await attempt<Session>(request, client);
+    retry = request.may_retry(request.failure);
+    if (retry != decide::Retry::no) request.note_retry();
+    if (retry == decide::Retry::later) co_await pause(request, client);
+  }
+  if (request.failure == Failure::none) co_return true;
+  if (request.has_begun_response) co_return false;
+  co_return co_await refuse(request, client, request.failure);
+}
+
+template <ClientSide Client>
+runtime::Task<bool> refuse_malformed(Client& client, http::h1::Refusal refusal) {
+  Request request(client);
+  ++request.worker.shard.proxy.protocol_errors;
+  request.reason = http::h1::describe(refusal);
+  request.status = http::h1::status_of(refusal);
+  client.close_after();
+  co_return co_await refuse(request, client, Failure::malformed_request);
+}
+
+}  // namespace weft::proxy
