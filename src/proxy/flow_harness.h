@@ -101,6 +101,7 @@ class Wire {
     while (reactor_.poll()) {
     }
   }
+  runtime::Stream& stream() { return *stream_; }
 
  private:
   runtime::Task<void> write(std::string text) { co_await runtime::write_all(*stream_, std::move(text)); }
@@ -189,10 +190,14 @@ class Flow : public ::testing::Test {
   }
 
   /// A client's connection to a listener.
-  Wire connect(const std::string& listener = "in", const snapshot::ContextId& id = {"default", "shop"}) {
+  std::unique_ptr<runtime::Stream> dial(const std::string& listener = "in",
+                                        const snapshot::ContextId& id = {"default", "shop"}) {
     auto [near, far] = runtime::memory_pair(reactor_);
     worker_->serve(worker_->find_listener(id, listener), std::move(far), {});
-    return {reactor_, std::move(near)};
+    return std::move(near);
+  }
+  Wire connect(const std::string& listener = "in", const snapshot::ContextId& id = {"default", "shop"}) {
+    return {reactor_, dial(listener, id)};
   }
   /// One GET on a connection of its own.
   std::string get(std::string_view path = "/") {
