@@ -156,7 +156,7 @@ runtime::Task<Failure> failure_before_response(Request& request, Client& client,
   const auto taken = co_await upstream.taken(error, has_lost_error);
   if (taken == Taken::nothing) co_return Failure::closed_at_rest;
   // One that is being stopped ends whatever it is asked, and one that serves many may have died of any.
-  const auto& endpoint = request.endpoint();
+  const auto& endpoint = request.attempts().endpoint();
   const bool may_be_the_cause =
       taken == Taken::all && client.is_body_done() && endpoint.is_in_service() && !endpoint.is_busy();
   co_return may_be_the_cause ? Failure::closed_unanswered : Failure::reset_before_response;

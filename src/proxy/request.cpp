@@ -54,10 +54,8 @@ void Request::leave_cluster() {
 }
 
 void Request::begin_attempt(EndpointState& endpoint) {
-  end_attempt();
   told_effect.reset();
-  tried_[attempts_++] = LocalPtr(&endpoint);
-  endpoint.begin();
+  attempts_.begin(endpoint);
 }
 
 void Request::note_retry() {
@@ -68,24 +66,20 @@ void Request::note_retry() {
 }
 
 decide::Retry Request::may_retry(Failure after) const {
-  if (after == Failure::none || is_of_client(after) || attempts_ == 0) return decide::Retry::no;
+  if (after == Failure::none || is_of_client(after) || attempts_.empty()) return decide::Retry::no;
   return decide::may_retry({
       .effect = last_effect(after),
       .before = effect_before_,
-      .attempts = attempts_,
+      .attempts = attempts_.count(),
       // Both chains of a hop take a risk once: where a connection that had been used broke, this one may ask
       // the application by a new one; else the calling one may ask another instance.
       .is_safe = is_safe() && (!client.peer.context || is_on_used_connection),
       .is_at_hand = !is_body_gone && !has_begun_response,
       // Another endpoint; or the same one, if all that is wrong may be a connection that it closed at rest.
-      .has_target = cluster->has_untried(tried()) || is_on_used_connection,
+      .has_target = cluster->has_untried(attempts_.tried()) || is_on_used_connection,
       .has_time = !is_out_of_time(),
       .is_within_budget = cluster->retries_active < decide::retry_budget(cluster->requests_active),
   });
-}
-
-void Request::end_attempt() {
-  if (attempts_ > 0) --endpoint().active;
 }
 
 void Request::await_response(bool awaits) {
@@ -108,8 +102,8 @@ base::Duration Request::time_left() const {
 telemetry::EndsSeries& Request::series() {
   auto** known = &client.inbound_series;
   if (direction() != snapshot::Direction::inbound) {
-    if (attempts_ > 0) {
-      known = &endpoint().series;
+    if (!attempts_.empty()) {
+      known = &attempts_.endpoint().series;
     } else if (cluster != nullptr) {
       known = &cluster->series;
     } else {
@@ -117,8 +111,8 @@ telemetry::EndsSeries& Request::series() {
     }
   }
   if (*known == nullptr)
-    *known = &worker.shard.ends(
-        client.ends(*listener_, decision.cluster, attempts_ > 0 ? endpoint().workload : std::string()));
+    *known = &worker.shard.ends(client.ends(
+        *listener_, decision.cluster, !attempts_.empty() ? attempts_.endpoint().workload : std::string()));
   return **known;
 }
 
@@ -137,7 +131,6 @@ Request::~Request() {
   series().request(status, flag_of(failure), worker.reactor.coarse_now() - start_);
   const bool went_well = failure == Failure::none && status < 500;
   if (worker.logs_access() && (!went_well || worker.is_sampled())) log();
-  end_attempt();
   leave_cluster();
 }
 
@@ -166,16 +159,16 @@ void Request::log() {
   record.bytes_sent = bytes_sent;
   record.client = &client.address;
   record.kept.client = &client.log_fields;
-  record.attempts = static_cast<int>(attempts_);
+  record.attempts = static_cast<int>(attempts_.count());
   record.listener = listener_->name;
   // One of a Snapshot that is not in force any more may have had another name.
   if (listener_ == client.listener->config) record.kept.listener = &client.listener->log_fields;
   if (decision.route != nullptr) record.route = decision.route->name;
   if (decision.cluster != nullptr) record.cluster = decision.cluster->name;
-  if (attempts_ > 0) {
-    record.endpoint = endpoint().instance();
-    record.upstream = &endpoint().address();
-    record.kept.target = &endpoint().log_fields;
+  if (!attempts_.empty()) {
+    record.endpoint = attempts_.endpoint().instance();
+    record.upstream = &attempts_.endpoint().address();
+    record.kept.target = &attempts_.endpoint().log_fields;
   }
   worker.log_access(record);
 }

@@ -6,7 +6,6 @@
 #include <expected>
 #include <memory>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 
@@ -14,6 +13,7 @@
 #include "decide/retry.h"
 #include "message/head.h"
 #include "message/patch.h"
+#include "proxy/attempts.h"
 #include "proxy/client_connection.h"
 #include "proxy/context.h"
 #include "proxy/failure.h"
@@ -66,10 +66,7 @@ class Request {
   void note_retry();
   /// What its service may have done for it, in all attempts, of which the last ended so.
   decide::Effect effect(Failure after) const { return both(effect_before_, last_effect(after)); }
-  /// The endpoints that it was sent to before.
-  std::span<const LocalPtr<EndpointState>> tried() const { return {tried_.data(), attempts_}; }
-  EndpointState& endpoint() const { return *tried_[attempts_ - 1]; }
-  std::size_t attempts() const { return attempts_; }
+  const Attempts& attempts() const { return attempts_; }
   /// Whether it is the service's turn: it has all of the request, or it is asked whether it wants the body
   /// (Expect: 100-continue). Else it waits for more of the body as well.
   bool awaits_response() const { return awaits_since_ != base::MonoTime::max(); }
@@ -123,7 +120,6 @@ class Request {
   decide::Effect last_effect(Failure after) const { return told_effect.value_or(effect_of(after)); }
   telemetry::EndsSeries& series();
   void log();
-  void end_attempt();
   /// It does not weigh on its cluster any more.
   void leave_cluster();
 
@@ -138,8 +134,7 @@ class Request {
   const base::MonoTime start_;
   const base::WallTime wall_;
   base::MonoTime awaits_since_;
-  std::array<LocalPtr<EndpointState>, decide::max_attempts> tried_;
-  std::size_t attempts_ = 0;
+  Attempts attempts_;
   /// Of the attempts before this one.
   decide::Effect effect_before_ = decide::Effect::none;
 };

@@ -28,11 +28,11 @@ runtime::Task<void> until_gone(Client& client) {
 template <PoolSession Session, ClientSide Client>
 runtime::Task<Failure> attempt(Request& request, Client& client) {
   if (client.has_ended()) co_return Failure::downstream_closed;
-  if (request.attempts() > 0 && request.is_out_of_time()) co_return request.failure;
+  if (!request.attempts().empty() && request.is_out_of_time()) co_return request.failure;
   // After a connection at rest that turned out to be dead, its endpoint may be asked again, by a new
   // connection.
   const bool was_reused = std::exchange(request.is_on_used_connection, false);
-  auto* endpoint = request.cluster->pick(request.tried(), was_reused);
+  auto* endpoint = request.cluster->pick(request.attempts().tried(), was_reused);
   if (endpoint == nullptr) {
     co_return request.failure == Failure::none ? Failure::no_healthy_endpoint : request.failure;
   }
@@ -56,7 +56,7 @@ runtime::Task<Failure> attempt(Request& request, Client& client) {
 /// The pause before another attempt, within the request's time; the client may leave in it.
 template <ClientSide Client>
 runtime::Task<void> pause(Request& request, Client& client) {
-  base::Duration longest = std::chrono::milliseconds(decide::pause_before_ms(request.attempts()));
+  base::Duration longest = std::chrono::milliseconds(decide::pause_before_ms(request.attempts().count()));
   if (const auto left = request.time_left(); left > base::Duration::zero()) longest = std::min(longest, left);
   co_await runtime::within(request.worker.reactor,
                            base::Duration(request.worker.random.below(longest.count() + 1)),

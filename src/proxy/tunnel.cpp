@@ -1,6 +1,5 @@
 #include "proxy/tunnel.h"
 
-#include <array>
 #include <cerrno>
 #include <memory>
 #include <optional>
@@ -8,6 +7,7 @@
 
 #include "http/h1/buffer.h"
 #include "http/h1/limits.h"
+#include "proxy/attempts.h"
 #include "proxy/client_connection.h"
 #include "proxy/failure.h"
 #include "proxy/upstream.h"
@@ -238,29 +238,25 @@ class Connection {
   base::Duration idle_timeout_;
   base::MonoTime start_;
   base::WallTime wall_;
-  /// The one that was tried last.
-  LocalPtr<EndpointState> endpoint_;
-  /// At it, once connected.
+  Attempts attempts_;
+  /// At the last of them, once connected.
   std::optional<ConnectionPlace> place_;
-  int attempts_ = 0;
   TunnelBytes bytes_;
   telemetry::EndsSeries* series_ = nullptr;
   Failure failure_ = Failure::none;
 };
 
 runtime::Task<std::unique_ptr<runtime::Stream>> Connection::connect(LocalPtr<ClusterState> cluster) {
-  std::array<LocalPtr<EndpointState>, decide::max_attempts> tried;
   failure_ = Failure::no_healthy_endpoint;
-  for (std::size_t count = 0; count < decide::max_attempts; ++count) {
-    const LocalPtr endpoint(cluster->pick({tried.data(), count}, false));
-    if (!endpoint) break;
-    tried[count] = endpoint;
+  while (attempts_.count() < decide::max_attempts) {
+    auto* picked = cluster->pick(attempts_.tried(), false);
+    if (picked == nullptr) break;
+    const LocalPtr endpoint(picked);
+    attempts_.begin(*endpoint);
     if (!endpoint->has_room(cluster->max_connections())) {
       failure_ = Failure::too_many_pending;
       continue;
     }
-    ++attempts_;
-    endpoint_ = endpoint;
     ConnectionPlace place(endpoint);
     auto opened = co_await open_stream(worker_, endpoint, client_.listener->context, direction_,
                                        cluster->connect_timeout());
@@ -289,20 +285,19 @@ runtime::Task<void> Connection::run() {
     } else {
       failure_ = failure_of(decision.error());
     }
-    series_ = &worker_.shard.ends(client_.ends(*listener.config, decision ? decision->cluster : nullptr,
-                                               endpoint_ ? endpoint_->workload : std::string()));
+    series_ =
+        &worker_.shard.ends(client_.ends(*listener.config, decision ? decision->cluster : nullptr,
+                                         attempts_.empty() ? std::string() : attempts_.endpoint().workload));
     series_->tcp_opened();
   }
   if (!upstream) {
     ++worker_.shard.proxy.refused;
     co_return;
   }
-  endpoint_->begin();
   co_await tunnel(worker_, *stream_, *upstream, {}, {}, idle_timeout_, bytes_, series_);
 }
 
 Connection::~Connection() {
-  if (place_) --endpoint_->active;
   if (series_ != nullptr) series_->tcp_closed();
   if (!worker_.logs_access() || (failure_ == Failure::none && !worker_.is_sampled())) return;
   telemetry::AccessRecord record;
@@ -317,10 +312,10 @@ Connection::~Connection() {
   record.bytes_sent = bytes_.to_client;
   record.cluster = cluster_name_;
   record.client = &client_.address;
-  record.attempts = attempts_;
-  if (endpoint_) {
-    record.endpoint = endpoint_->instance();
-    record.upstream = &endpoint_->address();
+  record.attempts = static_cast<int>(attempts_.count());
+  if (!attempts_.empty()) {
+    record.endpoint = attempts_.endpoint().instance();
+    record.upstream = &attempts_.endpoint().address();
   }
   worker_.log_access(record);
 }
