@@ -26,12 +26,14 @@ struct ClientConnection {
 
 namespace {
 
-ClientError to_error(const h1::ReadError& error) {
+ClientError to_error(const ReadError& error) {
   switch (error.kind) {
-    case h1::ReadError::Kind::refused: return {ClientErrorKind::protocol, error.to_string()};
-    case h1::ReadError::Kind::closed:
-    case h1::ReadError::Kind::truncated:
-    case h1::ReadError::Kind::io: break;
+    case ReadError::Kind::refused: return {ClientErrorKind::protocol, error.to_string()};
+    case ReadError::Kind::closed:
+    case ReadError::Kind::truncated:
+    case ReadError::Kind::unprocessed:
+    case ReadError::Kind::reset:
+    case ReadError::Kind::io: break;
   }
   return {ClientErrorKind::closed, error.to_string()};
 }

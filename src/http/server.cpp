@@ -90,8 +90,8 @@ runtime::Task<bool> Exchange::receive() {
   }
   deadline_.expires_after(options_.request_limit);
   if (const auto read = co_await reader_.read_head(); !read) {
-    if (read.error().kind == h1::ReadError::Kind::refused) {
-      co_await refuse(h1::status_of(read.error().refusal), h1::describe(read.error().refusal));
+    if (read.error().kind == ReadError::Kind::refused) {
+      co_await refuse(message::status_of(read.error().refusal), message::describe(read.error().refusal));
     }
     co_return false;
   }
@@ -123,8 +123,8 @@ runtime::Task<bool> Exchange::receive_body() {
   while (true) {
     const auto piece = co_await reader_.read_body();
     if (!piece) {
-      if (piece.error().kind == h1::ReadError::Kind::refused) {
-        co_await refuse(h1::status_of(piece.error().refusal), h1::describe(piece.error().refusal));
+      if (piece.error().kind == ReadError::Kind::refused) {
+        co_await refuse(message::status_of(piece.error().refusal), message::describe(piece.error().refusal));
       }
       co_return false;
     }

@@ -4,6 +4,7 @@
 
 #include "http/h1/limits.h"
 #include "message/syntax.h"
+#include "message/validate.h"
 
 namespace weft::http::h1 {
 namespace {
@@ -55,22 +56,6 @@ bool are_extensions(std::string_view text) {
     skip_space(text);
   }
   return true;
-}
-
-/// RFC 9110, 6.5.1: framing and routing cannot come late.
-bool may_be_trailer(message::FieldId id) {
-  switch (id) {
-    case message::FieldId::authorization:
-    case message::FieldId::connection:
-    case message::FieldId::content_length:
-    case message::FieldId::expect:
-    case message::FieldId::host:
-    case message::FieldId::te:
-    case message::FieldId::trailer:
-    case message::FieldId::transfer_encoding:
-    case message::FieldId::upgrade: return false;
-    default: return true;
-  }
 }
 
 }  // namespace
@@ -177,9 +162,7 @@ std::expected<bool, Refusal> ChunkDecoder::read_trailer(std::string_view bytes) 
   }
   if (!*ended) return false;
   trailers_.hold(bytes.substr(0, size));
-  for (const auto field : trailers_) {
-    if (!may_be_trailer(field.id)) return std::unexpected(Refusal::bad_trailer);
-  }
+  if (auto checked = message::check_trailers(trailers_); !checked) return std::unexpected(checked.error());
   return true;
 }
 

@@ -8,8 +8,8 @@
 #include <string_view>
 
 #include "http/h1/parse.h"
-#include "http/h1/refusal.h"
 #include "message/headers.h"
+#include "message/refusal.h"
 
 namespace weft::http::h1 {
 

@@ -6,9 +6,9 @@
 #include "base/put.h"
 #include "http/h1/limits.h"
 #include "http/h1/target.h"
-#include "message/authority.h"
 #include "message/scan.h"
 #include "message/syntax.h"
+#include "message/validate.h"
 
 namespace weft::http::h1 {
 namespace {
@@ -49,67 +49,21 @@ bool is_usual_value(std::string_view text) {
   return text.size() >= 2 && text[0] == ' ' && is_above_space(text[1]) && is_above_space(text.back());
 }
 
-/// Fields that must mean one thing to every reader. Tabs around a value are allowed (RFC 9112, 5.1), but not
-/// all take them off: llhttp 9 reads a response with "chunked\t" until its end. No value of theirs has one
-/// within.
-bool knows_no_tab(FieldId id) {
-  return id == FieldId::host || id == FieldId::content_length || id == FieldId::transfer_encoding;
-}
-
-bool names_framing(std::string_view options) {
-  std::string_view member;
-  while (message::next_member(options, member)) {
-    const auto id = message::identify_field(member);
-    if (id == FieldId::host || id == FieldId::content_length || id == FieldId::transfer_encoding) return true;
-  }
-  return false;
-}
-
-bool connection_names_framing(const message::Headers& headers) {
-  if (!headers.has(FieldId::connection)) return false;
-  for (const auto field : headers) {
-    if (field.id == FieldId::connection && names_framing(field.value)) return true;
-  }
-  return false;
-}
-
-/// RFC 9112, 3.2: exactly one valid Host, which only HTTP/1.0 may leave out.
-std::expected<void, Refusal> check_host(const message::Headers& headers, Version version) {
-  const auto host = headers.find(FieldId::host);
-  if (!host) {
-    if (version == Version::http_1_0) return {};
-    return std::unexpected(Refusal::missing_host);
-  }
-  if (headers.count(FieldId::host) > 1) return std::unexpected(Refusal::repeated_host);
-  if (!message::split_authority(*host)) return std::unexpected(Refusal::bad_host);
-  return {};
-}
-
-std::expected<std::uint64_t, Refusal> parse_length(std::string_view text) {
-  std::uint64_t length = 0;
-  if (text.empty()) return std::unexpected(Refusal::bad_content_length);
-  for (const char c : text) {
-    if (!is_digit(c) || length > max_body_length / 10) return std::unexpected(Refusal::bad_content_length);
-    length = length * 10 + static_cast<std::uint64_t>(c - '0');
-  }
-  if (length > max_body_length) return std::unexpected(Refusal::bad_content_length);
-  return length;
-}
-
 /// What Content-Length and Transfer-Encoding say, where neither may leave any doubt (RFC 9112, 6.1 to 6.3
 /// and 11.2). Kind::none: neither is there.
 std::expected<Framing, Refusal> declared_framing(const message::Headers& headers, Version version) {
-  if (connection_names_framing(headers)) return std::unexpected(Refusal::connection_names_framing);
-  const auto content_length = headers.find(FieldId::content_length);
+  if (auto checked = message::check_connection(headers); !checked) return std::unexpected(checked.error());
   const auto transfer_encoding = headers.find(FieldId::transfer_encoding);
-  if (content_length) {
-    if (headers.count(FieldId::content_length) > 1) return std::unexpected(Refusal::repeated_content_length);
-    if (transfer_encoding) return std::unexpected(Refusal::length_and_transfer_encoding);
-    const auto length = parse_length(*content_length);
+  if (!transfer_encoding) {
+    const auto length = message::content_length_of(headers);
     if (!length) return std::unexpected(length.error());
-    return Framing::of_length(*length);
+    return *length ? Framing::of_length(**length) : Framing{};
   }
-  if (!transfer_encoding) return Framing{};
+  if (headers.has(FieldId::content_length)) {
+    return std::unexpected(headers.count(FieldId::content_length) > 1
+                               ? Refusal::repeated_content_length
+                               : Refusal::length_and_transfer_encoding);
+  }
   if (version == Version::http_1_0) return std::unexpected(Refusal::transfer_encoding_in_http_1_0);
   if (headers.count(FieldId::transfer_encoding) > 1 ||
       !message::equals_ignore_case(*transfer_encoding, "chunked")) {
@@ -135,10 +89,8 @@ std::expected<void, Refusal> parse_request_line(std::string_view line, message::
                                                 std::string& authority) {
   const auto method_end = message::find_byte(line, 0, ' ');
   if (method_end == line.size()) return std::unexpected(Refusal::bad_request_line);
-  const auto method = line.substr(0, method_end);
-  into.set_method(method);
-  if (into.method == Method::other && (method.size() > max_method_bytes || !message::is_token(method)))
-    return std::unexpected(Refusal::bad_method);
+  into.set_method(line.substr(0, method_end));
+  if (auto checked = message::check_method(into); !checked) return checked;
   // Where it is if the version is as long as one must be.
   const auto usual_end = line.size() - std::min<std::size_t>(line.size(), version_bytes + 1);
   const auto target_end = usual_end > method_end && line[usual_end] == ' ' ? usual_end : line.rfind(' ');
@@ -202,7 +154,9 @@ std::expected<bool, Refusal> parse_fields(LineScanner& lines, std::string_view b
     if (is_line) {
       value.remove_prefix(1);
     } else {
-      if (knows_no_tab(id) && padded.find('\t') != std::string_view::npos)
+      // Tabs around a value are allowed (RFC 9112, 5.1), but not all take them off: llhttp 9 reads a response
+      // with "chunked\t" until its end. No value of these has one within.
+      if (message::decides_framing(id) && padded.find('\t') != std::string_view::npos)
         return std::unexpected(Refusal::tab_in_framing);
       value = message::trim(padded);
     }
@@ -265,7 +219,8 @@ std::expected<std::optional<std::size_t>, Refusal> RequestParser::parse_head(std
   if (!*complete) return std::nullopt;
 
   into.headers.hold(bytes.substr(0, size));
-  if (auto host = check_host(into.headers, into.version); !host) return std::unexpected(host.error());
+  if (auto host = message::check_host(into.headers, into.version); !host)
+    return std::unexpected(host.error());
   const auto framing = declared_framing(into.headers, into.version);
   if (!framing) return std::unexpected(framing.error());
   // RFC 9110, 9.3.6: what follows the head is the tunnel's; llhttp takes it so whatever the fields say.

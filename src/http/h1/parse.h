@@ -9,11 +9,16 @@
 #include <string>
 #include <string_view>
 
-#include "http/h1/refusal.h"
 #include "message/head.h"
+#include "message/refusal.h"
 #include "message/scan.h"
 
 namespace weft::http::h1 {
+
+using message::describe;
+using message::Refusal;
+using message::status_of;
+using message::to_string;
 
 /// How a body is delimited (RFC 9112, 6.3).
 struct Framing {

@@ -17,16 +17,6 @@ std::unexpected<ReadError> ended(ReadError::Kind kind) { return std::unexpected(
 
 }  // namespace
 
-std::string ReadError::to_string() const {
-  switch (kind) {
-    case Kind::closed: return "closed by the peer";
-    case Kind::truncated: return "closed by the peer within a message";
-    case Kind::io: return io.message();
-    case Kind::refused: return std::string(describe(refusal));
-  }
-  return {};
-}
-
 ReadResult<bool> Reader::try_fill() {
   if (!stream_->may_read()) {
     buffer_.release_if_empty();

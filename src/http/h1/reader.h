@@ -12,6 +12,7 @@
 #include "http/h1/buffer.h"
 #include "http/h1/chunked.h"
 #include "http/h1/parse.h"
+#include "http/read_error.h"
 #include "message/head.h"
 #include "runtime/reactor.h"
 #include "runtime/stream.h"
@@ -19,29 +20,8 @@
 
 namespace weft::http::h1 {
 
-/// Why no message, or no more of it, could be read.
-struct ReadError {
-  enum class Kind : std::uint8_t {
-    /// The peer closed where no message had begun.
-    closed,
-    /// The peer closed inside a message.
-    truncated,
-    /// The connection broke, or a Deadline failed it (ETIMEDOUT): see `io`.
-    io,
-    /// Not HTTP/1.1 that is accepted: see `refusal`.
-    refused,
-  };
-  Kind kind = Kind::closed;
-  Refusal refusal{};
-  runtime::IoError io{};
-
-  friend bool operator==(const ReadError&, const ReadError&) = default;
-  /// In words, for logs.
-  std::string to_string() const;
-};
-
-template <class T>
-using ReadResult = std::expected<T, ReadError>;
+using http::ReadError;
+using http::ReadResult;
 
 /// What requests and responses share: the buffer and the body. One read at a time.
 class Reader {

@@ -1,6 +1,6 @@
-#include "http/h1/refusal.h"
+#include "message/refusal.h"
 
-namespace weft::http::h1 {
+namespace weft::message {
 namespace {
 
 struct Row {
@@ -72,4 +72,4 @@ int status_of(Refusal refusal) { return row(refusal).status; }
 std::string_view describe(Refusal refusal) { return row(refusal).words; }
 std::string_view to_string(Refusal refusal) { return row(refusal).name; }
 
-}  // namespace weft::http::h1
+}  // namespace weft::message

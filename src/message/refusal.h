@@ -1,17 +1,18 @@
-// Why bytes are not HTTP/1.1 that weft accepts: a closed list, shared by requests and responses.
+// Why a message is not one that weft accepts: a closed list, shared by requests and responses of every
+// protocol.
 #pragma once
 
 #include <cstdint>
 #include <string_view>
 
-namespace weft::http::h1 {
+namespace weft::message {
 
 enum class Refusal : std::uint8_t {
-  // lines
+  // lines of HTTP/1.1
   bare_lf,
   bare_cr,
   control_byte,
-  // request line
+  // request line and its parts
   bad_request_line,
   bad_method,
   bad_target,
@@ -22,7 +23,7 @@ enum class Refusal : std::uint8_t {
   target_too_long,
   bad_version,
   unsupported_version,
-  // status line
+  // status
   bad_status_line,
   // fields
   bad_field_name,
@@ -62,4 +63,4 @@ std::string_view describe(Refusal refusal);
 /// Its name as in the enum, "repeated_content_length": for logs and metrics.
 std::string_view to_string(Refusal refusal);
 
-}  // namespace weft::http::h1
+}  // namespace weft::message
