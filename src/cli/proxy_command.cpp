@@ -50,7 +50,6 @@ constexpr auto supervisor_limit = std::chrono::seconds(10);
 constexpr std::size_t mesh_access_log_bytes = std::size_t{32} * 1024 * 1024;
 /// Reading holds up all else, signals too; a FIFO may have to wait for its writer.
 constexpr auto config_limit = std::chrono::seconds(2);
-/// The node's name on this machine, the first part of node.id.
 
 struct Options {
   std::string config;
@@ -67,16 +66,20 @@ struct Options {
 class SupervisorListenerSource final : public proxy::ListenerSource {
  public:
   explicit SupervisorListenerSource(SupervisorClient& supervisor) : supervisor_(supervisor) {}
-  Task<runtime::IoResult<runtime::Fd>> open(const base::Address& address) override { return take(address); }
+  /// A listener's name is the key that its address was reserved by.
+  Task<runtime::IoResult<runtime::Fd>> open(std::string name, base::Address address) override {
+    auto fd = co_await supervisor_.listen(name);
+    if (!fd) {
+      runtime::log::warning(room, "no socket for {}: {}", name, fd.error().detail);
+      co_return runtime::io_error(fd.error().kind == provider::ProviderErrorKind::not_found ? EADDRNOTAVAIL
+                                                                                            : EIO);
+    }
+    // The key has been given back and reserved anew since the Snapshot was made: another one follows.
+    if (runtime::local_address(fd->get()) != address) co_return runtime::io_error(EADDRNOTAVAIL);
+    co_return std::move(*fd);
+  }
 
  private:
-  Task<runtime::IoResult<runtime::Fd>> take(base::Address address) {
-    auto fd = co_await supervisor_.listen(address);
-    if (fd) co_return std::move(*fd);
-    runtime::log::warning(room, "no socket for {}: {}", address.to_string(), fd.error().detail);
-    co_return runtime::io_error(fd.error().kind == provider::ProviderErrorKind::not_found ? EADDRNOTAVAIL
-                                                                                          : EIO);
-  }
   SupervisorClient& supervisor_;
 };
 
@@ -88,7 +91,7 @@ class FileListenerSource final : public proxy::ListenerSource {
     int code = 0;
   };
 
-  Task<runtime::IoResult<runtime::Fd>> open(const base::Address& address) override {
+  Task<runtime::IoResult<runtime::Fd>> open(std::string, base::Address address) override {
     auto fd = runtime::listen_on(address);
     if (!fd) fault_ = {address, fd.error().code};
     co_return fd;

@@ -36,24 +36,12 @@ class XdsDataPlane final : public reconcile::DataPlane {
  public:
   explicit XdsDataPlane(xds::Server& server) : server_(server) {}
 
-  void publish(snapshot::SnapshotPtr snapshot) override {
-    const auto context = snapshot->context;
-    server_.publish(context, std::move(snapshot));
+  // The proxy of a node is known by the node's name.
+  void publish(std::string node, snapshot::SnapshotPtr snapshot) override {
+    server_.publish(node, std::move(snapshot));
   }
-
-  /// The proxy of a node is known by the node's name.
-  void place(compile::Placement placement) override {
-    std::set<snapshot::ContextId> placed;
-    for (const auto& [node, contexts] : placement) {
-      server_.set_contexts(node, contexts);
-      placed.insert(contexts.begin(), contexts.end());
-    }
-    for (const auto& [node, contexts] : std::exchange(placement_, std::move(placement))) {
-      if (!placement_.contains(node)) server_.set_contexts(node, {});
-      for (const auto& context : contexts) {
-        if (!placed.contains(context)) server_.withdraw(context);
-      }
-    }
+  void place(std::string node, std::vector<snapshot::ContextId> contexts) override {
+    server_.set_contexts(std::move(node), std::move(contexts));
   }
 
   Task<reconcile::Settlement> settled(snapshot::ContextId context, base::Duration limit) override {
@@ -65,7 +53,6 @@ class XdsDataPlane final : public reconcile::DataPlane {
 
  private:
   xds::Server& server_;
-  compile::Placement placement_;
 };
 
 /// What the REST server hands on.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <unordered_map>
 
 namespace weft::proxy {
 namespace {
@@ -37,17 +38,47 @@ void take_clusters(Config& next, const Config* before, const ClusterParts& parts
   }
 }
 
-using Listeners = decltype(Context::listeners);
+using Numbers = std::vector<ListenerNumber>;
 
-/// The one at that address, mostly under the same name.
-Listeners::const_iterator known_listener(const Listeners& listeners, const snapshot::Listener& config) {
-  const auto is_same = [&](const auto& entry) { return entry.second->config->address == config.address; };
-  const auto named = listeners.find(config.name);
-  if (named != listeners.end() && is_same(*named)) return named;
-  return std::ranges::find_if(listeners, is_same);
+/// Plans are made on the proxy's one main thread.
+ListenerNumber new_number() {
+  static ListenerNumber last = 0;
+  return ++last;
+}
+
+/// First by address, then by name among those that have gone from theirs: so each address that stays keeps
+/// its listener, and with it the socket.
+std::shared_ptr<const Numbers> number_listeners(const snapshot::Parts<snapshot::Listener>& listeners,
+                                                const Plan* before) {
+  if (before != nullptr && listeners.is_same(before->snapshot->listeners)) return before->numbers;
+  std::unordered_map<base::Address, std::size_t> known;
+  if (before != nullptr) {
+    for (std::size_t i = 0; i < before->numbers->size(); ++i)
+      known.emplace(before->snapshot->listeners[i].address, i);
+  }
+  constexpr ListenerNumber none = 0;
+  Numbers numbers;
+  numbers.reserve(listeners.size());
+  for (const auto& listener : listeners) {
+    const auto at = known.find(listener.address);
+    numbers.push_back(at == known.end() ? none : (*before->numbers)[at->second]);
+    if (at != known.end()) known.erase(at);
+  }
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    if (numbers[i] != none) continue;
+    const auto at = before == nullptr ? std::nullopt : before->snapshot->listeners.place(listeners[i].name);
+    const bool is_free = at && known.contains(before->snapshot->listeners[*at].address);
+    numbers[i] = is_free ? (*before->numbers)[*at] : new_number();
+  }
+  return std::make_shared<const Numbers>(std::move(numbers));
 }
 
 }  // namespace
+
+Plan::Plan(snapshot::SnapshotPtr from, const Plan* before)
+    : snapshot(std::move(from)),
+      index(*snapshot, before == nullptr ? nullptr : &before->index),
+      numbers(number_listeners(snapshot->listeners, before)) {}
 
 ListenerChanges put_in_force(LocalPtr<Context> context, PlanPtr plan, const ClusterParts& parts) {
   const LocalPtr next(new Config(std::move(plan)));
@@ -62,21 +93,18 @@ ListenerChanges put_in_force(LocalPtr<Context> context, PlanPtr plan, const Clus
   context->listeners.clear();
   std::size_t place = 0;
   for (const auto& listener : next->snapshot().listeners) {
-    LocalPtr<ListenerState> state;
-    const auto known = known_listener(listeners, listener);
-    if (known != listeners.end()) {
-      state = listeners.extract(known).mapped();
-    } else {
-      state = LocalPtr(new ListenerState(context));
-    }
+    const auto number = (*next->plan->numbers)[place];
+    auto known = listeners.extract(number);
+    auto state = known ? std::move(known.mapped()) : LocalPtr(new ListenerState(context));
     if (state->config != nullptr && state->config->name != listener.name) state->log_fields.clear();
     if (state->config != nullptr && state->config->protocol != listener.protocol)
       changes.has_new_protocol = true;
     state->config = &listener;
     state->place = place++;
-    context->listeners.emplace(listener.name, std::move(state));
+    state->number = number;
+    context->listeners.emplace(number, std::move(state));
   }
-  for (auto& [name, listener] : listeners) {
+  for (auto& [number, listener] : listeners) {
     listener->is_removed = true;
     listener->last = before;
     changes.removed.push_back(std::move(listener));
@@ -86,7 +114,7 @@ ListenerChanges put_in_force(LocalPtr<Context> context, PlanPtr plan, const Clus
 
 std::vector<LocalPtr<ListenerState>> take_out_of_force(Context& context) {
   std::vector<LocalPtr<ListenerState>> removed;
-  for (auto& [name, listener] : context.listeners) {
+  for (auto& [number, listener] : context.listeners) {
     listener->is_removed = true;
     listener->last = context.config;
     removed.push_back(std::move(listener));

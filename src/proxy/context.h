@@ -3,10 +3,10 @@
 #pragma once
 
 #include <atomic>
-#include <map>
+#include <cstdint>
 #include <memory>
 #include <string>
-#include <string_view>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -21,13 +21,19 @@
 
 namespace weft::proxy {
 
+/// What all workers know a listener by, for as long as it lives: no two in the process have the same. A
+/// listener lives on from one Snapshot of its context to the next where it keeps its address, whatever it is
+/// called then; and one that goes to a new address keeps what its name had.
+using ListenerNumber = std::uint64_t;
+
 /// A Snapshot with its index: made once, shared by the workers.
 struct Plan {
-  /// `before`: of the Snapshot that this one follows; may be null.
-  explicit Plan(snapshot::SnapshotPtr from, const Plan* before = nullptr)
-      : snapshot(std::move(from)), index(*snapshot, before == nullptr ? nullptr : &before->index) {}
+  /// `before`: of the Snapshot that this one follows; null if it is the context's first.
+  Plan(snapshot::SnapshotPtr from, const Plan* before);
   snapshot::SnapshotPtr snapshot;
   decide::Index index;
+  /// In the order of the Snapshot's listeners.
+  std::shared_ptr<const std::vector<ListenerNumber>> numbers;
 };
 using PlanPtr = std::shared_ptr<const Plan>;
 
@@ -74,6 +80,7 @@ class ListenerState final : public LocalCounted {
   const snapshot::Listener* config = nullptr;
   /// Its place among that Snapshot's listeners.
   std::size_t place = 0;
+  ListenerNumber number = 0;
   /// Keeps a removed listener's configuration alive.
   LocalPtr<Config> last;
   bool is_removed = false;
@@ -89,7 +96,7 @@ class Context final : public LocalCounted {
 
   const snapshot::ContextId id;
   LocalPtr<Config> config;
-  std::map<std::string, LocalPtr<ListenerState>, std::less<>> listeners;
+  std::unordered_map<ListenerNumber, LocalPtr<ListenerState>> listeners;
 };
 
 inline LocalPtr<Config> ListenerState::pinned() const { return is_removed ? last : context->config; }
@@ -123,7 +130,7 @@ struct ListenerChanges {
 };
 
 /// Puts `plan` in force: clusters of the same name and protocol keep their state, listeners of the same
-/// address theirs, also under another name. Parts that the Snapshot before had as well are passed over.
+/// number theirs. Parts that the Snapshot before had as well are passed over.
 ListenerChanges put_in_force(LocalPtr<Context> context, PlanPtr plan, const ClusterParts& parts);
 /// Takes a context out of force: its clusters are retired, all its listeners come back, marked as removed.
 std::vector<LocalPtr<ListenerState>> take_out_of_force(Context& context);

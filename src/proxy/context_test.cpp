@@ -426,14 +426,72 @@ TEST_F(ContextFlow, ListenerUnderAnotherNameIsTheSame) {
   apply(simple({1}));
   auto wire = connect();
   EXPECT_EQ(body_of(wire.exchange(get_text)), "b1");
-  const auto before = worker_->find_listener({"default", "shop"}, "in");
-  auto renamed = simple({1});
-  renamed.listeners[0].name = "other";
-  apply(renamed);
-  EXPECT_EQ(worker_->find_listener({"default", "shop"}, "other"), before);
-  EXPECT_FALSE(worker_->find_listener({"default", "shop"}, "in"));
+  const auto before = find_listener("in");
+  auto changed = simple({1});
+  changed.listeners[0].name = "other";
+  apply(changed);
+  EXPECT_EQ(find_listener("other"), before);
+  EXPECT_FALSE(find_listener("in"));
   EXPECT_FALSE(wire.is_closed());
   EXPECT_EQ(body_of(wire.exchange(get_text)), "b1");
+}
+
+TEST_F(ContextFlow, ListenerAtAnotherAddressIsTheSame) {
+  backend(1);
+  apply(simple({1}));
+  auto wire = connect();
+  EXPECT_EQ(body_of(wire.exchange(get_text)), "b1");
+  const auto before = find_listener("in");
+  auto moved = simple({1});
+  moved.listeners[0].address = address(201);
+  apply(moved);
+  EXPECT_EQ(find_listener("in"), before);
+  EXPECT_FALSE(wire.is_closed());
+  EXPECT_EQ(body_of(wire.exchange(get_text)), "b1");
+}
+
+// Whoever has a socket goes by the address, for that stays open.
+TEST_F(ContextFlow, ListenersThatChangePlacesKeepTheirAddresses) {
+  auto snapshot = simple({1});
+  auto second = snapshot.listeners[0];
+  second.name = "second";
+  second.address = address(201);
+  snapshot.listeners.push_back(second);
+  apply(snapshot);
+  const auto first_state = find_listener("in");
+  const auto second_state = find_listener("second");
+  std::swap(snapshot.listeners[0].address, snapshot.listeners[1].address);
+  apply(snapshot);
+  EXPECT_EQ(find_listener("in"), second_state);
+  EXPECT_EQ(find_listener("second"), first_state);
+  // "in" takes the place of "second", which goes, and a new one that of "in".
+  snapshot.listeners[1].name = "third";
+  std::swap(snapshot.listeners[0].address, snapshot.listeners[1].address);
+  apply(snapshot);
+  EXPECT_EQ(find_listener("in"), first_state);
+  EXPECT_EQ(find_listener("third"), second_state);
+}
+
+TEST_F(ContextFlow, ListenerThatIsInboundNoMoreIsNotReachedOverMemory) {
+  backend(1);
+  backend(101);
+  const auto expect_answer = [&](const std::string& answer) {
+    apply(shop_context({}));
+    apply(shop_context({1}));
+    EXPECT_EQ(body_of(get()), answer);
+  };
+  apply(web_context({1}));
+  expect_answer("b1");
+  auto outbound = web_context({1});
+  outbound.listeners[0].direction = snapshot::Direction::outbound;
+  apply(outbound);
+  expect_answer("b101");
+  apply(web_context({1}));
+  expect_answer("b1");
+  auto moved = web_context({1});
+  moved.listeners[0].address = address(102);
+  apply(moved);
+  expect_answer("b101");
 }
 
 TEST_F(ContextFlow, ListenerThatBecomesOpaqueEndsItsHttpConnections) {

@@ -4,7 +4,8 @@
 #include <cerrno>
 #include <optional>
 
-#include "http/h1/limits.h"
+#include "http/read_error.h"
+#include "message/validate.h"
 #include "proxy/exchange.h"
 #include "proxy/rewrite.h"
 #include "proxy/tunnel.h"
@@ -34,11 +35,11 @@ inline Failure failure_of_client(runtime::IoError error) {
 }
 
 template <ClientSide Client>
-Failure failure_of_client(Request& request, Client& client, const http::h1::ReadError& error) {
+Failure failure_of_client(Request& request, Client& client, const http::ReadError& error) {
   client.close_after();
-  if (error.kind == http::h1::ReadError::Kind::refused) {
-    request.reason = http::h1::describe(error.refusal);
-    if (!request.has_begun_response) request.status = http::h1::status_of(error.refusal);
+  if (error.kind == http::ReadError::Kind::refused) {
+    request.reason = message::describe(error.refusal);
+    if (!request.has_begun_response) request.status = message::status_of(error.refusal);
     return Failure::malformed_request;
   }
   return failure_of_client(error.io);
@@ -138,9 +139,9 @@ runtime::Task<void> Beside<Client, Upstream>::send_rest() {
 }
 
 /// Why the response cannot be read on.
-inline Failure failure_of_response(Request& request, const http::h1::ReadError& error) {
-  if (error.kind == http::h1::ReadError::Kind::refused) {
-    request.reason = http::h1::describe(error.refusal);
+inline Failure failure_of_response(Request& request, const http::ReadError& error) {
+  if (error.kind == http::ReadError::Kind::refused) {
+    request.reason = message::describe(error.refusal);
     return Failure::malformed_response;
   }
   return error.io.code == ETIMEDOUT ? Failure::response_timeout : Failure::cut_in_response;
@@ -150,10 +151,12 @@ inline Failure failure_of_response(Request& request, const http::h1::ReadError& 
 /// have failed by the reset, which no read tells then.
 template <ClientSide Client, UpstreamSide Upstream>
 runtime::Task<Failure> failure_before_response(Request& request, Client& client, Upstream& upstream,
-                                               http::h1::ReadError error, bool has_lost_error) {
+                                               http::ReadError error, bool has_lost_error) {
   const auto failure = failure_of_response(request, error);
   if (failure != Failure::cut_in_response) co_return failure;
-  const auto taken = co_await upstream.taken(error, has_lost_error);
+  const auto taken = error.kind == http::ReadError::Kind::unprocessed
+                         ? Taken::nothing
+                         : co_await upstream.taken(error, has_lost_error);
   if (taken == Taken::nothing) co_return Failure::closed_at_rest;
   // One that is being stopped ends whatever it is asked, and one that serves many may have died of any.
   const auto& endpoint = request.attempts().endpoint();
@@ -187,7 +190,7 @@ auto send_request(Request& request, Client& client, Upstream& upstream) {
 /// Passes an interim response on; none to a client that knows no such thing.
 template <ClientSide Client, UpstreamSide Upstream>
 runtime::Task<Failure> send_interim(Request& request, Client& client, Upstream& upstream) {
-  if (++request.interim_responses > http::h1::max_interim_responses) {
+  if (++request.interim_responses > message::max_interim_responses) {
     request.reason = "the service sends interim responses without end";
     client.close_after();  // who has read so many expects more of them
     co_return Failure::malformed_response;
@@ -220,7 +223,7 @@ inline bool opens_tunnel(const Request& request, const message::ResponseHead& re
 /// What a response that broke off means. Of one that has begun the client sees no end; in place of one whose
 /// head still waited it is told.
 template <ClientSide Client>
-Failure broken_off(Request& request, Client& client, const http::h1::ReadError& error) {
+Failure broken_off(Request& request, Client& client, const http::ReadError& error) {
   if (!request.has_begun_response) client.take_back();
   const auto failure = failure_of_response(request, error);
   if (failure == Failure::response_timeout) request.reason = "the service paused too long within its answer";

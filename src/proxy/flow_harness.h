@@ -185,15 +185,23 @@ class Flow : public ::testing::Test {
 
   void apply(snapshot::Snapshot snapshot) {
     const auto pointer = std::make_shared<const snapshot::Snapshot>(std::move(snapshot));
-    worker_->apply(pointer->context, std::make_shared<const Plan>(pointer));
+    auto& plan = plans_[pointer->context];
+    plan = std::make_shared<const Plan>(pointer, plan.get());
+    worker_->apply(pointer->context, plan);
     settle();
+  }
+  LocalPtr<ListenerState> find_listener(const std::string& name,
+                                        const snapshot::ContextId& id = {"default", "shop"}) const {
+    const auto& plan = *plans_.at(id);
+    const auto place = plan.snapshot->listeners.place(name);
+    return place ? worker_->find_listener(id, (*plan.numbers)[*place]) : LocalPtr<ListenerState>();
   }
 
   /// A client's connection to a listener.
   std::unique_ptr<runtime::Stream> dial(const std::string& listener = "in",
                                         const snapshot::ContextId& id = {"default", "shop"}) {
     auto [near, far] = runtime::memory_pair(reactor_);
-    worker_->serve(worker_->find_listener(id, listener), std::move(far), {});
+    worker_->serve(find_listener(listener, id), std::move(far), {});
     return std::move(near);
   }
   Wire connect(const std::string& listener = "in", const snapshot::ContextId& id = {"default", "shop"}) {
@@ -220,6 +228,7 @@ class Flow : public ::testing::Test {
   base::ManualClock clock_;
   runtime::Reactor reactor_{clock_};
   std::map<base::Address, Backend> backends_;
+  std::map<snapshot::ContextId, PlanPtr> plans_;
   runtime::Scope backend_scope_;
   std::optional<Worker> worker_;
 

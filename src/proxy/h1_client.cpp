@@ -68,7 +68,7 @@ void H1Client::close_if_idle() {
   if (wait_until_ != base::MonoTime::max() && !has_begun()) stream_->fail({ECANCELED});
 }
 
-std::optional<http::h1::ReadResult<void>> H1Client::try_head() {
+std::optional<http::ReadResult<void>> H1Client::try_head() {
   if (!codec_) codec_ = worker.take_codec(*stream_);
   auto head = codec_->reader.try_head();
   if (!head && !has_begun()) worker.give_codec(std::move(codec_));
@@ -120,7 +120,7 @@ runtime::Task<void> H1Client::run() {
       }
     }
     wait_until_ = base::MonoTime::max();
-    if (!*read && read->error().kind != http::h1::ReadError::Kind::refused) co_return;
+    if (!*read && read->error().kind != http::ReadError::Kind::refused) co_return;
     ++requests;
     is_kept_ = *read && http::h1::keeps_alive(head().version, head().headers);
     if (!*read) codec_->reader.head().clear();  // what was parsed of it is not to be trusted

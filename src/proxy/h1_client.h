@@ -55,7 +55,7 @@ class H1Client final : public ClientConnection {
   // The request.
   const message::RequestHead& head() const { return codec_->reader.head(); }
   const http::h1::Framing& framing() const { return codec_->reader.framing(); }
-  std::optional<http::h1::ReadResult<std::string_view>> try_body() { return codec_->reader.try_body(); }
+  std::optional<http::ReadResult<std::string_view>> try_body() { return codec_->reader.try_body(); }
   bool is_body_done() const { return codec_->reader.body_done(); }
   bool has_more() const { return !codec_->reader.buffered().empty(); }
   const message::Headers& trailers() const { return codec_->reader.trailers(); }
@@ -84,7 +84,7 @@ class H1Client final : public ClientConnection {
 
  private:
   /// The next head, or what was found in its place; nothing if more must arrive.
-  std::optional<http::h1::ReadResult<void>> try_head();
+  std::optional<http::ReadResult<void>> try_head();
   /// The wait for a request ends after that time.
   void wait_for(base::Duration limit);
   bool has_begun() const { return codec_ != nullptr && codec_->reader.has_begun(); }

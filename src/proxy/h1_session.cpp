@@ -49,10 +49,10 @@ void H1Session::wake() {
   place.endpoint().h1.drop(*this);
 }
 
-runtime::Task<Taken> H1Session::taken(http::h1::ReadError end, bool has_lost_error) {
+runtime::Task<Taken> H1Session::taken(http::ReadError end, bool has_lost_error) {
   const auto sent = writer_.bytes_sent();
   if (sent == sent_before_) co_return Taken::nothing;
-  if (end.kind != http::h1::ReadError::Kind::closed || has_lost_error) co_return Taken::unknown;
+  if (end.kind != http::ReadError::Kind::closed || has_lost_error) co_return Taken::unknown;
   auto taken = stream_->taken_of(sent);
   if (!taken) {
     co_await reactor_.sleep(verdict_time);

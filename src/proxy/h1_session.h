@@ -49,18 +49,16 @@ class H1Session final : public PooledSession, private runtime::Waiter {
   void limit_write_pauses(base::Duration limit) { writer_.limit_pauses(write_deadline_, limit); }
 
   // The response.
-  std::optional<http::h1::ReadResult<void>> try_head(message::Method method) {
-    return reader_.try_head(method);
-  }
+  std::optional<http::ReadResult<void>> try_head(message::Method method) { return reader_.try_head(method); }
   const message::ResponseHead& head() const { return reader_.head(); }
   const http::h1::Framing& framing() const { return reader_.framing(); }
-  std::optional<http::h1::ReadResult<std::string_view>> try_body() { return reader_.try_body(); }
+  std::optional<http::ReadResult<std::string_view>> try_body() { return reader_.try_body(); }
   bool is_body_done() const { return reader_.body_done(); }
   bool has_more() const { return !reader_.buffered().empty(); }
   const message::Headers& trailers() const { return reader_.trailers(); }
   runtime::Readiness& readable() { return stream_->readable(); }
   runtime::Deadline& deadline() { return deadline_; }
-  runtime::Task<Taken> taken(http::h1::ReadError end, bool has_lost_error);
+  runtime::Task<Taken> taken(http::ReadError end, bool has_lost_error);
   bool is_reusable() const { return reader_.is_reusable() && writer_.is_done(); }
   void reset() { stream_->fail({ECANCELED}); }
 

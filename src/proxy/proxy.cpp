@@ -45,24 +45,19 @@ struct Change {
   std::expected<void, std::string> result;
 };
 
-struct OpenedListener {
-  std::string name;
-  runtime::Fd fd;
-};
-
-/// Those of `next` at addresses at which `before` (may be null) has none.
-std::vector<const snapshot::Listener*> new_addresses(const snapshot::Snapshot& next,
-                                                     const snapshot::Snapshot* before) {
+/// The places of the listeners of `next` at addresses at which `before` (may be null) has none: all others
+/// have their sockets.
+std::vector<std::size_t> new_addresses(const snapshot::Snapshot& next, const snapshot::Snapshot* before) {
   if (before != nullptr && next.listeners.is_same(before->listeners)) return {};
   std::unordered_set<base::Address> known;
   if (before != nullptr) {
     for (const auto& listener : before->listeners) known.insert(listener.address);
   }
-  std::vector<const snapshot::Listener*> found;
-  for (const auto& listener : next.listeners) {
-    if (!known.contains(listener.address)) found.push_back(&listener);
+  std::vector<std::size_t> places;
+  for (std::size_t i = 0; i < next.listeners.size(); ++i) {
+    if (!known.contains(next.listeners[i].address)) places.push_back(i);
   }
-  return found;
+  return places;
 }
 
 }  // namespace
@@ -77,13 +72,10 @@ struct Proxy::Impl {
   void start();
   void stop();
   void run_worker(std::size_t number);
-  bool hand_out(std::size_t from, const ContextId& context, const base::Address& listener, runtime::Fd& fd);
+  bool hand_out(std::size_t from, const ContextId& context, ListenerNumber listener, runtime::Fd& fd);
 
   runtime::Task<void> run_changes();
   runtime::Task<std::expected<void, std::string>> apply(snapshot::SnapshotPtr snapshot);
-  /// Opens its address; the descriptor goes to `into`.
-  runtime::Task<std::expected<void, std::string>> open(const snapshot::Listener& listener,
-                                                       std::vector<OpenedListener>& into);
   runtime::Task<void> remove(ContextId context);
   runtime::Task<std::expected<void, std::string>> change(ContextId context, snapshot::SnapshotPtr snapshot);
 
@@ -101,7 +93,6 @@ struct Proxy::Impl {
   std::map<ContextId, PlanPtr> in_force;
   runtime::Queue<std::shared_ptr<Change>> changes;
   bool is_draining = false;
-  std::size_t next_acceptor = 0;
   runtime::Scope scope;
 };
 
@@ -132,7 +123,7 @@ void Proxy::Impl::run_worker(std::size_t number) {
   parts.limits.max_sockets = std::min(parts.limits.max_sockets, sockets_for_each(threads.size()));
   parts.seed = options.seed + number;
   parts.access_log = &access_log;
-  parts.hand_out = [this, number](const ContextId& context, const base::Address& listener, runtime::Fd& fd) {
+  parts.hand_out = [this, number](const ContextId& context, ListenerNumber listener, runtime::Fd& fd) {
     return hand_out(number, context, listener, fd);
   };
   parts.load = &thread.load;
@@ -141,7 +132,7 @@ void Proxy::Impl::run_worker(std::size_t number) {
   thread.worker.reset();
 }
 
-bool Proxy::Impl::hand_out(std::size_t from, const ContextId& context, const base::Address& listener,
+bool Proxy::Impl::hand_out(std::size_t from, const ContextId& context, ListenerNumber listener,
                            runtime::Fd& fd) {
   const auto least = std::ranges::min_element(
       threads, {}, [](const auto& thread) { return thread->load.load(std::memory_order_relaxed); });
@@ -221,33 +212,28 @@ runtime::Task<std::expected<void, std::string>> Proxy::Impl::apply(snapshot::Sna
   if (auto valid = snapshot::validate(*snapshot); !valid) co_return valid;
   const auto found = in_force.find(snapshot->context);
   const auto before = found == in_force.end() ? nullptr : found->second;
-  std::vector<OpenedListener> opened;
-  // One that is open already stays so, also under another name: the workers know it by its address.
-  for (const auto* listener : new_addresses(*snapshot, before ? before->snapshot.get() : nullptr)) {
-    if (auto result = co_await open(*listener, opened); !result) co_return result;
+  std::vector<std::pair<std::size_t, runtime::Fd>> opened;
+  for (const auto place : new_addresses(*snapshot, before ? before->snapshot.get() : nullptr)) {
+    const auto& listener = snapshot->listeners[place];
+    auto fd = co_await source.open(listener.name, listener.address);
+    if (!fd) {
+      co_return std::unexpected(fmt::format("listener {} cannot listen on {}: {}", listener.name,
+                                            listener.address.to_string(), fd.error().message()));
+    }
+    opened.emplace_back(place, std::move(*fd));
   }
   const auto plan = std::make_shared<const Plan>(snapshot, before.get());
   co_await on_workers([plan](Worker& worker) { worker.apply(plan->snapshot->context, plan); });
   in_force[snapshot->context] = plan;
   // Only now: a worker may hand a connection to any other, which must know the listener.
-  for (auto& listener : opened) {
-    auto& thread = *threads[next_acceptor++ % threads.size()];
-    thread.reactor->post(
-        [&thread, id = snapshot->context, name = listener.name, fd = std::move(listener.fd)]() mutable {
-          thread.worker->accept_on(id, name, std::move(fd));
-        });
+  for (auto& [place, socket] : opened) {
+    const auto number = (*plan->numbers)[place];
+    // Always the same one, which so closes the socket of the address that the listener has left.
+    auto& thread = *threads[number % threads.size()];
+    thread.reactor->post([&thread, id = snapshot->context, number, fd = std::move(socket)]() mutable {
+      thread.worker->accept_on(id, number, std::move(fd));
+    });
   }
-  co_return std::expected<void, std::string>{};
-}
-
-runtime::Task<std::expected<void, std::string>> Proxy::Impl::open(const snapshot::Listener& listener,
-                                                                  std::vector<OpenedListener>& into) {
-  auto fd = co_await source.open(listener.address);
-  if (!fd) {
-    co_return std::unexpected(fmt::format("listener {} cannot listen on {}: {}", listener.name,
-                                          listener.address.to_string(), fd.error().message()));
-  }
-  into.push_back({listener.name, std::move(*fd)});
   co_return std::expected<void, std::string>{};
 }
 
@@ -256,7 +242,8 @@ runtime::Task<void> Proxy::Impl::remove(ContextId context) {
   co_await on_workers([context](Worker& worker) { worker.remove(context); });
 }
 
-runtime::Task<runtime::IoResult<runtime::Fd>> BindingListenerSource::open(const base::Address& address) {
+runtime::Task<runtime::IoResult<runtime::Fd>> BindingListenerSource::open(std::string,
+                                                                          base::Address address) {
   co_return runtime::listen_on(address);
 }
 

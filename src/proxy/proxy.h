@@ -25,14 +25,15 @@ namespace weft::proxy {
 class ListenerSource {
  public:
   virtual ~ListenerSource() = default;
-  /// A bound and listening, non-blocking descriptor for `address`. Runs on the proxy's main reactor.
-  virtual runtime::Task<runtime::IoResult<runtime::Fd>> open(const base::Address& address) = 0;
+  /// A bound and listening, non-blocking descriptor for the listener of that name. Runs on the proxy's main
+  /// reactor.
+  virtual runtime::Task<runtime::IoResult<runtime::Fd>> open(std::string name, base::Address address) = 0;
 };
 
 /// Binds in this process.
 class BindingListenerSource final : public ListenerSource {
  public:
-  runtime::Task<runtime::IoResult<runtime::Fd>> open(const base::Address& address) override;
+  runtime::Task<runtime::IoResult<runtime::Fd>> open(std::string name, base::Address address) override;
 };
 
 struct Options {

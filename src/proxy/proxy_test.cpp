@@ -191,7 +191,7 @@ TEST_F(ProxyTest, ListenersComeAndGo) {
 /// Opens each address once.
 class OnceSource final : public ListenerSource {
  public:
-  Task<runtime::IoResult<runtime::Fd>> open(const base::Address& address) override {
+  Task<runtime::IoResult<runtime::Fd>> open(std::string, base::Address address) override {
     if (!opened_.insert(address).second) co_return runtime::io_error(EADDRINUSE);
     co_return runtime::listen_on(address);
   }
@@ -213,6 +213,58 @@ TEST_F(ProxyTest, RenamedListenerIsNotOpenedAgain) {
   EXPECT_EQ(apply(renamed), (std::expected<void, std::string>{}));
   EXPECT_EQ(reactor_.block_on(fetch(kept)), "hello");
   for (int i = 0; i < 8; ++i) EXPECT_EQ(get(listen), "hello");
+}
+
+TEST_F(ProxyTest, ListenersThatExchangeAddressesAreNotOpenedAgain) {
+  TestServer one(reactor_, "1");
+  TestServer two(reactor_, "2");
+  OnceSource source;
+  proxy_.emplace(reactor_, Options{.workers = 2}, source);
+  const auto first = free_address();
+  const auto second = free_address();
+  // Listeners "a" and "b" with a cluster of the same name each.
+  const auto exchange = [&](const base::Address& of_a, const base::Address& of_b) {
+    snapshot::Snapshot both;
+    both.context = snapshot::edge_context;
+    for (const auto& [name, listen, server] :
+         {std::tuple("a", of_a, one.address), std::tuple("b", of_b, two.address)}) {
+      const auto part = edge(listen, {server});
+      auto listener = part->listeners[0];
+      listener.name = listener.routes = name;
+      auto table = part->routes[0];
+      table.name = table.virtual_hosts[0].routes[0].cluster = name;
+      auto cluster = part->clusters[0];
+      cluster.name = name;
+      both.listeners.push_back(listener);
+      both.routes.push_back(table);
+      both.clusters.push_back(cluster);
+    }
+    EXPECT_EQ(apply(std::make_shared<const snapshot::Snapshot>(both)), (std::expected<void, std::string>{}));
+    for (int i = 0; i < 4; ++i) {
+      EXPECT_EQ(get(of_a), "1");
+      EXPECT_EQ(get(of_b), "2");
+    }
+  };
+  exchange(first, second);
+  exchange(second, first);
+  exchange(first, second);
+}
+
+TEST_F(ProxyTest, ListenerThatMovesKeepsItsConnections) {
+  TestServer server(reactor_, "hello");
+  auto at = free_address();
+  ASSERT_TRUE(apply(edge(at, {server.address})));
+  std::list<http::Client> clients;
+  for (int i = 0; i < 4; ++i) {
+    EXPECT_EQ(reactor_.block_on(fetch(clients.emplace_back(reactor_, at))), "hello");
+    const auto before = std::exchange(at, free_address());
+    ASSERT_TRUE(apply(edge(at, {server.address})));
+    EXPECT_EQ(get(at), "hello");
+    EXPECT_THAT(get(before), HasSubstr("error"));
+  }
+  EXPECT_EQ(total("weft_downstream_connections_active"), 4U);
+  for (auto& client : clients) EXPECT_EQ(reactor_.block_on(fetch(client)), "hello");
+  EXPECT_EQ(total("weft_downstream_connections_total"), 8U);
 }
 
 Task<void> keep_getting(http::Client& client, std::vector<std::string>& answers, const bool& stop) {

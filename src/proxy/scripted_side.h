@@ -48,7 +48,7 @@ class ScriptedStream {
 
   /// For the proxy.
   const http::h1::Framing& framing() const { return framing_; }
-  std::optional<http::h1::ReadResult<std::string_view>> try_body() {
+  std::optional<http::ReadResult<std::string_view>> try_body() {
     if (broken_) return std::unexpected(*broken_);
     if (pieces_.empty()) {
       if (is_body_done()) return std::string_view();
@@ -88,7 +88,7 @@ class ScriptedStream {
     bool has_time() const { return timer_.is_set(); }
 
    private:
-    void wake() override { of_.fail({http::h1::ReadError::Kind::io, {}, {ETIMEDOUT}}); }
+    void wake() override { of_.fail({http::ReadError::Kind::io, {}, {ETIMEDOUT}}); }
     ScriptedStream& of_;
     runtime::Reactor& reactor_;
     runtime::Timer timer_;
@@ -106,7 +106,7 @@ class ScriptedStream {
     trailers_ = std::move(trailers);
     readable_.notify();
   }
-  void fail(http::h1::ReadError error) {
+  void fail(http::ReadError error) {
     broken_ = error;
     readable_.notify();
   }
@@ -114,7 +114,7 @@ class ScriptedStream {
   ScriptedMessage got;
 
  protected:
-  std::optional<http::h1::ReadError> broken_;
+  std::optional<http::ReadError> broken_;
 
  private:
   http::h1::Framing framing_;
@@ -170,17 +170,17 @@ class ScriptedUpstream final : public ScriptedStream {
     asked->headers = patched(head.headers, patch);
   }
   static void limit_write_pauses(base::Duration) {}
-  std::optional<http::h1::ReadResult<void>> try_head(message::Method) {
+  std::optional<http::ReadResult<void>> try_head(message::Method) {
     if (broken_) return std::unexpected(*broken_);
     if (heads_.empty()) return std::nullopt;
     head_ = std::move(heads_.front());
     heads_.pop_front();
-    return http::h1::ReadResult<void>();
+    return http::ReadResult<void>();
   }
   const message::ResponseHead& head() const { return head_; }
-  runtime::Task<Taken> taken(http::h1::ReadError, bool) const { co_return was_taken; }
+  runtime::Task<Taken> taken(http::ReadError, bool) const { co_return was_taken; }
   bool is_reusable() const { return is_body_done() && got.is_whole && !broken_; }
-  void reset() { fail({http::h1::ReadError::Kind::io, {}, {ECANCELED}}); }
+  void reset() { fail({http::ReadError::Kind::io, {}, {ECANCELED}}); }
 
   void answer(message::ResponseHead head) {
     heads_.push_back(std::move(head));

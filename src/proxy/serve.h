@@ -1,7 +1,7 @@
 // The life of one request, from its head to its record, for a client of any protocol (serve_impl.h).
 #pragma once
 
-#include "http/h1/refusal.h"
+#include "message/refusal.h"
 #include "proxy/pool.h"
 #include "proxy/side.h"
 #include "runtime/task.h"
@@ -15,6 +15,6 @@ runtime::Task<bool> serve_request(Client& client);
 
 /// Answers what came in the place of a request, and was refused.
 template <ClientSide Client>
-runtime::Task<bool> refuse_malformed(Client& client, http::h1::Refusal refusal);
+runtime::Task<bool> refuse_malformed(Client& client, message::Refusal refusal);
 
 }  // namespace weft::proxy

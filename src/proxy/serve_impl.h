@@ -110,11 +110,11 @@ runtime::Task<bool> serve_request(Client& client) {
 }
 
 template <ClientSide Client>
-runtime::Task<bool> refuse_malformed(Client& client, http::h1::Refusal refusal) {
+runtime::Task<bool> refuse_malformed(Client& client, message::Refusal refusal) {
   Request request(client);
   ++request.worker.shard.proxy.protocol_errors;
-  request.reason = http::h1::describe(refusal);
-  request.status = http::h1::status_of(refusal);
+  request.reason = message::describe(refusal);
+  request.status = message::status_of(refusal);
   client.close_after();
   co_return co_await refuse(request, client, Failure::malformed_request);
 }

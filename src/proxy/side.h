@@ -8,7 +8,7 @@
 #include <string_view>
 
 #include "http/h1/parse.h"
-#include "http/h1/reader.h"
+#include "http/read_error.h"
 #include "message/head.h"
 #include "message/patch.h"
 #include "runtime/reactor.h"
@@ -28,7 +28,7 @@ concept Side = requires(S side, std::string_view piece, bool last, const message
   /// How its body is framed, once its head is there.
   { side.framing() } -> std::convertible_to<http::h1::Framing>;
   /// As http::h1::Reader has them.
-  { side.try_body() } -> std::same_as<std::optional<http::h1::ReadResult<std::string_view>>>;
+  { side.try_body() } -> std::same_as<std::optional<http::ReadResult<std::string_view>>>;
   { side.is_body_done() } -> std::same_as<bool>;
   { side.trailers() } -> std::same_as<const message::Headers&>;
   /// More has arrived already than was read.
@@ -71,13 +71,13 @@ concept ClientSide = Side<C> && requires(C client, const message::ResponseHead& 
 template <class U>
 concept UpstreamSide =
     Side<U> && requires(U upstream, const message::RequestHead& request, const http::h1::Framing& framing,
-                        const message::Patch& patch, http::h1::ReadError error) {
+                        const message::Patch& patch, http::ReadError error) {
       /// Queues the head.
       upstream.put_head(request, framing, patch);
       /// Each wait for it to take more of the request is limited.
       upstream.limit_write_pauses(base::Duration{});
       /// The next head of the response, interim ones too; nothing if more must arrive first.
-      { upstream.try_head(message::Method::get) } -> std::same_as<std::optional<http::h1::ReadResult<void>>>;
+      { upstream.try_head(message::Method::get) } -> std::same_as<std::optional<http::ReadResult<void>>>;
       { upstream.head() } -> std::same_as<const message::ResponseHead&>;
       /// Breaks the wait for the response, or for more of it.
       upstream.deadline().expires_after(base::Duration{});

@@ -120,7 +120,7 @@ class H1Called final : public Called {
  public:
   explicit H1Called(Wire& wire) : wire_(wire), reader_(wire_.stream()) {}
   const message::RequestHead& head() override {
-    EXPECT_TRUE(reader_.try_head().value_or(std::unexpected(http::h1::ReadError())).has_value());
+    EXPECT_TRUE(reader_.try_head().value_or(std::unexpected(http::ReadError())).has_value());
     message_.is_whole = reader_.body_done();
     return reader_.head();
   }
@@ -166,7 +166,7 @@ class ScriptedCaller final : public Caller {
     settle();
   }
   void leave() override {
-    client_->fail({http::h1::ReadError::Kind::closed, {}, {}});
+    client_->fail({http::ReadError::Kind::closed, {}, {}});
     settle();
   }
   const Response& got() override {
@@ -212,7 +212,7 @@ class ScriptedCalled final : public Called {
   }
   void interim(int status) override { send(status); }
   void break_off() override {
-    stream_->fail({http::h1::ReadError::Kind::io, {}, {ECONNRESET}});
+    stream_->fail({http::ReadError::Kind::io, {}, {ECONNRESET}});
     settle();
   }
   bool is_given_up() override { return stream_->is_broken(); }
@@ -255,8 +255,7 @@ class Sides : public Flow, public ::testing::WithParamInterface<Pair> {
     if (GetParam().client == Kind::h1)
       return *callers_.emplace_back(std::make_unique<H1Caller>(reactor_, dial()));
     if (!connection_) {
-      connection_.emplace(*worker_, worker_->find_listener({"default", "shop"}, "in"), client_address_,
-                          Peer{});
+      connection_.emplace(*worker_, find_listener("in"), client_address_, Peer{});
     }
     const auto serve = GetParam().upstream == Kind::h1 ? &serve_request<H1Session, ScriptedClient>
                                                        : &serve_request<ScriptedSession, ScriptedClient>;
@@ -448,6 +447,23 @@ TEST_P(Shared, WhoWaitsIsHandedTheNextStream) {
   three.begin(201, false);
   EXPECT_EQ(third.got().status, 201);
   EXPECT_EQ(ScriptedSession::sessions, 1U);
+}
+
+// HTTP/2 says so of a stream (RFC 9113, 8.7), and a session goes on.
+TEST_P(Shared, WhatThePeerSurelyDidNothingWithIsSentAgain) {
+  auto& caller = call();
+  caller.ask(message::Method::post, "/", {{"host", "web"}}, false);
+  ScriptedSession::streams.at(0)->fail({http::ReadError::Kind::unprocessed, {}, {}});
+  settle();
+  ASSERT_EQ(ScriptedSession::streams.size(), 2U);
+  ScriptedCalled again(reactor_, ScriptedSession::streams.at(1));
+  again.begin(200, false);
+  EXPECT_EQ(caller.got().status, 200);
+
+  auto& other = call();
+  other.ask(message::Method::post, "/", {{"host", "web"}}, false);
+  ScriptedSession::streams.at(2)->fail({http::ReadError::Kind::reset, {}, {}});
+  EXPECT_EQ(other.got().status, 503);
 }
 
 INSTANTIATE_TEST_SUITE_P(Protocols, Shared, ::testing::Values(Pair{Kind::scripted, Kind::scripted}));

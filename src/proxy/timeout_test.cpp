@@ -149,7 +149,7 @@ TEST_F(Timeouts, InterimResponsesWithoutEndAre502) {
   auto wire = connect();
   wire.send(get_text);
   std::string many;
-  for (int i = 0; i < http::h1::max_interim_responses; ++i) many += "HTTP/1.1 103 Early Hints\r\n\r\n";
+  for (int i = 0; i < message::max_interim_responses; ++i) many += "HTTP/1.1 103 Early Hints\r\n\r\n";
   backend(1).wires[0]->send(many);
   EXPECT_THAT(wire.receive(), Not(HasSubstr("502")));
   backend(1).wires[0]->send("HTTP/1.1 103 Early Hints\r\n\r\n");

@@ -59,10 +59,9 @@ void Worker::apply(const snapshot::ContextId& id, PlanPtr plan) {
   const auto changes = put_in_force(context, std::move(plan), {reactor, limits(), shard.proxy, random});
   if (!changes.has_any) return;
   forget_listeners(changes.removed);
-  for (const auto& [name, listener] : context->listeners) {
-    if (listener->config->direction == snapshot::Direction::inbound) {
-      inbound_[listener->config->address] = listener.get();
-    }
+  for (const auto& [number, listener] : context->listeners) {
+    const auto& address = listener->config->address;
+    if (is_inbound_at(address, *listener)) inbound_[address] = listener.get();
   }
   if (changes.has_new_protocol) close_idle_if_ending();
 }
@@ -77,8 +76,14 @@ void Worker::remove(const snapshot::ContextId& id) {
 
 void Worker::forget_listeners(const std::vector<LocalPtr<ListenerState>>& removed) {
   for (const auto& listener : removed) acceptors_.erase(listener.get());
-  std::erase_if(inbound_, [](const auto& entry) { return entry.second->is_removed; });
+  std::erase_if(inbound_, [](const auto& entry) { return !is_inbound_at(entry.first, *entry.second); });
   if (!removed.empty()) close_idle_if_ending();
+}
+
+bool Worker::is_inbound_at(const base::Address& address, const ListenerState& listener) {
+  const auto& config = *listener.config;
+  return !listener.is_removed && config.direction == snapshot::Direction::inbound &&
+         config.address == address;
 }
 
 void Worker::close_idle_if_ending() {
@@ -88,29 +93,19 @@ void Worker::close_idle_if_ending() {
   }
 }
 
-void Worker::accept_on(const snapshot::ContextId& id, const std::string& name, runtime::Fd listening) {
-  auto listener = find_listener(id, name);
+void Worker::accept_on(const snapshot::ContextId& id, ListenerNumber number, runtime::Fd listening) {
+  auto listener = find_listener(id, number);
   if (!listener || is_draining_) return;
   acceptors_.erase(listener.get());
   auto& scope = acceptors_.try_emplace(listener.get()).first->second;
   scope.spawn(accept_loop(std::move(listener), std::move(listening)));
 }
 
-LocalPtr<ListenerState> Worker::find_listener(const snapshot::ContextId& id, std::string_view name) const {
+LocalPtr<ListenerState> Worker::find_listener(const snapshot::ContextId& id, ListenerNumber number) const {
   const auto context = contexts_.find(id);
   if (context == contexts_.end()) return {};
-  const auto listener = context->second->listeners.find(name);
+  const auto listener = context->second->listeners.find(number);
   return listener == context->second->listeners.end() ? LocalPtr<ListenerState>() : listener->second;
-}
-
-LocalPtr<ListenerState> Worker::listener_at(const snapshot::ContextId& id,
-                                            const base::Address& address) const {
-  const auto context = contexts_.find(id);
-  if (context == contexts_.end()) return {};
-  for (const auto& [name, listener] : context->second->listeners) {
-    if (listener->config->address == address) return listener;
-  }
-  return {};
 }
 
 ListenerState* Worker::inbound_at(const base::Address& address) const {
@@ -162,12 +157,12 @@ runtime::Task<void> Worker::accept_loop(LocalPtr<ListenerState> listener, runtim
 }
 
 void Worker::accepted(LocalPtr<ListenerState> listener, runtime::Fd fd) {
-  if (parts_.hand_out && parts_.hand_out(listener->context->id, listener->config->address, fd)) return;
+  if (parts_.hand_out && parts_.hand_out(listener->context->id, listener->number, fd)) return;
   serve_socket(std::move(listener), std::move(fd));
 }
 
-void Worker::serve_fd(const snapshot::ContextId& id, const base::Address& address, runtime::Fd fd) {
-  serve_socket(listener_at(id, address), std::move(fd));
+void Worker::serve_fd(const snapshot::ContextId& id, ListenerNumber number, runtime::Fd fd) {
+  serve_socket(find_listener(id, number), std::move(fd));
 }
 
 void Worker::serve_socket(LocalPtr<ListenerState> listener, runtime::Fd fd) {

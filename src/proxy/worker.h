@@ -49,8 +49,7 @@ struct WorkerParts {
   exporter::AccessLogFile* access_log = nullptr;
   /// Gives an accepted connection to another worker if that has fewer; false if this worker shall keep it.
   /// Empty: it keeps all.
-  std::function<bool(const snapshot::ContextId& context, const base::Address& listener, runtime::Fd& fd)>
-      hand_out;
+  std::function<bool(const snapshot::ContextId& context, ListenerNumber listener, runtime::Fd& fd)> hand_out;
   /// The count of this worker's connections that hand_out goes by, and has added to.
   std::atomic<std::size_t>* load = nullptr;
 };
@@ -66,18 +65,17 @@ class Worker {
   void apply(const snapshot::ContextId& id, PlanPtr plan);
   void remove(const snapshot::ContextId& id);
   /// Accepts on `listening` for that listener until it is removed or the worker drains.
-  void accept_on(const snapshot::ContextId& id, const std::string& listener, runtime::Fd listening);
-  LocalPtr<ListenerState> find_listener(const snapshot::ContextId& id, std::string_view name) const;
-  LocalPtr<ListenerState> listener_at(const snapshot::ContextId& id, const base::Address& address) const;
-  /// The inbound listener of this process at that address; null if there is none.
+  void accept_on(const snapshot::ContextId& id, ListenerNumber listener, runtime::Fd listening);
+  LocalPtr<ListenerState> find_listener(const snapshot::ContextId& id, ListenerNumber number) const;
+  /// The inbound listener of this process at that address; null if there is none. All contexts of a process
+  /// are of one node, where an address that an endpoint has means one listener only.
   ListenerState* inbound_at(const base::Address& address) const;
 
   // Connections.
   /// Serves a client's connection, accepted (a socket) or made within this process.
   void serve(LocalPtr<ListenerState> listener, std::unique_ptr<runtime::Stream> stream, Peer peer);
-  /// The same for a descriptor that another worker accepted; closed if the listener is gone. By address: in
-  /// the middle of a change the workers may know the listener under two names.
-  void serve_fd(const snapshot::ContextId& id, const base::Address& listener, runtime::Fd fd);
+  /// The same for a descriptor that another worker accepted; closed if the listener is gone.
+  void serve_fd(const snapshot::ContextId& id, ListenerNumber listener, runtime::Fd fd);
   /// Stops accepting; connections end after the request under way.
   void begin_drain();
   bool is_draining() const { return is_draining_; }
@@ -157,6 +155,8 @@ class Worker {
   void accepted(LocalPtr<ListenerState> listener, runtime::Fd fd);
   void serve_socket(LocalPtr<ListenerState> listener, runtime::Fd fd);
   void forget_listeners(const std::vector<LocalPtr<ListenerState>>& removed);
+  /// Whether that address leads to that listener.
+  static bool is_inbound_at(const base::Address& address, const ListenerState& listener);
   void close_idle_if_ending();
 
   WorkerParts parts_;

@@ -102,7 +102,8 @@ struct Peer {
 };
 
 struct Context : std::enable_shared_from_this<Context> {
-  InventoryPtr latest;
+  /// By proxy.
+  std::map<std::string, InventoryPtr, std::less<>> latest;
   std::vector<Peer*> peers;
   /// Set, and replaced by a new one, whenever those who wait in settled() should look again.
   std::shared_ptr<runtime::Event> changed = std::make_shared<runtime::Event>();
@@ -139,6 +140,8 @@ struct Server::State final : runtime::Waiter, std::enable_shared_from_this<Serve
   void note_refusal(Peer& peer, const std::string& text);
   /// What `peer` may have: null if that is not known yet, an error if the context is not placed there.
   std::expected<InventoryPtr, Status> latest_for(const Peer& peer) const;
+  /// Whether `peer` has taken all that was published for it.
+  bool is_settled(const Peer& peer) const;
   void mark(Peer& peer);
   void mark(Context& context);
   /// Has all waiters in settled() look again.
@@ -205,7 +208,7 @@ class Server::State::Present {
     }
     auto context = state_->context(*peer_.node.context);
     state_->mark(*context);
-    if (context->peers.empty() && !context->latest) state_->contexts.erase(*peer_.node.context);
+    if (context->peers.empty() && context->latest.empty()) state_->contexts.erase(*peer_.node.context);
   }
 
  private:
@@ -336,7 +339,14 @@ std::expected<InventoryPtr, Status> Server::State::latest_for(const Peer& peer) 
     return http::grpc::fail(Code::permission_denied,
                             fmt::format("the context {} is not placed at {}", name, peer.node.proxy));
   }
-  return contexts.at(*peer.node.context)->latest;
+  const auto& latest = contexts.at(*peer.node.context)->latest;
+  const auto known = latest.find(peer.node.proxy);
+  return known == latest.end() ? InventoryPtr() : known->second;
+}
+
+bool Server::State::is_settled(const Peer& peer) const {
+  const auto latest = latest_for(peer);
+  return latest && *latest && peer.subscriber.is_settled(*latest);
 }
 
 void Server::State::mark(Peer& peer) {
@@ -375,7 +385,10 @@ void Server::State::wake() {
 
 std::set<std::string> Server::State::connected_proxies(const ContextId& id, const Context& context) const {
   std::set<std::string> connected;
-  for (const auto* peer : context.peers) connected.insert(peer->node.proxy);
+  for (const auto* peer : context.peers) {
+    // One that may not have it is about to be ended.
+    if (latest_for(*peer)) connected.insert(peer->node.proxy);
+  }
   for (const auto& [name, proxy] : proxies) {
     bool has_context = proxy.placed && proxy.placed->find(Type::placement, id.to_string());
     if (has_context && !proxy.peers.empty()) connected.insert(name);
@@ -386,7 +399,7 @@ std::set<std::string> Server::State::connected_proxies(const ContextId& id, cons
 std::optional<std::expected<Server::Settled, XdsError>> Server::State::settled_now(
     const ContextId& id) const {
   auto found = contexts.find(id);
-  if (found == contexts.end() || !found->second->latest) {
+  if (found == contexts.end() || found->second->latest.empty()) {
     return base::fail(XdsErrorKind::not_published, id.to_string());
   }
   const auto& context = *found->second;
@@ -396,7 +409,7 @@ std::optional<std::expected<Server::Settled, XdsError>> Server::State::settled_n
     const auto* peer = newest_of(context.peers, proxy);
     if (peer && peer->nack)
       return base::fail(XdsErrorKind::nacked, fmt::format("proxy {}: {}", proxy, peer->nack->text));
-    if (peer && peer->subscriber.is_settled(context.latest)) {
+    if (peer && is_settled(*peer)) {
       ++settled.proxies;
     } else {
       waits = true;
@@ -434,11 +447,13 @@ Task<void> Server::serve_connection(std::unique_ptr<runtime::Stream> connection,
   co_await (is_own_proxy ? state->own : state->others).grpc.serve(std::move(connection));
 }
 
-void Server::publish(const ContextId& id, snapshot::SnapshotPtr snapshot) {
-  auto context = state_->context(id);
-  if (context->latest && *context->latest->snapshot == *snapshot) return;
-  context->latest = take_inventory(std::move(snapshot), context->latest);
+void Server::publish(const std::string& proxy, snapshot::SnapshotPtr snapshot) {
+  auto context = state_->context(snapshot->context);
+  auto& latest = context->latest[proxy];
+  if (latest && *latest->snapshot == *snapshot) return;
+  latest = take_inventory(std::move(snapshot), latest);
   for (auto* peer : context->peers) {
+    if (peer->node.proxy != proxy) continue;
     // What was refused is history once there is something newer.
     peer->nack.reset();
     state_->mark(*peer);
@@ -446,25 +461,20 @@ void Server::publish(const ContextId& id, snapshot::SnapshotPtr snapshot) {
   state_->mark(*context);
 }
 
-void Server::withdraw(const ContextId& id) {
-  auto found = state_->contexts.find(id);
-  if (found == state_->contexts.end()) return;
-  auto context = found->second;
-  context->latest = nullptr;
-  state_->mark(*context);
-  if (context->peers.empty()) state_->contexts.erase(found);
-}
-
 void Server::set_contexts(std::string name, std::vector<ContextId> contexts) {
-  auto& proxy = state_->proxies[std::move(name)];
+  auto& proxy = state_->proxies[name];
   auto placed = take_inventory(std::move(contexts));
   if (proxy.placed && proxy.placed->placed == placed->placed) return;
   proxy.placed = std::move(placed);
   for (auto* peer : proxy.peers) state_->mark(*peer);
   for (auto& [id, context] : state_->contexts) {
+    if (proxy.placed->find(Type::placement, id.to_string()) == nullptr) context->latest.erase(name);
     for (auto* peer : context->peers) state_->mark(*peer);
     state_->mark(*context);
   }
+  std::erase_if(state_->contexts, [](const auto& entry) {
+    return entry.second->peers.empty() && entry.second->latest.empty();
+  });
 }
 
 Task<std::expected<Server::Settled, XdsError>> Server::settled(ContextId id, base::Duration limit) {
@@ -504,7 +514,7 @@ std::vector<ProxyStatus> Server::proxies() const {
     if (proxy.placed) status.contexts = proxy.placed->placed.size();
     for (const auto& [id, context] : state_->contexts) {
       const auto* peer = newest_of(context->peers, name);
-      if (peer && context->latest && peer->subscriber.is_settled(context->latest)) ++status.settled;
+      if (peer && state_->is_settled(*peer)) ++status.settled;
     }
     all.push_back(std::move(status));
   }

@@ -59,14 +59,13 @@ class Server {
   /// Serves one connection until it ends.
   runtime::Task<void> serve_connection(std::unique_ptr<runtime::Stream> connection, bool is_own_proxy);
 
-  /// Makes `snapshot` what the proxies of its context shall have. Cheap if it equals the last one. What is
-  /// published within one turn of the reactor goes out together.
-  void publish(const snapshot::ContextId& context, snapshot::SnapshotPtr snapshot);
-  /// Forgets what was published. A proxy that has it keeps it for as long as the context is placed there.
-  void withdraw(const snapshot::ContextId& context);
+  /// Makes `snapshot` what `proxy` shall have of its context, as the instances of it that speak xDS
+  /// themselves. Cheap if it equals the last one. What is published within one turn of the reactor goes out
+  /// together.
+  void publish(const std::string& proxy, snapshot::SnapshotPtr snapshot);
   /// Tells `proxy` which contexts are its own; it stops serving those that are gone and may ask for no other.
-  /// Until the first call for a proxy it is told nothing and keeps what it has: after a restart, call it only
-  /// once the list is whole.
+  /// What was published for others there is forgotten. Until the first call for a proxy it is told nothing
+  /// and keeps what it has: after a restart, call it only once the list is whole.
   void set_contexts(std::string proxy, std::vector<snapshot::ContextId> contexts);
 
   struct Settled {

@@ -89,7 +89,7 @@ class Session : public testing::Test, public Application {
   }
   /// Publishes and waits until the one proxy has it.
   void publish(const Snapshot& snapshot) {
-    server->publish(snapshot.context, share(snapshot));
+    server->publish("local", share(snapshot));
     auto settled = settle(snapshot.context);
     ASSERT_TRUE(settled) << settled.error().detail;
   }
@@ -116,7 +116,7 @@ class Session : public testing::Test, public Application {
 
 TEST_F(Session, TheFirstConfigurationArrivesWhole) {
   server->set_contexts("local", {web});
-  server->publish(web, share(sample_snapshot(3)));
+  server->publish("local", share(sample_snapshot(3)));
   connect_first();
   auto settled = settle(web);
   ASSERT_TRUE(settled);
@@ -139,7 +139,7 @@ TEST_F(Session, AnEmptyConfigurationIsOneToo) {
 
 TEST_F(Session, SettledWaitsForAProxyThatHasNotAskedYet) {
   connect_first();
-  server->publish(web, share(sample_snapshot()));
+  server->publish("local", share(sample_snapshot()));
   server->set_contexts("local", {web});
   EXPECT_FALSE(server->settled_now(web));
   auto settled = settle(web);
@@ -182,7 +182,6 @@ TEST_F(Session, ContextsComeAndGo) {
   publish(sample_snapshot(1, web));
   publish(sample_snapshot(2, cart));
   server->set_contexts("local", {cart});
-  server->withdraw(web);
   until([&] { return !removed.empty(); });
   EXPECT_THAT(removed, testing::ElementsAre("default/web"));
   EXPECT_TRUE(has(sample_snapshot(2, cart)));
@@ -197,7 +196,7 @@ TEST_F(Session, ARefusalIsToldAndTheOldStaysInForce) {
   connect_first();
   publish(sample_snapshot(1));
   refusal = "listener edge/default/web/80 (Service default/web spec.ports[0]): address in use";
-  server->publish(web, share(sample_snapshot(2)));
+  server->publish("local", share(sample_snapshot(2)));
   auto settled = settle(web);
   ASSERT_FALSE(settled);
   EXPECT_EQ(settled.error().kind, XdsErrorKind::nacked);
@@ -218,7 +217,7 @@ TEST_F(Session, WhatTheApplicationRefusedIsTriedAgain) {
   server->set_contexts("local", {web});
   connect_first();
   refusal = "too many open files";
-  server->publish(web, share(sample_snapshot(1)));
+  server->publish("local", share(sample_snapshot(1)));
   EXPECT_EQ(settle(web).error().kind, XdsErrorKind::nacked);
   refusal.clear();
   until([&] { return has(sample_snapshot(1)); });
@@ -234,7 +233,7 @@ TEST_F(Session, AContextThatGoesWhileItIsAppliedIsRemoved) {
   connect_first();
   runtime::Event held;
   hold = &held;
-  server->publish(web, share(sample_snapshot(1)));
+  server->publish("local", share(sample_snapshot(1)));
   until([&] { return is_applying; });
   server->set_contexts("local", {});
   until([&] { return !removed.empty(); });
@@ -246,7 +245,7 @@ TEST_F(Session, GoingBackToWhatIsInForceEndsARefusal) {
   connect_first();
   publish(sample_snapshot(1));
   refusal = "no";
-  server->publish(web, share(sample_snapshot(2)));
+  server->publish("local", share(sample_snapshot(2)));
   EXPECT_FALSE(settle(web));
   auto count = applies;
   publish(sample_snapshot(1));
@@ -260,7 +259,7 @@ TEST_F(Session, WhatCannotBeReadIsRefusedInTermsOfItsOrigin) {
   connect_first();
   auto bad = sample_snapshot(1);
   bad.listeners[0].address = {};
-  server->publish(web, share(bad));
+  server->publish("local", share(bad));
   auto settled = settle(web);
   ASSERT_FALSE(settled);
   EXPECT_THAT(settled.error().detail,
@@ -274,12 +273,12 @@ TEST_F(Session, ARefusalIsKnownAgainAfterARestart) {
   connect_first();
   publish(sample_snapshot(1));
   refusal = "no";
-  server->publish(web, share(sample_snapshot(2)));
+  server->publish("local", share(sample_snapshot(2)));
   EXPECT_FALSE(settle(web));
   stop_control_plane();
   start_control_plane();
   server->set_contexts("local", {web});
-  server->publish(web, share(sample_snapshot(2)));
+  server->publish("local", share(sample_snapshot(2)));
   until([&] { return server->last_nack(web).has_value(); });
   EXPECT_EQ(settle(web).error().kind, XdsErrorKind::nacked);
   EXPECT_TRUE(has(sample_snapshot(1)));
@@ -316,7 +315,7 @@ TEST_F(Session, ARestartedControlPlaneSendsOnlyWhatChanged) {
   auto changed = sample_snapshot(3, web);
   changed.clusters[1].endpoints.clear();
   changed.listeners.pop_back();
-  server->publish(web, share(changed));
+  server->publish("local", share(changed));
   connect_first();
   for (int i = 0; i < 50; ++i) reactor.poll();
   EXPECT_THAT(removed, testing::IsEmpty()) << "placements are not known yet";
@@ -338,10 +337,10 @@ TEST_F(Session, WhileAProxyIsBusyChangesBecomeOne) {
   publish(sample_snapshot(1));
   runtime::Event go;
   hold = &go;
-  server->publish(web, share(sample_snapshot(2)));
+  server->publish("local", share(sample_snapshot(2)));
   EXPECT_EQ(settle(web, milliseconds(5)).error().kind, XdsErrorKind::timeout);
   auto before = server->counters();
-  for (int count = 3; count < 20; ++count) server->publish(web, share(sample_snapshot(count)));
+  for (int count = 3; count < 20; ++count) server->publish("local", share(sample_snapshot(count)));
   for (int i = 0; i < 50; ++i) reactor.poll();
   EXPECT_EQ(server->counters().responses, before.responses);
   hold = nullptr;
@@ -354,7 +353,7 @@ TEST_F(Session, WhileAProxyIsBusyChangesBecomeOne) {
 TEST_F(Session, WithoutAProxyItIsSettledByNobody) {
   proxy.cancel();
   EXPECT_EQ(settle(web).error().kind, XdsErrorKind::not_published);
-  server->publish(web, share(sample_snapshot()));
+  server->publish("local", share(sample_snapshot()));
   server->set_contexts("local", {web});
   EXPECT_EQ(settle(web)->proxies, 0u);
 }
@@ -364,13 +363,13 @@ TEST_F(Session, AHundredContextsGetAnEndpointsChange) {
   for (int i = 0; i < 100; ++i) contexts.push_back({"default", "w" + std::to_string(i)});
   server->set_contexts("local", contexts);
   connect_first();
-  for (const auto& context : contexts) server->publish(context, share(sample_snapshot(3, context)));
+  for (const auto& context : contexts) server->publish("local", share(sample_snapshot(3, context)));
   for (const auto& context : contexts) ASSERT_EQ(settle(context)->proxies, 1u);
   auto before = server->counters();
   for (const auto& context : contexts) {
     auto changed = sample_snapshot(3, context);
     changed.clusters[0].endpoints.clear();
-    server->publish(context, share(changed));
+    server->publish("local", share(changed));
   }
   for (const auto& context : contexts) ASSERT_EQ(settle(context)->proxies, 1u);
   EXPECT_EQ(server->counters().resources_sent - before.resources_sent, 100u);
@@ -404,7 +403,7 @@ TEST_F(Session, AnySequenceOfSnapshotsAndCutsEndsInTheLast) {
   for (int i = 0; i < 200; ++i) {
     auto next = random_snapshot(random);
     next.context = web;
-    server->publish(web, share(next));
+    server->publish("local", share(next));
     for (auto turns = random.below(6); turns > 0; --turns) reactor.poll();
     if (random.below(5) == 0) {
       cut();
@@ -417,6 +416,61 @@ TEST_F(Session, AnySequenceOfSnapshotsAndCutsEndsInTheLast) {
     ASSERT_EQ(settled->proxies, 1u);
     ASSERT_EQ(*applied[web], reachable(next)) << i;
   }
+}
+
+/// The proxy of a further node.
+struct OtherProxy final : Application {
+  explicit OtherProxy(Session& session)
+      : client(session.reactor, {.proxy = "other", .connect = [&session] { return session.connect(); }},
+               *this, base::Random(2)) {
+    scope.spawn(client.run());
+  }
+  Task<std::expected<void, std::string>> apply(SnapshotPtr snapshot) override {
+    const auto context = snapshot->context;
+    applied[context] = std::move(snapshot);
+    co_return std::expected<void, std::string>{};
+  }
+  Task<void> remove(ContextId context) override {
+    applied.erase(context);
+    co_return;
+  }
+  std::map<ContextId, SnapshotPtr> applied;
+  Client client;
+  runtime::Scope scope;
+};
+
+TEST_F(Session, TheProxyOfEachNodeGetsItsOwn) {
+  OtherProxy other(*this);
+  const auto here = sample_snapshot(2, web);
+  auto there = sample_snapshot(2, web);
+  there.listeners[0].name = "inbound/default/web-1/8080";
+  there.listeners.sort();
+  server->publish("local", share(here));
+  server->publish("other", share(there));
+  server->set_contexts("local", {web});
+  server->set_contexts("other", {web});
+  until([&] { return client->status().connected && other.client.status().connected; });
+  EXPECT_EQ(settle(web)->proxies, 2U);
+  EXPECT_TRUE(has(here));
+  EXPECT_EQ(*other.applied.at(web), there);
+
+  const auto before = server->counters();
+  there.clusters[0].endpoints.clear();
+  server->publish("other", share(there));
+  EXPECT_EQ(settle(web)->proxies, 2U);
+  EXPECT_EQ(*other.applied.at(web), there);
+  EXPECT_EQ(server->counters().resources_sent - before.resources_sent, 1U);
+  EXPECT_EQ(applies, 1);
+
+  server->set_contexts("other", {});
+  until([&] { return other.applied.empty(); });
+  EXPECT_EQ(settle(web)->proxies, 1U);
+  publish(sample_snapshot(3, web));
+  server->set_contexts("other", {web});
+  EXPECT_FALSE(server->settled_now(web)) << "forgotten there, and nothing new yet";
+  server->publish("other", share(there));
+  EXPECT_EQ(settle(web)->proxies, 2U);
+  EXPECT_TRUE(has(sample_snapshot(3, web)));
 }
 
 Task<http::grpc::Status> ask_as(runtime::Reactor& reactor, Server* server, std::string node,
@@ -438,8 +492,8 @@ Task<http::grpc::Status> ask_as(runtime::Reactor& reactor, Server* server, std::
 TEST_F(Session, AProxyMayAskOnlyForContextsThatArePlacedThere) {
   server->set_contexts("local", {web});
   server->set_contexts("other", {cart});
-  server->publish(web, share(sample_snapshot(1, web)));
-  server->publish(cart, share(sample_snapshot(1, cart)));
+  server->publish("local", share(sample_snapshot(1, web)));
+  server->publish("other", share(sample_snapshot(1, cart)));
   struct Case {
     std::string node;
     http::grpc::Code code;
@@ -474,7 +528,7 @@ TEST(SessionOverUnixSocket, WorksTheSame) {
   Taker taker;
   Client client(reactor, {.proxy = "local", .connect = connector(reactor, address)}, taker, base::Random(1));
   server.set_contexts("local", {web});
-  server.publish(web, share(sample_snapshot(2)));
+  server.publish("local", share(sample_snapshot(2)));
   auto serve = [](Server* on, runtime::Acceptor* from) -> Task<void> {
     co_await on->serve(*from, [](pid_t pid) -> Task<bool> { co_return pid == getpid(); });
   };

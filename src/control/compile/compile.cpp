@@ -173,10 +173,10 @@ void add_dependency(const Mesh& mesh, const model::Ref& caller, const model::Dep
       to.clusters.push_back(bare_cluster(mesh, target.ns, target.name, ports[i].port));
       to.clusters.back().origin = dependency.origin;
     }
-    const auto* address = address_of(mesh, port_key(caller, target, ports, i));
+    auto key = port_key(caller, target, ports, i);
+    const auto* address = address_of(mesh, key);
     if (!address) continue;
-    Listener listener{.name = fmt::format("outbound/{}/{}/{}/{}/{}", caller.ns, caller.name, target.ns,
-                                          target.name, ports[i].port),
+    Listener listener{.name = std::move(key),
                       .address = *address,
                       .direction = snapshot::Direction::outbound,
                       .protocol = protocol_of(ports[i]),
@@ -220,12 +220,14 @@ snapshot::Protocol inbound_protocol(const Mesh& mesh, const model::Workload& wor
                                                                   : snapshot::Protocol::http1;
 }
 
-void add_inbound(const Mesh& mesh, const model::Workload& workload, Snapshot& to) {
+/// The inbound listeners of those instances that are on that node.
+void add_inbound(const Mesh& mesh, const model::Workload& workload, std::string_view node, Snapshot& to) {
   const auto found = mesh.instances.find(workload.ref);
   if (found == mesh.instances.end()) return;
   // The service that the instances speak for in metrics: with several, the first by name.
   const std::string& service = workload.services.empty() ? workload.ref.name : workload.services.front();
   for (const Instance* instance : found->second) {
+    if (instance->node != node) continue;
     for (const auto& bound : instance->ports) {
       auto key = inbound_key(instance->ns, instance->name, bound.port.number);
       const auto* address = address_of(mesh, key);
@@ -288,6 +290,56 @@ Mesh prepare(const Input& input) {
   return mesh;
 }
 
+snapshot::SnapshotPtr finish(Snapshot snapshot) {
+  // A Deployment and a Job of one name may call the same Service.
+  const auto put_in_order = [](auto& parts) {
+    parts.sort();
+    parts.make_unique();
+  };
+  put_in_order(snapshot.listeners);
+  put_in_order(snapshot.routes);
+  put_in_order(snapshot.clusters);
+  return std::make_shared<const Snapshot>(std::move(snapshot));
+}
+
+snapshot::SnapshotPtr compile_edge(const Mesh& mesh) {
+  Snapshot edge;
+  edge.context = snapshot::edge_context;
+  edge.identity = identity(mesh.input, edge.context.ns, edge.context.workload);
+  add_edge(mesh, edge);
+  return finish(std::move(edge));
+}
+
+/// What a context has on every node: the ways out.
+Snapshot compile_common(const Mesh& mesh, const snapshot::ContextId& context,
+                        const std::vector<const model::Workload*>& workloads) {
+  Snapshot snapshot;
+  snapshot.context = context;
+  snapshot.identity = identity(mesh.input, context.ns, service_account(mesh, workloads.front()->ref));
+  for (const auto* workload : workloads) {
+    add_scope(mesh, workload->ref, snapshot);
+    std::set<model::Ref> seen;  // an entry may come with several conditions
+    for (const auto& dependency : workload->dependencies) {
+      if (dependency.target.kind == model::DependencyKind::service && seen.insert(dependency.target).second)
+        add_dependency(mesh, workload->ref, dependency, snapshot);
+    }
+  }
+  return snapshot;
+}
+
+std::set<std::string_view> nodes_of(const Mesh& mesh, const std::vector<const model::Workload*>& workloads) {
+  std::set<std::string_view> nodes;
+  for (const auto* workload : workloads) {
+    const auto found = mesh.instances.find(workload->ref);
+    if (found == mesh.instances.end()) {
+      nodes.insert(mesh.input.node);
+    } else {
+      for (const auto* instance : found->second) nodes.insert(instance->node);
+    }
+  }
+  return nodes;
+}
+
 }  // namespace
 
 Wanted wanted(const Input& input) {
@@ -312,58 +364,24 @@ Wanted wanted(const Input& input) {
   return keys;
 }
 
-std::vector<Snapshot> compile(const Input& input) {
+Snapshots compile(const Input& input) {
   const Mesh mesh = prepare(input);
-  std::map<snapshot::ContextId, Snapshot> contexts;
-
-  auto& edge = contexts[snapshot::edge_context];
-  edge.identity = identity(input, snapshot::edge_context.ns, snapshot::edge_context.workload);
-  add_edge(mesh, edge);
-
+  std::map<snapshot::ContextId, std::vector<const model::Workload*>> contexts;
   for (const auto index : input.active) {
     const auto& workload = input.graph.workloads()[index];
-    auto& to = contexts[context_of(workload.ref)];
-    if (to.identity.empty())
-      to.identity = identity(input, workload.ref.ns, service_account(mesh, workload.ref));
-    add_inbound(mesh, workload, to);
-    add_scope(mesh, workload.ref, to);
-    std::set<model::Ref> seen;  // an entry may come with several conditions
-    for (const auto& dependency : workload.dependencies) {
-      if (dependency.target.kind == model::DependencyKind::service && seen.insert(dependency.target).second)
-        add_dependency(mesh, workload.ref, dependency, to);
+    contexts[context_of(workload.ref)].push_back(&workload);
+  }
+  Snapshots all;
+  all[std::string(input.node)][snapshot::edge_context] = compile_edge(mesh);
+  for (const auto& [context, workloads] : contexts) {
+    const auto common = compile_common(mesh, context, workloads);
+    for (const auto node : nodes_of(mesh, workloads)) {
+      auto snapshot = common;
+      for (const auto* workload : workloads) add_inbound(mesh, *workload, node, snapshot);
+      all[std::string(node)][context] = finish(std::move(snapshot));
     }
   }
-
-  std::vector<Snapshot> snapshots;
-  for (auto& [context, snapshot] : contexts) {
-    snapshot.context = context;
-    // A Deployment and a Job of one name may call the same Service.
-    const auto put_in_order = [](auto& parts) {
-      parts.sort();
-      parts.make_unique();
-    };
-    put_in_order(snapshot.listeners);
-    put_in_order(snapshot.routes);
-    put_in_order(snapshot.clusters);
-    snapshots.push_back(std::move(snapshot));
-  }
-  return snapshots;
-}
-
-Placement place(const Input& input) {
-  std::map<model::Ref, std::set<std::string_view>> nodes;
-  for (const auto& instance : input.instances) nodes[instance.workload].insert(instance.node);
-  std::map<std::string_view, std::set<snapshot::ContextId>> placed{{input.node, {snapshot::edge_context}}};
-  for (const auto index : input.active) {
-    const auto& workload = input.graph.workloads()[index].ref;
-    auto& found = nodes[workload];
-    if (found.empty()) found.insert(input.node);
-    for (const auto node : found) placed[node].insert(context_of(workload));
-  }
-  Placement placement;
-  for (const auto& [node, contexts] : placed)
-    placement.emplace(node, std::vector(contexts.begin(), contexts.end()));
-  return placement;
+  return all;
 }
 
 const provider::BoundPort* target_port(const model::ServicePort& port,

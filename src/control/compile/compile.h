@@ -1,5 +1,5 @@
 // The compiler: stored resources, running instances and reserved addresses in, one Snapshot for each context
-// out. Pure.
+// of each node out. Pure.
 #pragma once
 
 #include <cstddef>
@@ -60,15 +60,15 @@ using Wanted = std::map<std::string, model::Ref, std::less<>>;
 /// Every key for which an address is needed, whether or not it has one.
 Wanted wanted(const Input& input);
 
-/// Sorted by context; "weft-system/edge" is always among them. A Deployment and a Job of the same name share
-/// one. What has no address yet is left out.
-std::vector<snapshot::Snapshot> compile(const Input& input);
+/// What the proxy of each node is told, by node and context.
+using Contexts = std::map<snapshot::ContextId, snapshot::SnapshotPtr>;
+using Snapshots = std::map<std::string, Contexts, std::less<>>;
 
-/// Which contexts the proxy of each node serves, sorted.
-using Placement = std::map<std::string, std::vector<snapshot::ContextId>>;
-
-/// The context of a workload is where its instances are, and before it has any where they will be started.
-Placement place(const Input& input);
+/// The context of a workload is where its instances are, and before it has any where they will be started;
+/// that of the edge is always at input.node. The Snapshots of a context differ by node in the inbound
+/// listeners alone, which are those of the node's own instances. A Deployment and a Job of the same name
+/// share a context. What has no address yet is left out.
+Snapshots compile(const Input& input);
 
 /// The container port that a Service port's targetPort means, by number or by name; null if there is none.
 const provider::BoundPort* target_port(const model::ServicePort& port,
@@ -79,7 +79,7 @@ snapshot::ContextId context_of(const model::Ref& workload);
 /// "outbound|80||cart.default"
 std::string cluster_name(std::string_view ns, std::string_view service, std::int32_t port);
 
-/// Keys of reserved addresses. "edge/default/web/80"
+/// Keys of reserved addresses, which are the names of their listeners too. "edge/default/web/80"
 std::string edge_key(std::string_view ns, std::string_view service, std::int32_t port);
 /// "outbound/default/web/default/cart" for a dependency's first port, so that its address is known before the
 /// dependency is and stays when its port changes; "outbound/default/web/default/cart/9090" for each further

@@ -131,9 +131,8 @@ std::string words(const snapshot::Snapshot& snapshot) {
 
 /// Compiles twice, as the publisher does: first for the keys, then with an address for each of them.
 struct Output {
-  std::vector<snapshot::Snapshot> snapshots;
+  Snapshots snapshots;
   Wanted wanted;
-  Placement placement;
 };
 
 Output compile_all(const Stored& all) {
@@ -157,7 +156,7 @@ Output compile_all(const Stored& all) {
   std::uint16_t reserved = 20'000;
   const auto keys = wanted(input);
   for (const auto& [key, owner] : keys) addresses.emplace(key, base::Address::loopback(++reserved));
-  return {compile(input), keys, place(input)};
+  return {compile(input), keys};
 }
 
 class Golden : public testing::TestWithParam<const char*> {};
@@ -166,7 +165,7 @@ TEST_P(Golden, Compiles) {
   const auto base = std::string(WEFT_SOURCE_DIR "/src/control/compile/testdata/") + GetParam();
   const auto output = compile_all(stored(read(base + ".yaml")));
   std::string text;
-  for (const auto& snapshot : output.snapshots) text += words(snapshot);
+  for (const auto& [context, snapshot] : output.snapshots.at("here")) text += words(*snapshot);
   text += "wanted\n";
   for (const auto& [key, owner] : output.wanted) text += "  " + key + "\n";
   if (std::getenv("WEFT_UPDATE_GOLDENS")) std::ofstream(base + ".golden") << text;
@@ -181,7 +180,8 @@ INSTANTIATE_TEST_SUITE_P(Cases, Golden,
 TEST(Compile, TheEdgeIsThereWithoutAnything) {
   const auto output = compile_all({});
   ASSERT_EQ(output.snapshots.size(), 1U);
-  EXPECT_EQ(output.snapshots[0].context, snapshot::edge_context);
+  ASSERT_EQ(output.snapshots.at("here").size(), 1U);
+  EXPECT_EQ(output.snapshots.at("here").at(snapshot::edge_context)->context, snapshot::edge_context);
   EXPECT_TRUE(output.wanted.empty());
 }
 
@@ -199,14 +199,52 @@ spec:
                      name, instances_annotation, instances);
 }
 
-TEST(Placement, AContextIsWhereItsInstancesAre) {
+using Names = std::vector<std::string>;
+
+Names names(const auto& parts) {
+  Names list;
+  for (const auto& part : parts) list.push_back(part.name);
+  return list;
+}
+
+TEST(Nodes, AContextIsWhereItsInstancesAre) {
   const auto output =
       compile_all(stored(deployment("cart", "ready%there") + deployment("db", "ready") +
                          deployment("web", "ready draining%there unready%third") + deployment("idle", "")));
-  const Placement expected{{"here", {{"default", "db"}, {"default", "web"}, snapshot::edge_context}},
-                           {"there", {{"default", "cart"}, {"default", "web"}}},
-                           {"third", {{"default", "web"}}}};
-  EXPECT_EQ(output.placement, expected);
+  std::map<std::string, Names> placed;
+  for (const auto& [node, contexts] : output.snapshots) {
+    for (const auto& [context, snapshot] : contexts) placed[node].push_back(context.to_string());
+  }
+  const std::map<std::string, Names> expected{{"here", {"default/db", "default/web", "weft-system/edge"}},
+                                              {"there", {"default/cart", "default/web"}},
+                                              {"third", {"default/web"}}};
+  EXPECT_EQ(placed, expected);
+}
+
+TEST(Nodes, AContextHasTheInboundListenersOfItsNode) {
+  const auto output = compile_all(stored(R"(---
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec: {selector: {app: web}, ports: [{port: 80, targetPort: 8080}], dependsOn: [{name: cart}]}
+)" + deployment("web", "ready@8080 ready@8080%there unready@8080%there")));
+  const snapshot::ContextId web{"default", "web"};
+  const auto& here = *output.snapshots.at("here").at(web);
+  const auto& there = *output.snapshots.at("there").at(web);
+  const std::string call = "outbound/default/web/default/cart";
+  const auto inbound = [](int instance) {
+    return inbound_key("default", fmt::format("web-{}", instance), 8080);
+  };
+  EXPECT_EQ(names(here.listeners), (Names{inbound(0), call}));
+  EXPECT_EQ(names(there.listeners), (Names{inbound(1), inbound(2), call}));
+  EXPECT_EQ(names(here.routes), names(here.listeners));
+  EXPECT_EQ(names(there.routes), names(there.listeners));
+  const auto cart = cluster_name("default", "cart", 0);
+  EXPECT_EQ(names(here.clusters), (Names{inbound(0), cart}));
+  EXPECT_EQ(names(there.clusters), (Names{inbound(1), inbound(2), cart}));
+  EXPECT_EQ(here.clusters.back(), there.clusters.back());
+  EXPECT_EQ(here.identity, there.identity);
+  EXPECT_EQ(output.snapshots.at("here").at(snapshot::edge_context)->clusters[0].endpoints.size(), 3U);
 }
 
 }  // namespace

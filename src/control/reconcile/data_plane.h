@@ -3,9 +3,9 @@
 
 #include <cstddef>
 #include <string>
+#include <vector>
 
 #include "base/clock.h"
-#include "control/compile/compile.h"
 #include "runtime/task.h"
 #include "snapshot/snapshot.h"
 
@@ -24,9 +24,10 @@ struct Settlement {
 class DataPlane {
  public:
   virtual ~DataPlane() = default;
-  virtual void publish(snapshot::SnapshotPtr snapshot) = 0;
-  /// All contexts that the proxies of all nodes serve; others are forgotten.
-  virtual void place(compile::Placement placement) = 0;
+  /// What the proxy of a node shall have of a context.
+  virtual void publish(std::string node, snapshot::SnapshotPtr snapshot) = 0;
+  /// All contexts that the proxy of a node serves; what was published for others there is forgotten.
+  virtual void place(std::string node, std::vector<snapshot::ContextId> contexts) = 0;
   /// Ends when the proxies have answered, at the latest after `limit`; at once if none is connected.
   virtual runtime::Task<Settlement> settled(snapshot::ContextId context, base::Duration limit) = 0;
 };

@@ -35,7 +35,8 @@ TEST(Observer, WhatAnotherSystemRunsIsServedByWhatIsSeenOfIt) {
   mesh.settle();
   const std::string cluster = "outbound|80||web.default";
   EXPECT_THAT(mesh.data_plane.endpoints(cluster), ElementsAre("web-0 unhealthy"));
-  const compile::Placement by_node{{"local", {snapshot::edge_context}}, {"other", {{"default", "web"}}}};
+  const decltype(mesh.data_plane.placed) by_node{{"local", {snapshot::edge_context}},
+                                                 {"other", {{"default", "web"}}}};
   EXPECT_EQ(mesh.data_plane.placed, by_node);
   pod->ready = true;
   engine.changed(*pod);

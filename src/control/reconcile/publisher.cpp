@@ -84,9 +84,9 @@ runtime::Task<void> Publisher::settled(std::uint64_t last) {
   while (!unsettled_.empty() && *unsettled_.begin() <= last) co_await pass_settled_.wait();
 }
 
-runtime::Task<void> Publisher::settle(std::uint64_t pass, std::vector<snapshot::ContextId> contexts) {
+runtime::Task<void> Publisher::settle(std::uint64_t pass, std::set<snapshot::ContextId> contexts) {
   std::vector<runtime::Task<void>> tasks;
-  for (auto& context : contexts) tasks.push_back(settle_context(std::move(context)));
+  for (const auto& context : contexts) tasks.push_back(settle_context(context));
   co_await runtime::all(std::move(tasks));
   unsettled_.erase(pass);
   pass_settled_.pulse();
@@ -130,7 +130,7 @@ runtime::Task<void> Publisher::pass() {
     is_requested_ = false;
     wanted_ = with_input(compile::wanted);
   }
-  auto changed = publish(with_input(compile::compile), with_input(compile::place));
+  auto changed = publish(with_input(compile::compile));
   std::ranges::copy(fresh | std::views::values, std::back_inserter(changed));
   release_unwanted();
   busy_ = reactor_.clock().now() - began;
@@ -138,37 +138,57 @@ runtime::Task<void> Publisher::pass() {
   on_change_(is_first ? all_services() : changed);
 }
 
-Publisher::Refs Publisher::publish(std::vector<snapshot::Snapshot> snapshots, compile::Placement placement) {
+Publisher::Refs Publisher::publish(compile::Snapshots snapshots) {
   ++passes_;
-  std::map<snapshot::ContextId, snapshot::SnapshotPtr> next;
-  std::vector<snapshot::ContextId> changed;
-  for (auto& snapshot : snapshots) {
-    const auto context = snapshot.context;
-    const auto before = published_.find(context);
-    if (before != published_.end() && *before->second == snapshot) {
-      next.emplace(context, before->second);
-      continue;
-    }
-    if (before != published_.end()) {
-      snapshot.listeners.share(before->second->listeners);
-      snapshot.routes.share(before->second->routes);
-      snapshot.clusters.share(before->second->clusters);
-    }
-    auto pointer = std::make_shared<const snapshot::Snapshot>(std::move(snapshot));
-    data_plane_.publish(pointer);
-    changed.push_back(context);
-    if (context == snapshot::edge_context) edge_changed_ = passes_;
-    next.emplace(context, std::move(pointer));
+  std::set<snapshot::ContextId> changed;
+  for (auto& [node, contexts] : snapshots) publish(node, contexts, changed);
+  for (const auto& [node, contexts] : std::exchange(published_, std::move(snapshots))) {
+    if (!published_.contains(node)) data_plane_.place(node, {});
   }
-  published_ = std::move(next);
-  if (placement != placement_) data_plane_.place(placement_ = std::move(placement));
+  const auto& edge = *published_.find(provider::local_node)->second.at(snapshot::edge_context);
+  auto services = note_ready_services(edge);
+  if (changed.contains(snapshot::edge_context)) {
+    edge_changed_ = passes_;
+    edge_changed_event_.set();
+  }
   if (!changed.empty()) {
     unsettled_.insert(passes_);
     scope_.spawn(settle(passes_, std::move(changed)));
   }
-  auto services = note_ready_services(*published_.at(snapshot::edge_context));
-  if (edge_changed_ == passes_) edge_changed_event_.set();
   return services;
+}
+
+void Publisher::publish(const std::string& node, compile::Contexts& contexts,
+                        std::set<snapshot::ContextId>& changed) {
+  const auto& before = published_[node];
+  for (auto& [context, snapshot] : contexts) {
+    const auto known = before.find(context);
+    if (known != before.end() && *known->second == *snapshot) {
+      snapshot = known->second;
+      continue;
+    }
+    if (known != before.end()) {
+      auto next = *snapshot;
+      next.listeners.share(known->second->listeners);
+      next.routes.share(known->second->routes);
+      next.clusters.share(known->second->clusters);
+      snapshot = std::make_shared<const snapshot::Snapshot>(std::move(next));
+    }
+    data_plane_.publish(node, snapshot);
+    changed.insert(context);
+  }
+  const auto names = [](const compile::Contexts& of) { return of | std::views::keys; };
+  if (!std::ranges::equal(names(before), names(contexts)))
+    data_plane_.place(node, {names(contexts).begin(), names(contexts).end()});
+}
+
+std::size_t Publisher::contexts() const {
+  std::set<snapshot::ContextId> all;
+  for (const auto& [node, contexts] : published_) {
+    const auto names = contexts | std::views::keys;
+    all.insert(names.begin(), names.end());
+  }
+  return all.size();
 }
 
 Publisher::Refs Publisher::note_ready_services(const snapshot::Snapshot& edge) {

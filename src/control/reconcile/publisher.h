@@ -47,7 +47,7 @@ class Publisher {
   bool is_acknowledged(std::uint64_t pass) const { return pass <= acknowledged_; }
   /// Why not, if there is something to say: "no proxy is connected", or a proxy's refusal.
   const std::string& trouble() const { return trouble_; }
-  std::size_t contexts() const { return published_.size(); }
+  std::size_t contexts() const;
 
  private:
   runtime::Task<void> pass();
@@ -56,7 +56,9 @@ class Publisher {
   compile::Wanted missing(const compile::Wanted& wanted) const;
   /// Calls `use` with what is known now.
   auto with_input(const auto& use) const;
-  Refs publish(std::vector<snapshot::Snapshot> snapshots, compile::Placement placement);
+  Refs publish(compile::Snapshots snapshots);
+  /// The same for one node; the contexts that changed go to `changed`.
+  void publish(const std::string& node, compile::Contexts& contexts, std::set<snapshot::ContextId>& changed);
   /// Notes how many ready endpoints each Service has, and since which pass; gives those for which that
   /// changed.
   Refs note_ready_services(const snapshot::Snapshot& edge);
@@ -67,7 +69,7 @@ class Publisher {
   runtime::Task<void> release(Addresses::Keys keys);
   /// Ends when the proxies have answered to all that was changed up to that pass, or drain_limit has passed.
   runtime::Task<void> settled(std::uint64_t last);
-  runtime::Task<void> settle(std::uint64_t pass, std::vector<snapshot::ContextId> contexts);
+  runtime::Task<void> settle(std::uint64_t pass, std::set<snapshot::ContextId> contexts);
   runtime::Task<void> settle_context(snapshot::ContextId context);
   runtime::Task<void> confirm_edge();
 
@@ -85,8 +87,7 @@ class Publisher {
   std::uint64_t acknowledged_ = 0;
   std::uint64_t edge_changed_ = 0;  // the pass that changed the edge last
   std::string trouble_;
-  std::map<snapshot::ContextId, snapshot::SnapshotPtr> published_;
-  compile::Placement placement_;
+  compile::Snapshots published_;
   std::set<std::uint64_t> unsettled_;  // passes whose changes the proxies have not answered yet
   compile::Wanted wanted_;
   Addresses::Keys releasing_;

@@ -243,7 +243,15 @@ Task<ProbeResult> FakeProber::probe(model::Probe probe, ProbeTarget target) {
   co_return fails ? ProbeResult{false, "connection refused"} : ProbeResult{true, {}};
 }
 
-void FakeDataPlane::publish(snapshot::SnapshotPtr snapshot) {
+void FakeDataPlane::place(std::string node, std::vector<snapshot::ContextId> contexts) {
+  if (contexts.empty()) {
+    placed.erase(node);
+  } else {
+    placed[node] = std::move(contexts);
+  }
+}
+
+void FakeDataPlane::publish(std::string, snapshot::SnapshotPtr snapshot) {
   ++publications;
   const auto context = snapshot->context;
   published[context] = std::move(snapshot);

@@ -114,8 +114,8 @@ class FakeProber final : public Prober {
 
 class FakeDataPlane final : public DataPlane {
  public:
-  void publish(snapshot::SnapshotPtr snapshot) override;
-  void place(compile::Placement placement) override { placed = std::move(placement); }
+  void publish(std::string node, snapshot::SnapshotPtr snapshot) override;
+  void place(std::string node, std::vector<snapshot::ContextId> contexts) override;
   runtime::Task<Settlement> settled(snapshot::ContextId context, base::Duration limit) override;
 
   /// Endpoints of a cluster in the edge's context, as "instance health".
@@ -123,7 +123,7 @@ class FakeDataPlane final : public DataPlane {
   int healthy(const std::string& cluster) const;
 
   std::map<snapshot::ContextId, snapshot::SnapshotPtr> published;
-  compile::Placement placed;
+  std::map<std::string, std::vector<snapshot::ContextId>> placed;
   int publications = 0;
   std::size_t proxies = 1;
   std::string refusal;

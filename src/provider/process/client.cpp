@@ -232,8 +232,8 @@ runtime::Task<Result<void>> SupervisorClient::release(std::vector<std::string> k
   co_return Result<void>{};
 }
 
-runtime::Task<Result<runtime::Fd>> SupervisorClient::listen(base::Address address) {
-  auto reply = co_await call({{"op", "listen"}, {"address", address.to_string()}});
+runtime::Task<Result<runtime::Fd>> SupervisorClient::listen(std::string key) {
+  auto reply = co_await call({{"op", "listen"}, {"key", key}});
   if (!reply) co_return std::unexpected(reply.error());
   if (reply->fds.size() != 1)
     co_return base::fail(ProviderErrorKind::failed, "the reply holds no descriptor");

@@ -72,10 +72,10 @@ class SupervisorClient final : public Provider {
   runtime::Task<Result<base::Address>> reserve(std::string key) override;
   runtime::Task<Result<void>> release(std::vector<std::string> keys) override;
 
-  /// The listening socket of an address that was reserved, for the proxy; the supervisor keeps its own too.
-  /// It is non-blocking and shared: closing it does not stop the kernel from accepting. not_found if nobody
+  /// The listening socket of a key that was reserved, for the proxy; the supervisor keeps its own too. It is
+  /// non-blocking and shared: closing it does not stop the kernel from accepting. not_found if nobody
   /// reserved it.
-  runtime::Task<Result<runtime::Fd>> listen(base::Address address);
+  runtime::Task<Result<runtime::Fd>> listen(std::string key);
   runtime::Task<Result<SupervisorStatus>> status();
   /// Asks the supervisor to stop everything and end; `quick` kills instead. Returns once it has begun; see
   /// until_gone().

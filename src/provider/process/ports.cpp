@@ -135,8 +135,8 @@ Result<base::Address> Ports::reserve(const std::string& key) {
       return {};
     });
     if (!port) return base::fail(port.error().kind, fmt::format("{}: {}", key, port.error().detail));
-    auto& reservation = reservations_[key] = {*port, 0, std::move(socket)};
-    reserved_[*port] = &reservation;
+    reservations_[key] = {*port, 0, std::move(socket)};
+    reserved_.insert(*port);
     addresses_ += is_address ? 1 : 0;
     return base::Address::loopback(*port);
   }
@@ -171,9 +171,9 @@ void Ports::give_back(std::uint16_t port) {
   if (port >= range_.first && port <= range_.last) free_.push_back(port);
 }
 
-int Ports::listening(std::uint16_t port) const {
-  auto found = reserved_.find(port);
-  return found == reserved_.end() ? -1 : found->second->socket.get();
+int Ports::listening(const std::string& key) const {
+  const auto found = reservations_.find(key);
+  return found == reservations_.end() ? -1 : found->second.socket.get();
 }
 
 Result<std::shared_ptr<PortLoan>> Ports::lend() {
@@ -207,8 +207,8 @@ void Ports::restore(const base::Json& json) {
     auto lives = unused != entry.end() && unused->is_number_integer() ? unused->get<int>() + 1 : 1;
     auto number = port->get<std::uint16_t>();
     if (lives > most_unused_lives || reserved_.contains(number)) continue;
-    auto& reservation = reservations_[key] = {number, lives, {}};
-    reserved_[number] = &reservation;
+    reservations_[key] = {number, lives, {}};
+    reserved_.insert(number);
     ++addresses_;
   }
 }

@@ -8,7 +8,6 @@
 #include <map>
 #include <memory>
 #include <string>
-#include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
@@ -68,8 +67,8 @@ class Ports {
   Result<base::Address> reserve(const std::string& key);
   /// Closes its socket and forgets its port.
   void release(const std::string& key);
-  /// The socket that listens on a reserved port, -1 if none does.
-  int listening(std::uint16_t port) const;
+  /// The socket that listens at the key's address, -1 if none does.
+  int listening(const std::string& key) const;
 
   /// Lends a port that is free now, for an application to listen on. Not longer than this object lives.
   Result<std::shared_ptr<PortLoan>> lend();
@@ -103,7 +102,7 @@ class Ports {
   base::MonoTime tried_at_{};             // one of these
   std::map<std::string, Reservation> reservations_;
   int addresses_ = 0;  // of these, not for an instance
-  std::unordered_map<std::uint16_t, const Reservation*> reserved_;
+  std::unordered_set<std::uint16_t> reserved_;
   std::unordered_set<std::uint16_t> lent_;
 };
 

@@ -191,7 +191,7 @@ Result<Server::Answer> Server::perform_at_once(Connection& from, const std::stri
   if (op == "note") return done(desk_.instances.note(text("instance"), text("text")));
   if (op == "reserve") return reserve(text("key"));
   if (op == "release") return release(request.at("keys"));
-  if (op == "listen") return listen(text("address"));
+  if (op == "listen") return listen(text("key"));
   if (op == "status") return Answer{to_json(desk_.status())};
   if (op == "log") {
     auto path = desk_.instances.log_path(text("instance"));
@@ -225,10 +225,9 @@ Result<Server::Answer> Server::release(const base::Json& keys) {
   return Answer{true};
 }
 
-Result<Server::Answer> Server::listen(const std::string& text) {
-  auto address = base::Address::parse(text);
-  int fd = address && address->is_loopback() ? desk_.ports.listening(address->port()) : -1;
-  if (fd < 0) return base::fail(ProviderErrorKind::not_found, fmt::format("{} is not reserved", text));
+Result<Server::Answer> Server::listen(const std::string& key) {
+  const int fd = desk_.ports.listening(key);
+  if (fd < 0) return base::fail(ProviderErrorKind::not_found, fmt::format("{} is not reserved", key));
   return Answer{true, fd};
 }
 

@@ -50,7 +50,7 @@ class Server {
   Result<Answer> attach(Connection& from);
   Result<Answer> reserve(const std::string& key);
   Result<Answer> release(const base::Json& keys);
-  Result<Answer> listen(const std::string& address);
+  Result<Answer> listen(const std::string& key);
   Result<Answer> list(const std::string& after);
 
   runtime::Reactor& reactor_;

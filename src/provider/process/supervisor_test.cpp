@@ -144,7 +144,7 @@ TEST_P(SupervisorTest, ListeningSocketsStayOpenAndArePassedOn) {
   ASSERT_TRUE(early);
   for (int life = 0; life < 2; ++life) {
     auto proxy = mesh->connect();
-    auto listening = mesh->run(proxy->listen(*address));
+    auto listening = mesh->run(proxy->listen("edge/default/web/80"));
     ASSERT_TRUE(listening) << listening.error().detail;
     EXPECT_EQ(runtime::local_address(listening->get()), *address);
     proxy.reset();
@@ -154,7 +154,8 @@ TEST_P(SupervisorTest, ListeningSocketsStayOpenAndArePassedOn) {
     ASSERT_TRUE(accepted);
   }
   ASSERT_TRUE(mesh->run(mesh->client().release({"edge/default/web/80"})));
-  EXPECT_EQ(mesh->run(mesh->client().listen(*address)).error().kind, ProviderErrorKind::not_found);
+  EXPECT_EQ(mesh->run(mesh->client().listen("edge/default/web/80")).error().kind,
+            ProviderErrorKind::not_found);
   EXPECT_EQ(mesh->stop(), 0);
 }
 
@@ -365,7 +366,7 @@ TEST_P(SupervisorTest, APeerThatDoesNotReadHoldsFewDescriptors) {
   const auto before = descriptors();
   const auto silent = runtime::connect_messages(mesh->options().home.supervisor_socket());
   ASSERT_TRUE(silent);
-  const auto request = fmt::format(R"({{"id": 1, "op": "listen", "address": "{}"}})", address->to_string());
+  const auto request = fmt::format(R"({{"id": 1, "op": "listen", "key": "{}"}})", "edge/0");
   constexpr int far_too_many = 100'000;
   int sent = 0;
   ASSERT_TRUE(mesh->until([&] {
@@ -411,7 +412,7 @@ TEST_P(SupervisorTest, AtTheLimitOfDescriptorsItsOwnTwoAreStartedAgain) {
   auto started = start(spec("a", "sleeper"));
   ASSERT_FALSE(started);
   EXPECT_THAT(started.error().detail, HasSubstr("oo many open files"));
-  EXPECT_TRUE(mesh->run(mesh->client().listen(*first))) << "for a proxy that starts again";
+  EXPECT_TRUE(mesh->run(mesh->client().listen("edge/0"))) << "for a proxy that starts again";
   const auto before = status();
   ::kill(before.control_plane.pid, SIGKILL);
   ::kill(before.proxy.pid, SIGKILL);
