@@ -49,6 +49,8 @@ json ending(const ReadError& error) {
     case ReadError::Kind::truncated: return {{"end", "more"}};
     case ReadError::Kind::io: return {{"end", "io"}};
     case ReadError::Kind::refused: return {{"end", "refused"}, {"why", to_string(error.refusal)}};
+    case ReadError::Kind::unprocessed:
+    case ReadError::Kind::reset: break;  // of HTTP/2 alone
   }
   return {};
 }
