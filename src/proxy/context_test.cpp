@@ -148,6 +148,46 @@ TEST_F(ContextFlow, BothChainsTogetherTakeARiskOnce) {
   EXPECT_EQ(status_of_response(wire.receive()), 503);
 }
 
+// The caller's chain takes the risk by a new connection, so that the target's must not, whose connection was
+// used before.
+TEST_F(ContextFlow, TargetsChainKnowsWhatTheCallersHasRisked) {
+  for (const int i : {1, 2}) backend(i).mode = Backend::Mode::by_hand;
+  apply(web_context({1, 2}));
+  apply(shop_context({2}));
+  auto wire = connect();
+  wire.send(get_text);
+  backend(2).wires.at(0)->receive();
+  backend(2).wires.at(0)->send("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+  EXPECT_EQ(status_of_response(wire.receive()), 200);
+  apply(shop_context({1}));
+  wire.send(get_text);
+  apply(shop_context({1, 2}));
+  std::size_t asked = 0;
+  for (const auto& one : {backend(1).wires.at(0).get(), backend(2).wires.at(0).get()}) {
+    const auto text = one->receive();
+    asked += text.empty() ? 0 : 1;
+    EXPECT_THAT(text, Not(HasSubstr("x-weft-refused")));
+    one->reset();
+    for (int i = 0; i < 3; ++i) advance(50ms);
+  }
+  EXPECT_EQ(asked, 2U);
+  EXPECT_EQ(backend(2).wires.size(), 1U);
+  EXPECT_EQ(status_of_response(wire.receive()), 503);
+}
+
+// What a client says of a risk is not believed: its request is sent again.
+TEST_F(ContextFlow, ClientsCannotForbidARetry) {
+  for (const int i : {1, 2}) backend(i).mode = Backend::Mode::by_hand;
+  apply(web_context({1, 2}));
+  apply(shop_context({1, 2}));
+  auto wire = connect();
+  wire.send("GET / HTTP/1.1\r\nhost: web\r\nx-weft-refused: connect_refused certain\r\n\r\n");
+  EXPECT_THAT(backend(1).wires.at(0)->receive(), Not(HasSubstr("x-weft-refused")));
+  backend(1).wires.at(0)->reset();
+  for (int i = 0; i < 3; ++i) advance(50ms);
+  EXPECT_EQ(backend(2).wires.size(), 1U);
+}
+
 // The connection that broke was the target chain's, used before or not; the caller's says nothing of it.
 TEST_F(ContextFlow, OneInstanceIsAskedAgainOnlyWhereItsOwnConnectionHadBeenUsed) {
   for (const bool is_used : {false, true}) {

@@ -53,7 +53,8 @@ decide::Effect effect_of(Failure failure);
 std::string_view name_of(Failure failure);
 
 /// What one chain of this process tells another, as the value of x-weft-refused: why it could not have a
-/// request answered, and what its service may have done for it in all attempts.
+/// request answered, and what its service may have done for it in all attempts. In an answer the target's
+/// chain says so of itself; in a request that is sent again the caller's does.
 struct Mark {
   Failure failure = Failure::none;
   decide::Effect effect = decide::Effect::certain;

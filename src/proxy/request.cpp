@@ -58,6 +58,18 @@ void Request::begin_attempt(EndpointState& endpoint) {
   attempts_.begin(endpoint);
 }
 
+void Request::tell_risk(bool is_local) {
+  if (attempts_.count() < 2) return;
+  patch_.added.remove(message::FieldId::x_weft_refused);
+  if (!is_local || effect_before_ == decide::Effect::none) return;
+  patch_.added.add(message::FieldId::x_weft_refused, to_string(Mark{failure, effect_before_}));
+}
+
+decide::Effect Request::effect_before() const {
+  const auto told = client.peer.context ? head_.headers.find(message::FieldId::x_weft_refused) : std::nullopt;
+  return told ? decide::both(read_mark(*told).effect, effect_before_) : effect_before_;
+}
+
 void Request::note_retry() {
   ++worker.shard.proxy.retries;
   if (effect_before_ != decide::Effect::none) return;
@@ -69,7 +81,7 @@ decide::Retry Request::may_retry(Failure after) const {
   if (after == Failure::none || is_of_client(after) || attempts_.empty()) return decide::Retry::no;
   return decide::may_retry({
       .effect = last_effect(after),
-      .before = effect_before_,
+      .before = effect_before(),
       .attempts = attempts_.count(),
       // Both chains of a hop take a risk once: where a connection that had been used broke, this one may ask
       // the application by a new one; else the calling one may ask another instance.

@@ -60,6 +60,9 @@ class Request {
   void let_snapshot_go();
   /// Counts `endpoint` as the one that the request is sent to now.
   void begin_attempt(EndpointState& endpoint);
+  /// It goes to that endpoint by a session of this process, or not: where it does, its chain is told in the
+  /// patch what was risked before.
+  void tell_risk(bool is_local);
   /// Whether and when it is sent again after that failure.
   decide::Retry may_retry(Failure after) const;
   /// It is sent again.
@@ -117,6 +120,8 @@ class Request {
   std::uint64_t bytes_sent = 0;
 
  private:
+  /// What attempts before may have done; those of the calling chain too, where that is one of this process.
+  decide::Effect effect_before() const;
   decide::Effect last_effect(Failure after) const { return told_effect.value_or(effect_of(after)); }
   telemetry::EndsSeries& series();
   void log();
