@@ -183,7 +183,7 @@ Failure take_first_piece(Request& request, Client& client) {
 /// Sends the head and the first piece of the body. The rest is left to Beside.
 template <ClientSide Client, UpstreamSide Upstream>
 auto send_request(Request& request, Client& client, Upstream& upstream) {
-  upstream.put_head(request.head(), client.framing(), request.patch());
+  upstream.put_head(request.head(), client.content(), request.patch());
   return upstream.write(request.first_piece, client.is_body_done(), trailers_of(client));
 }
 
@@ -235,7 +235,7 @@ template <ClientSide Client, UpstreamSide Upstream>
 runtime::Task<Failure> send_response(Request& request, Client& client, Upstream& upstream) {
   const auto& response = upstream.head();
   patch_response(request, response, client.response_patch());
-  client.put_head(response, upstream.framing(), client.response_patch());
+  client.put_head(response, upstream.content(), client.response_patch());
   upstream.deadline().clear();
   if (!upstream.is_body_done() && !upstream.has_more()) {
     request.status = response.status;

@@ -14,8 +14,6 @@
 namespace weft::proxy {
 namespace {
 
-using http::h1::Framing;
-
 /// For a client to take the last answer and close.
 constexpr auto linger_limit = std::chrono::seconds(2);
 
@@ -75,19 +73,18 @@ std::optional<http::ReadResult<void>> H1Client::try_head() {
   return head;
 }
 
-void H1Client::put_head(const message::ResponseHead& head, const Framing& framing, message::Patch& patch) {
-  auto own = framing;
-  if (framing.kind == Framing::Kind::chunked || framing.kind == Framing::Kind::until_close) {
-    own = is_http10() ? Framing::until_close() : Framing::chunked();
-  }
-  ends_by_close_ = own.kind == Framing::Kind::until_close;
+void H1Client::put_head(const message::ResponseHead& head, const message::Content& content,
+                        message::Patch& patch) {
+  using Kind = http::h1::Framing::Kind;
+  const auto framing = http::h1::Framing::of(content, is_http10() ? Kind::until_close : Kind::chunked);
+  ends_by_close_ = framing.kind == Kind::until_close;
   if (ends_by_close_ || is_ending()) close_after();
   if (!is_kept_) {
     patch.added.add_own(message::FieldId::connection, "close");
   } else if (is_http10()) {
     patch.added.add_own(message::FieldId::connection, "keep-alive");
   }
-  codec_->writer.put_head(head, own, patch);
+  codec_->writer.put_head(head, framing, patch);
   // Until it is whole: a clean end of the connection would say that it is.
   if (ends_by_close_) stream_->reset_at_close(true);
 }

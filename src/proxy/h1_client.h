@@ -54,7 +54,7 @@ class H1Client final : public ClientConnection {
 
   // The request.
   const message::RequestHead& head() const { return codec_->reader.head(); }
-  const http::h1::Framing& framing() const { return codec_->reader.framing(); }
+  message::Content content() const { return codec_->reader.framing().content(); }
   std::optional<http::ReadResult<std::string_view>> try_body() { return codec_->reader.try_body(); }
   bool is_body_done() const { return codec_->reader.body_done(); }
   bool has_more() const { return !codec_->reader.buffered().empty(); }
@@ -72,7 +72,7 @@ class H1Client final : public ClientConnection {
     codec_->writer.put_head(head, {}, patch);
   }
   /// With a field Connection added to `patch`.
-  void put_head(const message::ResponseHead& head, const http::h1::Framing& framing, message::Patch& patch);
+  void put_head(const message::ResponseHead& head, const message::Content& content, message::Patch& patch);
   http::h1::Writer::Sending write(std::string_view piece, bool last, const message::Headers* trailers);
   http::h1::Writer::Sending flush() { return codec_->writer.flush(); }
   void take_back();

@@ -38,10 +38,10 @@ class H1Session final : public PooledSession, private runtime::Waiter {
   void unwatch() { stream_->readable().cancel(*this); }
 
   // The request.
-  void put_head(const message::RequestHead& head, const http::h1::Framing& framing,
+  void put_head(const message::RequestHead& head, const message::Content& content,
                 const message::Patch& patch) {
     sent_before_ = writer_.bytes_sent();
-    writer_.put_head(head, framing, patch);
+    writer_.put_head(head, http::h1::Framing::of(content, http::h1::Framing::Kind::chunked), patch);
   }
   http::h1::Writer::Sending write(std::string_view piece, bool last, const message::Headers* trailers) {
     return writer_.write(piece, last, trailers);
@@ -51,7 +51,7 @@ class H1Session final : public PooledSession, private runtime::Waiter {
   // The response.
   std::optional<http::ReadResult<void>> try_head(message::Method method) { return reader_.try_head(method); }
   const message::ResponseHead& head() const { return reader_.head(); }
-  const http::h1::Framing& framing() const { return reader_.framing(); }
+  message::Content content() const { return reader_.framing().content(); }
   std::optional<http::ReadResult<std::string_view>> try_body() { return reader_.try_body(); }
   bool is_body_done() const { return reader_.body_done(); }
   bool has_more() const { return !reader_.buffered().empty(); }

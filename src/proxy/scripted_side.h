@@ -47,7 +47,7 @@ class ScriptedStream {
   ScriptedStream& operator=(const ScriptedStream&) = delete;
 
   /// For the proxy.
-  const http::h1::Framing& framing() const { return framing_; }
+  const message::Content& content() const { return content_; }
   std::optional<http::ReadResult<std::string_view>> try_body() {
     if (broken_) return std::unexpected(*broken_);
     if (pieces_.empty()) {
@@ -98,7 +98,7 @@ class ScriptedStream {
   /// For a test.
   void begin(bool has_body) {
     has_last_ = !has_body;
-    framing_ = has_body ? http::h1::Framing::chunked() : http::h1::Framing();
+    content_ = has_body ? message::Content::unknown() : message::Content();
   }
   void give(std::string piece, bool last, message::Headers trailers = {}) {
     if (!piece.empty()) pieces_.push_back(std::move(piece));
@@ -117,7 +117,7 @@ class ScriptedStream {
   std::optional<http::ReadError> broken_;
 
  private:
-  http::h1::Framing framing_;
+  message::Content content_;
   std::deque<std::string> pieces_;
   std::string piece_;
   bool has_last_ = false;
@@ -143,7 +143,7 @@ class ScriptedClient final : public ScriptedStream {
     interim.push_back(head.status);
   }
   Written flush() { return write({}, false, nullptr); }
-  void put_head(const message::ResponseHead& head, const http::h1::Framing&, const message::Patch& patch) {
+  void put_head(const message::ResponseHead& head, const message::Content&, const message::Patch& patch) {
     response = head;
     response->headers = patched(head.headers, patch);
   }
@@ -165,7 +165,7 @@ class ScriptedUpstream final : public ScriptedStream {
  public:
   using ScriptedStream::ScriptedStream;
 
-  void put_head(const message::RequestHead& head, const http::h1::Framing&, const message::Patch& patch) {
+  void put_head(const message::RequestHead& head, const message::Content&, const message::Patch& patch) {
     asked = head;
     asked->headers = patched(head.headers, patch);
   }

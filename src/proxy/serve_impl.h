@@ -67,7 +67,7 @@ runtime::Task<void> pause(Request& request, Client& client) {
 /// Answers in the service's place. False if the client did not get it.
 template <ClientSide Client>
 runtime::Task<bool> refuse(Request& request, Client& client, Failure failure) {
-  using http::h1::Framing;
+  using message::Content;
   const auto answer = refusal(request, failure);
   if (failure == Failure::downstream_closed || failure == Failure::downstream_timeout) co_return false;
   ++request.worker.shard.proxy.refused;
@@ -78,7 +78,7 @@ runtime::Task<bool> refuse(Request& request, Client& client, Failure failure) {
   patch.clear();
   client.put_head(
       answer.head,
-      is_head ? Framing{Framing::Kind::none, 0, answer.body.size()} : Framing::of_length(answer.body.size()),
+      is_head ? Content{Content::Kind::none, 0, answer.body.size()} : Content::of_length(answer.body.size()),
       patch);
   const auto written = co_await client.write(body, true, nullptr);
   if (written) request.bytes_sent += body.size();

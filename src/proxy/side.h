@@ -7,8 +7,8 @@
 #include <optional>
 #include <string_view>
 
-#include "http/h1/parse.h"
 #include "http/read_error.h"
+#include "message/content.h"
 #include "message/head.h"
 #include "message/patch.h"
 #include "runtime/reactor.h"
@@ -25,8 +25,8 @@ enum class Taken : std::uint8_t { nothing, unknown, all };
 /// A message with a body in both directions. Views are valid until the next read.
 template <class S>
 concept Side = requires(S side, std::string_view piece, bool last, const message::Headers* trailers) {
-  /// How its body is framed, once its head is there.
-  { side.framing() } -> std::convertible_to<http::h1::Framing>;
+  /// How long its body is, once its head is there.
+  { side.content() } -> std::convertible_to<message::Content>;
   /// As http::h1::Reader has them.
   { side.try_body() } -> std::same_as<std::optional<http::ReadResult<std::string_view>>>;
   { side.is_body_done() } -> std::same_as<bool>;
@@ -42,7 +42,7 @@ concept Side = requires(S side, std::string_view piece, bool last, const message
 /// The client's side of one request, whose head has come.
 template <class C>
 concept ClientSide = Side<C> && requires(C client, const message::ResponseHead& head,
-                                         const http::h1::Framing& framing, message::Patch& patch) {
+                                         const message::Content& content, message::Patch& patch) {
   /// Whose it is.
   { client.connection() } -> std::same_as<ClientConnection&>;
   { client.head() } -> std::same_as<const message::RequestHead&>;
@@ -60,7 +60,7 @@ concept ClientSide = Side<C> && requires(C client, const message::ResponseHead& 
   client.put_interim(head, patch);
   client.flush();
   /// Queues the final head; adds to the patch what the protocol says of the connection.
-  client.put_head(head, framing, patch);
+  client.put_head(head, content, patch);
   /// Takes back a final head that was put and not sent.
   client.take_back();
   /// No other request comes on its connection, where that carries one after the other.
@@ -70,10 +70,10 @@ concept ClientSide = Side<C> && requires(C client, const message::ResponseHead& 
 /// The endpoint's side of one request: a stream on loan.
 template <class U>
 concept UpstreamSide =
-    Side<U> && requires(U upstream, const message::RequestHead& request, const http::h1::Framing& framing,
+    Side<U> && requires(U upstream, const message::RequestHead& request, const message::Content& content,
                         const message::Patch& patch, http::ReadError error) {
       /// Queues the head.
-      upstream.put_head(request, framing, patch);
+      upstream.put_head(request, content, patch);
       /// Each wait for it to take more of the request is limited.
       upstream.limit_write_pauses(base::Duration{});
       /// The next head of the response, interim ones too; nothing if more must arrive first.

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "message/content.h"
 #include "message/head.h"
 #include "message/refusal.h"
 #include "message/scan.h"
@@ -33,6 +34,26 @@ struct Framing {
   static Framing of_length(std::uint64_t length) { return {Kind::length, length, {}}; }
   static Framing chunked() { return {Kind::chunked, 0, {}}; }
   static Framing until_close() { return {Kind::until_close, 0, {}}; }
+  /// Of a body that is that long; one of unknown length is delimited as `unknown` says.
+  static Framing of(const message::Content& content, Kind unknown) {
+    switch (content.kind) {
+      case message::Content::Kind::none: return {Kind::none, 0, content.announced};
+      case message::Content::Kind::length: return of_length(content.length);
+      case message::Content::Kind::unknown: break;
+    }
+    return {unknown, 0, {}};
+  }
+  /// How long the body is.
+  message::Content content() const {
+    using Content = message::Content;
+    switch (kind) {
+      case Kind::none: return {Content::Kind::none, 0, announced};
+      case Kind::length: return Content::of_length(length);
+      case Kind::chunked:
+      case Kind::until_close: break;
+    }
+    return Content::unknown();
+  }
   /// Surely no body follows.
   bool is_empty() const { return kind == Kind::none || (kind == Kind::length && length == 0); }
 };
