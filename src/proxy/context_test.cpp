@@ -175,19 +175,6 @@ TEST_F(ContextFlow, TargetsChainKnowsWhatTheCallersHasRisked) {
   EXPECT_EQ(status_of_response(wire.receive()), 503);
 }
 
-// What a client says of a risk is not believed: its request is sent again.
-TEST_F(ContextFlow, ClientsCannotForbidARetry) {
-  for (const int i : {1, 2}) backend(i).mode = Backend::Mode::by_hand;
-  apply(web_context({1, 2}));
-  apply(shop_context({1, 2}));
-  auto wire = connect();
-  wire.send("GET / HTTP/1.1\r\nhost: web\r\nx-weft-refused: connect_refused certain\r\n\r\n");
-  EXPECT_THAT(backend(1).wires.at(0)->receive(), Not(HasSubstr("x-weft-refused")));
-  backend(1).wires.at(0)->reset();
-  for (int i = 0; i < 3; ++i) advance(50ms);
-  EXPECT_EQ(backend(2).wires.size(), 1U);
-}
-
 // The connection that broke was the target chain's, used before or not; the caller's says nothing of it.
 TEST_F(ContextFlow, OneInstanceIsAskedAgainOnlyWhereItsOwnConnectionHadBeenUsed) {
   for (const bool is_used : {false, true}) {

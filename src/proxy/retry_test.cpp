@@ -421,5 +421,18 @@ TEST_F(Retry, WhoWaitsForAConnectionIsNeverOvertaken) {
   EXPECT_EQ(status_of_response(first.receive()), 503) << "its wait has one limit";
 }
 
+// What it says of a risk is not believed.
+TEST_F(Retry, ClientsCannotForbidIt) {
+  backend(1).mode = Backend::Mode::by_hand;
+  backend(2);
+  apply(simple({1, 2}));
+  auto wire = connect();
+  wire.send("GET / HTTP/1.1\r\nhost: web\r\nx-weft-refused: connect_refused certain\r\n\r\n");
+  EXPECT_THAT(backend(1).wires.at(0)->receive(), Not(HasSubstr("x-weft-refused")));
+  backend(1).wires.at(0)->reset();
+  advance(25ms);
+  EXPECT_EQ(body_of(wire.receive()), "b2");
+}
+
 }  // namespace
 }  // namespace weft::proxy::testing
