@@ -22,14 +22,6 @@ bool has_good_escapes(std::string_view path) {
   return true;
 }
 
-bool names_framing(std::string_view options) {
-  std::string_view member;
-  while (next_member(options, member)) {
-    if (decides_framing(identify_field(member))) return true;
-  }
-  return false;
-}
-
 std::expected<std::uint64_t, Refusal> parse_length(std::string_view text) {
   std::uint64_t length = 0;
   if (text.empty()) return std::unexpected(Refusal::bad_content_length);
@@ -109,9 +101,15 @@ std::expected<void, Refusal> check_host(const Headers& headers, Version version)
 
 std::expected<void, Refusal> check_connection(const Headers& headers) {
   if (!headers.has(FieldId::connection)) return {};
+  std::size_t names = 0;
   for (const auto field : headers) {
-    if (field.id == FieldId::connection && names_framing(field.value))
-      return std::unexpected(Refusal::connection_names_framing);
+    if (field.id != FieldId::connection) continue;
+    auto options = field.value;
+    std::string_view name;
+    while (next_member(options, name)) {
+      if (decides_framing(identify_field(name))) return std::unexpected(Refusal::connection_names_framing);
+      if (++names > max_fields) return std::unexpected(Refusal::too_many_fields);
+    }
   }
   return {};
 }

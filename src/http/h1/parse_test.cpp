@@ -62,6 +62,13 @@ struct RefusedCase {
   int status = 400;
 };
 
+/// That many further members of a list.
+std::string names(std::size_t count) {
+  std::string text;
+  for (std::size_t i = 0; i < count; ++i) text += ",x";
+  return text;
+}
+
 std::string request(std::string_view fields) {
   return fmt::format("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n\r\n", fields);
 }
@@ -143,6 +150,8 @@ std::vector<RefusedCase> coding_cases() {
        Refusal::content_in_connect},
       {"connect_with_coding", "CONNECT b:80 HTTP/1.1\r\nHost: b\r\nTransfer-Encoding: chunked\r\n\r\n",
        Refusal::content_in_connect},
+      {"connection_names_too_many", request("Connection: x" + names(max_fields)), Refusal::too_many_fields,
+       431},
       {"connection_names_length", request("Connection: close, Content-Length"),
        Refusal::connection_names_framing},
       {"connection_names_coding", request("Connection: transfer-encoding"),
@@ -550,6 +559,10 @@ TEST(Scan, FindsEachControlByteAtEachPlace) {
       EXPECT_EQ(message::find_control(text, 0), control ? at : text.size()) << c << " at " << at;
     }
   }
+}
+
+TEST(H1Parse, ConnectionNamesAsManyFieldsAsAHeadMayHave) {
+  EXPECT_TRUE(parse(request("Connection: x" + names(max_fields - 1))).result);
 }
 
 }  // namespace
