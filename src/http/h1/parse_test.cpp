@@ -561,7 +561,7 @@ TEST(Scan, FindsEachControlByteAtEachPlace) {
   }
 }
 
-TEST(H1Parse, ConnectionNamesAsManyFieldsAsAHeadMayHave) {
+TEST(Request, ConnectionNamesAsManyFieldsAsAHeadMayHave) {
   EXPECT_TRUE(parse(request("Connection: x" + names(max_fields - 1))).result);
 }
 
