@@ -118,6 +118,7 @@ class Operations final : public api::Operations {
     add("weft_reconcile_decisions_total", "Looks at one workload.", counter, work.decisions);
     add("weft_reconcile_reports_total", "Looks at one object's status.", counter, work.reports);
     add("weft_reconcile_publications_total", "Passes of the compiler.", counter, work.publications);
+    add("weft_reconcile_snapshots_total", "Snapshots made in these.", counter, work.contexts);
     const auto store = store_.stats();
     add("weft_store_transactions_total", "Transactions.", counter, store.transactions);
     add("weft_store_failed_transactions_total", "Transactions that failed.", counter,

@@ -14,29 +14,39 @@ using snapshot::Cluster;
 using snapshot::Listener;
 using snapshot::Snapshot;
 
-/// What all contexts are made from.
+/// What the contexts of one compilation are made from.
 struct Mesh {
   const Input& input;
-  std::map<model::Ref, const model::Service*> services;
-  std::map<model::Ref, std::vector<const Instance*>> instances;  // by workload
-  /// By cluster name: made once, shared by every context that calls the service.
+  const Affected& affected;
+  /// The edge as it was, with the cluster of every Service; may be null.
+  const Snapshot* edge;
+  /// Those that were made anew, by name: shared by every context that calls the service.
   std::map<std::string, std::shared_ptr<const Cluster>> clusters;
-  std::map<model::Ref, std::string_view> accounts;
   std::chrono::milliseconds timeout;
   snapshot::LoadBalancing load_balancing;
 };
 
-model::Ref ref_of(const model::Service& service) {
-  return {model::DependencyKind::service, service.metadata.ns, service.metadata.name};
+const model::Service* find_service(const Input& input, const model::Ref& ref) {
+  const auto found = input.services.find(ref);
+  return found == input.services.end() ? nullptr : found->second.get();
+}
+
+const Workload* find_workload(const Input& input, const model::Ref& ref) {
+  const auto found = input.workloads.find(ref);
+  return found == input.workloads.end() ? nullptr : &found->second;
 }
 
 const base::Address* address_of(const Mesh& mesh, std::string_view key) {
-  const auto at = mesh.input.addresses.find(key);
-  return at == mesh.input.addresses.end() ? nullptr : &at->second;
+  const auto at = mesh.input.addresses->find(key);
+  return at == mesh.input.addresses->end() ? nullptr : &at->second;
 }
 
 snapshot::Protocol protocol_of(const model::ServicePort& port) {
   return port.traffic() == model::AppProtocol::tcp ? snapshot::Protocol::tcp : snapshot::Protocol::http1;
+}
+
+model::Ref service_ref(const std::string& ns, const std::string& name) {
+  return {model::DependencyKind::service, ns, name};
 }
 
 base::Origin origin_of(const model::Service& service, std::string field) {
@@ -67,21 +77,22 @@ void add_listener(Snapshot& to, Listener listener, const std::string& cluster,
   to.listeners.push_back(std::move(listener));
 }
 
-std::vector<snapshot::Endpoint> endpoints_of(const Mesh& mesh, const model::Service& service,
+std::vector<snapshot::Endpoint> endpoints_of(const Mesh& mesh, const model::Ref& service,
                                              const model::ServicePort& port) {
   std::vector<snapshot::Endpoint> endpoints;
-  for (const auto index : mesh.input.graph.behind(ref_of(service))) {
-    const auto behind = mesh.instances.find(mesh.input.graph.workloads()[index].ref);
-    if (behind == mesh.instances.end()) continue;
-    for (const Instance* instance : behind->second) {
-      const auto* bound = target_port(port, instance->ports);
+  const auto& graph = *mesh.input.graph;
+  for (const auto index : graph.behind(service)) {
+    const auto* behind = find_workload(mesh.input, graph.workloads()[index].ref);
+    if (!behind) continue;
+    for (const auto& instance : behind->instances) {
+      const auto* bound = target_port(port, instance.ports);
       if (!bound) continue;
-      const auto* address = address_of(mesh, inbound_key(instance->ns, instance->name, bound->port.number));
+      const auto* address = address_of(mesh, inbound_key(service.ns, instance.name, bound->port.number));
       if (!address) continue;
-      const auto health = instance->draining ? snapshot::Health::draining
-                          : instance->ready  ? snapshot::Health::healthy
-                                             : snapshot::Health::unhealthy;
-      endpoints.push_back({*address, health, 1, instance->name});
+      const auto health = instance.draining ? snapshot::Health::draining
+                          : instance.ready  ? snapshot::Health::healthy
+                                            : snapshot::Health::unhealthy;
+      endpoints.push_back({*address, health, 1, instance.name});
     }
   }
   std::ranges::sort(endpoints, {}, &snapshot::Endpoint::instance);
@@ -97,59 +108,51 @@ Cluster bare_cluster(const Mesh& mesh, std::string_view ns, std::string_view ser
   return cluster;
 }
 
-void make_clusters(Mesh& mesh) {
-  for (const auto* service : mesh.input.services) {
-    for (std::size_t i = 0; i < service->spec.ports.size(); ++i) {
-      const auto& port = service->spec.ports[i];
-      auto cluster = bare_cluster(mesh, service->metadata.ns, service->metadata.name, port.port);
-      cluster.protocol = protocol_of(port);
-      cluster.endpoints = endpoints_of(mesh, *service, port);
-      cluster.origin = origin_of(*service, fmt::format("spec.ports[{}]", i));
-      auto name = cluster.name;
-      mesh.clusters.insert_or_assign(std::move(name), std::make_shared<Cluster>(std::move(cluster)));
-    }
+/// The cluster of that port: as it was, unless the Service is affected.
+std::shared_ptr<const Cluster> cluster_of(Mesh& mesh, const model::Ref& ref, const model::Service& service,
+                                          std::size_t index) {
+  const auto& port = service.spec.ports[index];
+  auto name = cluster_name(ref.ns, ref.name, port.port);
+  if (mesh.edge != nullptr && !mesh.affected.services.contains(ref)) {
+    if (const auto place = mesh.edge->clusters.place(name)) return mesh.edge->clusters.shared(*place);
   }
+  auto& made = mesh.clusters[std::move(name)];
+  if (made) return made;
+  auto cluster = bare_cluster(mesh, ref.ns, ref.name, port.port);
+  cluster.protocol = protocol_of(port);
+  cluster.endpoints = endpoints_of(mesh, ref, port);
+  cluster.origin = origin_of(service, fmt::format("spec.ports[{}]", index));
+  made = std::make_shared<Cluster>(std::move(cluster));
+  return made;
 }
 
-void add_edge(const Mesh& mesh, Snapshot& to) {
-  for (const auto* service : mesh.input.services) {
-    const auto& meta = service->metadata;
-    for (std::size_t i = 0; i < service->spec.ports.size(); ++i) {
-      const auto& port = service->spec.ports[i];
-      auto key = edge_key(meta.ns, meta.name, port.port);
-      const auto name = cluster_name(meta.ns, meta.name, port.port);
-      to.clusters.push_back(mesh.clusters.at(name));
-      if (const auto* address = address_of(mesh, key)) {
-        Listener listener{.name = key,
-                          .address = *address,
-                          .direction = snapshot::Direction::edge,
-                          .protocol = protocol_of(port),
-                          .service = meta.name,
-                          .service_ns = meta.ns,
-                          .origin = origin_of(*service, fmt::format("spec.ports[{}]", i))};
-        if (listener.protocol == snapshot::Protocol::http1) {
-          listener.trusted_hops = static_cast<std::uint32_t>(mesh.input.mesh.trusted_hops);
-        }
-        add_listener(to, std::move(listener), name, mesh.timeout);
+void add_to_edge(Mesh& mesh, const model::Ref& ref, const model::Service& service, Snapshot& to) {
+  for (std::size_t i = 0; i < service.spec.ports.size(); ++i) {
+    const auto& port = service.spec.ports[i];
+    auto key = edge_key(ref.ns, ref.name, port.port);
+    const auto cluster = cluster_of(mesh, ref, service, i);
+    to.clusters.push_back(cluster);
+    if (const auto* address = address_of(mesh, key)) {
+      Listener listener{.name = std::move(key),
+                        .address = *address,
+                        .direction = snapshot::Direction::edge,
+                        .protocol = protocol_of(port),
+                        .service = ref.name,
+                        .service_ns = ref.ns,
+                        .origin = cluster->origin};
+      if (listener.protocol == snapshot::Protocol::http1) {
+        listener.trusted_hops = static_cast<std::uint32_t>(mesh.input.mesh.trusted_hops);
       }
+      add_listener(to, std::move(listener), cluster->name, mesh.timeout);
     }
   }
-}
-
-using Services = std::map<model::Ref, const model::Service*>;
-
-Services services_of(const Input& input) {
-  Services services;
-  for (const auto* service : input.services) services.emplace(ref_of(*service), service);
-  return services;
 }
 
 /// The ports that callers of a Service have a listener for: one while it does not exist.
-const std::vector<model::ServicePort>& called_ports(const Services& services, const model::Ref& target) {
+const std::vector<model::ServicePort>& called_ports(const Input& input, const model::Ref& target) {
   static const std::vector<model::ServicePort> unknown_port{model::ServicePort{}};
-  const auto found = services.find(target);
-  return found == services.end() || found->second->spec.ports.empty() ? unknown_port
-                                                                      : found->second->spec.ports;
+  const auto* found = find_service(input, target);
+  return found == nullptr || found->spec.ports.empty() ? unknown_port : found->spec.ports;
 }
 
 /// The key of a dependency's port, the first of which is known before the dependency is.
@@ -160,15 +163,13 @@ std::string port_key(const model::Ref& caller, const model::Ref& target,
 
 /// The ways to one dependency: a listener and a cluster for each of its ports, or one that answers 503 while
 /// it does not exist.
-void add_dependency(const Mesh& mesh, const model::Ref& caller, const model::Dependency& dependency,
-                    Snapshot& to) {
-  const auto& ports = called_ports(mesh.services, dependency.target);
+void add_dependency(Mesh& mesh, const model::Ref& caller, const model::Dependency& dependency, Snapshot& to) {
+  const auto& target = dependency.target;
+  const auto* service = find_service(mesh.input, target);
+  const auto& ports = called_ports(mesh.input, target);
   for (std::size_t i = 0; i < ports.size(); ++i) {
-    const auto& target = dependency.target;
-    const auto cluster = cluster_name(target.ns, target.name, ports[i].port);
-    const auto known = mesh.clusters.find(cluster);
-    if (known != mesh.clusters.end()) {
-      to.clusters.push_back(known->second);
+    if (service != nullptr && !service->spec.ports.empty()) {
+      to.clusters.push_back(cluster_of(mesh, target, *service, i));
     } else {
       to.clusters.push_back(bare_cluster(mesh, target.ns, target.name, ports[i].port));
       to.clusters.back().origin = dependency.origin;
@@ -183,21 +184,19 @@ void add_dependency(const Mesh& mesh, const model::Ref& caller, const model::Dep
                       .service = target.name,
                       .service_ns = target.ns,
                       .origin = dependency.origin};
-    add_listener(to, std::move(listener), cluster, mesh.timeout);
+    add_listener(to, std::move(listener), cluster_name(target.ns, target.name, ports[i].port), mesh.timeout);
   }
 }
 
 /// Clusters without listeners for what a scope wider than `declared` lets a context know: for foreign xDS
 /// clients.
-void add_scope(const Mesh& mesh, const model::Ref& caller, Snapshot& to) {
+void add_scope(Mesh& mesh, const model::Ref& caller, Snapshot& to) {
   const auto scope = mesh.input.mesh.scope;
   if (scope == model::Scope::declared) return;
-  for (const auto* service : mesh.input.services) {
-    if (scope == model::Scope::ns && service->metadata.ns != caller.ns) continue;
-    for (const auto& port : service->spec.ports) {
-      to.clusters.push_back(
-          mesh.clusters.at(cluster_name(service->metadata.ns, service->metadata.name, port.port)));
-    }
+  for (const auto& [ref, service] : mesh.input.services) {
+    if (scope == model::Scope::ns && ref.ns != caller.ns) continue;
+    for (std::size_t i = 0; i < service->spec.ports.size(); ++i)
+      to.clusters.push_back(cluster_of(mesh, ref, *service, i));
   }
 }
 
@@ -207,9 +206,9 @@ snapshot::Protocol inbound_protocol(const Mesh& mesh, const model::Workload& wor
                                     const Instance& instance, const provider::BoundPort& bound) {
   bool targeted = false;
   for (const auto& name : workload.services) {
-    const auto found = mesh.services.find({model::DependencyKind::service, workload.ref.ns, name});
-    if (found == mesh.services.end()) continue;
-    for (const auto& port : found->second->spec.ports) {
+    const auto* service = find_service(mesh.input, service_ref(workload.ref.ns, name));
+    if (service == nullptr) continue;
+    for (const auto& port : service->spec.ports) {
       if (target_port(port, instance.ports) != &bound) continue;
       if (protocol_of(port) == snapshot::Protocol::tcp) return snapshot::Protocol::tcp;
       targeted = true;
@@ -222,24 +221,22 @@ snapshot::Protocol inbound_protocol(const Mesh& mesh, const model::Workload& wor
 
 /// The inbound listeners of those instances that are on that node.
 void add_inbound(const Mesh& mesh, const model::Workload& workload, std::string_view node, Snapshot& to) {
-  const auto found = mesh.instances.find(workload.ref);
-  if (found == mesh.instances.end()) return;
   // The service that the instances speak for in metrics: with several, the first by name.
   const std::string& service = workload.services.empty() ? workload.ref.name : workload.services.front();
-  for (const Instance* instance : found->second) {
-    if (instance->node != node) continue;
-    for (const auto& bound : instance->ports) {
-      auto key = inbound_key(instance->ns, instance->name, bound.port.number);
+  for (const auto& instance : find_workload(mesh.input, workload.ref)->instances) {
+    if (instance.node != node) continue;
+    for (const auto& bound : instance.ports) {
+      auto key = inbound_key(workload.ref.ns, instance.name, bound.port.number);
       const auto* address = address_of(mesh, key);
       if (!address) continue;
       const base::Origin origin{std::string(model::to_string(workload.ref.kind)), workload.ref.ns,
                                 workload.ref.name, "spec.template.spec.containers[0].ports"};
       Cluster cluster;
       cluster.name = key;
-      cluster.protocol = inbound_protocol(mesh, workload, *instance, bound);
+      cluster.protocol = inbound_protocol(mesh, workload, instance, bound);
       cluster.service = service;
       cluster.service_ns = workload.ref.ns;
-      cluster.endpoints.push_back({bound.address, snapshot::Health::healthy, 1, instance->name});
+      cluster.endpoints.push_back({bound.address, snapshot::Health::healthy, 1, instance.name});
       cluster.origin = origin;
       Listener listener{.name = key,
                         .address = *address,
@@ -255,39 +252,8 @@ void add_inbound(const Mesh& mesh, const model::Workload& workload, std::string_
   }
 }
 
-/// The accounts that the workloads of a list name themselves.
-void note_accounts(Mesh& mesh, model::DependencyKind kind, const auto& workloads) {
-  for (const auto* workload : workloads) {
-    const auto& account = workload->spec.pod_template.spec.service_account_name;
-    if (account.empty()) continue;
-    mesh.accounts.emplace(model::Ref{kind, workload->metadata.ns, workload->metadata.name}, account);
-  }
-}
-
-std::string service_account(const Mesh& mesh, const model::Ref& workload) {
-  const auto named = mesh.accounts.find(workload);
-  return named == mesh.accounts.end() ? workload.name : std::string(named->second);
-}
-
 std::string identity(const Input& input, std::string_view ns, std::string_view account) {
   return fmt::format("spiffe://{}/ns/{}/sa/{}", input.mesh.trust_domain, ns, account);
-}
-
-Mesh prepare(const Input& input) {
-  Mesh mesh{.input = input,
-            .services = services_of(input),
-            .instances = {},
-            .clusters = {},
-            .accounts = {},
-            .timeout = std::chrono::duration_cast<std::chrono::milliseconds>(input.mesh.request_timeout),
-            .load_balancing = input.mesh.load_balancing == model::LoadBalancing::round_robin
-                                  ? snapshot::LoadBalancing::round_robin
-                                  : snapshot::LoadBalancing::least_request};
-  for (const auto& instance : input.instances) mesh.instances[instance.workload].push_back(&instance);
-  note_accounts(mesh, model::DependencyKind::deployment, input.deployments);
-  note_accounts(mesh, model::DependencyKind::job, input.jobs);
-  make_clusters(mesh);
-  return mesh;
 }
 
 snapshot::SnapshotPtr finish(Snapshot snapshot) {
@@ -302,20 +268,36 @@ snapshot::SnapshotPtr finish(Snapshot snapshot) {
   return std::make_shared<const Snapshot>(std::move(snapshot));
 }
 
-snapshot::SnapshotPtr compile_edge(const Mesh& mesh) {
-  Snapshot edge;
-  edge.context = snapshot::edge_context;
-  edge.identity = identity(mesh.input, edge.context.ns, edge.context.workload);
-  add_edge(mesh, edge);
+snapshot::SnapshotPtr compile_edge(Mesh& mesh) {
+  const auto& [services, contexts] = mesh.affected;
+  if (mesh.edge == nullptr || contexts.contains(snapshot::edge_context)) {
+    Snapshot edge;
+    edge.context = snapshot::edge_context;
+    edge.identity = identity(mesh.input, edge.context.ns, edge.context.workload);
+    for (const auto& [ref, service] : mesh.input.services) add_to_edge(mesh, ref, *service, edge);
+    return finish(std::move(edge));
+  }
+  auto edge = *mesh.edge;
+  const auto is_affected = [&](const auto& part) {
+    return services.contains(service_ref(part.origin.ns, part.origin.name));
+  };
+  edge.listeners.erase_if(is_affected);
+  edge.routes.erase_if(is_affected);
+  edge.clusters.erase_if(is_affected);
+  for (const auto& ref : services) {
+    if (const auto* service = find_service(mesh.input, ref)) add_to_edge(mesh, ref, *service, edge);
+  }
   return finish(std::move(edge));
 }
 
 /// What a context has on every node: the ways out.
-Snapshot compile_common(const Mesh& mesh, const snapshot::ContextId& context,
+Snapshot compile_common(Mesh& mesh, const snapshot::ContextId& context,
                         const std::vector<const model::Workload*>& workloads) {
   Snapshot snapshot;
   snapshot.context = context;
-  snapshot.identity = identity(mesh.input, context.ns, service_account(mesh, workloads.front()->ref));
+  const auto& first = workloads.front()->ref;
+  const auto& account = find_workload(mesh.input, first)->account;
+  snapshot.identity = identity(mesh.input, context.ns, account.empty() ? first.name : account);
   for (const auto* workload : workloads) {
     add_scope(mesh, workload->ref, snapshot);
     std::set<model::Ref> seen;  // an entry may come with several conditions
@@ -327,61 +309,103 @@ Snapshot compile_common(const Mesh& mesh, const snapshot::ContextId& context,
   return snapshot;
 }
 
+/// Those that have the context.
+std::vector<const model::Workload*> workloads_of(const Input& input, const snapshot::ContextId& context) {
+  std::vector<const model::Workload*> found;
+  for (const auto& ref : owners_of(context)) {
+    const auto index = input.graph->find(ref);
+    if (index && find_workload(input, ref)) found.push_back(&input.graph->workloads()[*index]);
+  }
+  return found;
+}
+
 std::set<std::string_view> nodes_of(const Mesh& mesh, const std::vector<const model::Workload*>& workloads) {
   std::set<std::string_view> nodes;
   for (const auto* workload : workloads) {
-    const auto found = mesh.instances.find(workload->ref);
-    if (found == mesh.instances.end()) {
-      nodes.insert(mesh.input.node);
-    } else {
-      for (const auto* instance : found->second) nodes.insert(instance->node);
-    }
+    const auto& instances = find_workload(mesh.input, workload->ref)->instances;
+    if (instances.empty()) nodes.insert(mesh.input.node);
+    for (const auto& instance : instances) nodes.insert(instance.node);
   }
   return nodes;
 }
 
 }  // namespace
 
-Wanted wanted(const Input& input) {
-  Wanted keys;
-  const auto services = services_of(input);
-  for (const auto& [ref, service] : services) {
-    for (const auto& port : service->spec.ports) keys.emplace(edge_key(ref.ns, ref.name, port.port), ref);
+std::set<std::string, std::less<>> wanted(const Input& input, const model::Ref& owner) {
+  std::set<std::string, std::less<>> keys;
+  if (const auto* service = find_service(input, owner)) {
+    for (const auto& port : service->spec.ports) keys.insert(edge_key(owner.ns, owner.name, port.port));
   }
-  for (const auto& workload : input.graph.workloads()) {
-    for (const auto& dependency : workload.dependencies) {
+  if (const auto index = input.graph->find(owner)) {
+    for (const auto& dependency : input.graph->workloads()[*index].dependencies) {
       const auto& target = dependency.target;
       if (target.kind != model::DependencyKind::service) continue;
-      const auto& ports = called_ports(services, target);
-      for (std::size_t i = 0; i < ports.size(); ++i)
-        keys.emplace(port_key(workload.ref, target, ports, i), workload.ref);
+      const auto& ports = called_ports(input, target);
+      for (std::size_t i = 0; i < ports.size(); ++i) keys.insert(port_key(owner, target, ports, i));
     }
   }
-  for (const auto& instance : input.instances) {
-    for (const auto& bound : instance.ports)
-      keys.emplace(inbound_key(instance.ns, instance.name, bound.port.number), instance.workload);
+  if (const auto* workload = find_workload(input, owner)) {
+    for (const auto& instance : workload->instances) {
+      for (const auto& bound : instance.ports)
+        keys.insert(inbound_key(owner.ns, instance.name, bound.port.number));
+    }
   }
   return keys;
 }
 
-Snapshots compile(const Input& input) {
-  const Mesh mesh = prepare(input);
-  std::map<snapshot::ContextId, std::vector<const model::Workload*>> contexts;
-  for (const auto index : input.active) {
-    const auto& workload = input.graph.workloads()[index];
-    contexts[context_of(workload.ref)].push_back(&workload);
+Affected affected(const Input& input, const Refs& changed) {
+  Affected found;
+  const auto& workloads = input.graph->workloads();
+  for (const auto& ref : changed) {
+    if (ref.kind == model::DependencyKind::service) {
+      found.services.insert(ref);
+      for (const auto index : input.graph->behind(ref))
+        found.contexts.insert(context_of(workloads[index].ref));
+      continue;
+    }
+    found.contexts.insert(context_of(ref));
+    const auto index = input.graph->find(ref);
+    if (!index) continue;
+    for (const auto& name : workloads[*index].services) found.services.insert(service_ref(ref.ns, name));
   }
-  Snapshots all;
-  all[std::string(input.node)][snapshot::edge_context] = compile_edge(mesh);
-  for (const auto& [context, workloads] : contexts) {
+  if (found.services.empty()) return found;
+  const bool is_known_to_all = input.mesh.scope != model::Scope::declared;
+  for (const auto& workload : workloads) {
+    const auto is_called = [&](const auto& dependency) { return found.services.contains(dependency.target); };
+    if (is_known_to_all || std::ranges::any_of(workload.dependencies, is_called))
+      found.contexts.insert(context_of(workload.ref));
+  }
+  return found;
+}
+
+Snapshots compile(const Input& input, const Affected& affected, const Snapshots& before) {
+  const auto here = before.find(input.node);
+  const Snapshot* edge = here == before.end() ? nullptr : here->second.at(snapshot::edge_context).get();
+  Mesh mesh{.input = input,
+            .affected = affected,
+            .edge = edge,
+            .clusters = {},
+            .timeout = std::chrono::duration_cast<std::chrono::milliseconds>(input.mesh.request_timeout),
+            .load_balancing = input.mesh.load_balancing == model::LoadBalancing::round_robin
+                                  ? snapshot::LoadBalancing::round_robin
+                                  : snapshot::LoadBalancing::least_request};
+  Snapshots made;
+  for (const auto& context : affected.contexts) {
+    for (const auto& [node, contexts] : before) {
+      if (contexts.contains(context)) made[node][context] = nullptr;
+    }
+    const auto workloads = workloads_of(input, context);
+    if (workloads.empty()) continue;
     const auto common = compile_common(mesh, context, workloads);
     for (const auto node : nodes_of(mesh, workloads)) {
       auto snapshot = common;
       for (const auto* workload : workloads) add_inbound(mesh, *workload, node, snapshot);
-      all[std::string(node)][context] = finish(std::move(snapshot));
+      made[std::string(node)][context] = finish(std::move(snapshot));
     }
   }
-  return all;
+  if (edge == nullptr || !affected.services.empty() || affected.contexts.contains(snapshot::edge_context))
+    made[input.node][snapshot::edge_context] = compile_edge(mesh);
+  return made;
 }
 
 const provider::BoundPort* target_port(const model::ServicePort& port,
@@ -391,6 +415,11 @@ const provider::BoundPort* target_port(const model::ServicePort& port,
     return number ? bound.port.number == *number : bound.port.name == *port.target_port.name();
   });
   return found == ports.end() ? nullptr : &*found;
+}
+
+std::array<model::Ref, 2> owners_of(const snapshot::ContextId& context) {
+  return {model::Ref{model::DependencyKind::deployment, context.ns, context.workload},
+          model::Ref{model::DependencyKind::job, context.ns, context.workload}};
 }
 
 snapshot::ContextId context_of(const model::Ref& workload) { return {workload.ns, workload.name}; }

@@ -1,10 +1,12 @@
 // The compiler: stored resources, running instances and reserved addresses in, one Snapshot for each context
-// of each node out. Pure.
+// of each node out. Pure, and what a change costs depends on what it leads to.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <span>
@@ -22,12 +24,9 @@ namespace weft::control::compile {
 
 /// An instance whose process runs, or is about to.
 struct Instance {
-  std::string ns;
   std::string name;
   /// The machine that it is on.
   std::string node;
-  /// Its Deployment or Job.
-  model::Ref workload;
   bool ready = false;
   /// It is about to stop: no new requests.
   bool draining = false;
@@ -35,40 +34,59 @@ struct Instance {
   std::vector<provider::BoundPort> ports;
 };
 
+/// A Deployment or Job that has instances or is to have some.
+struct Workload {
+  /// The account that it names itself; may be empty.
+  std::string account;
+  std::vector<Instance> instances;
+};
+
 /// What Provider::reserve gave, by its key.
 using Addresses = std::map<std::string, base::Address, std::less<>>;
 
-/// References must be valid during the call only.
+/// All that Snapshots are made from.
 struct Input {
-  const model::MeshConfigSpec& mesh;
-  std::span<const model::Service* const> services;
-  std::span<const model::Deployment* const> deployments;
-  std::span<const model::Job* const> jobs;
-  /// Made from the three above.
-  const model::DependencyGraph& graph;
-  /// Indices into graph.workloads(): those that have instances or are to have some. They get a context.
-  const std::set<std::size_t>& active;
-  std::span<const Instance> instances;
-  const Addresses& addresses;
+  model::MeshConfigSpec mesh;
+  std::map<model::Ref, std::shared_ptr<const model::Service>> services;
+  /// They get a context.
+  std::map<model::Ref, Workload> workloads;
+  /// Made from all Services, Deployments and Jobs.
+  const model::DependencyGraph* graph = nullptr;
+  const Addresses* addresses = nullptr;
   /// Where callers from outside come in and new instances are started.
-  std::string_view node;
+  std::string node;
 };
 
-/// Keys of addresses, each with the Service (at the edge) or workload that needs it.
-using Wanted = std::map<std::string, model::Ref, std::less<>>;
+/// Services and workloads.
+using Refs = std::set<model::Ref>;
 
-/// Every key for which an address is needed, whether or not it has one.
-Wanted wanted(const Input& input);
+/// The keys of all addresses that a Service (at the edge) or workload needs, whether or not they have one;
+/// none if it is not there.
+std::set<std::string, std::less<>> wanted(const Input& input, const model::Ref& owner);
+
+/// What is to be made anew.
+struct Affected {
+  Refs services;
+  /// With that of the edge: all of it, not only what the Services lead to.
+  std::set<snapshot::ContextId> contexts;
+};
+
+/// What these lead to: Services and workloads of which anything that the input says is another than before,
+/// their addresses and their places in the graph too. (If the mesh's configuration has changed, everything
+/// has.)
+Affected affected(const Input& input, const Refs& changed);
 
 /// What the proxy of each node is told, by node and context.
 using Contexts = std::map<snapshot::ContextId, snapshot::SnapshotPtr>;
 using Snapshots = std::map<std::string, Contexts, std::less<>>;
 
-/// The context of a workload is where its instances are, and before it has any where they will be started;
-/// that of the edge is always at input.node. The Snapshots of a context differ by node in the inbound
-/// listeners alone, which are those of the node's own instances. A Deployment and a Job of the same name
-/// share a context. What has no address yet is left out.
-Snapshots compile(const Input& input);
+/// Of the affected contexts, and of the edge's if Services are affected: what they are now in place of
+/// `before`, which has shared the rest; null where there is none any more. The context of a workload is where
+/// its instances are, and before it has any where they will be started; that of the edge is always at
+/// input.node. The Snapshots of a context differ by node in the inbound listeners alone, which are those of
+/// the node's own instances. A Deployment and a Job of the same name share a context. What has no address yet
+/// is left out.
+Snapshots compile(const Input& input, const Affected& affected, const Snapshots& before);
 
 /// The container port that a Service port's targetPort means, by number or by name; null if there is none.
 const provider::BoundPort* target_port(const model::ServicePort& port,
@@ -76,6 +94,8 @@ const provider::BoundPort* target_port(const model::ServicePort& port,
 
 /// The context of a workload.
 snapshot::ContextId context_of(const model::Ref& workload);
+/// Whose it can be: the Deployment and the Job of that name.
+std::array<model::Ref, 2> owners_of(const snapshot::ContextId& context);
 /// "outbound|80||cart.default"
 std::string cluster_name(std::string_view ns, std::string_view service, std::int32_t port);
 

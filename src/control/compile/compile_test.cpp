@@ -10,6 +10,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "base/random.h"
 #include "model/load.h"
 
 namespace weft::control::compile {
@@ -49,26 +50,17 @@ Stored stored(const std::string& yaml) {
   return all;
 }
 
+/// The workload with the instances that the annotation asks for; the applications listen from port 30001 on.
 template <class T>
-std::vector<const T*> pointers(const std::vector<T>& values) {
-  std::vector<const T*> list;
-  for (const auto& value : values) list.push_back(&value);
-  return list;
-}
-
-/// The instances that the annotation asks for; the applications listen from port 30001 on.
-template <class T>
-void add_instances(const T& workload, model::DependencyKind kind, std::uint16_t& port,
-                   std::vector<Instance>& to) {
-  const auto at = workload.metadata.annotations.find(instances_annotation);
-  if (at == workload.metadata.annotations.end()) return;
+Workload workload(const T& object, std::uint16_t& port) {
+  Workload made{object.spec.pod_template.spec.service_account_name, {}};
+  const auto at = object.metadata.annotations.find(instances_annotation);
+  if (at == object.metadata.annotations.end()) return made;
   std::istringstream words(at->second);
   std::string word;
   for (int i = 0; words >> word; ++i) {
     Instance instance;
-    instance.ns = workload.metadata.ns;
-    instance.name = fmt::format("{}-{}", workload.metadata.name, i);
-    instance.workload = {kind, workload.metadata.ns, workload.metadata.name};
+    instance.name = fmt::format("{}-{}", object.metadata.name, i);
     const auto node = word.find('%');
     instance.node = node == std::string::npos ? "here" : word.substr(node + 1);
     instance.ready = word.starts_with("ready");
@@ -77,12 +69,13 @@ void add_instances(const T& workload, model::DependencyKind kind, std::uint16_t&
       const auto number = static_cast<std::uint16_t>(std::stoi(word.substr(image_port + 1)));
       instance.ports.push_back({{"", number}, base::Address::loopback(++port)});
     }
-    for (const auto& declared : workload.spec.pod_template.spec.containers.front().ports) {
+    for (const auto& declared : object.spec.pod_template.spec.containers.front().ports) {
       instance.ports.push_back({{declared.name, static_cast<std::uint16_t>(declared.container_port)},
                                 base::Address::loopback(++port)});
     }
-    to.push_back(std::move(instance));
+    made.instances.push_back(std::move(instance));
   }
+  return made;
 }
 
 std::string words(const snapshot::Listener& listener) {
@@ -129,45 +122,88 @@ std::string words(const snapshot::Snapshot& snapshot) {
   return text;
 }
 
-/// Compiles twice, as the publisher does: first for the keys, then with an address for each of them.
-struct Output {
-  Snapshots snapshots;
-  Wanted wanted;
-};
-
-Output compile_all(const Stored& all) {
-  const auto services = pointers(all.services);
-  const auto deployments = pointers(all.deployments);
-  const auto jobs = pointers(all.jobs);
-  const model::DependencyGraph graph(services, deployments, jobs);
-  std::vector<Instance> instances;
-  std::uint16_t port = 30'000;
-  for (const auto& deployment : all.deployments) {
-    add_instances(deployment, model::DependencyKind::deployment, port, instances);
-  }
-  for (const auto& job : all.jobs) add_instances(job, model::DependencyKind::job, port, instances);
-  std::set<std::size_t> active;
-  for (std::size_t i = 0; i < graph.workloads().size(); ++i) {
-    const auto& ref = graph.workloads()[i].ref;
-    if (std::ranges::find(instances, ref, &Instance::workload) != instances.end()) active.insert(i);
-  }
-  Addresses addresses;
-  const Input input{all.mesh, services, deployments, jobs, graph, active, instances, addresses, "here"};
-  std::uint16_t reserved = 20'000;
-  const auto keys = wanted(input);
-  for (const auto& [key, owner] : keys) addresses.emplace(key, base::Address::loopback(++reserved));
-  return {compile(input), keys};
+template <class T>
+std::vector<const T*> pointers(const std::vector<T>& values) {
+  std::vector<const T*> list;
+  for (const auto& value : values) list.push_back(&value);
+  return list;
 }
+
+/// What the publisher keeps, for resources that stay.
+struct Compiler {
+  explicit Compiler(Stored from)
+      : all(std::move(from)), graph(pointers(all.services), pointers(all.deployments), pointers(all.jobs)) {
+    input.mesh = all.mesh;
+    input.graph = &graph;
+    input.addresses = &addresses;
+    input.node = "here";
+    for (const auto& service : all.services) {
+      input.services.emplace(
+          model::Ref{model::DependencyKind::service, service.metadata.ns, service.metadata.name},
+          std::make_shared<const model::Service>(service));
+    }
+    std::uint16_t port = 30'000;
+    const auto add = [&](model::DependencyKind kind, const auto& objects) {
+      for (const auto& object : objects) {
+        auto made = workload(object, port);
+        const model::Ref ref{kind, object.metadata.ns, object.metadata.name};
+        if (!made.instances.empty()) input.workloads.emplace(ref, std::move(made));
+        refs.insert(ref);
+      }
+    };
+    add(model::DependencyKind::deployment, all.deployments);
+    add(model::DependencyKind::job, all.jobs);
+    for (const auto& [ref, service] : input.services) refs.insert(ref);
+    update(everything());
+  }
+  Compiler(const Compiler&) = delete;
+  Compiler& operator=(const Compiler&) = delete;
+
+  Affected everything() const {
+    auto all_of_it = affected(input, refs);
+    all_of_it.contexts.insert(snapshot::edge_context);
+    return all_of_it;
+  }
+  std::set<std::string> keys() const {
+    std::set<std::string> keys;
+    for (const auto& ref : refs) {
+      const auto of_one = wanted(input, ref);
+      keys.insert(of_one.begin(), of_one.end());
+    }
+    return keys;
+  }
+  /// All keys get an address at once.
+  void update(const Affected& what) {
+    for (const auto& key : keys()) addresses.try_emplace(key, base::Address::loopback(++reserved));
+    for (auto& [node, contexts] : compile(input, what, snapshots)) {
+      for (auto& [context, snapshot] : contexts) {
+        if (snapshot)
+          snapshots[node][context] = std::move(snapshot);
+        else
+          snapshots[node].erase(context);
+      }
+      if (snapshots[node].empty()) snapshots.erase(node);
+    }
+  }
+
+  Stored all;
+  model::DependencyGraph graph;
+  Refs refs;
+  Addresses addresses;
+  std::uint16_t reserved = 20'000;
+  Input input;
+  Snapshots snapshots;
+};
 
 class Golden : public testing::TestWithParam<const char*> {};
 
 TEST_P(Golden, Compiles) {
   const auto base = std::string(WEFT_SOURCE_DIR "/src/control/compile/testdata/") + GetParam();
-  const auto output = compile_all(stored(read(base + ".yaml")));
+  const Compiler output(stored(read(base + ".yaml")));
   std::string text;
   for (const auto& [context, snapshot] : output.snapshots.at("here")) text += words(*snapshot);
   text += "wanted\n";
-  for (const auto& [key, owner] : output.wanted) text += "  " + key + "\n";
+  for (const auto& key : output.keys()) text += "  " + key + "\n";
   if (std::getenv("WEFT_UPDATE_GOLDENS")) std::ofstream(base + ".golden") << text;
   EXPECT_EQ(text, read(base + ".golden"));
 }
@@ -178,11 +214,11 @@ INSTANTIATE_TEST_SUITE_P(Cases, Golden,
                          [](const auto& info) { return std::string(info.param); });
 
 TEST(Compile, TheEdgeIsThereWithoutAnything) {
-  const auto output = compile_all({});
+  const Compiler output{Stored{}};
   ASSERT_EQ(output.snapshots.size(), 1U);
   ASSERT_EQ(output.snapshots.at("here").size(), 1U);
   EXPECT_EQ(output.snapshots.at("here").at(snapshot::edge_context)->context, snapshot::edge_context);
-  EXPECT_TRUE(output.wanted.empty());
+  EXPECT_TRUE(output.keys().empty());
 }
 
 std::string deployment(const char* name, const char* instances) {
@@ -208,9 +244,9 @@ Names names(const auto& parts) {
 }
 
 TEST(Nodes, AContextIsWhereItsInstancesAre) {
-  const auto output =
-      compile_all(stored(deployment("cart", "ready%there") + deployment("db", "ready") +
-                         deployment("web", "ready draining%there unready%third") + deployment("idle", "")));
+  const Compiler output(stored(deployment("cart", "ready%there") + deployment("db", "ready") +
+                               deployment("web", "ready draining%there unready%third") +
+                               deployment("idle", "")));
   std::map<std::string, Names> placed;
   for (const auto& [node, contexts] : output.snapshots) {
     for (const auto& [context, snapshot] : contexts) placed[node].push_back(context.to_string());
@@ -222,7 +258,7 @@ TEST(Nodes, AContextIsWhereItsInstancesAre) {
 }
 
 TEST(Nodes, AContextHasTheInboundListenersOfItsNode) {
-  const auto output = compile_all(stored(R"(---
+  const Compiler output(stored(R"(---
 apiVersion: v1
 kind: Service
 metadata: {name: web}
@@ -245,6 +281,106 @@ spec: {selector: {app: web}, ports: [{port: 80, targetPort: 8080}], dependsOn: [
   EXPECT_EQ(here.clusters.back(), there.clusters.back());
   EXPECT_EQ(here.identity, there.identity);
   EXPECT_EQ(output.snapshots.at("here").at(snapshot::edge_context)->clusters[0].endpoints.size(), 3U);
+}
+
+/// "s1" calls "s0" and so on, and a Job calls "s1"; each has an instance.
+Stored chain(std::string_view mesh = {}) {
+  std::string text(mesh);
+  for (int i = 0; i < 5; ++i) {
+    const auto depends = i == 0 ? std::string() : fmt::format(", dependsOn: [{{name: s{}}}]", i - 1);
+    text += fmt::format(R"(---
+apiVersion: v1
+kind: Service
+metadata: {{name: s{0}}}
+spec: {{selector: {{app: s{0}}}, ports: [{{port: 80, targetPort: 8080}}]{1}}}
+)",
+                        i, depends) +
+            deployment(fmt::format("s{}", i).c_str(), "ready@8080");
+  }
+  return stored(text + fmt::format(R"(---
+apiVersion: batch/v1
+kind: Job
+metadata: {{name: job, annotations: {{{}: "ready"}}}}
+spec:
+  dependsOn: [{{name: s1}}]
+  template:
+    spec: {{restartPolicy: Never, containers: [{{name: job, image: x}}]}}
+)",
+                                   instances_annotation));
+}
+
+const model::Ref service_s1{model::DependencyKind::service, "default", "s1"};
+const model::Ref deployment_s1{model::DependencyKind::deployment, "default", "s1"};
+
+TEST(Changes, LeadToThoseWhoKnowOfThem) {
+  Compiler mesh(chain());
+  const std::set<snapshot::ContextId> callers{{"default", "job"}, {"default", "s1"}, {"default", "s2"}};
+  for (const auto& ref : {service_s1, deployment_s1}) {
+    const auto found = affected(mesh.input, {ref});
+    EXPECT_EQ(found.services, Refs{service_s1});
+    EXPECT_EQ(found.contexts, callers);
+  }
+  const auto before = mesh.snapshots.at("here");
+  mesh.input.workloads.at(deployment_s1).instances[0].ready = false;
+  mesh.update(affected(mesh.input, {deployment_s1}));
+  std::set<snapshot::ContextId> changed;
+  for (const auto& [context, snapshot] : mesh.snapshots.at("here")) {
+    if (*snapshot != *before.at(context)) changed.insert(context);
+  }
+  EXPECT_EQ(changed,
+            (std::set<snapshot::ContextId>{{"default", "job"}, {"default", "s2"}, snapshot::edge_context}));
+  const auto& edge = *mesh.snapshots.at("here").at(snapshot::edge_context);
+  const auto place = *edge.clusters.place(cluster_name("default", "s0", 80));
+  EXPECT_EQ(edge.clusters.shared(place), before.at(snapshot::edge_context)->clusters.shared(place));
+}
+
+/// Changes one Service's ports, or one workload's instances.
+void change(Compiler& mesh, const model::Ref& ref, base::Random& random) {
+  if (ref.kind == model::DependencyKind::service) {
+    auto service = std::make_shared<model::Service>(*mesh.input.services.at(ref));
+    service->spec.ports.resize(1 + random.below(2), service->spec.ports.front());
+    for (std::size_t i = 0; i < service->spec.ports.size(); ++i)
+      service->spec.ports[i].port = static_cast<std::int32_t>(80 + 10 * i + random.below(2));
+    service->spec.ports[0].app_protocol = random.below(2) == 0 ? "tcp" : "http";
+    mesh.input.services[ref] = std::move(service);
+    return;
+  }
+  auto& workload = mesh.input.workloads[ref];
+  workload.instances.clear();
+  for (auto left = random.below(3); left > 0; --left) {
+    workload.instances.push_back({fmt::format("{}-{}", ref.name, random.below(100)),
+                                  random.below(3) == 0 ? "there" : "here",
+                                  random.below(2) == 0,
+                                  random.below(4) == 0,
+                                  {{{"", 8080}, base::Address::loopback(31'000)}}});
+  }
+  if (random.below(4) == 0) mesh.input.workloads.erase(ref);
+}
+
+TEST(Changes, OneByOneMakeTheSameAsAllAtOnce) {
+  for (const auto* scope : {"declared", "namespace"}) {
+    Compiler mesh(chain(fmt::format(R"(---
+apiVersion: weft.dev/v1alpha1
+kind: MeshConfig
+metadata: {{name: default}}
+spec: {{scope: {}}}
+)",
+                                    scope)));
+    base::Random random(1);
+    const std::vector<model::Ref> refs(mesh.refs.begin(), mesh.refs.end());
+    for (int i = 0; i < 300; ++i) {
+      const auto& ref = refs[random.below(refs.size())];
+      change(mesh, ref, random);
+      mesh.update(affected(mesh.input, {ref}));
+      const auto fresh = compile(mesh.input, mesh.everything(), {});
+      ASSERT_EQ(fresh.size(), mesh.snapshots.size()) << i;
+      for (const auto& [node, contexts] : fresh) {
+        ASSERT_EQ(contexts.size(), mesh.snapshots[node].size()) << i;
+        for (const auto& [context, snapshot] : contexts)
+          ASSERT_EQ(words(*snapshot), words(*mesh.snapshots[node].at(context))) << i;
+      }
+    }
+  }
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include "control/reconcile/addresses.h"
 
+#include <utility>
+
 #include "runtime/combine.h"
 #include "runtime/log.h"
 
@@ -29,6 +31,8 @@ runtime::Task<void> Addresses::reserve(std::string key, Outcome* outcome) {
   auto address = co_await provider_.reserve(key);
   if (address) {
     faults_.erase(key);
+    missing_.erase(key);
+    if (!owners_.contains(key)) maybe_unwanted_.insert(key);
     known_.insert_or_assign(std::move(key), *address);
     co_return;
   }
@@ -37,10 +41,44 @@ runtime::Task<void> Addresses::reserve(std::string key, Outcome* outcome) {
   if (outcome->first) outcome->first = std::unexpected(address.error());
 }
 
+void Addresses::want(const model::Ref& owner, Keys keys) {
+  const auto known = wanted_by_.find(owner);
+  if (known == wanted_by_.end() ? keys.empty() : known->second == keys) return;
+  for (const auto& key : keys) {
+    owners_[key].insert(owner);
+    if (!known_.contains(key)) missing_.insert(key);
+  }
+  auto before = std::exchange(wanted_by_[owner], std::move(keys));
+  const auto& now = wanted_by_[owner];
+  for (const auto& key : before) {
+    if (now.contains(key)) continue;
+    const auto owners = owners_.find(key);
+    owners->second.erase(owner);
+    if (!owners->second.empty()) continue;
+    owners_.erase(owners);
+    missing_.erase(key);
+    faults_.erase(key);
+    maybe_unwanted_.insert(key);
+  }
+  if (now.empty()) wanted_by_.erase(owner);
+}
+
+std::map<std::string, model::Ref> Addresses::missing() const {
+  std::map<std::string, model::Ref> found;
+  for (const auto& key : missing_) found.emplace(key, *owners_.find(key)->second.begin());
+  return found;
+}
+
+Addresses::Keys Addresses::take_unwanted() {
+  auto keys = std::exchange(maybe_unwanted_, {});
+  std::erase_if(keys, [&](const auto& key) { return owners_.contains(key) || !known_.contains(key); });
+  return keys;
+}
+
 runtime::Task<void> Addresses::release(Keys keys) {
   std::vector<std::string> given;
   for (const auto& key : keys) {
-    faults_.erase(key);
+    if (owners_.contains(key)) continue;
     // Forgotten before the provider is asked: a reservation that comes meanwhile is asked for after this one
     // is gone.
     if (known_.erase(key) > 0) given.push_back(key);

@@ -1,4 +1,4 @@
-// The listening addresses that the mesh has reserved from the provider.
+// The listening addresses that the mesh has reserved from the provider, and who needs which.
 #pragma once
 
 #include <cstddef>
@@ -24,7 +24,14 @@ class Addresses {
   const std::string* fault(std::string_view key) const;
   /// Reserves those that are not known yet, beside each other. The first error, after all have been tried.
   runtime::Task<provider::Result<void>> ensure(Keys keys);
-  /// Gives addresses back; keys without one are passed over.
+  /// What a Service or workload needs from now on.
+  void want(const model::Ref& owner, Keys keys);
+  /// What somebody needs and has no address, with one who does.
+  std::map<std::string, model::Ref> missing() const;
+  /// What has an address and is not needed any more, or was reserved before anybody needed it; each is given
+  /// once.
+  Keys take_unwanted();
+  /// Gives addresses back; keys that somebody needs, or without one, are passed over.
   runtime::Task<void> release(Keys keys);
 
  private:
@@ -38,6 +45,10 @@ class Addresses {
   provider::Provider& provider_;
   compile::Addresses known_;
   std::map<std::string, std::string, std::less<>> faults_;
+  std::map<model::Ref, Keys> wanted_by_;
+  std::map<std::string, std::set<model::Ref>, std::less<>> owners_;  // the same by key
+  Keys missing_;                                                     // of these, those without an address
+  Keys maybe_unwanted_;
 };
 
 }  // namespace weft::control::reconcile

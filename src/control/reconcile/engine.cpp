@@ -68,7 +68,7 @@ std::optional<std::string> Engine::not_ready() {
 }
 
 Reconciler::Work Engine::work() const {
-  return {decisions_.handled(), reports_.handled(), publisher_.passes()};
+  return {decisions_.handled(), reports_.handled(), publisher_.passes(), publisher_.compiled()};
 }
 
 base::Json Engine::status() const {

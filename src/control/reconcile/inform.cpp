@@ -60,7 +60,7 @@ void Engine::rebuild() {
   const auto began = reactor_.clock().now();
   is_rebuild_due_ = false;
   for (const auto& ref : world_.take_changes()) touch(ref);
-  if (world_.take_compile_due()) publisher_.request();
+  if (const auto changes = world_.take_compile_changes(); !changes.empty()) publisher_.request(changes);
   const auto now = reactor_.clock().now();
   next_rebuild_ = now + (now - began) * pass_rest_factor;
 }
@@ -71,7 +71,7 @@ void Engine::appeared(InstancePtr instance) { world_.add(instance); }
 
 void Engine::changed(const Instance& instance) {
   reports_.add(pod_key(instance));
-  publisher_.request();
+  publisher_.request(instance.workload);
   touch(instance.workload);
 }
 

@@ -66,7 +66,7 @@ runtime::Task<void> Runner::start_process(RunPtr self) {
     co_return;
   }
   // What it needs is ready; its proxy has to know that too before it makes its first call.
-  if (!self->dependencies.empty()) co_await publisher_.flush_and_settle();
+  if (!self->dependencies.empty()) co_await publisher_.flush_and_settle(self->workload);
   auto started = co_await provider_.start(std::move(*spec));
   if (!started) {
     note_start_failure(*self, started.error());
@@ -215,7 +215,7 @@ runtime::Task<void> Runner::take_down(RunPtr self) {
   observer_.changed(*self);
   if (self->has_process) co_await stop_process(self);
   // Without ports it has no listeners: the publisher gives their addresses back once the proxies know.
-  if (!std::exchange(self->ports, {}).empty()) co_await publisher_.flush_and_settle();
+  if (!std::exchange(self->ports, {}).empty()) co_await publisher_.flush_and_settle(self->workload);
   if (self->is_known) {
     auto removed = co_await provider_.remove(self->id());
     if (!removed && removed.error().kind != provider::ProviderErrorKind::not_found) {
@@ -229,7 +229,7 @@ runtime::Task<void> Runner::take_down(RunPtr self) {
 runtime::Task<void> Runner::stop_process(RunPtr self) {
   observer_.stopping(*self);
   // First out of the callers' endpoints, and acknowledged; then SIGTERM.
-  if (!self->ports.empty()) co_await publisher_.flush_and_settle();
+  if (!self->ports.empty()) co_await publisher_.flush_and_settle(self->workload);
   co_await end_process(self);
   self->has_process = false;
   self->ready = false;

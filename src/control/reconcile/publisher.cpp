@@ -6,16 +6,16 @@
 namespace weft::control::reconcile {
 namespace {
 
-std::vector<compile::Instance> instances_to_compile(const World& world) {
-  std::vector<compile::Instance> list;
-  for (const auto& [id, instance] : world.instances()) {
+compile::Workload workload_to_compile(const Workload& workload) {
+  compile::Workload made{workload.pod_template().spec.service_account_name, {}};
+  for (const auto& instance : workload.instances) {
     // One that is to run again keeps its inbound listener meanwhile: a caller that still knows it is refused
     // at once and goes elsewhere, and does not queue at a socket that nobody accepts from.
     if (instance->state == State::finished) continue;
-    list.push_back({instance->ns(), instance->name, instance->node, instance->workload, instance->ready,
-                    instance->draining, instance->ports});
+    made.instances.push_back(
+        {instance->name, instance->node, instance->ready, instance->draining, instance->ports});
   }
-  return list;
+  return made;
 }
 
 }  // namespace
@@ -26,9 +26,23 @@ Publisher::Publisher(runtime::Reactor& reactor, World& world, Addresses& address
       world_(world),
       addresses_(addresses),
       data_plane_(data_plane),
-      on_change_(std::move(on_change)) {}
+      on_change_(std::move(on_change)) {
+  input_.addresses = &addresses_.known();
+  input_.node = provider::local_node;
+}
 
-void Publisher::request() {
+void Publisher::request(const model::Ref& workload) {
+  changed_.insert(workload);
+  ask_for_pass();
+}
+
+void Publisher::request(const World::CompileChanges& changes) {
+  changed_.insert(changes.refs.begin(), changes.refs.end());
+  has_everything_changed_ |= changes.has_everything;
+  ask_for_pass();
+}
+
+void Publisher::ask_for_pass() {
   is_requested_ = true;
   requested_.set();
 }
@@ -44,7 +58,7 @@ runtime::Task<void> Publisher::run() {
     // pass.
     co_await reactor_.sleep(base::Duration::zero());
     co_await pass();
-    if (missing(wanted_).empty()) {
+    if (addresses_.missing().empty()) {
       retry_ = retry_first;
     } else if (!is_retrying_) {
       scope_.spawn(request_later());
@@ -58,25 +72,13 @@ runtime::Task<void> Publisher::request_later() {
   co_await reactor_.sleep(retry_);
   retry_ = std::min<base::Duration>(retry_ * 2, retry_most);
   is_retrying_ = false;
-  request();
+  ask_for_pass();
 }
 
-compile::Wanted Publisher::missing(const compile::Wanted& wanted) const {
-  compile::Wanted found;
-  for (const auto& entry : wanted) {
-    if (!addresses_.known().contains(entry.first)) found.insert(entry);
-  }
-  return found;
-}
-
-runtime::Task<void> Publisher::flush() {
-  request();
+runtime::Task<void> Publisher::flush_and_settle(model::Ref workload) {
+  request(workload);
   const auto before = passes_;
   while (passes_ == before) co_await pass_done_.wait();
-}
-
-runtime::Task<void> Publisher::flush_and_settle() {
-  co_await flush();
   co_await settled(passes_);
 }
 
@@ -96,57 +98,78 @@ runtime::Task<void> Publisher::settle_context(snapshot::ContextId context) {
   (void)co_await data_plane_.settled(std::move(context), drain_limit);
 }
 
-auto Publisher::with_input(const auto& use) const {
-  std::vector<const model::Service*> services;
-  std::vector<const model::Deployment*> deployments;
-  std::vector<const model::Job*> jobs;
-  for (const auto& [ref, entry] : world_.services()) services.push_back(entry.service.get());
-  for (const auto& [ref, workload] : world_.workloads()) {
-    if (workload.deployment) deployments.push_back(workload.deployment.get());
-    if (workload.job) jobs.push_back(workload.job.get());
+void Publisher::take_in(const model::Ref& ref) {
+  if (ref.kind == model::DependencyKind::service) {
+    const auto known = world_.services().find(ref);
+    if (known == world_.services().end()) {
+      input_.services.erase(ref);
+    } else {
+      input_.services.insert_or_assign(ref, known->second.service);
+    }
+    return;
   }
-  const auto& nodes = world_.graph().workloads();
-  std::set<std::size_t> active;
-  for (std::size_t i = 0; i < nodes.size(); ++i) {
-    const auto* workload = world_.find_workload(nodes[i].ref);
-    if (workload && is_active(*workload)) active.insert(i);
+  const auto* workload = world_.find_workload(ref);
+  if (workload == nullptr || !is_active(*workload)) {
+    input_.workloads.erase(ref);
+  } else {
+    input_.workloads.insert_or_assign(ref, workload_to_compile(*workload));
   }
-  const auto instances = instances_to_compile(world_);
-  return use(compile::Input{world_.mesh(), services, deployments, jobs, world_.graph(), active, instances,
-                            addresses_.known(), provider::local_node});
+}
+
+compile::Affected Publisher::take_in() {
+  if (has_everything_changed_) {
+    const auto add = [&](const auto& entries) {
+      for (const auto& [ref, entry] : entries) changed_.insert(ref);
+    };
+    add(input_.services);
+    add(input_.workloads);
+    add(world_.services());
+    add(world_.workloads());
+    input_.mesh = world_.mesh();
+  }
+  for (const auto& ref : changed_) take_in(ref);
+  input_.graph = &world_.graph();
+  auto affected = compile::affected(input_, changed_);
+  if (has_everything_changed_) affected.contexts.insert(snapshot::edge_context);
+  for (const auto& ref : affected.services) addresses_.want(ref, compile::wanted(input_, ref));
+  for (const auto& context : affected.contexts) {
+    for (const auto& ref : compile::owners_of(context)) addresses_.want(ref, compile::wanted(input_, ref));
+  }
+  return affected;
 }
 
 runtime::Task<void> Publisher::pass() {
   auto began = reactor_.clock().now();
   is_requested_ = false;
   const bool is_first = passes_ == 0;
-  wanted_ = with_input(compile::wanted);
-  const auto fresh = missing(wanted_);
+  auto affected = take_in();
+  const auto fresh = addresses_.missing();
   if (!fresh.empty()) {
     const auto keys = fresh | std::views::keys;
     (void)co_await addresses_.ensure({keys.begin(), keys.end()});  // what fails is told by fault()
     // Without a pause from here to the end: a pass that ends has seen all that was asked for before.
     began = reactor_.clock().now();
     is_requested_ = false;
-    wanted_ = with_input(compile::wanted);
+    for (const auto& [key, owner] : fresh) changed_.insert(owner);
+    affected = take_in();
   }
-  auto changed = publish(with_input(compile::compile));
+  changed_.clear();
+  has_everything_changed_ = false;
+  auto changed = publish(affected);
   std::ranges::copy(fresh | std::views::values, std::back_inserter(changed));
-  release_unwanted();
+  if (auto unwanted = addresses_.take_unwanted(); !unwanted.empty())
+    scope_.spawn(release(std::move(unwanted)));
   busy_ = reactor_.clock().now() - began;
   pass_done_.pulse();
   on_change_(is_first ? all_services() : changed);
 }
 
-Publisher::Refs Publisher::publish(compile::Snapshots snapshots) {
+Publisher::Refs Publisher::publish(const compile::Affected& affected) {
   ++passes_;
   std::set<snapshot::ContextId> changed;
-  for (auto& [node, contexts] : snapshots) publish(node, contexts, changed);
-  for (const auto& [node, contexts] : std::exchange(published_, std::move(snapshots))) {
-    if (!published_.contains(node)) data_plane_.place(node, {});
-  }
-  const auto& edge = *published_.find(provider::local_node)->second.at(snapshot::edge_context);
-  auto services = note_ready_services(edge);
+  for (const auto& [node, made] : compile::compile(input_, affected, published_))
+    publish(node, made, changed);
+  auto services = note_ready_services(affected.services);
   if (changed.contains(snapshot::edge_context)) {
     edge_changed_ = passes_;
     edge_changed_event_.set();
@@ -158,28 +181,33 @@ Publisher::Refs Publisher::publish(compile::Snapshots snapshots) {
   return services;
 }
 
-void Publisher::publish(const std::string& node, compile::Contexts& contexts,
+void Publisher::publish(const std::string& node, const compile::Contexts& made,
                         std::set<snapshot::ContextId>& changed) {
-  const auto& before = published_[node];
-  for (auto& [context, snapshot] : contexts) {
-    const auto known = before.find(context);
-    if (known != before.end() && *known->second == *snapshot) {
-      snapshot = known->second;
+  auto& contexts = published_[node];
+  bool is_moved = false;
+  for (const auto& [context, snapshot] : made) {
+    if (!snapshot) {
+      is_moved |= contexts.erase(context) > 0;
       continue;
     }
-    if (known != before.end()) {
-      auto next = *snapshot;
-      next.listeners.share(known->second->listeners);
-      next.routes.share(known->second->routes);
-      next.clusters.share(known->second->clusters);
-      snapshot = std::make_shared<const snapshot::Snapshot>(std::move(next));
+    ++compiled_;
+    auto& known = contexts[context];
+    if (known && *known == *snapshot) continue;
+    auto next = *snapshot;
+    if (known) {
+      next.listeners.share(known->listeners);
+      next.routes.share(known->routes);
+      next.clusters.share(known->clusters);
     }
-    data_plane_.publish(node, snapshot);
+    is_moved |= !known;
+    known = std::make_shared<const snapshot::Snapshot>(std::move(next));
+    data_plane_.publish(node, known);
     changed.insert(context);
   }
-  const auto names = [](const compile::Contexts& of) { return of | std::views::keys; };
-  if (!std::ranges::equal(names(before), names(contexts)))
-    data_plane_.place(node, {names(contexts).begin(), names(contexts).end()});
+  if (!is_moved) return;
+  const auto names = contexts | std::views::keys;
+  data_plane_.place(node, {names.begin(), names.end()});
+  if (contexts.empty()) published_.erase(node);
 }
 
 std::size_t Publisher::contexts() const {
@@ -191,9 +219,13 @@ std::size_t Publisher::contexts() const {
   return all.size();
 }
 
-Publisher::Refs Publisher::note_ready_services(const snapshot::Snapshot& edge) {
+Publisher::Refs Publisher::note_ready_services(const compile::Refs& services) {
+  const auto& edge = *published_.at(input_.node).at(snapshot::edge_context);
   Refs changed;
-  for (auto& [ref, entry] : world_.services()) {
+  for (const auto& ref : services) {
+    const auto known = world_.services().find(ref);
+    if (known == world_.services().end()) continue;
+    auto& entry = known->second;
     std::ptrdiff_t most = 0;
     for (const auto& port : entry.service->spec.ports) {
       const auto* cluster = edge.clusters.find(compile::cluster_name(ref.ns, ref.name, port.port));
@@ -232,22 +264,8 @@ Publisher::Refs Publisher::ready_since(std::uint64_t pass) const {
   return since;
 }
 
-void Publisher::release_unwanted() {
-  Addresses::Keys unwanted;
-  for (const auto& [key, address] : addresses_.known()) {
-    if (wanted_.contains(key) || releasing_.contains(key)) continue;
-    unwanted.insert(key);
-  }
-  if (unwanted.empty()) return;
-  releasing_.insert(unwanted.begin(), unwanted.end());
-  scope_.spawn(release(std::move(unwanted)));
-}
-
 runtime::Task<void> Publisher::release(Addresses::Keys keys) {
   co_await settled(passes_);
-  for (const auto& key : keys) releasing_.erase(key);
-  // What is wanted again meanwhile stays.
-  std::erase_if(keys, [&](const auto& key) { return wanted_.contains(key); });
   co_await addresses_.release(std::move(keys));
 }
 

@@ -1,5 +1,5 @@
-// The publisher: from what is known to Snapshots at the proxies. Each pass compiles everything and publishes
-// what differs.
+// The publisher: from what is known to Snapshots at the proxies. Each pass compiles what has changed and what
+// that leads to, and publishes what differs.
 #pragma once
 
 #include <cstdint>
@@ -34,15 +34,17 @@ class Publisher {
 
   /// Passes and waits for acknowledgements until it is cancelled.
   runtime::Task<void> run();
-  /// Something has changed: a pass will follow.
-  void request();
-  /// Ends after a pass that has seen what is known now.
-  runtime::Task<void> flush();
-  /// The same, and the proxies have acknowledged all that changed until then, or drain_limit has passed.
-  runtime::Task<void> flush_and_settle();
+  /// A workload's instances have changed, or whether it has any: a pass will follow.
+  void request(const model::Ref& workload);
+  /// The same for what is stored.
+  void request(const World::CompileChanges& changes);
+  /// Ends after a pass that has seen what is known now of the workload and all that was asked for, when the
+  /// proxies have acknowledged all that changed until then, or drain_limit has passed.
+  runtime::Task<void> flush_and_settle(model::Ref workload);
 
-  /// Passes that are done.
+  /// Passes that are done, and Snapshots that were made in them.
   std::uint64_t passes() const { return passes_; }
+  std::uint64_t compiled() const { return compiled_; }
   /// Whether the proxies run what the edge was given in that pass, in which it was changed.
   bool is_acknowledged(std::uint64_t pass) const { return pass <= acknowledged_; }
   /// Why not, if there is something to say: "no proxy is connected", or a proxy's refusal.
@@ -51,21 +53,21 @@ class Publisher {
 
  private:
   runtime::Task<void> pass();
+  void ask_for_pass();
   runtime::Task<void> request_later();
-  /// Those of `wanted` that have no address.
-  compile::Wanted missing(const compile::Wanted& wanted) const;
-  /// Calls `use` with what is known now.
-  auto with_input(const auto& use) const;
-  Refs publish(compile::Snapshots snapshots);
+  /// Brings the input up to date with all that has changed, and gives what that leads to.
+  compile::Affected take_in();
+  void take_in(const model::Ref& ref);
+  Refs publish(const compile::Affected& affected);
   /// The same for one node; the contexts that changed go to `changed`.
-  void publish(const std::string& node, compile::Contexts& contexts, std::set<snapshot::ContextId>& changed);
-  /// Notes how many ready endpoints each Service has, and since which pass; gives those for which that
+  void publish(const std::string& node, const compile::Contexts& made,
+               std::set<snapshot::ContextId>& changed);
+  /// Notes how many ready endpoints each of these has, and since which pass; gives those for which that
   /// changed.
-  Refs note_ready_services(const snapshot::Snapshot& edge);
+  Refs note_ready_services(const compile::Refs& services);
   Refs all_services() const;
   /// Those whose endpoints came in a pass after this one.
   Refs ready_since(std::uint64_t pass) const;
-  void release_unwanted();
   runtime::Task<void> release(Addresses::Keys keys);
   /// Ends when the proxies have answered to all that was changed up to that pass, or drain_limit has passed.
   runtime::Task<void> settled(std::uint64_t last);
@@ -80,17 +82,19 @@ class Publisher {
   std::function<void(const Refs&)> on_change_;
 
   bool is_requested_ = false;
+  bool has_everything_changed_ = true;
+  compile::Refs changed_;  // since the last pass
   bool is_retrying_ = false;
   base::Duration retry_ = retry_first;
   base::Duration busy_{0};  // of the last pass, without waiting
   std::uint64_t passes_ = 0;
+  std::uint64_t compiled_ = 0;
   std::uint64_t acknowledged_ = 0;
   std::uint64_t edge_changed_ = 0;  // the pass that changed the edge last
   std::string trouble_;
+  compile::Input input_;
   compile::Snapshots published_;
   std::set<std::uint64_t> unsettled_;  // passes whose changes the proxies have not answered yet
-  compile::Wanted wanted_;
-  Addresses::Keys releasing_;
   runtime::Event requested_;
   runtime::Event pass_done_;
   runtime::Event pass_settled_;

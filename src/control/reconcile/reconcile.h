@@ -53,6 +53,7 @@ class Reconciler {
     std::uint64_t decisions = 0;     // looks at one workload
     std::uint64_t reports = 0;       // looks at one object's status
     std::uint64_t publications = 0;  // passes of the compiler
+    std::uint64_t contexts = 0;      // Snapshots that these made, one for each context and node
   };
   Work work() const;
   /// The provider's id of the instance that is Pod `ns`/`pod`, nothing if there is none.

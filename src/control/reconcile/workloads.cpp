@@ -109,7 +109,7 @@ void Engine::judge_job(Workload& workload) {
     return;
   }
   touch(workload.ref);
-  publisher_.request();
+  publisher_.request(workload.ref);
 }
 
 void Engine::stop_instances(Workload& workload) {

@@ -123,7 +123,7 @@ bool World::decode(const store::Key& key, const Json& object) {
     auto config = model::decode_as<model::MeshConfig>(object);
     if (!config) return refused(config.error());
     mesh_ = config->spec;
-    is_compile_due_ = true;
+    compile_changes_.has_everything = true;
     return true;
   }
   if (key.kind != model::Provider::kind || !providers_.insert(key.name).second) return false;
@@ -136,7 +136,7 @@ void World::put_service(const model::Ref& ref, model::Service service) {
   const auto& spec = service.spec;
   is_graph_stale_ |=
       !known || known->spec.selector != spec.selector || known->spec.depends_on != spec.depends_on;
-  is_compile_due_ |= !known || known->spec.ports != spec.ports;
+  if (!known || known->spec.ports != spec.ports) compile_changes_.refs.insert(ref);
   declarers_.forget(ref);
   for (const auto& entry : spec.depends_on)
     declarers_.add(ref, {entry.kind, entry.ns.empty() ? ref.ns : entry.ns, entry.name});
@@ -166,13 +166,13 @@ bool World::put_workload(const model::Ref& ref, const Json& object,
   const auto& known = workload.*field;
   is_graph_stale_ |= !known || known->spec.depends_on != decoded->spec.depends_on ||
                      known->spec.pod_template.metadata.labels != decoded->spec.pod_template.metadata.labels;
-  is_compile_due_ |= !known || known->spec.pod_template.spec.service_account_name !=
-                                   decoded->spec.pod_template.spec.service_account_name;
+  const bool has_new_account = !known || known->spec.pod_template.spec.service_account_name !=
+                                             decoded->spec.pod_template.spec.service_account_name;
   changed_.insert(ref);
   const bool was_active = is_active(workload);
   workload.*field = std::make_shared<const T>(std::move(*decoded));
   workload.is_stored = true;
-  is_compile_due_ |= was_active != is_active(workload);
+  if (has_new_account || was_active != is_active(workload)) compile_changes_.refs.insert(ref);
   workload.revision = base::content_hash(object.at("spec").at("template").dump()).substr(0, revision_length);
   return true;
 }
@@ -184,18 +184,18 @@ void World::remove(const store::Key& key) {
   }
   if (key.kind == model::MeshConfig::kind && key.name == "default") {
     mesh_ = {};
-    is_compile_due_ = true;
+    compile_changes_.has_everything = true;
   }
   const auto ref = ref_of(key);
   if (!ref) return;
   changed_.insert(*ref);
+  compile_changes_.refs.insert(*ref);
   if (ref->kind == model::DependencyKind::service) {
     services_.erase(*ref);
     declarers_.forget(*ref);
     is_graph_stale_ = true;
   } else if (auto* workload = find_workload(*ref)) {
     workload->is_stored = false;
-    is_compile_due_ = true;
     if (workload->instances.empty()) drop(*ref);
   }
 }
@@ -227,7 +227,6 @@ std::set<model::Ref> World::take_changes() {
 
 void World::refresh_graph() {
   if (!std::exchange(is_graph_stale_, false)) return;
-  is_compile_due_ = true;
   std::vector<const model::Service*> services;
   std::vector<const model::Deployment*> deployments;
   std::vector<const model::Job*> jobs;
@@ -243,7 +242,7 @@ void World::refresh_graph() {
       std::exchange(graph_, std::make_unique<model::DependencyGraph>(services, deployments, jobs));
   for (std::size_t i = 0; i < graph_->workloads().size(); ++i) {
     const auto& node = graph_->workloads()[i];
-    if (!before || !has_same_place(*before, *graph_, i)) changed_.insert(node.ref);
+    if (!before || !has_same_place(*before, *graph_, i)) note_moved(before.get(), node.ref);
     auto* workload = find_workload(node.ref);
     workload->dependencies.clear();
     for (const auto& dependency : node.dependencies) {
@@ -254,6 +253,21 @@ void World::refresh_graph() {
     }
     if (workload->instances.empty()) stop_edges_.forget(node.ref);
     remember_stop_edges(node);
+  }
+  if (!before) return;
+  for (const auto& node : before->workloads()) {
+    if (!graph_->find(node.ref)) note_moved(before.get(), node.ref);
+  }
+}
+
+void World::note_moved(const model::DependencyGraph* before, const model::Ref& ref) {
+  changed_.insert(ref);
+  compile_changes_.refs.insert(ref);
+  for (const model::DependencyGraph* graph : {before, &std::as_const(*graph_)}) {
+    const auto index = graph == nullptr ? std::nullopt : graph->find(ref);
+    if (!index) continue;
+    for (const auto& service : graph->workloads()[*index].services)
+      compile_changes_.refs.insert({model::DependencyKind::service, ref.ns, service});
   }
 }
 

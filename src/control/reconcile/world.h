@@ -94,8 +94,16 @@ class World {
   /// the last call, and every workload whose place in the graph is another one.
   std::set<model::Ref> take_changes();
   void mark(const model::Ref& ref) { changed_.insert(ref); }
-  /// Whether anything stored that Snapshots are made from has changed since the last call.
-  bool take_compile_due() { return std::exchange(is_compile_due_, false); }
+  /// What is stored that Snapshots are made from.
+  struct CompileChanges {
+    /// The mesh's configuration, which leads to everything.
+    bool has_everything = false;
+    /// Services and workloads: they themselves, or whom the graph leads to from them.
+    std::set<model::Ref> refs;
+    bool empty() const { return !has_everything && refs.empty(); }
+  };
+  /// What of it has changed since the last call.
+  CompileChanges take_compile_changes() { return std::exchange(compile_changes_, {}); }
 
   const model::DependencyGraph& graph() const { return *graph_; }
   Workload* find_workload(const model::Ref& ref);
@@ -132,6 +140,8 @@ class World {
                     std::shared_ptr<const T> Workload::* field);
   void put_service(const model::Ref& ref, model::Service service);
   void drop(model::Ref ref);
+  /// A workload stands at another place of the graph than before, or in one of the two only.
+  void note_moved(const model::DependencyGraph* before, const model::Ref& ref);
   void remember_stop_edges(const model::Workload& node);
   TargetState state_of_service(const model::Ref& target) const;
   TargetState state_of_workload(const Workload& workload) const;
@@ -144,7 +154,7 @@ class World {
   std::map<store::Key, store::Object> objects_;
   std::unique_ptr<model::DependencyGraph> graph_;
   bool is_graph_stale_ = true;
-  bool is_compile_due_ = true;
+  CompileChanges compile_changes_{.has_everything = true, .refs = {}};
   std::set<model::Ref> changed_;  // since the last take_changes()
   StopEdges stop_edges_;
   StopEdges declarers_;  // of Services
