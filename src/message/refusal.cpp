@@ -30,6 +30,8 @@ Row row(Refusal refusal) {
     case Refusal::unsupported_version: return {505, "unsupported_version", "not HTTP/1.0 or HTTP/1.1"};
     case Refusal::bad_status_line: return {400, "bad_status_line", "the status line is malformed"};
     case Refusal::bad_field_name: return {400, "bad_field_name", "a field name is empty or not a token"};
+    case Refusal::bad_field_value:
+      return {400, "bad_field_value", "a field value has a control byte, or space around it"};
     case Refusal::space_before_colon:
       return {400, "space_before_colon", "space between a field name and its colon"};
     case Refusal::missing_colon: return {400, "missing_colon", "a field line without a colon"};
@@ -62,6 +64,11 @@ Row row(Refusal refusal) {
       return {400, "chunk_longer_than_size", "no CRLF where a chunk's size says that it ends"};
     case Refusal::bad_trailer: return {400, "bad_trailer", "a field that no trailer may have"};
     case Refusal::trailer_too_large: return {431, "trailer_too_large", "the trailer is too large"};
+    case Refusal::malformed_head:
+      return {400, "malformed_head", "pseudo-fields or fields that HTTP/2 does not allow so"};
+    case Refusal::length_mismatch:
+      return {400, "length_mismatch", "the body is not as long as Content-Length says"};
+    case Refusal::too_many_interims: return {400, "too_many_interims", "interim responses without end"};
   }
   return {500, "", ""};
 }

@@ -27,6 +27,7 @@ enum class Refusal : std::uint8_t {
   bad_status_line,
   // fields
   bad_field_name,
+  bad_field_value,
   space_before_colon,
   missing_colon,
   folded_field,
@@ -53,6 +54,10 @@ enum class Refusal : std::uint8_t {
   chunk_longer_than_size,
   bad_trailer,
   trailer_too_large,
+  // found in HTTP/2 alone
+  malformed_head,
+  length_mismatch,
+  too_many_interims,
 };
 
 /// The status to answer a refused request with: 400, 413, 414, 431, 501 or 505. (A refused response is a

@@ -9,7 +9,7 @@ constexpr std::string_view too_late = "the time limit has passed";
 
 }  // namespace
 
-ClientCall::ClientCall(runtime::Reactor& reactor, h2::Stream stream, const CallOptions& options)
+ClientCall::ClientCall(runtime::Reactor& reactor, h2::ClientStream stream, const CallOptions& options)
     : reactor_(&reactor), stream_(std::move(stream)), unframer_(options.max_message) {
   if (options.timeout > base::Duration::zero()) deadline_ = reactor.clock().now() + options.timeout;
 }
@@ -28,15 +28,22 @@ Result<ClientCall> ClientCall::open(runtime::Reactor& reactor, h2::Connection& c
   if (options.timeout > base::Duration::zero())
     head.headers.add("grpc-timeout", format_timeout(options.timeout));
   for (auto field : options.metadata) head.headers.add(field.name, field.value);
-  auto stream = connection.open(head);
+  auto stream = connection.open();
   if (!stream) return std::unexpected(status_of(stream.error()));
+  stream->put_head(head, message::Content::unknown());
   return ClientCall(reactor, std::move(*stream), options);
 }
 
-runtime::Task<Result<void>> ClientCall::send(std::string message) {
-  auto written = co_await stream_.write(frame(message));
+runtime::Task<Result<void>> ClientCall::send(std::string message, bool last) {
+  const auto framed = frame(message);
+  const auto written = co_await stream_.write(framed, last);
   if (!written) co_return std::unexpected(status_of(written.error()));
   co_return Result<void>{};
+}
+
+runtime::Task<void> ClientCall::half_close() {
+  // If the call is over, receive() tells how it ended.
+  (void)co_await stream_.write({}, true);
 }
 
 base::Duration ClientCall::left() const { return *deadline_ - reactor_->clock().now(); }
@@ -57,16 +64,17 @@ runtime::Task<Result<std::optional<std::string>>> ClientCall::receive() {
 }
 
 runtime::Task<Result<void>> ClientCall::read_head() {
-  auto head = co_await stream_.response();
-  if (!head) co_return std::unexpected(status_of(head.error()));
+  const auto& head = stream_.head();
+  do {
+    if (auto read = co_await stream_.read_head(); !read) co_return std::unexpected(status_of(read.error()));
+  } while (head.is_interim());
   has_head_ = true;
-  head_ = std::move(head->headers);
-  auto type = head_.find(message::FieldId::content_type).value_or("");
-  if (head->status != 200 || !type.starts_with("application/grpc")) {
+  const auto type = head.headers.find(message::FieldId::content_type).value_or("");
+  if (head.status != 200 || !type.starts_with("application/grpc")) {
     // A status in the fields says more than what the HTTP status is mapped to.
-    if (auto status = read_status(head_); status && !status->is_ok())
+    if (auto status = read_status(head.headers); status && !status->is_ok())
       co_return std::unexpected(std::move(*status));
-    if (head->status != 200) co_return std::unexpected(status_of_http(head->status));
+    if (head.status != 200) co_return std::unexpected(status_of_http(head.status));
     co_return fail(Code::unknown, "the response is no gRPC, its content-type is " + std::string(type));
   }
   co_return Result<void>{};
@@ -79,15 +87,16 @@ runtime::Task<Result<std::optional<std::string>>> ClientCall::receive_unlimited(
     if (!has_head_) {
       if (auto head = co_await read_head(); !head) co_return std::unexpected(std::move(head.error()));
     }
-    auto size = co_await stream_.read(unframer_.buffer());
-    if (!size) co_return std::unexpected(status_of(size.error()));
-    if (*size == 0) co_return end();
+    const auto piece = co_await stream_.read_body();
+    if (!piece) co_return std::unexpected(status_of(piece.error()));
+    if (piece->empty()) co_return end();
+    unframer_.buffer().append(*piece);
   }
 }
 
 Result<std::optional<std::string>> ClientCall::end() const {
   auto status = read_status(stream_.trailers());
-  if (!status) status = read_status(head_);
+  if (!status) status = read_status(stream_.head().headers);
   if (!status) return fail(Code::unknown, "the call ended without a status");
   if (!status->is_ok()) return std::unexpected(std::move(*status));
   if (!unframer_.is_empty()) return fail(Code::internal, "the call ended within a message");
@@ -99,8 +108,7 @@ runtime::Task<Result<std::string>> call(runtime::Reactor& reactor, h2::Connectio
   auto call = ClientCall::open(reactor, connection, std::move(path), std::move(options));
   if (!call) co_return std::unexpected(call.error());
   // How the call ended is told by receive(), also if sending failed.
-  (void)co_await call->send(std::move(request));
-  call->half_close();
+  (void)co_await call->send(std::move(request), true);
   auto response = co_await call->receive();
   if (!response) co_return std::unexpected(std::move(response.error()));
   if (!*response) co_return fail(Code::internal, "a unary call ended without a message");

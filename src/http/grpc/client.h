@@ -31,10 +31,11 @@ class ClientCall {
   static Result<ClientCall> open(runtime::Reactor& reactor, h2::Connection& connection, std::string path,
                                  CallOptions options);
 
-  /// Sends a message. An error says only that the call is over; receive() tells how it ended.
-  runtime::Task<Result<void>> send(std::string message);
+  /// Sends a message; the `last` one half-closes the call too. An error says only that the call is over;
+  /// receive() tells how it ended.
+  runtime::Task<Result<void>> send(std::string message, bool last = false);
   /// No more messages come from this side.
-  void half_close() { stream_.finish(); }
+  runtime::Task<void> half_close();
   /// Ends when the server has begun to answer; how the call ended, if it did instead.
   runtime::Task<Result<void>> started();
   /// The next message; nothing when the call has ended well; else how it ended.
@@ -43,18 +44,17 @@ class ClientCall {
   bool has_message() const { return unframer_.has_next(); }
 
  private:
-  ClientCall(runtime::Reactor& reactor, h2::Stream stream, const CallOptions& options);
+  ClientCall(runtime::Reactor& reactor, h2::ClientStream stream, const CallOptions& options);
   runtime::Task<Result<std::optional<std::string>>> receive_unlimited();
   runtime::Task<Result<void>> read_head();
   Result<std::optional<std::string>> end() const;
   base::Duration left() const;
 
   runtime::Reactor* reactor_;
-  h2::Stream stream_;
+  h2::ClientStream stream_;
   Unframer unframer_;
   std::optional<base::MonoTime> deadline_;
   bool has_head_ = false;
-  message::Headers head_;
 };
 
 /// A unary call: one message there, one back.

@@ -159,7 +159,7 @@ Task<std::vector<std::string>> talk(Reactor& reactor, h2::Connection* connection
     if (!answer || !*answer) co_return answers;
     answers.push_back(**answer);
   }
-  call->half_close();
+  co_await call->half_close();
   auto end = co_await call->receive();
   answers.push_back(end && !*end ? "ended well" : "broke");
   co_return answers;
@@ -195,10 +195,10 @@ TEST_F(Fixture, TheEndOfTheConnectionCancelsItsHandlers) {
 TEST_F(Fixture, WhatIsNoGrpcIsRefused) {
   message::RequestHead head;
   head.headers = {{"host", "x"}};
-  auto stream = client->open(head, true);
-  auto response = reactor.block_on(stream->response());
-  ASSERT_TRUE(response);
-  EXPECT_EQ(response->status, 415);
+  auto stream = client->open();
+  stream->put_head(head, {});
+  ASSERT_TRUE(reactor.block_on(stream->read_head()));
+  EXPECT_EQ(stream->head().status, 415);
 }
 
 }  // namespace

@@ -26,7 +26,7 @@ runtime::Task<Status> answer_unary(
 
 }  // namespace
 
-ServerCall::ServerCall(h2::Stream stream, std::size_t max_message, std::size_t& unfinished,
+ServerCall::ServerCall(h2::ServerStream stream, std::size_t max_message, std::size_t& unfinished,
                        std::size_t max_unfinished)
     : stream_(std::move(stream)),
       unframer_(max_message),
@@ -47,9 +47,10 @@ runtime::Task<Result<std::optional<std::string>>> ServerCall::receive() {
       co_return fail(Code::resource_exhausted,
                      "more than " + std::to_string(max_unfinished_) + " bytes of messages are unfinished");
     }
-    auto size = co_await stream_.read(unframer_.buffer());
-    if (!size) co_return std::unexpected(status_of(size.error()));
-    if (*size > 0) continue;
+    const auto piece = co_await stream_.read_body();
+    if (!piece) co_return std::unexpected(status_of(piece.error()));
+    unframer_.buffer().append(*piece);
+    if (!piece->empty()) continue;
     if (!unframer_.is_empty())
       co_return fail(Code::invalid_argument, "the call was half-closed within a message");
     co_return std::nullopt;
@@ -58,7 +59,7 @@ runtime::Task<Result<std::optional<std::string>>> ServerCall::receive() {
 
 void ServerCall::start() {
   if (std::exchange(responded_, true)) return;
-  stream_.respond(response_head());
+  stream_.put_head(response_head(), message::Content::unknown());
 }
 
 runtime::Task<Result<void>> ServerCall::room() {
@@ -69,22 +70,25 @@ runtime::Task<Result<void>> ServerCall::room() {
 
 runtime::Task<Result<void>> ServerCall::send(std::string message) {
   start();
-  auto written = co_await stream_.write(frame(message));
+  const auto framed = frame(message);
+  const auto written = co_await stream_.write(framed);
   if (!written) co_return std::unexpected(status_of(written.error()));
   co_return Result<void>{};
 }
 
-void ServerCall::finish(const Status& status) {
+runtime::Task<void> ServerCall::finish(Status status) {
   if (responded_) {
     message::Headers trailers;
     write_status(trailers, status);
-    return stream_.finish(trailers);
+    // If the call is over, nobody asks for its status.
+    (void)co_await stream_.write({}, true, &trailers);
+    co_return;
   }
   // Nothing was sent: head and trailers are one ("Trailers-Only").
   responded_ = true;
   auto head = response_head();
   write_status(head.headers, status);
-  stream_.respond(head, true);
+  stream_.put_head(head, {});
 }
 
 Server::Server(runtime::Reactor& reactor, ServerOptions options) : reactor_(reactor), options_(options) {}
@@ -99,29 +103,27 @@ runtime::Task<void> Server::serve(std::unique_ptr<runtime::Stream> transport) {
   while (auto stream = co_await connection.accept()) calls.spawn(handle(std::move(*stream)));
 }
 
-runtime::Task<void> Server::handle(h2::Stream stream) {
-  const auto& head = stream.request();
+runtime::Task<void> Server::handle(h2::ServerStream stream) {
+  const auto& head = stream.head();
   auto type = head.headers.find(message::FieldId::content_type).value_or("");
   if (head.method != message::Method::post || !type.starts_with("application/grpc")) {
     message::ResponseHead refused;
     refused.status = 415;
-    stream.respond(refused, true);
+    stream.put_head(refused, {});
     co_return;
   }
   ServerCall call(std::move(stream), options_.max_message, unfinished_, options_.max_unfinished);
   auto timeout = call.request().headers.find("grpc-timeout");
   if (!timeout) {
-    call.finish(co_await run(call));
-    co_return;
+    co_return co_await call.finish(co_await run(call));
   }
   auto limit = parse_timeout(*timeout);
   if (!limit) {
-    call.finish({Code::invalid_argument, "grpc-timeout is malformed"});
-    co_return;
+    co_return co_await call.finish({Code::invalid_argument, "grpc-timeout is malformed"});
   }
   auto status = co_await runtime::within(
       reactor_, std::min<base::Duration>(*limit, std::chrono::hours(24 * 365)), run(call));
-  call.finish(status.value_or(Status{Code::deadline_exceeded, "the time limit has passed"}));
+  co_await call.finish(status.value_or(Status{Code::deadline_exceeded, "the time limit has passed"}));
 }
 
 runtime::Task<Status> Server::run(ServerCall& call) const {

@@ -22,12 +22,13 @@ class ServerCall {
  public:
   /// `unfinished` counts what all calls of a server have received of messages that are not complete, of which
   /// there may be `max_unfinished` bytes.
-  ServerCall(h2::Stream stream, std::size_t max_message, std::size_t& unfinished, std::size_t max_unfinished);
+  ServerCall(h2::ServerStream stream, std::size_t max_message, std::size_t& unfinished,
+             std::size_t max_unfinished);
   ServerCall(const ServerCall&) = delete;
   ServerCall& operator=(const ServerCall&) = delete;
   ~ServerCall() { unfinished_ -= own_; }
 
-  const message::RequestHead& request() const { return stream_.request(); }
+  const message::RequestHead& request() const { return stream_.head(); }
   /// The client's next message; nothing once it has half-closed; an error if the call is over.
   runtime::Task<Result<std::optional<std::string>>> receive();
   /// Sends the response's head before there is a message, if it was not sent yet.
@@ -37,12 +38,12 @@ class ServerCall {
   /// Sends a message; waits while too much is unsent.
   runtime::Task<Result<void>> send(std::string message);
   /// Ends the call. Once; the server does it with what the handler returns.
-  void finish(const Status& status);
+  runtime::Task<void> finish(Status status);
 
  private:
   void count_unfinished();
 
-  h2::Stream stream_;
+  h2::ServerStream stream_;
   Unframer unframer_;
   std::size_t& unfinished_;
   std::size_t max_unfinished_;
@@ -77,7 +78,7 @@ class Server {
   std::size_t unfinished() const { return unfinished_; }
 
  private:
-  runtime::Task<void> handle(h2::Stream stream);
+  runtime::Task<void> handle(h2::ServerStream stream);
   runtime::Task<Status> run(ServerCall& call) const;
 
   runtime::Reactor& reactor_;

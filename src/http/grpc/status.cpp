@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <charconv>
 
 namespace weft::http::grpc {
@@ -75,16 +76,21 @@ Status status_of_http(int http_status) {
   return {code, "HTTP status " + std::to_string(http_status)};
 }
 
-Status status_of(const h2::H2Error& error) {
+Status status_of(const ReadError& error) {
   auto code = Code::unavailable;
   switch (error.kind) {
-    case h2::H2ErrorKind::closed:
-    case h2::H2ErrorKind::refused:
-    case h2::H2ErrorKind::timeout: break;
-    case h2::H2ErrorKind::reset: code = Code::cancelled; break;
-    case h2::H2ErrorKind::protocol: code = Code::internal; break;
+    case ReadError::Kind::closed:
+    case ReadError::Kind::truncated:
+    case ReadError::Kind::unprocessed: break;
+    case ReadError::Kind::io: return status_of(error.io);
+    case ReadError::Kind::reset: code = Code::cancelled; break;
+    case ReadError::Kind::refused: code = Code::internal; break;
   }
-  return {code, error.detail.empty() ? std::string(h2::words(error.kind)) : error.detail};
+  return {code, error.to_string()};
+}
+
+Status status_of(runtime::IoError error) {
+  return {error.code == EPROTO ? Code::internal : Code::unavailable, error.message()};
 }
 
 std::string percent_encode(std::string_view text) {

@@ -9,7 +9,7 @@
 #include <string_view>
 
 #include "base/clock.h"
-#include "http/h2/error.h"
+#include "http/read_error.h"
 #include "message/headers.h"
 
 namespace weft::http::grpc {
@@ -64,7 +64,8 @@ std::optional<Status> read_status(const message::Headers& trailers);
 /// What an HTTP status without a gRPC status means (doc/http-grpc-status-mapping.md).
 Status status_of_http(int http_status);
 /// What an end of the stream without a status means.
-Status status_of(const h2::H2Error& error);
+Status status_of(const ReadError& error);
+Status status_of(runtime::IoError error);
 
 /// Percent-encoding of grpc-message: space to ~ but % stay as they are. Decoding leaves what is malformed as
 /// it is.

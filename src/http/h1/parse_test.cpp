@@ -491,6 +491,9 @@ TEST(Response, Framing) {
     ASSERT_TRUE(result.has_value()) << to_string(result.error());
     EXPECT_EQ(*result, test.bytes.size());
     EXPECT_TRUE(framing == test.framing);
+    const bool is_cut_by_close = framing.kind == Kind::until_close;
+    EXPECT_TRUE(Framing::of(framing.content(), Kind::chunked) ==
+                (is_cut_by_close ? Framing::chunked() : framing));
   }
 }
 

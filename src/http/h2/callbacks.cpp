@@ -1,15 +1,15 @@
 // What nghttp2 calls: fills the streams' buffers and marks who has to be woken. None of it wakes anybody
 // itself.
 #include <algorithm>
-#include <cstring>
 
 #include "http/h2/fields.h"
 #include "http/h2/session.h"
+#include "message/syntax.h"
 
 namespace weft::http::h2 {
 namespace {
 
-constexpr int fail_stream = NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+constexpr std::size_t frame_header_bytes = 9;  // RFC 9113, 4.1
 
 std::string_view text(const std::uint8_t* bytes, std::size_t size) {
   return {reinterpret_cast<const char*>(bytes), size};
@@ -19,10 +19,16 @@ StreamState* state_of(nghttp2_session* session, std::int32_t id) {
   return static_cast<StreamState*>(nghttp2_session_get_stream_user_data(session, id));
 }
 
-H2Error reset_error(std::uint32_t code, bool read_to_end) {
-  if (code == NGHTTP2_REFUSED_STREAM) return {H2ErrorKind::refused, "the peer refused the stream"};
-  if (code == NGHTTP2_NO_ERROR && read_to_end) return {H2ErrorKind::closed, "the stream has ended"};
-  return {H2ErrorKind::reset, std::string("the stream was reset: ") + nghttp2_http2_strerror(code)};
+ReadError reset_error(std::uint32_t code, bool read_to_end) {
+  using Kind = ReadError::Kind;
+  if (code == NGHTTP2_REFUSED_STREAM) return {Kind::unprocessed, {}, {}};
+  return {code == NGHTTP2_NO_ERROR && read_to_end ? Kind::closed : Kind::reset, {}, {}};
+}
+
+/// What nghttp2 itself has found to be malformed.
+message::Refusal refusal_of(const StreamState& stream) {
+  if (!stream.has_head) return message::Refusal::malformed_head;
+  return stream.trailers.empty() ? message::Refusal::length_mismatch : message::Refusal::bad_trailer;
 }
 
 }  // namespace
@@ -32,19 +38,18 @@ struct Callbacks {
     auto& self = *static_cast<Session*>(user);
     if (frame->hd.type != NGHTTP2_HEADERS) return 0;
     if (self.side_ == Session::Side::server && frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
-      auto stream = std::make_shared<StreamState>();
-      stream->session = &self;
-      stream->id = frame->hd.stream_id;
-      stream->send_buffer = self.limits_.send_buffer;
-      stream->request.version = message::Version::http_2;
-      nghttp2_session_set_stream_user_data(session, stream->id, stream.get());
-      self.streams_.emplace(stream->id, std::move(stream));
+      auto& stream = self.make_stream();
+      stream.id = frame->hd.stream_id;
+      stream.request.clear();
+      stream.request.version = message::Version::http_2;
+      nghttp2_session_set_stream_user_data(session, stream.id, &stream);
+      self.hold_open(stream);
     } else if (auto* stream = state_of(session, frame->hd.stream_id)) {
       stream->head_bytes = 0;
-      if (!stream->head_complete) {
-        stream->response.clear();
-        stream->response.version = message::Version::http_2;
-      }
+      if (stream->has_head) return 0;
+      if (stream->heads_complete == stream->heads.size()) stream->heads.emplace_back();
+      stream->arriving().clear();
+      stream->arriving().version = message::Version::http_2;
     }
     return 0;
   }
@@ -54,20 +59,35 @@ struct Callbacks {
                     void* user) {
     auto& self = *static_cast<Session*>(user);
     auto* stream = state_of(session, frame->hd.stream_id);
-    if (!stream) return 0;
-    stream->head_bytes += name_size + value_size + 32;
-    stream->heads_bytes += name_size + value_size + 32;
-    self.heads_bytes_ += name_size + value_size + 32;
+    if (!stream || stream->error) return 0;
+    const auto size = name_size + value_size + 32;
+    stream->head_bytes += size;
+    stream->heads_bytes += size;
+    self.heads_bytes_ += size;
     if (stream->head_bytes > self.limits_.max_header_bytes ||
-        self.heads_bytes_ > self.limits_.max_heads_bytes)
-      return fail_stream;
-    if (stream->head_complete) {
+        self.heads_bytes_ > self.limits_.max_heads_bytes) {
+      self.refuse(*stream, message::Refusal::head_too_large, NGHTTP2_ENHANCE_YOUR_CALM);
+    } else if (stream->has_head) {
       stream->trailers.add(text(name, name_size), text(value, value_size));
     } else if (self.side_ == Session::Side::server) {
       take_field(stream->request, text(name, name_size), text(value, value_size));
     } else {
-      take_field(stream->response, text(name, name_size), text(value, value_size));
+      take_field(stream->arriving(), text(name, name_size), text(value, value_size));
     }
+    return 0;
+  }
+
+  /// A regular field with bytes that none may have: what nghttp2 says of it by itself is left to the version.
+  static int invalid_header(nghttp2_session* session, const nghttp2_frame* frame, const std::uint8_t* name,
+                            std::size_t name_size, const std::uint8_t*, std::size_t, std::uint8_t,
+                            void* user) {
+    auto* stream = state_of(session, frame->hd.stream_id);
+    if (!stream) return 0;
+    static_cast<Session*>(user)->refuse(*stream,
+                                        message::is_token(text(name, name_size))
+                                            ? message::Refusal::bad_field_value
+                                            : message::Refusal::bad_field_name,
+                                        NGHTTP2_PROTOCOL_ERROR);
     return 0;
   }
 
@@ -76,16 +96,10 @@ struct Callbacks {
     if (frame->hd.type == NGHTTP2_GOAWAY) self.going_away_ = true;
     if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA) return 0;
     auto* stream = state_of(session, frame->hd.stream_id);
-    if (!stream) return 0;
-    if (frame->hd.type == NGHTTP2_HEADERS && !stream->head_complete) {
-      if (self.side_ == Session::Side::server) {
-        stream->head_complete = true;
-        self.accepted_.push_back(self.streams_.at(stream->id));
-      } else if (!stream->response.is_interim()) {
-        stream->head_complete = true;
-      }
-    }
-    if (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) stream->remote_ended = true;
+    if (!stream || stream->error) return 0;
+    const bool is_end = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
+    if (frame->hd.type == NGHTTP2_HEADERS) self.take_head(*stream, is_end);
+    if (is_end && !stream->error) stream->remote_ended = true;
     self.mark(*stream);
     return 0;
   }
@@ -97,28 +111,33 @@ struct Callbacks {
     // others.
     nghttp2_session_consume_connection(session, size);
     auto* stream = state_of(session, id);
-    if (!stream || stream->released) {
+    if (!stream || stream->released || stream->error) {
       nghttp2_session_consume_stream(session, id, size);
       return 0;
     }
-    stream->incoming.append(text(bytes, size));
+    stream->arrived.append(text(bytes, size));
     self.mark(*stream);
     return 0;
   }
 
-  static int stream_closed(nghttp2_session*, std::int32_t id, std::uint32_t code, void* user) {
-    auto& self = *static_cast<Session*>(user);
-    auto stream = self.streams_.find(id);
-    if (stream != self.streams_.end()) self.close_stream(id, reset_error(code, stream->second->remote_ended));
+  static int stream_closed(nghttp2_session* session, std::int32_t id, std::uint32_t code, void* user) {
+    auto* stream = state_of(session, id);
+    // One that could not be opened has been closed before.
+    if (!stream || stream->closed) return 0;
+    static_cast<Session*>(user)->close_stream(*stream, reset_error(code, stream->remote_ended));
     return 0;
   }
 
   static int frame_sent(nghttp2_session* session, const nghttp2_frame* frame, void* user) {
     auto& self = *static_cast<Session*>(user);
-    bool has_end = frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS;
-    if (!has_end || !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM)) return 0;
     auto* stream = state_of(session, frame->hd.stream_id);
     if (!stream) return 0;
+    if (frame->hd.type == NGHTTP2_RST_STREAM && frame->rst_stream.error_code == NGHTTP2_PROTOCOL_ERROR &&
+        !stream->error)
+      stream->error = ReadError{ReadError::Kind::refused, refusal_of(*stream), {}};
+    if (frame->hd.type == NGHTTP2_HEADERS) stream->head_sent = true;
+    const bool may_end = frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS;
+    if (!may_end || !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM)) return 0;
     stream->end_sent = true;
     // The answer is complete and its owner gone: the rest of the request is not wanted (RFC 9113, 8.1).
     if (stream->released && !stream->remote_ended && self.side_ == Session::Side::server) {
@@ -127,38 +146,48 @@ struct Callbacks {
     return 0;
   }
 
+  /// A request that never left: the peer takes no more streams, or its owner has given it up.
   static int frame_not_sent(nghttp2_session*, const nghttp2_frame* frame, int, void* user) {
-    // A request that never left: the peer takes no more streams, or its owner has given it up.
-    if (frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
-      auto& self = *static_cast<Session*>(user);
-      self.close_stream(frame->hd.stream_id, {H2ErrorKind::refused, "the stream could not be opened"});
-    }
+    auto& self = *static_cast<Session*>(user);
+    if (frame->hd.type != NGHTTP2_HEADERS || frame->headers.cat != NGHTTP2_HCAT_REQUEST) return 0;
+    const auto stream = std::ranges::find(self.open_, frame->hd.stream_id, &StreamState::id);
+    if (stream != self.open_.end()) self.close_stream(**stream, {ReadError::Kind::unprocessed, {}, {}});
     return 0;
   }
 
-  static ssize_t body(nghttp2_session* session, std::int32_t id, std::uint8_t* into, std::size_t size,
+  /// How much of what is to be written goes into the next frame: with send_data(), which follows at once, it
+  /// is copied once, from the writer into what is written to the transport.
+  static ssize_t body(nghttp2_session* session, std::int32_t id, std::uint8_t*, std::size_t most,
                       std::uint32_t* flags, nghttp2_data_source* source, void* user) {
+    auto& self = *static_cast<Session*>(user);
     auto& stream = *static_cast<StreamState*>(source->ptr);
-    std::size_t taken = std::min(size, stream.unsent());
-    std::memcpy(into, stream.outgoing.data() + stream.outgoing_sent, taken);
-    stream.outgoing_sent += taken;
-    static_cast<Session*>(user)->unqueued(taken);
-    if (stream.unsent() == 0) {
-      empty(stream.outgoing);
-      stream.outgoing_sent = 0;
-    }
-    if (stream.finished && stream.unsent() == 0) {
+    if (!stream.is_writing) return NGHTTP2_ERR_DEFERRED;
+    // Behind it there is room for whatever nghttp2 gives next.
+    constexpr auto kept = frame_header_bytes + max_chunk;
+    if (self.unwritten_.room() <= kept) return NGHTTP2_ERR_PAUSE;
+    const auto size = std::min({most, stream.piece.size(), self.unwritten_.room() - kept});
+    *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
+    if (stream.last && size == stream.piece.size()) {
+      stream.finished = true;
       *flags |= NGHTTP2_DATA_FLAG_EOF;
-      if (!stream.own_trailers.empty()) {
+      if (stream.own_trailers != nullptr && !stream.own_trailers->empty()) {
         *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
-        auto fields = fields_of(stream.own_trailers);
-        nghttp2_submit_trailer(session, id, fields.data(), fields.size());
+        self.fields_.set(*stream.own_trailers);
+        nghttp2_submit_trailer(session, id, self.fields_.data(), self.fields_.size());
       }
-      return static_cast<ssize_t>(taken);
     }
-    if (taken == 0) return NGHTTP2_ERR_DEFERRED;
-    if (stream.unsent() < stream.send_buffer) static_cast<Session*>(user)->mark(stream);
-    return static_cast<ssize_t>(taken);
+    if (size == 0) self.sent(stream, 0);  // no frame need follow
+    return static_cast<ssize_t>(size);
+  }
+
+  static int send_data(nghttp2_session*, nghttp2_frame*, const std::uint8_t* header, std::size_t size,
+                       nghttp2_data_source* source, void* user) {
+    auto& self = *static_cast<Session*>(user);
+    auto& stream = *static_cast<StreamState*>(source->ptr);
+    self.unwritten_.append(text(header, frame_header_bytes));
+    self.unwritten_.append(stream.piece.substr(0, size));
+    self.sent(stream, size);
+    return 0;
   }
 };
 
@@ -168,6 +197,8 @@ nghttp2_session_callbacks* session_callbacks() {
     nghttp2_session_callbacks_new(&made);
     nghttp2_session_callbacks_set_on_begin_headers_callback(made, Callbacks::begin_headers);
     nghttp2_session_callbacks_set_on_header_callback(made, Callbacks::header);
+    nghttp2_session_callbacks_set_on_invalid_header_callback(made, Callbacks::invalid_header);
+    nghttp2_session_callbacks_set_send_data_callback(made, Callbacks::send_data);
     nghttp2_session_callbacks_set_on_frame_recv_callback(made, Callbacks::frame_received);
     nghttp2_session_callbacks_set_on_frame_send_callback(made, Callbacks::frame_sent);
     nghttp2_session_callbacks_set_on_frame_not_send_callback(made, Callbacks::frame_not_sent);

@@ -1,10 +1,11 @@
 #include "http/h2/session.h"
 
-#include <algorithm>
 #include <array>
-#include <stdexcept>
+#include <cerrno>
+#include <new>
+#include <utility>
 
-#include "http/h2/fields.h"
+#include "message/validate.h"
 
 namespace weft::http::h2 {
 namespace {
@@ -12,12 +13,55 @@ namespace {
 constexpr std::size_t read_size = 16 * 1024;
 /// Reads in one go before others get their turn.
 constexpr int max_reads = 16;
-/// Bytes of frames that are gathered for one write.
-constexpr std::size_t write_size = 64 * 1024;
 /// The connection's own window: it only has to cover what is on its way, for it is given back at once.
 constexpr std::int32_t connection_window = 4 * 1024 * 1024;
+/// Streams that are kept for the next requests, and the memory that one of them may keep: as proxies' heads
+/// have.
+constexpr std::size_t max_spare_streams = 16;
+constexpr std::size_t max_spare_bytes = 8 * 1024;
+
+/// What a stream whose connection ended by `error` is told.
+ReadError error_of_stream(const StreamState& stream, Session::Side side, ReadError error) {
+  if (side == Session::Side::client && !stream.head_sent) return {ReadError::Kind::unprocessed, {}, {}};
+  const bool has_begun = stream.has_head || stream.heads_complete > 0;
+  if (error.kind == ReadError::Kind::closed && has_begun) error.kind = ReadError::Kind::truncated;
+  return error;
+}
 
 }  // namespace
+
+void StreamState::take_response() {
+  std::swap(response, heads[heads_taken++]);
+  if (heads_taken < heads_complete) return;
+  // The one that is arriving comes to the front.
+  if (heads_complete < heads.size()) std::swap(heads.front(), arriving());
+  heads_taken = heads_complete = 0;
+}
+
+void StreamState::clear() {
+  id = -1;
+  request.clear();
+  response.clear();
+  heads_taken = heads_complete = 0;
+  trailers.clear();
+  content = {};
+  head_bytes = heads_bytes = 0;
+  has_head = remote_ended = false;
+  arrived.clear();
+  piece = {};
+  own_trailers = nullptr;
+  last = is_writing = head_sent = finished = end_sent = false;
+  bytes_sent = 0;
+  released = closed = false;
+  error.reset();
+}
+
+std::size_t StreamState::capacity() const {
+  auto size = request.headers.capacity() + request.target.capacity() + response.headers.capacity() +
+              trailers.capacity() + heads.capacity() * sizeof heads.front();
+  for (const auto& head : heads) size += head.headers.capacity();
+  return size;
+}
 
 Session::Session(runtime::Reactor& reactor, std::unique_ptr<runtime::Stream> transport, Side side,
                  Limits limits)
@@ -41,7 +85,11 @@ Session::Session(runtime::Reactor& reactor, std::unique_ptr<runtime::Stream> tra
   schedule();
 }
 
-Session::~Session() { nghttp2_session_del(session_); }
+Session::~Session() {
+  for (auto* stream : marked_) let_go(*stream);
+  for (auto* stream : accepted_) let_go(*stream);
+  nghttp2_session_del(session_);
+}
 
 void Session::submit_settings() {
   std::array<nghttp2_settings_entry, 4> settings{{
@@ -56,36 +104,100 @@ void Session::submit_settings() {
   nghttp2_session_set_local_window_size(session_, NGHTTP2_FLAG_NONE, 0, connection_window);
 }
 
-H2Result<std::shared_ptr<StreamState>> Session::open(const message::RequestHead& head, bool end_stream) {
+StreamState& Session::make_stream() {
+  if (spare_.empty()) return *new StreamState;
+  auto* stream = spare_.back().release();
+  spare_.pop_back();
+  return *stream;
+}
+
+void Session::hold_open(StreamState& stream) {
+  ++stream.holders;
+  stream.index = open_.size();
+  open_.push_back(&stream);
+}
+
+void Session::let_go(StreamState& stream) {
+  if (--stream.holders > 0) return;
+  std::unique_ptr<StreamState> free(&stream);
+  if (spare_.size() == max_spare_streams || stream.capacity() > max_spare_bytes) return;
+  stream.clear();
+  spare_.push_back(std::move(free));
+}
+
+ReadResult<StreamState*> Session::open() {
   if (dead_) return std::unexpected(error_);
-  if (going_away_) return base::fail(H2ErrorKind::refused, "the peer is going away");
-  auto stream = std::make_shared<StreamState>();
-  stream->session = this;
-  stream->send_buffer = limits_.send_buffer;
-  stream->finished = end_stream;
-  auto fields = fields_of(head);
-  auto body = body_of(*stream);
-  stream->id = nghttp2_submit_request(session_, nullptr, fields.data(), fields.size(),
-                                      end_stream ? nullptr : &body, stream.get());
-  if (stream->id < 0) return base::fail(H2ErrorKind::refused, nghttp2_strerror(stream->id));
-  streams_.emplace(stream->id, stream);
-  schedule();
-  return stream;
+  if (going_away_) return std::unexpected(ReadError{ReadError::Kind::unprocessed, {}, {}});
+  auto& stream = make_stream();
+  ++stream.holders;
+  return &stream;
 }
 
-void Session::respond(StreamState& stream, const message::ResponseHead& head, bool end_stream) {
-  std::string status;
-  auto fields = fields_of(head, status);
-  auto body = body_of(stream);
-  stream.finished = end_stream;
-  nghttp2_submit_response(session_, stream.id, fields.data(), fields.size(), end_stream ? nullptr : &body);
+StreamState* Session::accept() {
+  while (!accepted_.empty()) {
+    auto* stream = accepted_.front();
+    accepted_.pop_front();
+    if (!stream->error) return stream;
+    let_go(*stream);
+  }
+  return nullptr;
+}
+
+void Session::put_head(StreamState& stream, const message::RequestHead& head, const message::Content& content,
+                       const message::Patch& patch) {
+  if (stream.error) return;
+  stream.request.method = head.method;
+  stream.finished = content.is_empty();
+  if (is_open()) {
+    fields_.set(head, content, patch);
+    const auto body = body_of(stream);
+    stream.id = nghttp2_submit_request(session_, nullptr, fields_.data(), fields_.size(),
+                                       stream.finished ? nullptr : &body, &stream);
+  }
+  if (stream.id < 0) {
+    stream.closed = true;
+    stream.error = error_of_stream(stream, side_, error_);
+    return;
+  }
+  hold_open(stream);
   schedule();
 }
 
-void Session::resume(StreamState& stream) {
-  // An error only says that nothing was waiting for data.
-  nghttp2_session_resume_data(session_, stream.id);
+void Session::put_head(StreamState& stream, const message::ResponseHead& head,
+                       const message::Content& content, const message::Patch& patch) {
+  if (stream.closed) return;
+  fields_.set(head, content, patch);
+  if (head.is_interim()) {
+    nghttp2_submit_headers(session_, NGHTTP2_FLAG_NONE, stream.id, nullptr, fields_.data(), fields_.size(),
+                           nullptr);
+  } else {
+    stream.finished = content.is_empty();
+    const auto body = body_of(stream);
+    nghttp2_submit_response(session_, stream.id, fields_.data(), fields_.size(),
+                            stream.finished ? nullptr : &body);
+  }
   schedule();
+}
+
+void Session::begin_write(StreamState& stream, std::string_view piece, bool last,
+                          const message::Headers* trailers) {
+  if (!piece.empty() || last) {
+    stream.piece = piece;
+    stream.last = last;
+    stream.own_trailers = trailers;
+    stream.is_writing = true;
+    unsent_ += piece.size();
+    // An error only says that nothing was waiting for data.
+    nghttp2_session_resume_data(session_, stream.id);
+    gather();
+  }
+  schedule();
+}
+
+void Session::drop_write(StreamState& stream) {
+  if (std::exchange(stream.is_writing, false)) unqueued(stream.piece.size());
+  stream.piece = {};
+  stream.own_trailers = nullptr;
 }
 
 bool Session::has_room(StreamState& stream) {
@@ -100,9 +212,13 @@ bool Session::has_room(StreamState& stream) {
   return false;
 }
 
-void Session::queued(std::size_t bytes) {
-  unsent_ += bytes;
-  wake_starved();
+void Session::sent(StreamState& stream, std::size_t bytes) {
+  stream.piece.remove_prefix(bytes);
+  stream.bytes_sent += bytes;
+  unqueued(bytes);
+  if (!stream.piece.empty()) return;
+  stream.is_writing = false;
+  mark(stream);
 }
 
 void Session::unqueued(std::size_t bytes) {
@@ -125,25 +241,90 @@ bool Session::is_choked() const {
 }
 
 void Session::consumed(StreamState& stream, std::size_t bytes) {
+  if (stream.closed) return;
   nghttp2_session_consume_stream(session_, stream.id, bytes);
   if (nghttp2_session_want_write(session_)) schedule();
 }
 
-void Session::reset(StreamState& stream, std::uint32_t code) {
-  nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, stream.id, code);
+void Session::reset(StreamState& stream, ResetCode code) {
+  if (stream.closed || stream.id < 0) return;
+  nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, stream.id, static_cast<std::uint32_t>(code));
   schedule();
 }
 
-void Session::released(StreamState& stream) {
+void Session::release(StreamState& stream) {
   stream.released = true;
+  stream.arrived.clear();
   leave_starved(stream);
   wake_starved();
-  if (stream.finished && stream.remote_ended) return;
-  if (!stream.finished || side_ == Side::client) {
-    reset(stream, NGHTTP2_CANCEL);
-  } else if (stream.end_sent) {
-    reset(stream, NGHTTP2_NO_ERROR);
+  if (!stream.error) {
+    if (!stream.finished || (side_ == Side::client && !stream.remote_ended)) {
+      reset(stream, ResetCode::cancel);
+    } else if (stream.end_sent && !stream.remote_ended) {
+      reset(stream, ResetCode::no_error);
+    }
   }
+  let_go(stream);
+}
+
+void Session::refuse(StreamState& stream, message::Refusal refusal, std::uint32_t code) {
+  if (stream.error) return;
+  stream.error = ReadError{ReadError::Kind::refused, refusal, {}};
+  nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, stream.id, code);
+  mark(stream);
+}
+
+void Session::take_head(StreamState& stream, bool is_end) {
+  if (stream.has_head) {
+    take_trailers(stream);
+  } else if (side_ == Side::server) {
+    take_request(stream, is_end);
+  } else {
+    take_response(stream, is_end);
+  }
+}
+
+void Session::take_request(StreamState& stream, bool is_end) {
+  auto& head = stream.request;
+  join_cookies(head.headers);
+  const auto length = message::validate(head);
+  if (!length) return refuse(stream, length.error(), NGHTTP2_PROTOCOL_ERROR);
+  stream.has_head = true;
+  if (*length) {
+    stream.content = message::Content::of_length(**length);
+  } else if (!is_end) {
+    stream.content = message::Content::unknown();
+  }
+  ++stream.holders;
+  accepted_.push_back(&stream);
+}
+
+void Session::take_response(StreamState& stream, bool is_end) {
+  const auto& head = stream.arriving();
+  const auto length = message::validate(head);
+  if (!length) return refuse(stream, length.error(), NGHTTP2_PROTOCOL_ERROR);
+  ++stream.heads_complete;
+  if (head.is_interim()) {
+    // Of those that nobody has looked at.
+    if (stream.heads_complete - stream.heads_taken > message::max_interim_responses)
+      refuse(stream, message::Refusal::too_many_interims, NGHTTP2_ENHANCE_YOUR_CALM);
+    return;
+  }
+  stream.has_head = true;
+  if (stream.request.method == message::Method::head || head.status == 304) {
+    stream.content.announced = *length;
+  } else if (*length) {
+    stream.content = message::Content::of_length(**length);
+  } else if (!is_end) {
+    stream.content = message::Content::unknown();
+  }
+}
+
+void Session::take_trailers(StreamState& stream) {
+  auto checked = message::check_trailers(stream.trailers);
+  if (checked && stream.trailers.size() > message::max_fields)
+    checked = std::unexpected(message::Refusal::too_many_fields);
+  if (!checked) refuse(stream, checked.error(), NGHTTP2_PROTOCOL_ERROR);
 }
 
 void Session::shut_down() {
@@ -156,24 +337,13 @@ void Session::shut_down() {
 
 void Session::abandon() {
   if (dead_) return;
-  send();
+  flush();
   nghttp2_session_terminate_session(session_, NGHTTP2_NO_ERROR);
-  send();
-  die({H2ErrorKind::closed, "the connection was closed on this side"});
-  pump_soon_.cancel();
+  flush();
+  die({ReadError::Kind::io, {}, {ECANCELED}});
   transport_.reset();
-  // Those who wait are woken outside of whatever destroys the connection; who is gone by then is no longer
-  // registered, and who waits for the session itself holds it.
-  reactor_.post([self = weak_from_this(), changed = std::exchange(changed_, {})] {
-    for (const auto& stream : changed) {
-      stream->readable.notify();
-      stream->writable.notify();
-    }
-    if (auto session = self.lock()) {
-      session->acceptable_.notify();
-      session->ended_.set();
-    }
-  });
+  // Those who wait are woken outside of whatever destroys the connection: each of them holds the session.
+  pump_soon_.set();
 }
 
 void Session::on_readable() {
@@ -190,7 +360,7 @@ void Session::on_ping_timer() {
   auto now = reactor_.clock().now();
   bool waits = ping_sent_ != base::MonoTime{};
   if (waits && now >= ping_sent_ + limits_.ping_timeout) {
-    die({H2ErrorKind::timeout, "the peer did not answer a ping"});
+    die({ReadError::Kind::io, {}, {ETIMEDOUT}});
     return pump();
   }
   if (!waits && now >= heard_ + limits_.ping_interval) {
@@ -215,7 +385,7 @@ void Session::pump() {
     again_ = true;
     return;
   }
-  auto self = shared_from_this();
+  const runtime::LocalPtr<Session> self(this);
   pumping_ = true;
   do {
     again_ = false;
@@ -239,81 +409,90 @@ void Session::receive() {
       transport_->readable().wait(readable_hook_);
       return;
     }
-    if (!size) return die({H2ErrorKind::closed, size.error().message()});
-    if (*size == 0) return die({H2ErrorKind::closed, "the peer closed the connection"});
+    if (!size) return die({ReadError::Kind::io, {}, size.error()});
+    if (*size == 0) return die({ReadError::Kind::closed, {}, {}});
     heard_ = reactor_.clock().now();
     ping_sent_ = {};
     auto taken =
         nghttp2_session_mem_recv(session_, reinterpret_cast<const std::uint8_t*>(buffer.data()), *size);
-    if (taken < 0) return die({H2ErrorKind::protocol, nghttp2_strerror(static_cast<int>(taken))});
+    if (taken < 0) return die({ReadError::Kind::io, {}, {EPROTO}});
   }
 }
 
-void Session::send() {
+void Session::gather() {
+  while (!dead_ && unwritten_.room() >= max_chunk) {
+    const std::uint8_t* bytes = nullptr;
+    const auto size = nghttp2_session_mem_send(session_, &bytes);
+    if (size == 0) return;
+    if (size < 0 || static_cast<std::size_t>(size) > unwritten_.room())
+      return die({ReadError::Kind::io, {}, {EPROTO}});
+    unwritten_.append({reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(size)});
+  }
+}
+
+void Session::flush() {
   while (!dead_ && can_write_) {
-    while (unwritten_.size() < write_size) {
-      const std::uint8_t* bytes = nullptr;
-      auto size = nghttp2_session_mem_send(session_, &bytes);
-      if (size < 0) return die({H2ErrorKind::protocol, nghttp2_strerror(static_cast<int>(size))});
-      if (size == 0) break;
-      unwritten_.append(reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(size));
-    }
-    if (unwritten_from_ == unwritten_.size()) break;
-    iovec part{unwritten_.data() + unwritten_from_, unwritten_.size() - unwritten_from_};
-    auto size = transport_->try_write({&part, 1});
+    gather();
+    if (dead_ || unwritten_.empty()) break;
+    const auto data = unwritten_.data();
+    // Write does not change what it points to.
+    const iovec part{const_cast<char*>(data.data()), data.size()};
+    const auto size = transport_->try_write({&part, 1});
     if (!size && size.error().would_block()) {
       can_write_ = false;
       transport_->writable().wait(writable_hook_);
       return;
     }
-    if (!size) return die({H2ErrorKind::closed, size.error().message()});
-    unwritten_from_ += *size;
-    if (unwritten_from_ == unwritten_.size()) {
-      empty(unwritten_);
-      unwritten_from_ = 0;
-    }
+    if (!size) return die({ReadError::Kind::io, {}, size.error()});
+    unwritten_.consume(*size);
   }
+}
+
+void Session::send() {
+  flush();
   if (!dead_ && can_write_ && !nghttp2_session_want_read(session_) && !nghttp2_session_want_write(session_)) {
-    die({H2ErrorKind::closed, "the connection has ended"});
+    die({ReadError::Kind::closed, {}, {}});
   }
 }
 
 void Session::dispatch() {
-  for (const auto& stream : std::exchange(changed_, {})) {
-    stream->queued = false;
+  waking_.swap(marked_);
+  for (auto* stream : waking_) {
+    stream->is_marked = false;
     stream->readable.notify();
     stream->writable.notify();
+    let_go(*stream);
   }
+  waking_.clear();
   if (!accepted_.empty() || dead_) acceptable_.notify();
   if (dead_) ended_.set();
 }
 
 void Session::mark(StreamState& stream) {
-  if (stream.queued) return;
-  stream.queued = true;
-  changed_.push_back(stream.shared_from_this());
+  if (std::exchange(stream.is_marked, true)) return;
+  ++stream.holders;
+  marked_.push_back(&stream);
 }
 
-void Session::close_stream(std::int32_t id, H2Error error) {
-  auto found = streams_.find(id);
-  if (found == streams_.end()) return;
-  auto stream = std::move(found->second);
-  streams_.erase(found);
-  heads_bytes_ -= stream->heads_bytes;
-  leave_starved(*stream);
-  unqueued(stream->unsent());
-  stream->session = nullptr;
-  stream->closed = true;
-  stream->error = std::move(error);
-  mark(*stream);
+void Session::close_stream(StreamState& stream, const ReadError& error) {
+  open_[stream.index] = open_.back();
+  open_[stream.index]->index = stream.index;
+  open_.pop_back();
+  heads_bytes_ -= stream.heads_bytes;
+  leave_starved(stream);
+  if (std::exchange(stream.is_writing, false)) unqueued(stream.piece.size());
+  stream.closed = true;
+  if (!stream.error) stream.error = error;
+  mark(stream);
+  let_go(stream);
 }
 
-void Session::die(H2Error error) {
+void Session::die(ReadError error) {
   if (dead_) return;
   dead_ = true;
-  error_ = std::move(error);
+  error_ = error;
   ping_timer_.cancel();
-  while (!streams_.empty()) close_stream(streams_.begin()->first, error_);
+  while (!open_.empty()) close_stream(*open_.back(), error_of_stream(*open_.back(), side_, error_));
 }
 
 }  // namespace weft::http::h2

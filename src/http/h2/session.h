@@ -1,4 +1,4 @@
-// The engine of one HTTP/2 connection: moves bytes between the transport, nghttp2 and the streams' buffers.
+// The engine of one HTTP/2 connection: moves bytes between the transport, nghttp2 and the streams.
 //
 // It is a state machine and no coroutine, so that whoever it wakes may destroy the connection: it keeps
 // itself alive until it has left its own functions. Inside nghttp2's callbacks nobody is woken.
@@ -8,64 +8,81 @@
 
 #include <deque>
 #include <memory>
-#include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
+#include "http/h2/arrivals.h"
 #include "http/h2/connection.h"
+#include "http/h2/fields.h"
+#include "http/h2/write_buffer.h"
 #include "runtime/combine.h"
 
 namespace weft::http::h2 {
 
-struct StreamState : std::enable_shared_from_this<StreamState> {
-  /// Null once the connection has ended or this stream has been closed.
-  Session* session = nullptr;
-  std::int32_t id = -1;
-  message::RequestHead request;
-  message::ResponseHead response;
+/// One stream. Its session has made it and takes it back once nobody holds it: neither its RequestStream, nor
+/// nghttp2, nor the session itself, which is about to wake who waits for it.
+struct StreamState {
+  std::int32_t id = -1;  // -1: a client's that has no head yet
+  std::uint8_t holders = 0;
+  std::size_t index = 0;  // in Session::open_
+
+  // What arrives.
+  message::RequestHead request;    // a client's: the method alone, for the response's length
+  message::ResponseHead response;  // what try_head() gave last
+  /// Heads of responses in the order of their arrival: those of `heads_taken` to `heads_complete` wait to be
+  /// taken, the one behind them is arriving.
+  std::vector<message::ResponseHead> heads;
+  std::size_t heads_taken = 0;
+  std::size_t heads_complete = 0;
   message::Headers trailers;
-  bool head_complete = false;
+  message::Content content;
   /// The head that is arriving, counted as in RFC 9113, 6.5.2; and all of this stream's together.
   std::size_t head_bytes = 0;
   std::size_t heads_bytes = 0;
-
-  std::string incoming;
+  /// A request's head, or the final one of a response: what follows are trailers.
+  bool has_head = false;
+  Arrivals arrived;
   bool remote_ended = false;
 
-  std::string outgoing;
-  std::size_t outgoing_sent = 0;
-  std::size_t send_buffer = 0;
-  message::Headers own_trailers;
+  // What is sent.
+  std::string_view piece;
+  const message::Headers* own_trailers = nullptr;
+  bool last = false;  // the end follows `piece`
+  /// A writer waits until that has left.
+  bool is_writing = false;
+  std::uint64_t bytes_sent = 0;
+  bool head_sent = false;
+  /// All of the message has been handed to nghttp2.
   bool finished = false;
   /// The frame with END_STREAM is on its way.
   bool end_sent = false;
 
-  /// Nobody holds the Stream any more.
+  /// Nobody holds the RequestStream any more.
   bool released = false;
   bool closed = false;
-  bool queued = false;
+  bool is_marked = false;
   /// Waits in Session::starved_.
   bool starved = false;
-  H2Error error{H2ErrorKind::closed, {}};
+  /// Once it is closed, or is going to be for a reason of this side's.
+  std::optional<ReadError> error;
 
   runtime::Readiness readable;
   runtime::Readiness writable;
 
-  std::size_t unsent() const { return outgoing.size() - outgoing_sent; }
+  /// The head that is arriving.
+  message::ResponseHead& arriving() { return heads[heads_complete]; }
+  /// Takes the next of `heads` into `response`.
+  void take_response();
+  void clear();
+  /// Bytes of memory that it keeps.
+  std::size_t capacity() const;
 };
 
-/// Empties a buffer; its memory is kept only where that is little, for an idle stream shall cost little.
-inline void empty(std::string& buffer) {
-  constexpr std::size_t kept = 4096;
-  if (buffer.capacity() > kept) {
-    buffer = {};
-  } else {
-    buffer.clear();
-  }
-}
+/// The most that nghttp2 gives at once: one frame of the size that every peer takes (RFC 9113, 4.2), with its
+/// header and padding.
+inline constexpr std::size_t max_chunk = 16 * 1024 + 10;
 
-class Session final : public std::enable_shared_from_this<Session> {
+class Session final : public runtime::LocalCounted {
  public:
   enum class Side : std::uint8_t { client, server };
 
@@ -74,19 +91,27 @@ class Session final : public std::enable_shared_from_this<Session> {
   Session& operator=(const Session&) = delete;
   ~Session();
 
-  H2Result<std::shared_ptr<StreamState>> open(const message::RequestHead& head, bool end_stream);
-  void respond(StreamState& stream, const message::ResponseHead& head, bool end_stream);
-  /// There is more to send on this stream.
-  void resume(StreamState& stream);
+  /// A client's stream, which is held for its RequestStream.
+  ReadResult<StreamState*> open();
+  /// The next stream that a client has opened, held so; null if there is none.
+  StreamState* accept();
+  void put_head(StreamState& stream, const message::RequestHead& head, const message::Content& content,
+                const message::Patch& patch);
+  void put_head(StreamState& stream, const message::ResponseHead& head, const message::Content& content,
+                const message::Patch& patch);
+  /// Sends what of `piece` and the end the windows allow; the rest follows when they do.
+  void begin_write(StreamState& stream, std::string_view piece, bool last, const message::Headers* trailers);
+  /// The writer has gone: what he gave is no longer there.
+  void drop_write(StreamState& stream);
   /// Whether it is this stream's turn to write; if not, it is woken when it is.
   bool has_room(StreamState& stream);
-  /// `bytes` are added to what a stream has to send.
-  void queued(std::size_t bytes);
-  /// `bytes` of the stream's body have been read by their owner.
+  /// `bytes` of the stream's body have been taken by their reader.
   void consumed(StreamState& stream, std::size_t bytes);
-  void reset(StreamState& stream, std::uint32_t code);
-  /// The owner let go of the stream while `stream` is still open.
-  void released(StreamState& stream);
+  void reset(StreamState& stream, ResetCode code);
+  /// The RequestStream has gone.
+  void release(StreamState& stream);
+  /// Has those woken who wait for this stream.
+  void mark(StreamState& stream);
 
   void shut_down();
   /// The owner let go of the connection.
@@ -94,8 +119,7 @@ class Session final : public std::enable_shared_from_this<Session> {
 
   bool is_open() const { return !dead_ && !going_away_; }
   bool is_dead() const { return dead_; }
-  const H2Error& error() const { return error_; }
-  std::deque<std::shared_ptr<StreamState>>& accepted() { return accepted_; }
+  const ReadError& error() const { return error_; }
   runtime::Readiness& acceptable() { return acceptable_; }
   runtime::Event& ended() { return ended_; }
 
@@ -120,42 +144,61 @@ class Session final : public std::enable_shared_from_this<Session> {
   void schedule();
   void pump();
   void receive();
+  /// Gathers frames for a write; nothing is sent yet.
+  void gather();
+  /// Writes them, as far as the transport takes them.
+  void flush();
+  /// That, and ends the connection where nothing more is to come on it.
   void send();
   /// Wakes those for whom something has changed.
   void dispatch();
-  void mark(StreamState& stream);
-  /// Bytes of a body have been sent, or will not be.
+  StreamState& make_stream();
+  void hold_open(StreamState& stream);
+  void let_go(StreamState& stream);
+  /// Resets a stream whose message is not accepted, and has its reader told why.
+  void refuse(StreamState& stream, message::Refusal refusal, std::uint32_t code);
+  /// A head or trailers are complete.
+  void take_head(StreamState& stream, bool is_end);
+  void take_request(StreamState& stream, bool is_end);
+  void take_response(StreamState& stream, bool is_end);
+  void take_trailers(StreamState& stream);
+  /// Bytes of what is written on a stream have left.
+  void sent(StreamState& stream, std::size_t bytes);
+  /// Bytes of a body have left, or will not.
   void unqueued(std::size_t bytes);
   void wake_starved();
   void leave_starved(StreamState& stream);
   bool is_choked() const;
-  void close_stream(std::int32_t id, H2Error error);
-  void die(H2Error error);
+  void close_stream(StreamState& stream, const ReadError& error);
+  void die(ReadError error);
 
   runtime::Reactor& reactor_;
   std::unique_ptr<runtime::Stream> transport_;
   Side side_;
   Limits limits_;
   nghttp2_session* session_ = nullptr;
-  std::unordered_map<std::int32_t, std::shared_ptr<StreamState>> streams_;
-  std::vector<std::shared_ptr<StreamState>> changed_;
-  std::deque<std::shared_ptr<StreamState>> accepted_;
+  /// Those that nghttp2 knows, or will.
+  std::vector<StreamState*> open_;
+  std::vector<StreamState*> marked_;
+  std::vector<StreamState*> waking_;
+  std::deque<StreamState*> accepted_;
+  std::vector<std::unique_ptr<StreamState>> spare_;
   runtime::Readiness acceptable_;
   runtime::Event ended_;
 
-  std::size_t unsent_ = 0;       // of all streams' bodies
+  std::size_t unsent_ = 0;       // of what all streams' writers have given
   std::size_t heads_bytes_ = 0;  // of all open streams
   std::deque<StreamState*> starved_;
 
-  std::string unwritten_;
-  std::size_t unwritten_from_ = 0;
+  Fields fields_;
+  WriteBuffer unwritten_;
   bool can_read_ = true;
   bool can_write_ = true;
   bool pumping_ = false;
   bool again_ = false;
   bool dead_ = false;
   bool going_away_ = false;
-  H2Error error_{H2ErrorKind::closed, {}};
+  ReadError error_;
 
   base::MonoTime heard_;
   base::MonoTime ping_sent_{};  // the epoch: none is under way
