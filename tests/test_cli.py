@@ -5,6 +5,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import unittest
 
@@ -141,6 +142,16 @@ class Formats(mesh.MeshTest):
         second = self.mesh.run("weft", "proxy")
         self.assertEqual(second.code, 1, second)
         self.assertIn(str(self.mesh.proxy()), second.err)
+
+    def test_nobody_takes_the_place_of_a_proxy_that_is_started_again(self):
+        for _ in range(4):  # the pause before each further start is longer
+            pid = self.mesh.proxy()
+            os.kill(pid, signal.SIGKILL)
+            mesh.until(lambda pid=pid: self.mesh.processes("weft", "proxy") not in ([], [pid]), "it is started again")
+        os.kill(self.mesh.proxy(), signal.SIGKILL)
+        second = self.mesh.run("weft", "proxy", limit=5)
+        self.assertEqual(second.code, 1, second)
+        mesh.until(lambda: self.mesh.processes("weft", "proxy"), "it is there again")
 
     def test_the_admin_interface_is_not_for_other_machines(self):
         config = self.mesh.write("proxy.yaml", "version: 1\n")

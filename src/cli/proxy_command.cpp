@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <malloc.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -216,18 +217,20 @@ Result<proxy::Options> proxy_options(const Options& options) {
 
 Task<Result<void>> run_in_mesh(runtime::Reactor& reactor, runtime::Home home, Options options) {
   runtime::Signals signals(reactor, {SIGTERM, SIGINT});
-  const auto lock = runtime::HomeLock::take(home.proxy_lock());
-  if (!lock) {
-    co_return failure(Exit::failed, fmt::format("this mesh has its proxy: {}", lock.error().detail),
-                      home.state(),
-                      "the supervisor starts its proxy itself; for a proxy alone give --config FILE");
-  }
+  const auto refuse = [&home](Exit exit, std::string why) {
+    return failure(exit, std::move(why), home.state(),
+                   "the supervisor starts its proxy itself; for a proxy alone give --config FILE");
+  };
   auto supervisor =
       co_await SupervisorClient::connect_within(reactor, home.supervisor_socket(), supervisor_limit);
-  if (!supervisor) {
-    co_return failure(Exit::unavailable, fmt::format("no supervisor: {}", supervisor.error().detail),
-                      home.state(),
-                      "the supervisor starts its proxy itself; for a proxy alone give --config FILE");
+  if (!supervisor)
+    co_return refuse(Exit::unavailable, fmt::format("no supervisor: {}", supervisor.error().detail));
+  const auto status = co_await runtime::within(reactor, supervisor_limit, (*supervisor)->status());
+  if (!status || !*status) co_return refuse(Exit::unavailable, "the supervisor does not answer");
+  // It knows whom it has started: also between two lives of its proxy nobody else takes that one's place.
+  if (const auto own = (*status)->proxy.pid; own != ::getpid()) {
+    co_return refuse(Exit::failed, own > 0 ? fmt::format("this mesh has its proxy: process {}", own)
+                                           : "this mesh's proxy is being started again");
   }
   SupervisorListenerSource source(**supervisor);
   auto settings = proxy_options(options);

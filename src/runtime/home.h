@@ -77,8 +77,6 @@ class Home {
   std::string admin_socket() const { return run_ + "/admin.sock"; }
 
   std::string supervisor_lock() const { return state_ + "/supervisor.lock"; }
-  /// Not in the state folder: a full disk must not keep the proxy from starting again.
-  std::string proxy_lock() const { return run_ + "/proxy.lock"; }
   std::string control_plane_lock() const { return state_ + "/control-plane.lock"; }
   std::string database() const { return state_ + "/weft.db"; }
   /// What the supervisor remembers: its identity and the reserved ports.
