@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <span>
 
 #include "decide/retry.h"
@@ -19,17 +20,22 @@ class Attempts {
   Attempts& operator=(const Attempts&) = delete;
   ~Attempts() { end(); }
 
-  /// At most decide::max_attempts times.
+  /// Both together at most decide::max_attempts times. pass_over(): it has no room, and is not asked.
   void begin(EndpointState& endpoint) {
     end();
-    tried_[count_++] = LocalPtr(&endpoint);
+    last_ = tried_count_;
+    tried_[tried_count_++] = LocalPtr(&endpoint);
+    ++count_;
     endpoint.begin();
   }
+  void pass_over(EndpointState& endpoint) { tried_[tried_count_++] = LocalPtr(&endpoint); }
+  bool is_used_up() const { return tried_count_ == decide::max_attempts; }
   bool empty() const { return count_ == 0; }
   std::size_t count() const { return count_; }
-  std::span<const LocalPtr<EndpointState>> tried() const { return {tried_.data(), count_}; }
-  /// The last; there is one.
-  EndpointState& endpoint() const { return *tried_[count_ - 1]; }
+  /// Those that were passed over too.
+  std::span<const LocalPtr<EndpointState>> tried() const { return {tried_.data(), tried_count_}; }
+  /// The last that was asked; there is one.
+  EndpointState& endpoint() const { return *tried_[last_]; }
 
  private:
   void end() {
@@ -37,6 +43,8 @@ class Attempts {
   }
 
   std::array<LocalPtr<EndpointState>, decide::max_attempts> tried_;
+  std::size_t tried_count_ = 0;
+  std::size_t last_ = 0;
   std::size_t count_ = 0;
 };
 

@@ -12,7 +12,7 @@ ClientConnection::ClientConnection(Worker& of, LocalPtr<ListenerState> from, con
       listener(std::move(from)),
       address(client),
       peer(std::move(caller)),
-      protocol_(listener->config->protocol) {
+      generation_(listener->generation) {
   if (peer.context) return;
   ++worker.shard.proxy.downstream_connections;
   active_ = &worker.shard.proxy.downstream_connections_active;
@@ -24,7 +24,7 @@ ClientConnection::~ClientConnection() {
 }
 
 bool ClientConnection::is_ending() const {
-  return listener->is_removed || listener->config->protocol != protocol_ || worker.is_draining() ||
+  return listener->is_removed || listener->generation != generation_ || worker.is_draining() ||
          requests >= worker.limits().max_requests_per_connection;
 }
 

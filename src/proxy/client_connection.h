@@ -41,7 +41,7 @@ class ClientConnection {
 
  private:
   /// The listener's when it came.
-  const snapshot::Protocol protocol_;
+  const std::uint32_t generation_;
   /// The gauge that it counts in; null: its other end is a chain of this process, which counts it.
   std::uint64_t* active_ = nullptr;
 };

@@ -97,8 +97,11 @@ ListenerChanges put_in_force(LocalPtr<Context> context, PlanPtr plan, const Clus
     auto known = listeners.extract(number);
     auto state = known ? std::move(known.mapped()) : LocalPtr(new ListenerState(context));
     if (state->config != nullptr && state->config->name != listener.name) state->log_fields.clear();
-    if (state->config != nullptr && state->config->protocol != listener.protocol)
-      changes.has_new_protocol = true;
+    if (state->config != nullptr &&
+        (state->config->protocol != listener.protocol || state->config->address != listener.address)) {
+      ++state->generation;
+      changes.has_new_generation = true;
+    }
     state->config = &listener;
     state->place = place++;
     state->number = number;

@@ -84,6 +84,8 @@ class ListenerState final : public LocalCounted {
   /// Keeps a removed listener's configuration alive.
   LocalPtr<Config> last;
   bool is_removed = false;
+  /// Goes up when its address or its protocol changes: connections that came before end then.
+  std::uint32_t generation = 0;
   /// What holds for who begins now.
   LocalPtr<Config> pinned() const;
   /// Of the access log: AccessRecord::Kept::listener.
@@ -103,8 +105,10 @@ inline LocalPtr<Config> ListenerState::pinned() const { return is_removed ? last
 
 /// Who calls, as far as the proxy knows.
 struct Peer {
-  /// The caller's context, if it is a chain of this process, which may be believed; else null.
+  /// The caller's context, if it is one of this process; else null.
   LocalPtr<Context> context;
+  /// It is an HTTP chain of that, whose marks can be believed.
+  bool is_chain = false;
   LoadShare share;
 
   const snapshot::ContextId& id() const {
@@ -124,7 +128,7 @@ struct ClusterParts {
 /// What a Snapshot has changed of its context's listeners.
 struct ListenerChanges {
   bool has_any = true;
-  bool has_new_protocol = false;
+  bool has_new_generation = false;
   /// Marked as removed.
   std::vector<LocalPtr<ListenerState>> removed;
 };

@@ -198,7 +198,7 @@ runtime::Task<Failure> send_interim(Request& request, Client& client, Upstream& 
   if (!client.takes_interim()) co_return Failure::none;
   const auto& interim = upstream.head();
   patch_response(request, interim, client.response_patch());
-  client.put_interim(interim, client.response_patch());
+  client.put_bare_head(interim, client.response_patch());
   const auto before = request.worker.reactor.coarse_now();
   upstream.deadline().clear();
   const auto sent = co_await client.flush();
@@ -264,8 +264,8 @@ runtime::Task<Failure> send_response(Request& request, Client& client, Upstream&
 }
 
 /// What the inbound chain of this process says of its failure; none if the response is the application's.
-inline Mark mark_in(bool is_local, const message::ResponseHead& head) {
-  if (!is_local) return {};
+inline Mark mark_in(bool is_of_chain, const message::ResponseHead& head) {
+  if (!is_of_chain) return {};
   const auto text = head.headers.find(message::FieldId::x_weft_refused);
   const auto mark = text ? read_mark(*text) : Mark{};
   return is_of_client(mark.failure) ? Mark{} : mark;
@@ -278,7 +278,7 @@ runtime::Task<Failure> run_tunnel(Request& request, Client& client, Upstream& up
   request.status = response.status;
   client.close_after();
   patch_response(request, response, client.response_patch());
-  client.put_interim(response, client.response_patch());
+  client.put_bare_head(response, client.response_patch());
   request.has_begun_response = true;
   if (const auto sent = co_await client.flush(); !sent) co_return failure_of_client(sent.error());
   upstream.deadline().clear();
@@ -334,10 +334,10 @@ runtime::Task<Failure> exchange(Request& request, Client& client, Lease<Session>
   }
   failure = beside->cause_of(failure);
   if (failure != Failure::none) co_return failure;
-  const auto mark = mark_in(lease.session().is_local, response);
+  const auto mark = mark_in(lease.session().is_to_chain, response);
   if (mark.failure != Failure::none) {
     request.is_on_used_connection = false;  // it is not this connection that broke
-    request.told_effect = mark.effect;
+    request.targets_effect = mark.effect;
     if (request.may_retry(mark.failure) != decide::Retry::no) co_return mark.failure;
   }
   if constexpr (TunnelSide<Client> && TunnelSide<Upstream>) {
@@ -354,6 +354,7 @@ runtime::Task<Failure> exchange(Request& request, Client& client, Lease<Session>
   if (beside->is_uploading()) {
     client.close_after();
   } else if (upstream.is_reusable()) {
+    upstream.deadline().clear();
     lease.keep();
   }
   request.marked = mark.failure;

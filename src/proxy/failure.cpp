@@ -100,7 +100,13 @@ Mark read_mark(std::string_view text) {
 }
 
 Failure failure_of(decide::Refusal refusal) {
-  return refusal == decide::Refusal::no_cluster ? no_cluster : no_route;
+  switch (refusal) {
+    case decide::Refusal::no_cluster: return no_cluster;
+    case decide::Refusal::no_route_table:
+    case decide::Refusal::no_virtual_host:
+    case decide::Refusal::no_route: return no_route;
+  }
+  return no_route;
 }
 
 }  // namespace weft::proxy

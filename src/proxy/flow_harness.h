@@ -122,6 +122,8 @@ struct Backend {
   enum class Mode { answer, refuse, hang_connect, by_hand };
   Mode mode = Mode::answer;
   std::string name;
+  /// How long connecting to it takes.
+  base::Duration connect_time{};
   /// Bytes that each direction of a connection to it holds.
   std::size_t capacity = 65536;
   /// The heads that have come, as text.
@@ -255,6 +257,7 @@ class Flow : public ::testing::Test {
       co_await reactor_.sleep(limit);
       co_return runtime::io_error(ETIMEDOUT);
     }
+    if (backend.connect_time > base::Duration::zero()) co_await reactor_.sleep(backend.connect_time);
     ++backend.connections;
     auto [near, far] = runtime::memory_pair(reactor_, backend.capacity);
     if (backend.mode == Backend::Mode::by_hand) {
@@ -287,6 +290,39 @@ class Flow : public ::testing::Test {
                        (is_head ? "" : text));
       if (!sent) co_return;
     }
+  }
+};
+
+inline constexpr std::string_view get_text = "GET / HTTP/1.1\r\nhost: web\r\n\r\n";
+inline const snapshot::ContextId web{"default", "web"};
+
+/// Both chains of a hop in one process.
+class ContextFlow : public Flow {
+ protected:
+  /// The context of workload "web": inbound listener `number` at address(100 + number), whose application is
+  /// backend `number`.
+  static snapshot::Snapshot web_context(std::vector<int> instances) {
+    snapshot::Snapshot snapshot;
+    snapshot.context = web;
+    for (const int number : instances) {
+      const auto name = "inbound/default/web-" + std::to_string(number) + "/80";
+      auto part = simple({number}, snapshot::Direction::inbound);
+      part.listeners[0].name = name;
+      part.listeners[0].routes = name;
+      part.listeners[0].address = address(100 + number);
+      part.routes[0].name = name;
+      part.routes[0].virtual_hosts[0].routes[0].cluster = name;
+      part.clusters[0].name = name;
+      snapshot.listeners.push_back(part.listeners[0]);
+      snapshot.routes.push_back(part.routes[0]);
+      snapshot.clusters.push_back(part.clusters[0]);
+    }
+    return snapshot;
+  }
+  /// The caller's context: its cluster holds the inbound listeners' addresses.
+  static snapshot::Snapshot shop_context(std::vector<int> instances) {
+    for (auto& number : instances) number += 100;
+    return simple(std::move(instances));
   }
 };
 

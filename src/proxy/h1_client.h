@@ -68,7 +68,7 @@ class H1Client final : public ClientConnection {
   message::Patch& response_patch() { return codec_->response_patch; }
   /// HTTP/1.0 knows none (RFC 9110, 15.2).
   bool takes_interim() const { return !is_http10(); }
-  void put_interim(const message::ResponseHead& head, const message::Patch& patch) {
+  void put_bare_head(const message::ResponseHead& head, const message::Patch& patch) {
     codec_->writer.put_head(head, {}, patch);
   }
   /// With a field Connection added to `patch`.

@@ -19,8 +19,8 @@ constexpr auto verdict_time = std::chrono::milliseconds(5);
 }  // namespace
 
 H1Session::H1Session(runtime::Reactor& reactor, ConnectionPlace at, std::unique_ptr<runtime::Stream> stream,
-                     bool leads_here)
-    : PooledSession(std::move(at), leads_here, reactor.coarse_now()),
+                     bool leads_to_chain)
+    : PooledSession(std::move(at), leads_to_chain, reactor.coarse_now()),
       reactor_(reactor),
       stream_(std::move(stream)),
       reader_(*stream_),

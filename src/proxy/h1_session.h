@@ -21,7 +21,7 @@ namespace weft::proxy {
 class H1Session final : public PooledSession, private runtime::Waiter {
  public:
   H1Session(runtime::Reactor& reactor, ConnectionPlace place, std::unique_ptr<runtime::Stream> stream,
-            bool is_local);
+            bool leads_to_chain);
   H1Session(const H1Session&) = delete;
   H1Session& operator=(const H1Session&) = delete;
   ~H1Session();

@@ -34,15 +34,15 @@ class Pool;
 /// What a pool keeps about a session; its session's base.
 class PooledSession : public LocalCounted {
  public:
-  PooledSession(ConnectionPlace at, bool leads_here, base::MonoTime now)
-      : place(std::move(at)), is_local(leads_here), opened_(now) {}
+  PooledSession(ConnectionPlace at, bool leads_to_chain, base::MonoTime now)
+      : place(std::move(at)), is_to_chain(leads_to_chain), opened_(now) {}
 
-  /// It has carried a request before.
-  bool is_reused() const { return requests_ > 0; }
+  /// What is on loan is not its first stream.
+  bool is_reused() const { return requests_ > 1; }
 
   const ConnectionPlace place;
-  /// It leads to an inbound listener of this process, so that what it says of failures can be believed.
-  const bool is_local;
+  /// It leads to an HTTP chain of this process, whose marks can be believed.
+  const bool is_to_chain;
 
  protected:
   ~PooledSession() = default;
@@ -52,7 +52,7 @@ class PooledSession : public LocalCounted {
   friend class Pool;
   const base::MonoTime opened_;
   base::MonoTime idle_since_{};
-  /// Requests that it has carried to their end, and streams that are on loan.
+  /// Streams that it has lent, and those that are on loan.
   std::uint64_t requests_ = 0;
   std::uint32_t lent_ = 0;
   /// The pool has it among those with a stream to lend.
@@ -65,7 +65,7 @@ template <class S>
 concept PoolSession = std::derived_from<S, PooledSession> && requires(S session, EndpointState& endpoint) {
   /// Whether it goes on although a stream did not end well, or while others are on loan.
   { S::is_shared } -> std::convertible_to<bool>;
-  /// A stream on loan, by operator*.
+  /// A stream on loan, by operator*. Its end resets the stream unless that has come to its own.
   typename S::Lent;
   { S::pool_of(endpoint) } -> std::same_as<Pool<S>&>;
   { session.lend() } -> std::same_as<typename S::Lent>;
@@ -180,8 +180,12 @@ class Pool {
     }
     return {};
   }
-  /// The first stream of a new session.
-  Lease<Session> add(LocalPtr<Session> session) { return lend(std::move(session)); }
+  /// The first stream of a new session. Further ones go to who waits.
+  Lease<Session> add(LocalPtr<Session> session) {
+    auto lease = lend(session);
+    if constexpr (Session::is_shared) give_to_pending(session);
+    return lease;
+  }
 
   /// Requests that wait for a stream, and those of them that were called to open a session.
   std::size_t pending() const { return pending_.size(); }
@@ -227,12 +231,20 @@ class Pool {
 
   Lease<Session> lend(LocalPtr<Session> session) {
     ++session->lent_;
+    ++session->requests_;
     if constexpr (Session::is_shared) list(session);
     return Lease<Session>(std::move(session));
   }
+  bool can_lend(const Session& session) const {
+    return is_open_ && !is_worn_out(session) && session.can_lend(session.lent_);
+  }
+  void give_to_pending(const LocalPtr<Session>& session) {
+    while (!pending_.empty() && can_lend(*session)) call_next(lend(session));
+    if (session->is_listed_ && !can_lend(*session)) drop(*session);
+  }
   /// Where it can lend another, and is not listed.
   void list(const LocalPtr<Session>& session) {
-    if (session->is_listed_ || free_.size() >= max_free_ || !session->can_lend(session->lent_)) return;
+    if (session->is_listed_ || free_.size() >= max_free_ || !can_lend(*session)) return;
     session->is_listed_ = true;
     free_.push_back(session);
   }
@@ -241,23 +253,18 @@ class Pool {
     return limits_.max_age.count() > 0 && reactor_.coarse_now() - session.opened_ >= limits_.max_age;
   }
   void take_back(LocalPtr<Session> session) {
-    ++session->requests_;
     --session->lent_;
     const bool rests = session->lent_ == 0;
-    // The peer's end may have come together with the response: then nothing will tell of it again.
-    if (!is_open_ || is_worn_out(*session) || (rests && !session->is_quiet())) {
+    // The peer's end may have come together with the response: then nothing will tell of it again. And who
+    // waits may have a request that cannot be sent again. The end of this calls them.
+    if (!can_lend(*session) || (rests && !session->is_quiet()) ||
+        (!pending_.empty() && !session->seems_open())) {
       if (session->is_listed_) drop(*session);
       return;
     }
-    if (!pending_.empty()) {
-      // Who waits may have a request that cannot be sent again. If this has ended, its end calls them.
-      if (!session->seems_open()) return;
-      ++session->lent_;
-      call_next(Lease<Session>(std::move(session)));
-      return;
-    }
+    give_to_pending(session);
     list(session);
-    if (!rests || !session->is_listed_) return;
+    if (session->lent_ > 0 || !session->is_listed_) return;
     session->idle_since_ = reactor_.coarse_now();
     session->watch();
   }

@@ -250,7 +250,7 @@ TEST_F(ProxyTest, ListenersThatExchangeAddressesAreNotOpenedAgain) {
   exchange(first, second);
 }
 
-TEST_F(ProxyTest, ListenerThatMovesKeepsItsConnections) {
+TEST_F(ProxyTest, ListenerThatMovesEndsItsConnections) {
   TestServer server(reactor_, "hello");
   auto at = free_address();
   ASSERT_TRUE(apply(edge(at, {server.address})));
@@ -262,9 +262,7 @@ TEST_F(ProxyTest, ListenerThatMovesKeepsItsConnections) {
     EXPECT_EQ(get(at), "hello");
     EXPECT_THAT(get(before), HasSubstr("error"));
   }
-  EXPECT_EQ(total("weft_downstream_connections_active"), 4U);
-  for (auto& client : clients) EXPECT_EQ(reactor_.block_on(fetch(client)), "hello");
-  EXPECT_EQ(total("weft_downstream_connections_total"), 8U);
+  EXPECT_EQ(total("weft_downstream_connections_active"), 0U);
 }
 
 Task<void> keep_getting(http::Client& client, std::vector<std::string>& answers, const bool& stop) {

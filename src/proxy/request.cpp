@@ -54,19 +54,20 @@ void Request::leave_cluster() {
 }
 
 void Request::begin_attempt(EndpointState& endpoint) {
-  told_effect.reset();
+  targets_effect.reset();
   attempts_.begin(endpoint);
 }
 
-void Request::tell_risk(bool is_local) {
+void Request::tell_risk(bool is_to_chain) {
   if (attempts_.count() < 2) return;
   patch_.added.remove(message::FieldId::x_weft_refused);
-  if (!is_local || effect_before_ == decide::Effect::none) return;
+  if (!is_to_chain || effect_before_ == decide::Effect::none) return;
   patch_.added.add(message::FieldId::x_weft_refused, to_string(Mark{failure, effect_before_}));
 }
 
-decide::Effect Request::effect_before() const {
-  const auto told = client.peer.context ? head_.headers.find(message::FieldId::x_weft_refused) : std::nullopt;
+decide::Effect Request::effect_before_with_callers() const {
+  const auto told =
+      client.peer.is_chain ? head_.headers.find(message::FieldId::x_weft_refused) : std::nullopt;
   return told ? decide::both(read_mark(*told).effect, effect_before_) : effect_before_;
 }
 
@@ -81,11 +82,11 @@ decide::Retry Request::may_retry(Failure after) const {
   if (after == Failure::none || is_of_client(after) || attempts_.empty()) return decide::Retry::no;
   return decide::may_retry({
       .effect = last_effect(after),
-      .before = effect_before(),
+      .before = effect_before_with_callers(),
       .attempts = attempts_.count(),
       // Both chains of a hop take a risk once: where a connection that had been used broke, this one may ask
       // the application by a new one; else the calling one may ask another instance.
-      .is_safe = is_safe() && (!client.peer.context || is_on_used_connection),
+      .is_safe = is_safe() && (!client.peer.is_chain || is_on_used_connection),
       .is_at_hand = !is_body_gone && !has_begun_response,
       // Another endpoint; or the same one, if all that is wrong may be a connection that it closed at rest.
       .has_target = cluster->has_untried(attempts_.tried()) || is_on_used_connection,

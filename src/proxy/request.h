@@ -60,9 +60,8 @@ class Request {
   void let_snapshot_go();
   /// Counts `endpoint` as the one that the request is sent to now.
   void begin_attempt(EndpointState& endpoint);
-  /// It goes to that endpoint by a session of this process, or not: where it does, its chain is told in the
-  /// patch what was risked before.
-  void tell_risk(bool is_local);
+  /// Tells in the patch what was risked before, if what it is sent to now is a chain of this process.
+  void tell_risk(bool is_to_chain);
   /// Whether and when it is sent again after that failure.
   decide::Retry may_retry(Failure after) const;
   /// It is sent again.
@@ -104,8 +103,8 @@ class Request {
   bool is_body_gone = false;
   /// The attempt under way, or the last, is by a connection that had been used before.
   bool is_on_used_connection = false;
-  /// What another chain says of its attempts, where this one cannot know.
-  std::optional<decide::Effect> told_effect;
+  /// What the target's chain says of its attempts, where this one cannot know.
+  std::optional<decide::Effect> targets_effect;
   int interim_responses = 0;
   /// Bytes of the response have gone to the client: nothing else can be answered.
   bool has_begun_response = false;
@@ -120,9 +119,9 @@ class Request {
   std::uint64_t bytes_sent = 0;
 
  private:
-  /// What attempts before may have done; those of the calling chain too, where that is one of this process.
-  decide::Effect effect_before() const;
-  decide::Effect last_effect(Failure after) const { return told_effect.value_or(effect_of(after)); }
+  /// What attempts before may have done; those of the calling chain too, if it is one of this process.
+  decide::Effect effect_before_with_callers() const;
+  decide::Effect last_effect(Failure after) const { return targets_effect.value_or(effect_of(after)); }
   telemetry::EndsSeries& series();
   void log();
   /// It does not weigh on its cluster any more.

@@ -139,7 +139,7 @@ class ScriptedClient final : public ScriptedStream {
   message::Patch& request_patch() { return request_patch_; }
   message::Patch& response_patch() { return response_patch_; }
   static bool takes_interim() { return true; }
-  void put_interim(const message::ResponseHead& head, const message::Patch&) {
+  void put_bare_head(const message::ResponseHead& head, const message::Patch&) {
     interim.push_back(head.status);
   }
   Written flush() { return write({}, false, nullptr); }
@@ -199,8 +199,8 @@ class ScriptedUpstream final : public ScriptedStream {
 class ScriptedSession final : public PooledSession {
  public:
   ScriptedSession(runtime::Reactor& reactor, ConnectionPlace at, std::unique_ptr<runtime::Stream> stream,
-                  bool leads_here)
-      : PooledSession(std::move(at), leads_here, reactor.coarse_now()),
+                  bool leads_to_chain)
+      : PooledSession(std::move(at), leads_to_chain, reactor.coarse_now()),
         reactor_(reactor),
         stream_(std::move(stream)) {
     ++sessions;

@@ -50,7 +50,7 @@ runtime::Task<Failure> attempt(Request& request, Client& client) {
     lease = std::move(**opened);
   }
   request.is_on_used_connection = lease.session().is_reused();
-  request.tell_risk(lease.session().is_local);
+  request.tell_risk(lease.session().is_to_chain);
   co_return co_await exchange(request, client, std::move(lease));
 }
 

@@ -56,8 +56,8 @@ concept ClientSide = Side<C> && requires(C client, const message::ResponseHead& 
   { client.response_patch() } -> std::same_as<message::Patch&>;
   /// It can be sent interim responses.
   { client.takes_interim() } -> std::same_as<bool>;
-  /// Queues a head that is not the final one, or that a tunnel follows. co_await flush() sends it.
-  client.put_interim(head, patch);
+  /// Queues a head that no body of its own follows: an interim one, or a tunnel's. co_await flush() sends it.
+  client.put_bare_head(head, patch);
   client.flush();
   /// Queues the final head; adds to the patch what the protocol says of the connection.
   client.put_head(head, content, patch);

@@ -449,6 +449,29 @@ TEST_P(Shared, WhoWaitsIsHandedTheNextStream) {
   EXPECT_EQ(ScriptedSession::sessions, 1U);
 }
 
+TEST_P(Shared, NewSessionServesAllWhoWaitAsFarAsItCan) {
+  backend(1).connect_time = 100ms;
+  auto snapshot = simple({1});
+  snapshot.clusters[0].max_connections = 1;
+  apply(std::move(snapshot));
+  for (int i = 0; i < 3; ++i) get();
+  EXPECT_EQ(ScriptedSession::streams.size(), 0U);
+  advance(100ms);
+  EXPECT_EQ(ScriptedSession::sessions, 1U);
+  EXPECT_EQ(ScriptedSession::streams.size(), 2U);
+  // Who comes now waits behind who came before.
+  auto& last = get();
+  ScriptedCalled one(reactor_, ScriptedSession::streams.at(0));
+  one.begin(200, false);
+  ASSERT_EQ(ScriptedSession::streams.size(), 3U);
+  ScriptedCalled three(reactor_, ScriptedSession::streams.at(2));
+  three.begin(200, false);
+  ASSERT_EQ(ScriptedSession::streams.size(), 4U);
+  ScriptedCalled four(reactor_, ScriptedSession::streams.at(3));
+  four.begin(200, false);
+  EXPECT_EQ(last.got().status, 200);
+}
+
 // HTTP/2 says so of a stream (RFC 9113, 8.7), and a session goes on.
 TEST_P(Shared, WhatThePeerSurelyDidNothingWithIsSentAgain) {
   auto& caller = call();

@@ -248,18 +248,19 @@ class Connection {
 
 runtime::Task<std::unique_ptr<runtime::Stream>> Connection::connect(LocalPtr<ClusterState> cluster) {
   failure_ = Failure::no_healthy_endpoint;
-  while (attempts_.count() < decide::max_attempts) {
+  while (!attempts_.is_used_up()) {
     auto* picked = cluster->pick(attempts_.tried(), false);
     if (picked == nullptr) break;
     const LocalPtr endpoint(picked);
-    attempts_.begin(*endpoint);
     if (!endpoint->has_room(cluster->max_connections())) {
+      attempts_.pass_over(*endpoint);
       failure_ = Failure::too_many_pending;
       continue;
     }
+    attempts_.begin(*endpoint);
     ConnectionPlace place(endpoint);
     auto opened = co_await open_stream(worker_, endpoint, client_.listener->context, direction_,
-                                       cluster->connect_timeout());
+                                       snapshot::Protocol::tcp, cluster->connect_timeout());
     if (opened) {
       failure_ = Failure::none;
       place.connected(opened->is_local);

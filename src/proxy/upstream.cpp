@@ -22,15 +22,16 @@ Failure failure_of_connect(runtime::IoError error) {
 }
 
 /// The in-memory transport to an inbound listener of this process.
-std::unique_ptr<runtime::Stream> open_local(Worker& worker, ListenerState& inbound, EndpointState& endpoint,
-                                            LocalPtr<Context> caller) {
+Opened open_local(Worker& worker, ListenerState& inbound, EndpointState& endpoint, LocalPtr<Context> caller,
+                  snapshot::Protocol protocol) {
   if (endpoint.workload != inbound.context->id.workload) {
     endpoint.workload = inbound.context->id.workload;
     endpoint.series = nullptr;
   }
   auto [near, far] = runtime::memory_pair(worker.reactor);
-  worker.serve(LocalPtr(&inbound), std::move(far), Peer{std::move(caller), {}});
-  return std::move(near);
+  const bool is_http = protocol == snapshot::Protocol::http1;
+  worker.serve(LocalPtr(&inbound), std::move(far), Peer{std::move(caller), is_http, {}});
+  return {std::move(near), true, is_http && inbound.config->protocol == protocol};
 }
 
 }  // namespace
@@ -38,11 +39,11 @@ std::unique_ptr<runtime::Stream> open_local(Worker& worker, ListenerState& inbou
 runtime::Task<std::expected<Opened, Failure>> open_stream(Worker& worker, LocalPtr<EndpointState> endpoint,
                                                           LocalPtr<Context> caller,
                                                           snapshot::Direction direction,
-                                                          base::Duration limit) {
+                                                          snapshot::Protocol protocol, base::Duration limit) {
   // An inbound chain's endpoint is the application itself, never another listener.
   if (direction != snapshot::Direction::inbound) {
     if (auto* inbound = worker.inbound_at(endpoint->address())) {
-      co_return Opened{open_local(worker, *inbound, *endpoint, std::move(caller)), true};
+      co_return open_local(worker, *inbound, *endpoint, std::move(caller), protocol);
     }
   }
   const auto end = worker.reactor.coarse_now() + limit;
@@ -52,7 +53,7 @@ runtime::Task<std::expected<Opened, Failure>> open_stream(Worker& worker, LocalP
   }
   auto stream =
       co_await worker.connect()(worker.reactor, endpoint->address(), end - worker.reactor.coarse_now());
-  if (stream) co_return Opened{std::move(*stream), false};
+  if (stream) co_return Opened{std::move(*stream)};
   co_return std::unexpected(failure_of_connect(stream.error()));
 }
 

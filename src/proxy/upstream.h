@@ -21,17 +21,18 @@
 
 namespace weft::proxy {
 
-/// A new stream to an endpoint; whether it stays within this process.
+/// A new stream to an endpoint; whether it stays within this process, and leads to an HTTP chain of it.
 struct Opened {
   std::unique_ptr<runtime::Stream> stream;
   bool is_local = false;
+  bool is_to_chain = false;
 };
 
-/// Connects to `endpoint` within `limit`, for a chain of `caller` in that direction.
+/// Connects to `endpoint` within `limit`, for a chain of `caller` in that direction, which speaks `protocol`.
 runtime::Task<std::expected<Opened, Failure>> open_stream(Worker& worker, LocalPtr<EndpointState> endpoint,
                                                           LocalPtr<Context> caller,
                                                           snapshot::Direction direction,
-                                                          base::Duration limit);
+                                                          snapshot::Protocol protocol, base::Duration limit);
 
 /// A stream of a session that is not at rest: of a new one, or the next to come back. Not waited for beyond
 /// the cluster's limits, nor beyond `end`.
@@ -55,14 +56,15 @@ runtime::Task<std::expected<Lease<Session>, Failure>> open_session(
     if (endpoint->is_retired()) co_return std::unexpected(Failure::connect_failed);
   }
   ConnectionPlace place(endpoint);
-  auto opened = co_await open_stream(worker, endpoint, std::move(caller), direction, limit());
+  auto opened = co_await open_stream(worker, endpoint, std::move(caller), direction,
+                                     snapshot::Protocol::http1, limit());
   if (!opened) {
     place.failed();
     co_return std::unexpected(opened.error());
   }
   place.connected(opened->is_local);
   co_return pool.add(
-      LocalPtr(new Session(reactor, std::move(place), std::move(opened->stream), opened->is_local)));
+      LocalPtr(new Session(reactor, std::move(place), std::move(opened->stream), opened->is_to_chain)));
 }
 
 }  // namespace weft::proxy

@@ -63,7 +63,7 @@ void Worker::apply(const snapshot::ContextId& id, PlanPtr plan) {
     const auto& address = listener->config->address;
     if (is_inbound_at(address, *listener)) inbound_[address] = listener.get();
   }
-  if (changes.has_new_protocol) close_idle_if_ending();
+  if (changes.has_new_generation) close_idle_if_ending();
 }
 
 void Worker::remove(const snapshot::ContextId& id) {
