@@ -44,8 +44,8 @@ std::expected<void, Refusal> check_authority(std::string_view authority, bool ne
 /// RFC 9110, 7.2: exactly one valid Host, which only HTTP/1.0 may leave out. `missing_host`, `repeated_host`,
 /// `bad_host`.
 std::expected<void, Refusal> check_host(const Headers& headers, Version version);
-/// `connection_names_framing`: the next hop would be told to drop what this one went by. `too_many_fields`: it
-/// names more than a head may have, each of which is looked for among them.
+/// `connection_names_framing`: the next hop would be told to drop what this one went by. `too_many_fields`:
+/// it names more than a head may have, each of which is looked for among them.
 std::expected<void, Refusal> check_connection(const Headers& headers);
 /// What Content-Length says, which must be there once and be plain digits in range; nothing if it is not
 /// there. `repeated_content_length`, `bad_content_length`.

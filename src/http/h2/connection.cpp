@@ -52,6 +52,7 @@ runtime::Task<void> Connection::closed() {
   co_await session->ended().wait();
 }
 
+std::uint32_t Connection::max_streams() const { return session_->max_streams(); }
 bool Connection::is_open() const { return session_->is_open(); }
 const ReadError& Connection::error() const { return session_->error(); }
 

@@ -61,6 +61,8 @@ class Connection {
   void shut_down();
   /// Ends when the connection has ended.
   runtime::Task<void> closed();
+  /// Streams that the peer takes at once, as far as it has said; those beyond wait inside.
+  std::uint32_t max_streams() const;
   /// Whether open() would be let through.
   bool is_open() const;
   /// Why it ended: `closed` by the peer; `io` ETIMEDOUT if a ping was not answered, EPROTO if the peer broke

@@ -168,6 +168,7 @@ TEST(H2, ManyStreamsAtOnceWaitForTheirTurnAboveThePeersLimit) {
   for (int i = 0; i < 500; ++i) asks.push_back(ask_and_count(&ends.client, i, &answered));
   reactor.block_on(runtime::all(std::move(asks)));
   EXPECT_EQ(answered, 500);
+  EXPECT_EQ(ends.client.max_streams(), 100U);
 }
 
 Task<void> write_and_note(RequestStream* stream, std::string bytes, bool* done) {
@@ -224,6 +225,7 @@ TEST(H2, AsMuchAsIsTakenMayFollow) {
     EXPECT_LE(sender.bytes_sent(), taken + 65535);
     // Half a window is told at once, so that the sender has always as much.
     EXPECT_GE(sender.bytes_sent(), std::min<std::size_t>(taken + 65535 / 2, 500'000));
+    EXPECT_TRUE(receiver.has_more());
     const auto piece = receiver.try_body();
     ASSERT_TRUE(piece && *piece);
     taken += (*piece)->size();

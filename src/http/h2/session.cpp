@@ -15,8 +15,8 @@ constexpr std::size_t read_size = 16 * 1024;
 constexpr int max_reads = 16;
 /// The connection's own window: it only has to cover what is on its way, for it is given back at once.
 constexpr std::int32_t connection_window = 4 * 1024 * 1024;
-/// Streams that are kept for the next requests, and the memory that one of them may keep: as proxies' heads
-/// have.
+/// Streams that a session keeps for its next requests, and the most that each may keep of memory for its
+/// heads: together they are what a connection at rest may cost.
 constexpr std::size_t max_spare_streams = 16;
 constexpr std::size_t max_spare_bytes = 8 * 1024;
 
@@ -234,6 +234,10 @@ void Session::wake_starved() {
 
 void Session::leave_starved(StreamState& stream) {
   if (std::exchange(stream.starved, false)) std::erase(starved_, &stream);
+}
+
+std::uint32_t Session::max_streams() const {
+  return nghttp2_session_get_remote_settings(session_, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
 }
 
 bool Session::is_choked() const {

@@ -117,6 +117,7 @@ class Session final : public runtime::LocalCounted {
   /// The owner let go of the connection.
   void abandon();
 
+  std::uint32_t max_streams() const;
   bool is_open() const { return !dead_ && !going_away_; }
   bool is_dead() const { return dead_; }
   const ReadError& error() const { return error_; }

@@ -47,6 +47,7 @@ runtime::Task<ReadResult<std::string_view>> RequestStream::read_body() {
   }
 }
 
+bool RequestStream::has_more() const { return !state_->arrived.empty(); }
 bool RequestStream::body_done() const { return state_->remote_ended && state_->arrived.empty(); }
 const message::Headers& RequestStream::trailers() const { return state_->trailers; }
 const message::Content& RequestStream::content() const { return state_->content; }

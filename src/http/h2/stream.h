@@ -70,6 +70,8 @@ class RequestStream {
   std::optional<ReadResult<std::string_view>> try_body();
   /// The same, waiting for it.
   runtime::Task<ReadResult<std::string_view>> read_body();
+  /// More of it has arrived than was read.
+  bool has_more() const;
   /// Nothing of the body is left to read.
   bool body_done() const;
   /// Those of the peer, once body_done().
