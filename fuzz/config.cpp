@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <string_view>
 
+#include "snapshot/actions.h"
 #include "snapshot/config.h"
 #include "snapshot/patterns.h"
 
@@ -39,7 +40,11 @@ void check(const snapshot::Snapshot& config) {
         require(parsed && parsed->to_string() == domain);
       }
       for (const auto& route : host.routes) {
-        require(config.clusters.find(route.cluster) != nullptr && !snapshot::fault_of(route.match));
+        require(!snapshot::fault_of(route.match) && !snapshot::fault_of(route.action));
+        const auto* forward = std::get_if<snapshot::Forward>(&route.action);
+        require(forward == nullptr || std::ranges::all_of(forward->to, [&](const auto& target) {
+                  return config.clusters.find(target.cluster) != nullptr;
+                }));
       }
     }
   }

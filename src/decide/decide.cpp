@@ -52,7 +52,7 @@ std::string_view without_query(std::string_view path) { return path.substr(0, pa
 
 /// "*" asks about the host as a whole (RFC 9110, 9.3.7), and CONNECT has no path: whoever takes all paths
 /// takes those too.
-bool matches(const snapshot::Match& match, std::string_view path) {
+bool takes_path(const snapshot::Match& match, std::string_view path) {
   switch (match.path_kind) {
     case snapshot::Match::Path::prefix:
       return path.starts_with(match.path) || (!path.starts_with('/') && match.path == "/");
@@ -64,13 +64,66 @@ bool matches(const snapshot::Match& match, std::string_view path) {
   return false;
 }
 
-std::string_view relation(const snapshot::Match& match, bool taken) {
-  switch (match.path_kind) {
+bool takes_method(const snapshot::Match& match, std::string_view method) {
+  return match.method.empty() || match.method == method;
+}
+
+bool holds(const snapshot::HeaderMatch& condition, const message::Headers& headers) {
+  if (!condition.value) return headers.has(condition.name);
+  std::string_view rest = *condition.value;
+  bool is_there = false;
+  for (const auto field : headers) {
+    if (!message::equals_ignore_case(field.name, condition.name)) continue;
+    if (is_there && !rest.starts_with(',')) return false;
+    if (is_there) rest.remove_prefix(1);
+    if (!rest.starts_with(field.value)) return false;
+    rest.remove_prefix(field.value.size());
+    is_there = true;
+  }
+  return is_there && rest.empty();
+}
+
+/// The first condition that the request does not meet; null if it meets all.
+const snapshot::HeaderMatch* unmet(const snapshot::Match& match, const message::Headers& headers) {
+  for (const auto& condition : match.headers) {
+    if (!holds(condition, headers)) return &condition;
+  }
+  return nullptr;
+}
+
+/// Whether a request whose path is taken meets all else.
+bool meets(const snapshot::Match& match, const Request& request) {
+  return takes_method(match, request.method) && unmet(match, request.headers) == nullptr;
+}
+
+std::string_view relation(snapshot::Match::Path kind, bool taken) {
+  switch (kind) {
     case snapshot::Match::Path::prefix: return taken ? "begins with" : "does not begin with";
     case snapshot::Match::Path::segments: return taken ? "is or is below" : "is not and is not below";
     case snapshot::Match::Path::exact: return taken ? "is" : "is not";
   }
   return {};
+}
+
+/// What of `match` the request does not meet, else all that it meets. Values of fields may be secrets, and
+/// are told of the Snapshot alone.
+std::string reason(const snapshot::Match& match, const Request& request, std::string_view path) {
+  const bool is_path = takes_path(match, path);
+  auto text = fmt::format("path {} {} {}", path, relation(match.path_kind, is_path), match.path);
+  if (!is_path) return text;
+  if (!takes_method(match, request.method)) {
+    return fmt::format("method {} is not {}", request.method, match.method);
+  }
+  if (const auto* condition = unmet(match, request.headers)) {
+    if (!request.headers.has(condition->name)) return fmt::format("there is no header {}", condition->name);
+    return fmt::format("header {} is not {}", condition->name, *condition->value);
+  }
+  if (!match.method.empty()) text += fmt::format(", method is {}", match.method);
+  for (const auto& [name, value] : match.headers) {
+    text +=
+        value ? fmt::format(", header {} is {}", name, *value) : fmt::format(", header {} is there", name);
+  }
+  return text;
 }
 
 }  // namespace
@@ -79,19 +132,41 @@ std::string_view describe(Refusal refusal) {
   switch (refusal) {
     case Refusal::no_route_table: return "the listener has no route table";
     case Refusal::no_virtual_host: return "no virtual host takes this host";
-    case Refusal::no_route: return "no route takes this path";
+    case Refusal::no_route: return "no route takes this request";
     case Refusal::no_cluster: return "the route's cluster does not exist";
   }
   return {};
 }
 
-struct Index::Host {
+/// A route, and where it forwards to.
+struct Index::Way {
   struct Target {
-    const snapshot::Route* route;
-    std::size_t cluster;  // its place, or `nowhere`
+    const snapshot::Forward::Target* named = nullptr;
+    std::size_t cluster = 0;  // its place, or `nowhere`
   };
+  struct Share {
+    /// Of the numbers below the sum of all weights, those from the share before on up to this one.
+    std::uint64_t end;
+    Target target;
+  };
+  const snapshot::Route* route;
+  /// It asks for more than a path.
+  bool has_conditions;
+  /// Null if it does not forward.
+  const snapshot::Forward* forward;
+  /// Names nothing if there are shares.
+  Target only;
+  std::vector<Share> shares;
+
+  Way(const snapshot::Route& from, const snapshot::Parts<snapshot::Cluster>& clusters);
+  const Target& draw(base::Random& random) const;
+  /// Why it is `target`.
+  std::string why(const Target& target) const;
+};
+
+struct Index::Host {
   const snapshot::VirtualHost* virtual_host;
-  std::vector<Target> routes;
+  std::vector<Way> ways;
 };
 
 namespace {
@@ -108,10 +183,10 @@ bool have_same_names(const snapshot::Parts<snapshot::Cluster>& a,
   return true;
 }
 
-/// `who` names a cluster, which was found or does not exist (null).
-Step cluster_step(const std::string& name, const snapshot::Cluster* found, std::string_view who) {
+/// Of a cluster that was found, and why it was looked for; or that does not exist (null).
+Step cluster_step(const std::string& name, const snapshot::Cluster* found, std::string why) {
   if (found == nullptr) return {"cluster", name, false, "it does not exist", {}};
-  return {"cluster", name, true, fmt::format("{} names it", who), found->origin};
+  return {"cluster", name, true, std::move(why), found->origin};
 }
 
 /// A number that no other list has.
@@ -121,6 +196,32 @@ std::uint64_t new_number() {
 }
 
 }  // namespace
+
+Index::Way::Way(const snapshot::Route& from, const snapshot::Parts<snapshot::Cluster>& clusters)
+    : route(&from),
+      has_conditions(!from.match.method.empty() || !from.match.headers.empty()),
+      forward(std::get_if<snapshot::Forward>(&from.action)) {
+  if (forward == nullptr) return;
+  std::uint64_t end = 0;
+  for (const auto& named : forward->to) {
+    if (named.weight == 0) continue;
+    end += named.weight;
+    shares.push_back({end, {&named, clusters.place(named.cluster).value_or(nowhere)}});
+  }
+  if (shares.size() != 1) return;
+  only = shares.front().target;
+  shares.clear();
+}
+
+const Index::Way::Target& Index::Way::draw(base::Random& random) const {
+  const auto number = random.below(shares.back().end);
+  return std::ranges::upper_bound(shares, number, {}, &Share::end)->target;
+}
+
+std::string Index::Way::why(const Target& target) const {
+  if (shares.empty()) return "the route names it";
+  return fmt::format("{} of {} requests go there", target.named->weight, shares.back().end);
+}
 
 struct Index::Domains {
   struct TextHash {
@@ -164,7 +265,7 @@ struct Index::Ways {
       for (const auto& virtual_host : source.virtual_hosts) {
         auto& host = table.hosts.emplace_back(&virtual_host);
         for (const auto& route : virtual_host.routes) {
-          host.routes.push_back({&route, snapshot.clusters.place(route.cluster).value_or(nowhere)});
+          host.ways.emplace_back(route, snapshot.clusters);
         }
         for (const auto& domain : virtual_host.domains) add_domain(table, domain, host);
       }
@@ -259,29 +360,37 @@ std::expected<Decision, Refusal> Index::request(std::size_t listener, const Requ
   if (trace != nullptr) explain(*table, host, request.host, *trace);
   if (host == nullptr) return std::unexpected(Refusal::no_virtual_host);
   const auto path = without_query(request.path);
-  for (const auto& [route, place] : host->routes) {
-    const bool taken = matches(route->match, path);
+  for (const auto& way : host->ways) {
+    const auto& route = *way.route;
+    const bool taken = takes_path(route.match, path) && (!way.has_conditions || meets(route.match, request));
     if (trace != nullptr) {
-      trace->push_back({"route", route->name, taken,
-                        fmt::format("path {} {} {}", path, relation(route->match, taken), route->match.path),
-                        route->origin});
+      trace->push_back({"route", route.name, taken, reason(route.match, request, path), route.origin});
     }
     if (!taken) continue;
-    const auto* found = cluster(place);
-    if (trace != nullptr) trace->push_back(cluster_step(route->cluster, found, "the route"));
+    if (way.forward == nullptr) return answered(*host, route);
+    const auto& target = way.only.named != nullptr ? way.only : way.draw(request.random);
+    const auto* found = cluster(target.cluster);
+    if (trace != nullptr) trace->push_back(cluster_step(target.named->cluster, found, way.why(target)));
     if (found == nullptr) return std::unexpected(Refusal::no_cluster);
-    return Decision{host->virtual_host, route, found, place};
+    return Decision{host->virtual_host, &route, Forward{way.forward, found, target.cluster}};
   }
   return std::unexpected(Refusal::no_route);
 }
 
-std::expected<Decision, Refusal> Index::connection(std::size_t listener, Trace* trace) const {
+Decision Index::answered(const Host& host, const snapshot::Route& route) {
+  if (const auto* redirect = std::get_if<snapshot::Redirect>(&route.action))
+    return {host.virtual_host, &route, redirect};
+  return {host.virtual_host, &route, std::get_if<snapshot::Reply>(&route.action)};
+}
+
+std::expected<Forward, Refusal> Index::connection(std::size_t listener, Trace* trace) const {
   const auto place = ways_->of_listeners[listener].cluster;
   const auto* found = cluster(place);
-  if (trace != nullptr)
-    trace->push_back(cluster_step(snapshot_.listeners[listener].cluster, found, "the listener"));
+  if (trace != nullptr) {
+    trace->push_back(cluster_step(snapshot_.listeners[listener].cluster, found, "the listener names it"));
+  }
   if (found == nullptr) return std::unexpected(Refusal::no_cluster);
-  return Decision{nullptr, nullptr, found, place};
+  return Forward{nullptr, found, place};
 }
 
 }  // namespace weft::decide

@@ -1,5 +1,6 @@
-// Pure decisions over a Snapshot: which listener, virtual host, route and cluster a request or connection
-// meets. The proxy runs this on every request; explain and simulate run the same code with a trace.
+// Pure decisions over a Snapshot: which virtual host and route a request meets and what becomes of it there,
+// and where a connection goes. The proxy runs this on every request; explain and simulate run the same code
+// with a trace.
 #pragma once
 
 #include <cstddef>
@@ -8,14 +9,17 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "base/origin.h"
+#include "base/random.h"
+#include "message/headers.h"
 #include "snapshot/snapshot.h"
 
 namespace weft::decide {
 
-/// Why no cluster was found.
+/// Why there is no decision.
 enum class Refusal : std::uint8_t { no_route_table, no_virtual_host, no_route, no_cluster };
 
 /// "no virtual host takes this host" and the like.
@@ -27,16 +31,25 @@ struct Request {
   std::string_view method;
   std::string_view host;
   std::string_view path;
+  const message::Headers& headers;
+  /// Drawn from only where a route has several clusters.
+  base::Random& random;
 };
 
-/// Where a request or an opaque connection goes. All point into the Snapshot.
-struct Decision {
-  /// Null for an opaque connection, as is the route.
-  const snapshot::VirtualHost* virtual_host = nullptr;
-  const snapshot::Route* route = nullptr;
+/// Where a request or an opaque connection is sent. All points into the Snapshot.
+struct Forward {
+  /// Null for an opaque connection.
+  const snapshot::Forward* action = nullptr;
   const snapshot::Cluster* cluster = nullptr;
   /// Its place among the Snapshot's clusters.
   std::size_t cluster_place = 0;
+};
+
+/// What becomes of a request. All points into the Snapshot.
+struct Decision {
+  const snapshot::VirtualHost* virtual_host = nullptr;
+  const snapshot::Route* route = nullptr;
+  std::variant<Forward, const snapshot::Redirect*, const snapshot::Reply*> outcome;
 };
 
 /// One thing that was looked at on the way to a decision, in order.
@@ -62,11 +75,12 @@ class Index {
   /// The way of one request that came in by the Snapshot's listener at that place. Virtual hosts: by the
   /// exact domain, else by the longest suffix, else by the longest prefix, else by "*"; what names the
   /// request's port goes before all that names none, whatever the case and the last dot of the host (RFC
-  /// 9110, 4.2.3). Routes: the first that matches. With `trace`, every step is added to it.
+  /// 9110, 4.2.3). Routes: the first that matches. A cluster of several is drawn by weight. With `trace`,
+  /// every step is added to it.
   std::expected<Decision, Refusal> request(std::size_t listener, const Request& request,
                                            Trace* trace = nullptr) const;
   /// The way of one opaque connection that came in by that listener.
-  std::expected<Decision, Refusal> connection(std::size_t listener, Trace* trace = nullptr) const;
+  std::expected<Forward, Refusal> connection(std::size_t listener, Trace* trace = nullptr) const;
 
   /// Whether the clusters of both have the same names in the same places.
   bool has_clusters_of(const Index& other) const { return clusters_ == other.clusters_; }
@@ -74,6 +88,7 @@ class Index {
   bool has_listeners_of(const Index& other) const { return listeners_ == other.listeners_; }
 
  private:
+  struct Way;
   struct Host;
   struct Domains;
   struct Table;
@@ -84,6 +99,8 @@ class Index {
   static const Host* find(const Domains& domains, std::string_view host);
   static const Host* find(const Table& table, std::string_view authority);
   static void explain(const Table& table, const Host* found, std::string_view authority, Trace& trace);
+  /// That of a route which answers itself.
+  static Decision answered(const Host& host, const snapshot::Route& route);
   /// The cluster at that place; null if there is none.
   const snapshot::Cluster* cluster(std::size_t place) const;
 

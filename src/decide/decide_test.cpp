@@ -1,6 +1,10 @@
 #include "decide/decide.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include <limits>
+#include <map>
 
 #include "snapshot/patterns.h"
 
@@ -14,9 +18,24 @@ snapshot::Route route(std::string name, Match match, std::string cluster) {
   snapshot::Route route;
   route.name = std::move(name);
   route.match = std::move(match);
-  route.cluster = std::move(cluster);
+  route.action = snapshot::forward_to(std::move(cluster));
   route.origin = {"Service", "default", route.name, "spec"};
   return route;
+}
+
+/// A request as it came.
+struct Asked {
+  std::string_view method = "GET";
+  std::string_view host = "x";
+  std::string_view path = "/";
+  message::Headers headers{};
+};
+
+/// What is decided with random numbers from `seed` on.
+std::expected<Decision, Refusal> decided(const Index& index, std::size_t listener, const Asked& asked,
+                                         Trace* trace = nullptr, std::uint64_t seed = 1) {
+  base::Random random(seed);
+  return index.request(listener, {asked.method, asked.host, asked.path, asked.headers, random}, trace);
 }
 
 Snapshot sample() {
@@ -46,10 +65,10 @@ Snapshot sample() {
   return snapshot;
 }
 
-std::string outcome(const Index& index, std::size_t listener, const Request& request) {
+std::string outcome(const Index& index, std::size_t listener, const Asked& asked, std::uint64_t seed = 1) {
   Trace trace;
-  const auto plain = index.request(listener, request);
-  const auto traced = index.request(listener, request, &trace);
+  const auto plain = decided(index, listener, asked, nullptr, seed);
+  const auto traced = decided(index, listener, asked, &trace, seed);
   EXPECT_EQ(plain.has_value(), traced.has_value()) << "a trace must not change the decision";
   if (!plain) {
     EXPECT_EQ(plain.error(), traced.error());
@@ -57,7 +76,19 @@ std::string outcome(const Index& index, std::size_t listener, const Request& req
   }
   EXPECT_EQ(plain->route, traced->route);
   EXPECT_TRUE(trace.back().taken);
-  return plain->virtual_host->name + " " + plain->route->name + " " + plain->cluster->name;
+  const auto way = plain->virtual_host->name + " " + plain->route->name + " ";
+  if (const auto* forward = std::get_if<Forward>(&plain->outcome)) {
+    EXPECT_EQ(forward->action, std::get_if<snapshot::Forward>(&plain->route->action));
+    EXPECT_EQ(forward->cluster, std::get<Forward>(traced->outcome).cluster);
+    return way + forward->cluster->name;
+  }
+  if (const auto* redirect = std::get_if<const snapshot::Redirect*>(&plain->outcome)) {
+    EXPECT_EQ(*redirect, std::get_if<snapshot::Redirect>(&plain->route->action));
+    return way + "redirect";
+  }
+  const auto* reply = std::get<const snapshot::Reply*>(plain->outcome);
+  EXPECT_EQ(reply, std::get_if<snapshot::Reply>(&plain->route->action));
+  return way + std::to_string(reply->status);
 }
 
 TEST(Decide, RequestTable) {
@@ -78,11 +109,11 @@ TEST(Decide, RequestTable) {
            {"the query does not count", "x", "/static?a=/api/", "rest exact static"},
            {"exact domain before any", "shop.example", "/health", "shop only-health web"},
            {"case and port do not matter", "Shop.EXAMPLE:8080", "/health", "shop only-health web"},
-           {"chosen host does not fall back", "shop.example", "/api/", "no route takes this path"},
+           {"chosen host does not fall back", "shop.example", "/api/", "no route takes this request"},
            {"cluster that is missing", "x", "/gone", "the route's cluster does not exist"},
            {"no host", "", "/", "rest all web"},
            {"OPTIONS of the host as a whole", "x", "*", "rest all web"},
-           {"which a longer path does not take", "shop.example", "*", "no route takes this path"},
+           {"which a longer path does not take", "shop.example", "*", "no route takes this request"},
            {"the root's dot does not matter", "shop.example.:80", "/health", "shop only-health web"},
            {"an empty port is none", "shop.example:", "/health", "shop only-health web"},
            {"ipv6", "[::1]", "/health", "shop only-health web"},
@@ -116,7 +147,7 @@ TEST(Decide, DomainTable) {
   snapshot.listeners.emplace_back().routes = "t";
   const auto chosen = [](const Snapshot& of, std::string_view host) {
     const Index index(of);
-    const auto decision = index.request(0, {"GET", host, "/"});
+    const auto decision = decided(index, 0, {"GET", host, "/"});
     return decision ? decision->virtual_host->name : std::string(describe(decision.error()));
   };
   const std::string none = "no virtual host takes this host";
@@ -165,6 +196,142 @@ TEST(Decide, DomainTable) {
   EXPECT_EQ(chosen(snapshot, "h" + longest + ".example.com"), "rest");
 }
 
+/// One virtual host with these routes, and the clusters a, b and c.
+Snapshot with_routes(std::vector<snapshot::Route> routes) {
+  Snapshot snapshot;
+  for (const auto* name : {"a", "b", "c"}) snapshot.clusters.emplace_back().name = name;
+  snapshot.routes.push_back({"t", {{"all", {"*"}, std::move(routes)}}, {}});
+  snapshot.listeners.emplace_back().routes = "t";
+  return snapshot;
+}
+
+snapshot::Route acting(std::string name, Match match, snapshot::Action action) {
+  return {std::move(name), std::move(match), std::move(action), {}};
+}
+
+// Every kind of path, with and without a method and headers, with every outcome.
+TEST(Decide, ConditionsAndOutcomesTable) {
+  const snapshot::HeaderMatch is_canary{"x-version", "canary"};
+  const snapshot::HeaderMatch has_trace{"traceparent", std::nullopt};
+  const std::vector<std::pair<Match, std::string_view>> paths{{{Match::Path::prefix, "/p"}, "/px"},
+                                                              {{Match::Path::segments, "/p"}, "/p/x"},
+                                                              {{Match::Path::exact, "/p"}, "/p"}};
+  const std::vector<std::pair<snapshot::Action, std::string>> actions{
+      {snapshot::forward_to("a"), "all r a"},
+      {snapshot::Forward{.to = {{"b", 0}, {"c", 2}}}, "all r c"},
+      {snapshot::Redirect{.host = "other"}, "all r redirect"},
+      {snapshot::Reply{418, "tea"}, "all r 418"}};
+  const message::Headers canary{{"X-Version", "canary"}, {"Traceparent", "1"}};
+  struct Case {
+    std::string_view name, method;
+    std::vector<snapshot::HeaderMatch> conditions;
+    Asked asked;
+    bool taken;
+  };
+  const std::vector<Case> cases{
+      {"no conditions", "", {}, {}, true},
+      {"method", "PUT", {}, {.method = "PUT"}, true},
+      {"another method", "PUT", {}, {.method = "GET"}, false},
+      {"HEAD is not GET", "GET", {}, {.method = "HEAD"}, false},
+      {"methods have case", "GET", {}, {.method = "get"}, false},
+      {"header, in any case", "", {is_canary}, {.headers = canary}, true},
+      {"another value", "", {is_canary}, {.headers = {{"x-version", "Canary"}}}, false},
+      {"a longer value", "", {is_canary}, {.headers = {{"x-version", "canary2"}}}, false},
+      {"no header", "", {is_canary}, {.headers = {{"x-versions", "canary"}}}, false},
+      {"twice", "", {is_canary}, {.headers = {{"x-version", "canary"}, {"x-version", "canary"}}}, false},
+      {"present", "", {has_trace}, {.headers = {{"traceparent", ""}}}, true},
+      {"not present", "", {has_trace}, {}, false},
+      {"all", "GET", {is_canary, has_trace}, {.headers = canary}, true},
+      {"all but one", "GET", {is_canary, has_trace}, {.headers = {{"x-version", "canary"}}}, false},
+      {"all but the method", "PUT", {is_canary, has_trace}, {.headers = canary}, false},
+  };
+  for (const auto& [path, target] : paths) {
+    for (const auto& [action, expected] : actions) {
+      for (const auto& [name, method, conditions, asked, taken] : cases) {
+        auto match = path;
+        match.method = method;
+        match.headers = conditions;
+        const auto snapshot = with_routes({acting("r", match, action)});
+        const Index index(snapshot);
+        auto other = asked;
+        other.path = "/q";
+        EXPECT_EQ(outcome(index, 0, other), "no route takes this request") << name;
+        other.path = target;
+        EXPECT_EQ(outcome(index, 0, other), taken ? expected : "no route takes this request")
+            << name << " " << expected << " " << target;
+      }
+    }
+  }
+}
+
+TEST(Decide, AHeaderOnSeveralLinesIsAList) {
+  const auto takes = [](std::string value, const message::Headers& headers) {
+    const auto snapshot = with_routes(
+        {acting("r", {Match::Path::prefix, "/", "", {{"x-a", std::move(value)}}}, snapshot::Reply{})});
+    return decided(Index(snapshot), 0, {.headers = headers}).has_value();
+  };
+  const message::Headers two{{"x-a", "1"}, {"x-b", "2"}, {"X-A", "2"}};
+  EXPECT_TRUE(takes("1,2", two));
+  for (const auto* other : {"1", "2", "1,", ",2", "1,2,", "12", "", "2,1"})
+    EXPECT_FALSE(takes(other, two)) << other;
+  EXPECT_TRUE(takes("", {{"x-a", ""}}));
+  EXPECT_TRUE(takes(",", {{"x-a", ""}, {"x-a", ""}}));
+  EXPECT_FALSE(takes("", {{"x-b", ""}}));
+}
+
+TEST(Decide, TheFirstRouteWhoseConditionsHold) {
+  const auto snapshot = with_routes(
+      {acting("canary", {Match::Path::prefix, "/", "", {{"x-version", "canary"}}}, snapshot::forward_to("b")),
+       acting("writes", {Match::Path::segments, "/api", "POST"}, snapshot::forward_to("c")),
+       acting("api", {Match::Path::segments, "/api"}, snapshot::forward_to("a")),
+       acting("rest", {}, snapshot::Reply{404, ""})});
+  const Index index(snapshot);
+  const message::Headers canary{{"x-version", "canary"}};
+  EXPECT_EQ(outcome(index, 0, {"POST", "x", "/api", canary}), "all canary b");
+  EXPECT_EQ(outcome(index, 0, {"POST", "x", "/api"}), "all writes c");
+  EXPECT_EQ(outcome(index, 0, {"GET", "x", "/api"}), "all api a");
+  EXPECT_EQ(outcome(index, 0, {"GET", "x", "/"}), "all rest 404");
+}
+
+TEST(Decide, ClustersAreDrawnByWeight) {
+  const auto counts = [](std::vector<snapshot::Forward::Target> targets, std::uint64_t rounds) {
+    const auto snapshot = with_routes({acting("r", {}, snapshot::Forward{.to = std::move(targets)})});
+    const Index index(snapshot);
+    const message::Headers headers;
+    base::Random random(7);
+    std::map<std::string, std::uint64_t> of;
+    for (std::uint64_t i = 0; i < rounds; ++i) {
+      const auto decision = index.request(0, {"GET", "x", "/", headers, random});
+      ++of[decision ? std::get<Forward>(decision->outcome).cluster->name
+                    : std::string(describe(decision.error()))];
+    }
+    return of;
+  };
+  // What the same numbers say.
+  std::map<std::string, std::uint64_t> expected;
+  base::Random random(7);
+  for (int i = 0; i < 10'000; ++i) {
+    const auto number = random.below(10);
+    ++expected[number < 6 ? "c" : number < 9 ? "a" : "the route's cluster does not exist"];
+  }
+  EXPECT_EQ(counts({{"c", 6}, {"b", 0}, {"a", 3}, {"gone", 1}}, 10'000), expected);
+  // Six standard deviations of a binomial are 300.
+  EXPECT_NEAR(static_cast<double>(expected["c"]), 6'000, 300);
+  constexpr auto most = std::numeric_limits<std::uint32_t>::max();
+  EXPECT_EQ(counts({{"a", most - 1}, {"b", 1}}, 1'000), (std::map<std::string, std::uint64_t>{{"a", 1'000}}));
+}
+
+TEST(Decide, NothingIsDrawnForOneCluster) {
+  for (const auto& targets :
+       std::vector<std::vector<snapshot::Forward::Target>>{{{"a", 1}}, {{"a", 7}}, {{"b", 0}, {"a", 1}}}) {
+    const auto snapshot = with_routes({acting("r", {}, snapshot::Forward{.to = targets})});
+    const message::Headers headers;
+    base::Random random(7);
+    ASSERT_TRUE(Index(snapshot).request(0, {"GET", "x", "/", headers, random}));
+    EXPECT_EQ(random.next(), base::Random(7).next());
+  }
+}
+
 TEST(Decide, NoVirtualHost) {
   auto snapshot = sample();
   snapshot.routes[0].virtual_hosts.pop_back();
@@ -176,7 +343,7 @@ TEST(Decide, TraceSaysWhatWasLookedAt) {
   const auto snapshot = sample();
   const Index index(snapshot);
   Trace trace;
-  ASSERT_TRUE(index.request(0, {"GET", "x", "/static"}, &trace));
+  ASSERT_TRUE(decided(index, 0, {"GET", "x", "/static"}, &trace));
   ASSERT_EQ(trace.size(), 6U);
   EXPECT_EQ(trace[2].reason, "path /static does not begin with /api/");
   EXPECT_FALSE(trace[2].taken);
@@ -186,12 +353,35 @@ TEST(Decide, TraceSaysWhatWasLookedAt) {
   EXPECT_EQ(trace[5].what, "cluster");
 }
 
+TEST(Decide, TraceSaysWhyARouteDidNotTakeARequest) {
+  const Match canary{Match::Path::prefix, "/", "GET", {{"x-version", "canary"}, {"x-debug", std::nullopt}}};
+  const auto snapshot = with_routes({acting("r", canary, snapshot::Forward{.to = {{"a", 9}, {"b", 1}}})});
+  const Index index(snapshot);
+  const message::Headers all{{"X-Version", "canary"}, {"X-Debug", "secret"}};
+  for (const auto& [asked, expected] : std::vector<std::pair<Asked, std::string>>{
+           {{"PUT", "x", "/a"}, "method PUT is not GET"},
+           {{"GET", "x", "/a"}, "there is no header x-version"},
+           {{"GET", "x", "/a", {{"x-version", "secret"}}}, "header x-version is not canary"},
+           {{"GET", "x", "/a", {{"x-version", "canary"}}}, "there is no header x-debug"},
+           {{"GET", "x", "/a", all},
+            "path /a begins with /, method is GET, header x-version is canary, header x-debug is there"}}) {
+    Trace trace;
+    const bool taken = decided(index, 0, asked, &trace).has_value();
+    EXPECT_EQ(trace.at(1).reason, expected);
+    EXPECT_EQ(trace.at(1).taken, taken);
+    if (taken)
+      EXPECT_THAT(trace.back().reason,
+                  testing::AnyOf("9 of 10 requests go there", "1 of 10 requests go there"));
+  }
+}
+
 /// The cluster and its place, for a request and for the opaque listener.
 std::string ways(const Index& index, const Snapshot& snapshot) {
   std::string text;
-  for (const auto& decision : {index.request(0, {"GET", "x", "/api/"}), index.connection(1)}) {
-    EXPECT_EQ(decision->cluster, &snapshot.clusters[decision->cluster_place]);
-    text += decision->cluster->name + std::to_string(decision->cluster->endpoints.size()) + " ";
+  for (const auto& forward :
+       {std::get<Forward>(decided(index, 0, {"GET", "x", "/api/"})->outcome), *index.connection(1)}) {
+    EXPECT_EQ(forward.cluster, &snapshot.clusters[forward.cluster_place]);
+    text += forward.cluster->name + std::to_string(forward.cluster->endpoints.size()) + " ";
   }
   return text;
 }
@@ -223,7 +413,7 @@ TEST(Decide, WhatIsTakenOverFromTheIndexBefore) {
   EXPECT_EQ(ways(four, std::as_const(fourth)), "api1 static0 ");
 
   auto fifth = fourth;
-  fifth.routes[0].virtual_hosts[1].routes[0].cluster = "web";
+  fifth.routes[0].virtual_hosts[1].routes[0].action = snapshot::forward_to("web");
   const Index five(std::as_const(fifth), &four);
   EXPECT_EQ(ways(five, std::as_const(fifth)), "web0 static0 ");
 }

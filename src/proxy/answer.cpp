@@ -2,6 +2,8 @@
 
 #include <string_view>
 
+#include "decide/location.h"
+#include "message/syntax.h"
 #include "proxy/worker.h"
 
 namespace weft::proxy {
@@ -10,10 +12,12 @@ namespace {
 /// The methods that are always routed.
 constexpr std::string_view allowed_methods = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
+constexpr std::string_view plain_text = "text/plain; charset=utf-8";
+
 std::string body_of(const Request& request, Failure failure) {
   std::string body;
   if (status_of(failure) == 503 || status_of(failure) == 504) {
-    const auto* cluster = request.decision.cluster;
+    const auto* cluster = request.forward.cluster;
     const bool has_cluster = cluster != nullptr && !cluster->service.empty();
     const auto& service = has_cluster ? cluster->service : request.listener().service;
     const auto& ns = has_cluster ? cluster->service_ns : request.listener().service_ns;
@@ -40,7 +44,7 @@ Answer refusal(Request& request, Failure failure) {
   Answer answer;
   answer.head.status = request.status;
   auto& headers = answer.head.headers;
-  headers.add(message::FieldId::content_type, "text/plain; charset=utf-8");
+  headers.add(message::FieldId::content_type, plain_text);
   if (request.direction() == snapshot::Direction::inbound) {
     headers.add(message::FieldId::x_weft_refused, to_string(Mark{failure, request.effect(failure)}));
   }
@@ -50,6 +54,33 @@ Answer refusal(Request& request, Failure failure) {
   }
   answer.body = body_of(request, failure);
   return answer;
+}
+
+Answer answer_of_route(Request& request, const decide::Decision& decision) {
+  Answer answer;
+  auto& headers = answer.head.headers;
+  if (const auto* redirect = std::get_if<const snapshot::Redirect*>(&decision.outcome)) {
+    // As the next hop would be told.
+    const auto told = request.patch().result(request.head().headers, message::FieldId::x_forwarded_proto);
+    const std::string_view scheme = told && message::equals_ignore_case(*told, "https") ? "https" : "http";
+    answer.head.status = static_cast<int>((*redirect)->code);
+    headers.add(message::FieldId::location,
+                decide::location(**redirect, decision.route->match, scheme, request.asked()));
+  } else if (const auto* reply = std::get_if<const snapshot::Reply*>(&decision.outcome)) {
+    answer.head.status = (*reply)->status;
+    answer.body = (*reply)->body;
+    if (!answer.body.empty()) headers.add(message::FieldId::content_type, plain_text);
+  }
+  request.status = answer.head.status;
+  return answer;
+}
+
+message::Content content_of(const Answer& answer, message::Method method) {
+  using message::Content;
+  // RFC 9110, 8.6.
+  if (answer.head.status == 204 || answer.head.status == 304) return {};
+  if (method == message::Method::head) return {Content::Kind::none, 0, answer.body.size()};
+  return Content::of_length(answer.body.size());
 }
 
 }  // namespace weft::proxy

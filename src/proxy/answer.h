@@ -3,6 +3,8 @@
 
 #include <string>
 
+#include "decide/decide.h"
+#include "message/content.h"
 #include "message/head.h"
 #include "proxy/failure.h"
 #include "proxy/request.h"
@@ -22,5 +24,11 @@ struct Answer {
 /// In words: with the service, if it could not answer. By the name that callers know, or by that in the file
 /// of a proxy without a mesh; no address. The failure, its status and reason are noted in `request`.
 Answer refusal(Request& request, Failure failure);
+
+/// As the route says, whose decision does not lead to a cluster. The status is noted in `request`.
+Answer answer_of_route(Request& request, const decide::Decision& decision);
+
+/// What of it leaves for a request of that method.
+message::Content content_of(const Answer& answer, message::Method method);
 
 }  // namespace weft::proxy

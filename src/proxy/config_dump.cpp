@@ -33,13 +33,45 @@ Json listener_json(const snapshot::Listener& listener) {
   return json;
 }
 
+Json match_json(const snapshot::Match& match) {
+  Json json;
+  json[word(match.path_kind)] = match.path;
+  if (!match.method.empty()) json["method"] = match.method;
+  for (const auto& [name, value] : match.headers) {
+    json["headers"].push_back({{"name", name}, {"value", value ? Json(*value) : Json()}});
+  }
+  return json;
+}
+
+/// Adds what becomes of a request.
+void add_action(Json& json, const snapshot::Forward& forward) {
+  if (forward.to.size() == 1) {
+    json["cluster"] = forward.to.front().cluster;
+  } else {
+    for (const auto& [cluster, weight] : forward.to)
+      json["to"].push_back({{"cluster", cluster}, {"weight", weight}});
+  }
+  json["timeout"] = base::format_duration(forward.timeout);
+  json["idleTimeout"] = base::format_duration(forward.idle_timeout);
+}
+
+void add_action(Json& json, const snapshot::Redirect& redirect) {
+  auto& into = json["redirect"] = {{"code", static_cast<int>(redirect.code)}};
+  if (redirect.scheme != snapshot::Redirect::Scheme::as_asked) into["scheme"] = word(redirect.scheme);
+  if (!redirect.host.empty()) into["host"] = redirect.host;
+  if (redirect.port != 0) into["port"] = redirect.port;
+  if (redirect.path_kind != snapshot::Redirect::Path::as_asked)
+    into[word(redirect.path_kind)] = redirect.path;
+}
+
+void add_action(Json& json, const snapshot::Reply& reply) {
+  json["reply"] = {{"status", reply.status}, {"body", reply.body}};
+}
+
 Json route_json(const snapshot::Route& route) {
-  return {{"name", route.name},
-          {"match", {{word(route.match.path_kind), route.match.path}}},
-          {"cluster", route.cluster},
-          {"timeout", base::format_duration(route.timeout)},
-          {"idleTimeout", base::format_duration(route.idle_timeout)},
-          {"origin", origin_json(route.origin)}};
+  Json json{{"name", route.name}, {"match", match_json(route.match)}, {"origin", origin_json(route.origin)}};
+  std::visit([&](const auto& action) { add_action(json, action); }, route.action);
+  return json;
 }
 
 Json table_json(const snapshot::RouteTable& table) {

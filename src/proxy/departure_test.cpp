@@ -12,8 +12,7 @@ class Departure : public Flow {
  protected:
   /// No route has a time limit: nothing but the departure ends a request.
   static snapshot::Snapshot patient(snapshot::Snapshot snapshot) {
-    for (std::size_t i = 0; i < snapshot.routes.size(); ++i)
-      snapshot.routes[i].virtual_hosts[0].routes[0].timeout = 0ms;
+    for (std::size_t i = 0; i < snapshot.routes.size(); ++i) forward(snapshot, i).timeout = 0ms;
     return snapshot;
   }
   void expect_gone(std::size_t requests = 1) {

@@ -180,9 +180,14 @@ class Flow : public ::testing::Test {
     host.domains = {"*"};
     auto& route = host.routes.emplace_back();
     route.name = "any";
-    route.cluster = "app";
+    route.action = snapshot::forward_to("app");
     snapshot.clusters.push_back(cluster("app", std::move(endpoints)));
     return snapshot;
+  }
+
+  /// What the first route of that table does, in a Snapshot as simple() makes it.
+  static snapshot::Forward& forward(snapshot::Snapshot& snapshot, std::size_t table = 0) {
+    return std::get<snapshot::Forward>(snapshot.routes[table].virtual_hosts[0].routes[0].action);
   }
 
   void apply(snapshot::Snapshot snapshot) {
@@ -311,7 +316,7 @@ class ContextFlow : public Flow {
       part.listeners[0].routes = name;
       part.listeners[0].address = address(100 + number);
       part.routes[0].name = name;
-      part.routes[0].virtual_hosts[0].routes[0].cluster = name;
+      part.routes[0].virtual_hosts[0].routes[0].action = snapshot::forward_to(name);
       part.clusters[0].name = name;
       snapshot.listeners.push_back(part.listeners[0]);
       snapshot.routes.push_back(part.routes[0]);

@@ -76,7 +76,7 @@ class ProxyTest : public ::testing::Test {
         table.virtual_hosts.emplace_back("any", std::vector<std::string>{"*"}, std::vector<snapshot::Route>{})
             .routes.emplace_back();
     route.name = "any";
-    route.cluster = "c";
+    route.action = snapshot::forward_to("c");
     auto& cluster = snapshot->clusters.emplace_back();
     cluster.name = "c";
     cluster.service = "web";
@@ -232,7 +232,8 @@ TEST_F(ProxyTest, ListenersThatExchangeAddressesAreNotOpenedAgain) {
       auto listener = part->listeners[0];
       listener.name = listener.routes = name;
       auto table = part->routes[0];
-      table.name = table.virtual_hosts[0].routes[0].cluster = name;
+      table.name = name;
+      table.virtual_hosts[0].routes[0].action = snapshot::forward_to(name);
       auto cluster = part->clusters[0];
       cluster.name = name;
       both.listeners.push_back(listener);

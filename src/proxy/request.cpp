@@ -36,14 +36,22 @@ std::string_view Request::host() const {
   return sent ? *sent : listener_->service.empty() ? std::string_view("localhost") : listener_->service;
 }
 
-std::expected<decide::Decision, decide::Refusal> Request::decide() const {
-  return config->plan->index.request(listener_place_, {head().method_text(), host(), head().target});
+decide::Request Request::asked() const {
+  return {head().method_text(), host(), head().target, head().headers, worker.random};
 }
 
-void Request::take(const decide::Decision& decided) {
-  decision = decided;
-  cluster = config->clusters[decided.cluster_place].get();
+std::expected<decide::Decision, decide::Refusal> Request::decide() const {
+  return config->plan->index.request(listener_place_, asked());
+}
+
+bool Request::take(const decide::Decision& decided) {
+  route = decided.route;
+  const auto* way = std::get_if<decide::Forward>(&decided.outcome);
+  if (way == nullptr) return false;
+  forward = *way;
+  cluster = config->clusters[forward.cluster_place].get();
   ++cluster->requests_active;
+  return true;
 }
 
 void Request::leave_cluster() {
@@ -100,7 +108,7 @@ void Request::await_response(bool awaits) {
 }
 
 base::MonoTime Request::end() const {
-  const base::Duration timeout = decision.route->timeout;
+  const base::Duration timeout = forward.action->timeout;
   return timeout > base::Duration::zero() && awaits_response() ? awaits_since_ + timeout
                                                                : base::MonoTime::max();
 }
@@ -125,7 +133,7 @@ telemetry::EndsSeries& Request::series() {
   }
   if (*known == nullptr)
     *known = &worker.shard.ends(client.ends(
-        *listener_, decision.cluster, !attempts_.empty() ? attempts_.endpoint().workload : std::string()));
+        *listener_, forward.cluster, !attempts_.empty() ? attempts_.endpoint().workload : std::string()));
   return **known;
 }
 
@@ -133,7 +141,7 @@ void Request::let_snapshot_go() {
   const auto& parts = config->snapshot();
   kept_ = {parts.listeners.shared(listener_place_),
            parts.routes.shared(*parts.routes.place(listener_->routes)),
-           parts.clusters.shared(decision.cluster_place)};
+           parts.clusters.shared(forward.cluster_place)};
   leave_cluster();
   config = {};
 }
@@ -176,8 +184,8 @@ void Request::log() {
   record.listener = listener_->name;
   // One of a Snapshot that is not in force any more may have had another name.
   if (listener_ == client.listener->config) record.kept.listener = &client.listener->log_fields;
-  if (decision.route != nullptr) record.route = decision.route->name;
-  if (decision.cluster != nullptr) record.cluster = decision.cluster->name;
+  if (route != nullptr) record.route = route->name;
+  if (forward.cluster != nullptr) record.cluster = forward.cluster->name;
   if (!attempts_.empty()) {
     record.endpoint = attempts_.endpoint().instance();
     record.upstream = &attempts_.endpoint().address();

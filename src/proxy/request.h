@@ -52,10 +52,12 @@ class Request {
   /// It asks for a representation and for no change (RFC 9110, 9.2.1), so that sending it twice does no harm.
   bool is_safe() const;
 
-  /// Where it goes, by what came.
+  /// What becomes of it, by what came.
   std::expected<decide::Decision, decide::Refusal> decide() const;
-  /// Takes the decided way.
-  void take(const decide::Decision& decision);
+  /// Takes the decided way. False if that leads to no cluster, but to an answer of the route's own.
+  bool take(const decide::Decision& decision);
+  /// What of it decides.
+  decide::Request asked() const;
   /// Lets the Snapshot go, whose time a long tunnel should not prolong, but for the parts that it met.
   void let_snapshot_go();
   /// Counts `endpoint` as the one that the request is sent to now.
@@ -85,13 +87,15 @@ class Request {
   /// What is left of that time; zero: no limit. Never zero if there is one.
   base::Duration time_left() const;
   /// How long the endpoint may take or give nothing; zero: no limit.
-  base::Duration pause_limit() const { return decision.route->idle_timeout; }
+  base::Duration pause_limit() const { return forward.action->idle_timeout; }
 
   ClientConnection& client;
   Worker& worker;
   /// What it began with; stays in force for it until let_snapshot_go().
   LocalPtr<Config> config;
-  decide::Decision decision;
+  const snapshot::Route* route = nullptr;
+  /// If it goes to a cluster.
+  decide::Forward forward;
   ClusterState* cluster = nullptr;
 
   /// The protocol that the client wants to change to; empty: none.

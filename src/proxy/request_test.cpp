@@ -263,8 +263,9 @@ TEST_F(RequestFlow, RefusalsOfTheProxy) {
            {"no route", [](auto& s) { s.routes[0].virtual_hosts[0].routes[0].match.path = "/only"; }, get,
             404, "NR"},
            {"no host", [](auto& s) { s.routes[0].virtual_hosts[0].domains = {"other"}; }, get, 404, "NR"},
-           {"no cluster", [](auto& s) { s.routes[0].virtual_hosts[0].routes[0].cluster = "gone"; }, get, 503,
-            "NC"},
+           {"no cluster",
+            [](auto& s) { s.routes[0].virtual_hosts[0].routes[0].action = snapshot::forward_to("gone"); },
+            get, 503, "NC"},
            {"no endpoint", [](auto& s) { s.clusters[0].endpoints.clear(); }, get, 503, "UH"},
            {"unhealthy", [](auto& s) { s.clusters[0].endpoints[0].health = snapshot::Health::unhealthy; },
             get, 503, "UH"},
@@ -321,7 +322,7 @@ TEST_F(RequestFlow, WhoCouldNotAnswerIsNamed) {
            {[](auto& s) { s.clusters[0].endpoints.clear(); }, "web.default: no healthy endpoint\n"},
            {[](auto& s) { s.clusters[0].endpoints[0].address = address(99); },
             "web.default: the service refuses connections: nothing listens at its port\n"},
-           {[](auto& s) { s.routes[0].virtual_hosts[0].routes[0].cluster = "gone"; },
+           {[](auto& s) { s.routes[0].virtual_hosts[0].routes[0].action = snapshot::forward_to("gone"); },
             "web.default: the route leads nowhere\n"},
            {[](auto& s) {
               s.listeners[0].service.clear();

@@ -180,7 +180,7 @@ TEST_F(Retry, NothingIsSentAgainAfterTheRoutesTime) {
   backend(3);
   auto snapshot = simple({1, 2, 3});
   snapshot.clusters[0].connect_timeout = 30ms;
-  snapshot.routes[0].virtual_hosts[0].routes[0].timeout = 61ms;
+  forward(snapshot).timeout = 61ms;
   apply(snapshot);
   auto wire = connect();
   wire.send(get_text);

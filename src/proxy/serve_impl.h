@@ -66,23 +66,25 @@ runtime::Task<void> pause(Request& request, Client& client) {
 
 /// Answers in the service's place. False if the client did not get it.
 template <ClientSide Client>
-runtime::Task<bool> refuse(Request& request, Client& client, Failure failure) {
-  using message::Content;
-  const auto answer = refusal(request, failure);
-  if (failure == Failure::downstream_closed || failure == Failure::downstream_timeout) co_return false;
-  ++request.worker.shard.proxy.refused;
+runtime::Task<bool> send(Request& request, Client& client, Answer answer) {
   if (!client.is_body_done()) client.close_after();
-  const bool is_head = request.head().method == message::Method::head;
-  const std::string_view body = is_head ? std::string_view() : std::string_view(answer.body);
+  const auto method = request.head().method;
+  const std::string_view body = method == message::Method::head ? std::string_view() : answer.body;
   auto& patch = client.response_patch();
   patch.clear();
-  client.put_head(
-      answer.head,
-      is_head ? Content{Content::Kind::none, 0, answer.body.size()} : Content::of_length(answer.body.size()),
-      patch);
+  client.put_head(answer.head, content_of(answer, method), patch);
   const auto written = co_await client.write(body, true, nullptr);
   if (written) request.bytes_sent += body.size();
   co_return written.has_value();
+}
+
+/// Answers with the failure. False if the client did not get it.
+template <ClientSide Client>
+runtime::Task<bool> refuse(Request& request, Client& client, Failure failure) {
+  auto answer = refusal(request, failure);
+  if (failure == Failure::downstream_closed || failure == Failure::downstream_timeout) co_return false;
+  ++request.worker.shard.proxy.refused;
+  co_return co_await send(request, client, std::move(answer));
 }
 
 template <PoolSession Session, ClientSide Client>
@@ -96,7 +98,9 @@ runtime::Task<bool> serve_request(Client& client) {
     co_return co_await refuse(request, client, Failure::method_not_allowed);
   }
   if (!decision) co_return co_await refuse(request, client, failure_of(decision.error()));
-  request.take(*decision);
+  if (!request.take(*decision)) {
+    co_return co_await send(request, client, answer_of_route(request, *decision));
+  }
 
   auto retry = decide::Retry::at_once;
   while (retry != decide::Retry::no) {

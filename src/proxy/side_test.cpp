@@ -362,6 +362,23 @@ TEST_P(Sides, RefusalsAreAnswered) {
   EXPECT_EQ(other.got().status, 405);
 }
 
+TEST_P(Sides, AnswersOfRoutesAreGiven) {
+  for (const auto& [action, status, field, body] :
+       std::vector<std::tuple<snapshot::Action, int, std::string, std::string>>{
+           {snapshot::Redirect{.host = "other"}, 302, "http://other/x", ""},
+           {snapshot::Reply{418, "tea"}, 418, "", "tea"},
+           {snapshot::Reply{204, ""}, 204, "", ""}}) {
+    auto snapshot = simple({1});
+    snapshot.routes[0].virtual_hosts[0].routes[0].action = action;
+    apply(std::move(snapshot));
+    const auto& got = get().got();
+    EXPECT_EQ(got.status, status);
+    EXPECT_EQ(got.headers.find("location").value_or(""), field) << status;
+    EXPECT_EQ(got.message.body, body) << status;
+    EXPECT_TRUE(got.message.is_whole) << status;
+  }
+}
+
 TEST_P(Sides, ServiceThatDoesNotAnswerIs504) {
   auto& caller = get();
   auto& called = this->called(1, 0);

@@ -10,9 +10,8 @@ class Timeouts : public Flow {
   static constexpr std::string_view get_text = "GET / HTTP/1.1\r\nhost: web\r\n\r\n";
 
   static snapshot::Snapshot with_timeout(snapshot::Snapshot snapshot, std::chrono::milliseconds timeout) {
-    auto& route = snapshot.routes[0].virtual_hosts[0].routes[0];
-    route.timeout = timeout;
-    if (timeout == 0ms) route.idle_timeout = 0ms;
+    forward(snapshot).timeout = timeout;
+    if (timeout == 0ms) forward(snapshot).idle_timeout = 0ms;
     return snapshot;
   }
 };
@@ -35,11 +34,11 @@ TEST_F(Timeouts, RouteTimeoutCoversTheWaitForAConnection) {
   backend(1).mode = Backend::Mode::by_hand;
   auto snapshot = simple({1});
   snapshot.clusters[0].max_connections = 1;
-  snapshot.routes[0].virtual_hosts[0].routes[0].timeout = 0ms;
+  forward(snapshot).timeout = 0ms;
   apply(snapshot);
   auto first = connect();
   first.send(get_text);
-  snapshot.routes[0].virtual_hosts[0].routes[0].timeout = 2s;
+  forward(snapshot).timeout = 2s;
   apply(snapshot);
   auto second = connect();
   second.send(get_text);
@@ -288,7 +287,7 @@ TEST_F(Timeouts, SlowReaderIsCutOff) {
 TEST_F(Timeouts, ServiceIsNotBlamedWhileTheClientTakesNothing) {
   backend(1).mode = Backend::Mode::by_hand;
   auto snapshot = simple({1});
-  snapshot.routes[0].virtual_hosts[0].routes[0].idle_timeout = 3s;
+  forward(snapshot).idle_timeout = 3s;
   apply(snapshot);
   auto wire = connect();
   wire.send("POST / HTTP/1.1\r\nhost: web\r\ncontent-length: 100\r\n\r\na");

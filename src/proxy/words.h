@@ -33,6 +33,24 @@ constexpr std::string_view word(snapshot::Match::Path kind) {
   return {};
 }
 
+constexpr std::string_view word(snapshot::Redirect::Scheme scheme) {
+  switch (scheme) {
+    case snapshot::Redirect::Scheme::as_asked: return "as asked";
+    case snapshot::Redirect::Scheme::http: return "http";
+    case snapshot::Redirect::Scheme::https: return "https";
+  }
+  return {};
+}
+
+constexpr std::string_view word(snapshot::Redirect::Path kind) {
+  switch (kind) {
+    case snapshot::Redirect::Path::as_asked: return "as asked";
+    case snapshot::Redirect::Path::whole: return "path";
+    case snapshot::Redirect::Path::prefix: return "prefix";
+  }
+  return {};
+}
+
 constexpr std::string_view word(snapshot::Health health) {
   switch (health) {
     case snapshot::Health::healthy: return "healthy";

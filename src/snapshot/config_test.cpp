@@ -1,6 +1,7 @@
 #include "snapshot/config.h"
 
 #include <fmt/format.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <fstream>
@@ -31,7 +32,7 @@ TEST(Config, TheSmallestFile) {
   EXPECT_EQ(parsed->listeners[0].direction, Direction::edge);
   ASSERT_EQ(parsed->routes.size(), 1U);
   EXPECT_EQ(parsed->routes[0].virtual_hosts[0].domains, std::vector<std::string>{"*"});
-  EXPECT_EQ(parsed->routes[0].virtual_hosts[0].routes[0].cluster, "app");
+  EXPECT_EQ(parsed->routes[0].virtual_hosts[0].routes[0].action, Action(forward_to("app")));
   ASSERT_EQ(parsed->clusters.size(), 1U);
   EXPECT_EQ(parsed->clusters[0].endpoints[0].address, base::Address::loopback(9000));
 }
@@ -61,7 +62,10 @@ clusters:
   ASSERT_EQ(parsed->clusters.size(), 3U);
   std::map<std::string, std::pair<std::chrono::milliseconds, std::chrono::milliseconds>> timeouts;
   for (const auto& host : parsed->routes[0].virtual_hosts) {
-    for (const auto& route : host.routes) timeouts[route.name] = {route.timeout, route.idle_timeout};
+    for (const auto& route : host.routes) {
+      const auto& forward = std::get<Forward>(route.action);
+      timeouts[route.name] = {forward.timeout, forward.idle_timeout};
+    }
   }
   EXPECT_EQ(timeouts, (decltype(timeouts){{"0", {2s, 5min}}, {"1", {0s, 0s}}, {"2", {0s, 2min}}}));
   const auto& b = parsed->clusters[1];
@@ -80,13 +84,50 @@ clusters:
   EXPECT_EQ(shop.domains, std::vector<std::string>{"shop.example"});
   ASSERT_EQ(shop.routes.size(), 2U);
   EXPECT_EQ(shop.routes[0].match, (Match{Match::Path::exact, "/health"}));
-  EXPECT_EQ(shop.routes[0].timeout, 2s);
   EXPECT_TRUE(parsed->listeners[1].allow_connect);
   EXPECT_EQ(parsed->listeners[1].idle_timeout, 30s);
   EXPECT_EQ(parsed->listeners[1].trusted_hops, 2U);
   EXPECT_FALSE(parsed->listeners[0].allow_connect);
   EXPECT_EQ(parsed->listeners[0].protocol, Protocol::tcp);
   EXPECT_EQ(parsed->listeners[0].cluster, "db");
+}
+
+TEST(Config, WhatRoutesAskForAndDo) {
+  const auto parsed = parse_config(R"(version: 1
+listeners:
+- address: "127.0.0.1:1"
+  routes:
+  - {prefix: /api, method: PUT, headers: {X-Version: canary, x-empty: ""}, hasHeaders: [Traceparent], cluster: a}
+  - {prefix: /api, to: [{cluster: a, weight: 9}, {cluster: b}, {cluster: c, weight: 0}], timeout: 2s}
+  - {path: /all, redirect: {scheme: https, host: Shop.Example, port: 8443, path: /new, code: 308}}
+  - {prefix: /old, redirect: {prefix: /new}}
+  - {path: /health, reply: {body: "fine\n"}}
+  - reply: {status: 404}
+clusters:
+- {name: a, endpoints: []}
+- {name: b, endpoints: []}
+- {name: c, endpoints: []}
+)",
+                                   "f");
+  ASSERT_TRUE(parsed) << base::render(parsed.error());
+  const auto& routes = parsed->routes[0].virtual_hosts.at(0).routes;
+  ASSERT_EQ(routes.size(), 6U);
+  EXPECT_EQ(routes[0].match,
+            (Match{Match::Path::segments,
+                   "/api",
+                   "PUT",
+                   {{"traceparent", std::nullopt}, {"x-empty", ""}, {"x-version", "canary"}}}));
+  EXPECT_EQ(routes[0].action, Action(forward_to("a")));
+  EXPECT_EQ(routes[1].action, Action(Forward{.to = {{"a", 9}, {"b", 1}, {"c", 0}}, .timeout = 2s}));
+  EXPECT_EQ(routes[2].action, Action(Redirect{.scheme = Redirect::Scheme::https,
+                                              .host = "Shop.Example",
+                                              .port = 8443,
+                                              .path_kind = Redirect::Path::whole,
+                                              .path = "/new",
+                                              .code = Redirect::Code::permanent_redirect}));
+  EXPECT_EQ(routes[3].action, Action(Redirect{.path_kind = Redirect::Path::prefix, .path = "/new"}));
+  EXPECT_EQ(routes[4].action, Action(Reply{200, "fine\n"}));
+  EXPECT_EQ(routes[5].action, Action(Reply{404, ""}));
 }
 
 TEST(Config, WhatIsWrongIsSaidWithItsPlace) {
@@ -234,6 +275,89 @@ TEST(Config, RoutesThatNoRequestCanReachAreRefused) {
     EXPECT_NE(first.message.find(words), std::string::npos) << base::render(first);
     EXPECT_FALSE(first.mend.empty());
     EXPECT_EQ(first.position.line, line) << base::render(first);
+    EXPECT_EQ(first.position.column, column) << base::render(first);
+  }
+}
+
+TEST(Config, RoutesThatAskForMoreStandBeforeOthers) {
+  struct Case {
+    std::string_view name, first, second;
+    bool is_reached;
+  };
+  for (const auto& [name, first, second, is_reached] :
+       std::initializer_list<Case>{{"a method", "method: GET", "path: /", true},
+                                   {"of all", "path: /", "path: /, method: GET", false},
+                                   {"another method", "method: GET", "method: PUT", true},
+                                   {"the same", "method: GET", "method: GET", false},
+                                   {"a longer path", "method: GET", "method: GET, prefix: /a", false},
+                                   {"a value", "headers: {x: a}", "headers: {x: b}", true},
+                                   {"any value first", "hasHeaders: [x]", "headers: {X: a}", false},
+                                   {"any value second", "headers: {X: a}", "hasHeaders: [x]", true},
+                                   {"more headers", "headers: {x: a}", "headers: {y: b, x: a}", false},
+                                   {"fewer", "headers: {y: b, x: a}", "headers: {x: a}", true},
+                                   {"other paths", "headers: {x: a}, prefix: /a", "headers: {x: a}", true}}) {
+    const auto parsed =
+        parse_config(with_route(fmt::format("{}, cluster: a}}\n  - {{{}", first, second)), "f");
+    EXPECT_EQ(parsed.has_value(), is_reached) << name;
+    if (!parsed)
+      EXPECT_THAT(parsed.error().front().message, testing::HasSubstr("no request reaches")) << name;
+  }
+}
+
+std::string with_action(std::string_view fields) {
+  return fmt::format(
+      "version: 1\nlisteners:\n- address: \"127.0.0.1:1\"\n  routes:\n  - {{{}}}\n"
+      "clusters:\n- {{name: a, endpoints: []}}\n- {{name: db, protocol: tcp, endpoints: []}}\n",
+      fields);
+}
+
+TEST(Config, ConditionsAndActionsThatCannotBe) {
+  struct Case {
+    std::string_view fields, code, words;
+    std::uint32_t column;
+  };
+  for (const auto& [fields, code, words, column] : std::initializer_list<Case>{
+           {"method: get, cluster: a", code::bad_value, "with regard to case", 14},
+           {"method: \"G T\", cluster: a", code::bad_value, "no method", 14},
+           {"headers: [x], cluster: a", code::wrong_type, "must be a map", 15},
+           {"headers: {x: 1}, cluster: a", code::wrong_type, "must be a string", 19},
+           {"headers: {x: a, X: b}, cluster: a", code::duplicate, "twice; the first is at f:5:16", 22},
+           {"headers: {x: a}, hasHeaders: [X], cluster: a", code::duplicate, "twice", 36},
+           {"headers: {\"x y\": a}, cluster: a", code::bad_value, "a header's name", 16},
+           {"headers: {x: \" a\"}, cluster: a", code::bad_value, "a header's value", 16},
+           {"hasHeaders: x, cluster: a", code::wrong_type, "must be a list", 18},
+           {"hasHeaders: [1], cluster: a", code::wrong_type, "must be a string", 19},
+           {"path: /", code::missing_field, "what the route does is missing", 5},
+           {"cluster: a, reply: {}", code::bad_value, "one of cluster, to, redirect and reply", 18},
+           {"to: [], redirect: {path: /}", code::bad_value, "one of cluster, to, redirect and reply", 14},
+           {"to: []", code::bad_value, "a weight above 0", 10},
+           {"to: [{cluster: a, weight: 0}]", code::bad_value, "a weight above 0", 10},
+           {"to: [{cluster: a, weight: -1}]", code::bad_value, "from 0 to 1000000", 32},
+           {"to: [{cluster: b}]", code::unknown_cluster, "no cluster b", 21},
+           {"to: [{cluster: db}]", code::bad_value, "does not speak", 21},
+           {"to: [{weight: 1}]", code::missing_field, "cluster is missing", 11},
+           {"to: [{cluster: a}, {cluster: a}]", code::duplicate, "twice; the first is at f:5:11", 25},
+           {"redirect: {}", code::bad_value, "where it came from", 16},
+           {"redirect: {to: a}", code::unknown_field, "has no field to", 17},
+           {"redirect: {scheme: ftp}", code::bad_value, "scheme cannot be that", 25},
+           {"redirect: {host: \"*.a\"}", code::bad_value, "one host", 23},
+           {"redirect: {host: \"a:80\"}", code::bad_value, "has no port", 23},
+           {"redirect: {port: 65536}", code::bad_value, "from 1 to 65535", 23},
+           {"redirect: {path: a}", code::bad_value, "begins with /", 23},
+           {"redirect: {prefix: a}", code::bad_value, "begins with /", 25},
+           {"redirect: {path: /a, prefix: /b}", code::bad_value, "either path or prefix", 35},
+           {"redirect: {path: /a, code: 304}", code::bad_value, "no redirect has this code", 33},
+           {"redirect: {path: /a}, timeout: 1s", code::bad_value, "a redirect has no timeout", 37},
+           {"reply: {status: 199}", code::bad_value, "from 200 to 599", 22},
+           {"reply: {status: 204, body: a}", code::bad_value, "has no body", 33},
+           {"reply: {}, idleTimeout: 1s", code::bad_value, "a reply has no idleTimeout", 30}}) {
+    const auto parsed = parse_config(with_action(fields), "f");
+    ASSERT_FALSE(parsed) << fields;
+    EXPECT_EQ(parsed.error().size(), 1U) << base::render(parsed.error());
+    const auto& first = parsed.error().front();
+    EXPECT_EQ(first.code, code) << base::render(first);
+    EXPECT_NE(first.message.find(words), std::string::npos) << base::render(first);
+    EXPECT_FALSE(first.mend.empty());
     EXPECT_EQ(first.position.column, column) << base::render(first);
   }
 }

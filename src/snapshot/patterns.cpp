@@ -18,6 +18,22 @@ bool is_host_byte(char c) {
          std::string_view("-._~").find(c) != std::string_view::npos;
 }
 
+/// As message::is_token.
+bool is_token(std::string_view text) {
+  return !text.empty() && std::ranges::all_of(text, [](char c) {
+    return is_digit(c) || (lower(c) >= 'a' && lower(c) <= 'z') ||
+           std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
+  });
+}
+
+/// What a field's value may be once a parser has trimmed it.
+bool is_field_value(std::string_view text) {
+  const auto is_space = [](char c) { return c == ' ' || c == '\t'; };
+  if (!text.empty() && (is_space(text.front()) || is_space(text.back()))) return false;
+  return std::ranges::none_of(
+      text, [](char c) { return (static_cast<unsigned char>(c) < ' ' && c != '\t') || c == 0x7f; });
+}
+
 using Checked = std::expected<void, PatternFault>;
 
 /// Takes ":80" off the end of `text` into `port`, in its shortest form.
@@ -127,6 +143,11 @@ PatternWords describe(PatternFault fault) {
       return {"a path has no spaces and control bytes", "write it as it is sent, like /a%20b"};
     case PatternFault::bad_path_escape:
       return {"this path has an escape that is refused in requests", "write % and two digits, but not %00"};
+    case PatternFault::bad_method: return {"this is no method", "write it like GET"};
+    case PatternFault::bad_header_name:
+      return {"a header's name has letters, digits and a few marks like - only", "write it like x-version"};
+    case PatternFault::bad_header_value:
+      return {"a header's value has no control bytes, and no space at its ends", "remove them"};
   }
   return {};
 }
@@ -167,7 +188,9 @@ std::expected<Domain, PatternFault> parse_domain(std::string_view text) {
   return domain;
 }
 
-std::optional<PatternFault> fault_of(const Match& match) {
+namespace {
+
+std::optional<PatternFault> path_fault(const Match& match) {
   const std::string_view path = match.path;
   if (!path.starts_with('/')) return PatternFault::no_slash;
   if (path.find('?') != std::string_view::npos) return PatternFault::query_in_path;
@@ -182,6 +205,18 @@ std::optional<PatternFault> fault_of(const Match& match) {
     if (!std::ranges::all_of(digits, is_hex) || digits == "00" || (is_whole && digits.size() < 2)) {
       return PatternFault::bad_path_escape;
     }
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<PatternFault> fault_of(const Match& match) {
+  if (const auto fault = path_fault(match)) return fault;
+  if (!match.method.empty() && !is_token(match.method)) return PatternFault::bad_method;
+  for (const auto& [name, value] : match.headers) {
+    if (!is_token(name)) return PatternFault::bad_header_name;
+    if (value && !is_field_value(*value)) return PatternFault::bad_header_value;
   }
   return std::nullopt;
 }

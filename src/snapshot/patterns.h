@@ -1,5 +1,5 @@
-// What the domains of a virtual host and the path of a route may be: a pattern that no request can ever match
-// is none.
+// What the domains of a virtual host and the match of a route may be: a pattern that no request can ever
+// match is none.
 #pragma once
 
 #include <cstdint>
@@ -34,6 +34,10 @@ enum class PatternFault : std::uint8_t {
   path_not_ascii,
   bad_path_byte,
   bad_path_escape,
+  // of a method and of fields
+  bad_method,
+  bad_header_name,
+  bad_header_value,
 };
 
 struct PatternWords {
@@ -60,7 +64,7 @@ struct Domain {
 };
 std::expected<Domain, PatternFault> parse_domain(std::string_view text);
 
-/// What keeps `match` from ever taking a path; nothing if it may.
+/// What keeps `match` from ever taking a request; nothing if it may.
 std::optional<PatternFault> fault_of(const Match& match);
 
 }  // namespace weft::snapshot

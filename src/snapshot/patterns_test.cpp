@@ -130,7 +130,7 @@ TEST(Patterns, LengthsOfDomains) {
   EXPECT_EQ(parse_domain("a" + label + ".example").error(), long_label);
 }
 
-TEST(Patterns, PathsThatNoRequestHas) {
+TEST(Patterns, WhatNoRequestMatches) {
   using enum PatternFault;
   using enum Match::Path;
   struct Case {
@@ -161,6 +161,18 @@ TEST(Patterns, PathsThatNoRequestHas) {
            {{prefix, "/%zz"}, bad_path_escape},
            {{prefix, "/%z"}, bad_path_escape},
            {{prefix, "/%00b"}, bad_path_escape},
+           {{prefix, "/", "GET"}, {}},
+           {{prefix, "/", "M-SEARCH"}, {}},
+           {{prefix, "/", "GET PUT"}, bad_method},
+           {{prefix, "/", "G\xc3\x89T"}, bad_method},
+           {{prefix, "/", "", {{"x-a", std::nullopt}, {"x-b", ""}, {"x-b", "caf\xc3\xa9, \t!"}}}, {}},
+           {{prefix, "/", "", {{"x-a", "1"}, {"", "1"}}}, bad_header_name},
+           {{prefix, "/", "", {{":path", "/"}}}, bad_header_name},
+           {{prefix, "/", "", {{"x a", std::nullopt}}}, bad_header_name},
+           {{prefix, "/", "", {{"x-a", "1\n"}}}, bad_header_value},
+           {{prefix, "/", "", {{"x-a", "1\x7f"}}}, bad_header_value},
+           {{prefix, "/", "", {{"x-a", " 1"}}}, bad_header_value},
+           {{prefix, "/", "", {{"x-a", "1\t"}}}, bad_header_value},
        }) {
     EXPECT_EQ(fault_of(match), fault) << match.path;
     if (fault) EXPECT_FALSE(describe(*fault).mend.empty());

@@ -6,7 +6,10 @@
 #include <cstdint>
 #include <expected>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
+#include <variant>
 #include <vector>
 
 #include "base/address.h"
@@ -57,8 +60,20 @@ struct Listener {
   friend bool operator==(const Listener&, const Listener&) = default;
 };
 
-/// Which requests a Route takes. Paths compare by bytes, without the query; they have no fault_of()
-/// (snapshot/patterns.h).
+/// A condition on a field of a request's head. It has no fault_of() (snapshot/patterns.h).
+struct HeaderMatch {
+  /// In lower case.
+  std::string name;
+  /// What the field's value is, that of one on several lines being joined by "," (as Envoy does); nothing: it
+  /// is there, with any value.
+  std::optional<std::string> value;
+
+  friend bool operator==(const HeaderMatch&, const HeaderMatch&) = default;
+  friend auto operator<=>(const HeaderMatch&, const HeaderMatch&) = default;
+};
+
+/// Which requests a Route takes: those for which all of it holds. Paths compare by bytes, without the query;
+/// they and methods have no fault_of() (snapshot/patterns.h).
 struct Match {
   enum class Path : std::uint8_t {
     prefix,    // what begins so
@@ -67,19 +82,79 @@ struct Match {
   };
   Path path_kind = Path::prefix;
   std::string path = "/";
+  /// With regard to case (RFC 9110, 9.1); empty: any.
+  std::string method{};
+  std::vector<HeaderMatch> headers{};
 
   friend bool operator==(const Match&, const Match&) = default;
+  friend auto operator<=>(const Match&, const Match&) = default;
 };
 
-struct Route {
-  std::string name;
-  Match match;
-  std::string cluster;
+/// Sends a request to a cluster.
+struct Forward {
+  struct Target {
+    /// Envoy's rule for RDS: one that the Snapshot does not have is no fault; its requests are answered 503.
+    std::string cluster;
+    std::uint32_t weight = 1;
+
+    friend bool operator==(const Target&, const Target&) = default;
+  };
+  /// One or more; each request takes one of them by chance, as often as its weight is of the sum.
+  std::vector<Target> to;
   /// Time from the end of the request to the response's head; zero: no limit.
   std::chrono::milliseconds timeout{15'000};
   /// How long the endpoint may take nothing of the request, or give nothing of the response's body; zero: no
   /// limit.
   std::chrono::milliseconds idle_timeout{300'000};
+
+  friend bool operator==(const Forward&, const Forward&) = default;
+};
+
+/// Answers that what was asked for is elsewhere (RFC 9110, 15.4): the request's own URI with some parts
+/// replaced, as xDS' RedirectAction and Gateway API's requestRedirect; decide::location() makes it.
+struct Redirect {
+  enum class Scheme : std::uint8_t { as_asked, http, https };
+  enum class Path : std::uint8_t {
+    as_asked,
+    whole,   // by `path`
+    prefix,  // what the route's match has of it, by `path`
+  };
+  enum class Code : std::uint16_t {
+    moved_permanently = 301,
+    found = 302,
+    see_other = 303,
+    temporary_redirect = 307,
+    permanent_redirect = 308,
+  };
+  Scheme scheme = Scheme::as_asked;
+  /// Empty: as asked.
+  std::string host{};
+  /// Zero: as asked, or the scheme's own if scheme or host are replaced.
+  std::uint16_t port = 0;
+  Path path_kind = Path::as_asked;
+  std::string path{};
+  Code code = Code::found;
+
+  friend bool operator==(const Redirect&, const Redirect&) = default;
+};
+
+/// Answers in the service's place.
+struct Reply {
+  std::uint16_t status = 200;
+  std::string body{};
+
+  friend bool operator==(const Reply&, const Reply&) = default;
+};
+
+/// What becomes of a request. It has no fault_of() (snapshot/actions.h).
+using Action = std::variant<Forward, Redirect, Reply>;
+/// All that arrives goes to that cluster.
+inline Forward forward_to(std::string cluster) { return {.to = {{std::move(cluster)}}}; }
+
+struct Route {
+  std::string name;
+  Match match;
+  Action action;
   base::Origin origin;
 
   friend bool operator==(const Route&, const Route&) = default;
@@ -154,8 +229,7 @@ using SnapshotPtr = std::shared_ptr<const Snapshot>;
 
 /// Why the Snapshot cannot be put in force, in words, with the Origin of what is wrong: names that are there
 /// twice or not in order, listeners or endpoints without an address, two listeners with one, a listener whose
-/// routes or cluster are not there. (A route to a cluster that is not there is none, by Envoy's rule for RDS:
-/// its requests are answered 503.)
+/// routes or cluster are not there. What stands within a route is checked where it is read.
 std::expected<void, std::string> validate(const Snapshot& snapshot);
 
 }  // namespace weft::snapshot

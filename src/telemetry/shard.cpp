@@ -111,7 +111,8 @@ Samples Shard::read() const {
       proxy.upstream_connect_failures);
   add("weft_requests_active", "Requests under way.", Kind::gauge, proxy.requests_active);
   add("weft_retries_total", "Requests sent again.", Kind::counter, proxy.retries);
-  add("weft_refused_total", "Requests that the proxy answered itself.", Kind::counter, proxy.refused);
+  add("weft_refused_total", "Requests and opaque connections that were refused.", Kind::counter,
+      proxy.refused);
   add("weft_protocol_errors_total", "Malformed requests of clients.", Kind::counter, proxy.protocol_errors);
   add("weft_accept_backoffs_total", "Times that accepting paused for want of descriptors or memory.",
       Kind::counter, proxy.accept_backoffs);

@@ -1,21 +1,18 @@
-// Envoy's messages as a Snapshot's parts: the mirror of encode.cpp, and the border where a peer's input is
-// checked.
+// Envoy's messages as a Snapshot's parts but for route tables (decode_routes.cpp): the mirror of encode.cpp,
+// and the border where a peer's input is checked.
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <limits>
-#include <map>
 
 #include "envoy/config/cluster/v3/cluster.pb.h"
 #include "envoy/config/listener/v3/listener.pb.h"
-#include "envoy/config/route/v3/route.pb.h"
 #include "envoy/extensions/filters/http/router/v3/router.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
 #include "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.pb.h"
-#include "snapshot/patterns.h"
 #include "weft/mesh/v1/mesh.pb.h"
 #include "xds/names.h"
 #include "xds/policies.h"
+#include "xds/reading.h"
 #include "xds/serialize.h"
 #include "xds/wire.h"
 
@@ -28,82 +25,6 @@ namespace tcp = envoy::extensions::filters::network::tcp_proxy::v3;
 namespace cluster_v3 = envoy::config::cluster::v3;
 namespace endpoint_v3 = envoy::config::endpoint::v3;
 namespace listener_v3 = envoy::config::listener::v3;
-namespace route_v3 = envoy::config::route::v3;
-
-/// Reads one resource: knows what it is, so that an error says where it stands, and keeps the first error.
-class Reading {
- public:
-  Reading(std::string_view what, Ignored& ignored) : what_(what), ignored_(ignored) {}
-
-  void name(const std::string& name) { name_ = name; }
-  void origin(const base::Origin& origin) { origin_ = origin; }
-  void refuse(std::string text) {
-    if (refusal_.empty()) refusal_ = std::move(text);
-  }
-  template <class Message>
-  void scan(const Message& message, const UnknownPolicy& policy) {
-    if (auto text = scan_unknown(unknown_fields(message), policy, ignored_)) refuse(std::move(*text));
-  }
-  void pass_over(std::string what) { ignore(ignored_, std::move(what)); }
-  bool failed() const { return !refusal_.empty(); }
-
-  template <class T>
-  std::expected<T, XdsError> result(T value) const {
-    if (!failed()) return value;
-    auto origin = origin_.to_string();
-    return base::fail(XdsErrorKind::invalid_resource,
-                      fmt::format("{} {}{}: {}", what_, name_.empty() ? "without a name" : name_,
-                                  origin.empty() ? origin : " (" + origin + ")", refusal_));
-  }
-
- private:
-  std::string_view what_;
-  Ignored& ignored_;
-  std::string name_;
-  base::Origin origin_;
-  std::string refusal_;
-};
-
-template <class Message>
-bool parse(Message& message, std::string_view body) {
-  return body.size() <= static_cast<std::size_t>(std::numeric_limits<int>::max()) &&
-         message.ParseFromArray(body.data(), static_cast<int>(body.size()));
-}
-
-constexpr std::string_view unparsable = "the message cannot be parsed";
-
-/// The texts in metadata.filter_metadata["weft"].
-class Weft {
- public:
-  explicit Weft(const core::Metadata& metadata) {
-    auto found = metadata.filter_metadata().find(std::string(metadata_name));
-    if (found != metadata.filter_metadata().end()) fields_ = &found->second;
-  }
-  std::string text(std::string_view key) const {
-    if (!fields_) return {};
-    auto found = fields_->fields().find(std::string(key));
-    return found == fields_->fields().end() ? std::string() : found->second.string_value();
-  }
-  base::Origin origin() const {
-    return {text(key_kind), text(key_namespace), text(key_name), text(key_field)};
-  }
-
- private:
-  const google::protobuf::Struct* fields_ = nullptr;
-};
-
-/// Rounded up to milliseconds, so that no limit becomes none.
-std::chrono::milliseconds duration(const google::protobuf::Duration& message, std::string_view what,
-                                   Reading& reading) {
-  constexpr std::int64_t max_seconds = 315'576'000'000;  // google.protobuf.Duration's own bound
-  bool valid = message.seconds() >= 0 && message.seconds() <= max_seconds && message.nanos() >= 0 &&
-               message.nanos() < 1'000'000'000;
-  if (!valid) {
-    reading.refuse(fmt::format("{} is no valid duration", what));
-    return {};
-  }
-  return std::chrono::milliseconds(message.seconds() * 1000 + (message.nanos() + 999'999) / 1'000'000);
-}
 
 base::Address address(const core::Address& message, Reading& reading) {
   if (message.has_pipe()) {
@@ -195,88 +116,6 @@ snapshot::Direction direction_of(core::TrafficDirection direction) {
     case core::OUTBOUND: return snapshot::Direction::outbound;
     default: return snapshot::Direction::edge;
   }
-}
-
-snapshot::Match read_match(const route_v3::RouteMatch& match, Reading& reading) {
-  reading.scan(match, policies::route_match);
-  if (match.has_case_sensitive() && !match.case_sensitive().value()) {
-    reading.refuse("a match without regard to case is not supported");
-  }
-  snapshot::Match read;
-  switch (match.path_specifier_case()) {
-    case route_v3::RouteMatch::kPrefix:
-      // The empty one takes all paths, as "/" does.
-      if (!match.prefix().empty()) read.path = match.prefix();
-      break;
-    case route_v3::RouteMatch::kPathSeparatedPrefix:
-      read = {snapshot::Match::Path::segments, match.path_separated_prefix()};
-      if (read.path.ends_with('/')) reading.refuse("a path_separated_prefix ends with a slash");
-      break;
-    case route_v3::RouteMatch::kPath: read = {snapshot::Match::Path::exact, match.path()}; break;
-    case route_v3::RouteMatch::PATH_SPECIFIER_NOT_SET:
-      reading.refuse("a route matches neither a prefix nor a path");
-      return {};
-  }
-  if (const auto fault = snapshot::fault_of(read)) {
-    reading.refuse(
-        fmt::format("no request has the path \"{}\": {}", read.path, snapshot::describe(*fault).what));
-  }
-  return read;
-}
-
-snapshot::Route read_route(const route_v3::Route& message, Reading& reading) {
-  snapshot::Route route;
-  Weft weft(message.metadata());
-  route.name = message.name();
-  route.origin = weft.origin();
-  if (!reading.failed() && !route.origin.kind.empty()) reading.origin(route.origin);
-  reading.scan(message, policies::route);
-  route.match = read_match(message.match(), reading);
-  const auto& action = message.route();
-  reading.scan(action, policies::route_action);
-  route.cluster = action.cluster();
-  if (route.cluster.empty()) reading.refuse(fmt::format("the route \"{}\" names no cluster", route.name));
-  if (action.has_timeout()) route.timeout = duration(action.timeout(), "a route's timeout", reading);
-  if (action.has_idle_timeout()) {
-    route.idle_timeout = duration(action.idle_timeout(), "a route's idle_timeout", reading);
-  }
-  return route;
-}
-
-/// The virtual host, by number, that each domain of a route table belongs to.
-using DomainOwners = std::map<std::string, std::size_t>;
-
-/// Each domain belongs to one virtual host (Envoy's rule); in there it may stand in several spellings.
-void read_domains(const route_v3::VirtualHost& message, snapshot::VirtualHost& host, std::size_t number,
-                  DomainOwners& owners, Reading& reading) {
-  for (const auto& text : message.domains()) {
-    const auto domain = snapshot::parse_domain(text);
-    if (!domain) {
-      reading.refuse(fmt::format("no host matches the domain \"{}\" of the virtual host \"{}\": {}", text,
-                                 host.name, snapshot::describe(domain.error()).what));
-      return;
-    }
-    const auto [owner, is_new] = owners.try_emplace(domain->to_string(), number);
-    if (is_new) {
-      host.domains.push_back(owner->first);
-    } else if (owner->second != number) {
-      reading.refuse(fmt::format("the domain \"{}\" of the virtual host \"{}\" belongs to another already",
-                                 text, host.name));
-    }
-  }
-  if (host.domains.empty()) reading.refuse(fmt::format("the virtual host \"{}\" has no domain", host.name));
-}
-
-snapshot::VirtualHost read_virtual_host(const route_v3::VirtualHost& message, const base::Origin& origin,
-                                        std::size_t number, DomainOwners& owners, Reading& reading) {
-  reading.scan(message, policies::virtual_host);
-  snapshot::VirtualHost host;
-  host.name = message.name();
-  read_domains(message, host, number, owners, reading);
-  host.routes.reserve(static_cast<std::size_t>(message.routes_size()));
-  for (const auto& route : message.routes()) host.routes.push_back(read_route(route, reading));
-  if (!reading.failed()) reading.origin(origin);
-  return host;
 }
 
 snapshot::Health health_of(core::HealthStatus health) {
@@ -449,26 +288,6 @@ std::expected<snapshot::Listener, XdsError> decode_listener(std::string_view bod
     reading.refuse("it has not exactly one filter chain");
   }
   return reading.result(std::move(listener));
-}
-
-std::expected<snapshot::RouteTable, XdsError> decode_routes(std::string_view body, Ignored& ignored) {
-  Reading reading("route table", ignored);
-  route_v3::RouteConfiguration message;
-  if (!parse(message, body)) reading.refuse(std::string(unparsable));
-  snapshot::RouteTable table;
-  table.name = message.name();
-  table.origin = Weft(message.metadata()).origin();
-  reading.name(table.name);
-  reading.origin(table.origin);
-  if (table.name.empty()) reading.refuse("it has no name");
-  reading.scan(message, policies::route_table);
-  table.virtual_hosts.reserve(static_cast<std::size_t>(message.virtual_hosts_size()));
-  DomainOwners owners;
-  for (const auto& host : message.virtual_hosts()) {
-    table.virtual_hosts.push_back(
-        read_virtual_host(host, table.origin, table.virtual_hosts.size(), owners, reading));
-  }
-  return reading.result(std::move(table));
 }
 
 }  // namespace weft::xds

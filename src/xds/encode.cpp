@@ -1,4 +1,4 @@
-// A Snapshot's parts as Envoy's messages. decode.cpp is its mirror.
+// A Snapshot's parts as Envoy's messages. decode.cpp and decode_routes.cpp are its mirror.
 #include <algorithm>
 #include <array>
 
@@ -18,6 +18,7 @@ namespace weft::xds {
 namespace {
 
 namespace core = envoy::config::core::v3;
+namespace route_v3 = envoy::config::route::v3;
 namespace hcm = envoy::extensions::filters::network::http_connection_manager::v3;
 
 Resource resource(Type type, std::string name, const google::protobuf::MessageLite& message) {
@@ -120,18 +121,79 @@ void set_connection_limits(envoy::config::cluster::v3::Cluster& into, const snap
   }
 }
 
-void set_route(envoy::config::route::v3::Route& into, const snapshot::Route& route) {
-  into.set_name(route.name);
-  switch (route.match.path_kind) {
-    case snapshot::Match::Path::prefix: into.mutable_match()->set_prefix(route.match.path); break;
-    case snapshot::Match::Path::segments:
-      into.mutable_match()->set_path_separated_prefix(route.match.path);
-      break;
-    case snapshot::Match::Path::exact: into.mutable_match()->set_path(route.match.path); break;
+void set_match(route_v3::RouteMatch& into, const snapshot::Match& match) {
+  switch (match.path_kind) {
+    case snapshot::Match::Path::prefix: into.set_prefix(match.path); break;
+    case snapshot::Match::Path::segments: into.set_path_separated_prefix(match.path); break;
+    case snapshot::Match::Path::exact: into.set_path(match.path); break;
   }
-  into.mutable_route()->set_cluster(route.cluster);
-  set_duration(*into.mutable_route()->mutable_timeout(), route.timeout);
-  set_duration(*into.mutable_route()->mutable_idle_timeout(), route.idle_timeout);
+  const auto add = [&](std::string_view name, const std::optional<std::string>& value) {
+    auto& header = *into.add_headers();
+    header.set_name(std::string(name));
+    if (value) {
+      header.mutable_string_match()->set_exact(*value);
+    } else {
+      header.set_present_match(true);
+    }
+  };
+  if (!match.method.empty()) add(method_header, match.method);
+  for (const auto& [name, value] : match.headers) add(name, value);
+}
+
+void set_action(route_v3::Route& into, const snapshot::Forward& forward) {
+  auto& action = *into.mutable_route();
+  if (forward.to.size() == 1 && forward.to.front().weight == 1) {
+    action.set_cluster(forward.to.front().cluster);
+  } else {
+    for (const auto& [cluster, weight] : forward.to) {
+      auto& target = *action.mutable_weighted_clusters()->add_clusters();
+      target.set_name(cluster);
+      target.mutable_weight()->set_value(weight);
+    }
+  }
+  set_duration(*action.mutable_timeout(), forward.timeout);
+  set_duration(*action.mutable_idle_timeout(), forward.idle_timeout);
+}
+
+route_v3::RedirectAction::RedirectResponseCode code_of(snapshot::Redirect::Code code) {
+  using enum snapshot::Redirect::Code;
+  switch (code) {
+    case moved_permanently: return route_v3::RedirectAction::MOVED_PERMANENTLY;
+    case found: return route_v3::RedirectAction::FOUND;
+    case see_other: return route_v3::RedirectAction::SEE_OTHER;
+    case temporary_redirect: return route_v3::RedirectAction::TEMPORARY_REDIRECT;
+    case permanent_redirect: return route_v3::RedirectAction::PERMANENT_REDIRECT;
+  }
+  return route_v3::RedirectAction::FOUND;
+}
+
+void set_action(route_v3::Route& into, const snapshot::Redirect& redirect) {
+  auto& action = *into.mutable_redirect();
+  switch (redirect.scheme) {
+    case snapshot::Redirect::Scheme::as_asked: break;
+    case snapshot::Redirect::Scheme::http: action.set_scheme_redirect(std::string(scheme_http)); break;
+    case snapshot::Redirect::Scheme::https: action.set_scheme_redirect(std::string(scheme_https)); break;
+  }
+  action.set_host_redirect(redirect.host);
+  action.set_port_redirect(redirect.port);
+  switch (redirect.path_kind) {
+    case snapshot::Redirect::Path::as_asked: break;
+    case snapshot::Redirect::Path::whole: action.set_path_redirect(redirect.path); break;
+    case snapshot::Redirect::Path::prefix: action.set_prefix_rewrite(redirect.path); break;
+  }
+  action.set_response_code(code_of(redirect.code));
+}
+
+void set_action(route_v3::Route& into, const snapshot::Reply& reply) {
+  into.mutable_direct_response()->set_status(reply.status);
+  // As bytes: a string must be UTF-8.
+  if (!reply.body.empty()) into.mutable_direct_response()->mutable_body()->set_inline_bytes(reply.body);
+}
+
+void set_route(route_v3::Route& into, const snapshot::Route& route) {
+  into.set_name(route.name);
+  set_match(*into.mutable_match(), route.match);
+  std::visit([&](const auto& action) { set_action(into, action); }, route.action);
   put_origin(weft_struct(*into.mutable_metadata()), route.origin);
 }
 

@@ -16,6 +16,10 @@ inline constexpr std::string_view key_instance = "instance";
 inline constexpr std::string_view key_protocol = "protocol";
 /// Envoy's name for CONNECT among the upgrades of a connection manager.
 inline constexpr std::string_view upgrade_connect = "CONNECT";
+/// Envoy's name for the method where it stands among the headers.
+inline constexpr std::string_view method_header = ":method";
+inline constexpr std::string_view scheme_http = "http";
+inline constexpr std::string_view scheme_https = "https";
 inline constexpr std::string_view protocol_tcp = "tcp";
 
 }  // namespace weft::xds

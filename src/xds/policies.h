@@ -70,24 +70,21 @@ inline constexpr std::array virtual_host_critical{Critical{4, "require_tls"},
                                                   Critical{21, "matcher"}};
 inline constexpr UnknownPolicy virtual_host{"VirtualHost", virtual_host_critical};
 
-inline constexpr std::array route_critical{Critical{3, "redirect"},
-                                           Critical{7, "direct_response"},
-                                           Critical{9, "request_headers_to_add"},
-                                           Critical{12, "request_headers_to_remove"},
-                                           Critical{13, "typed_per_filter_config"},
-                                           Critical{17, "filter_action"},
-                                           Critical{18, "non_forwarding_action"}};
+inline constexpr std::array route_critical{
+    Critical{9, "request_headers_to_add"}, Critical{12, "request_headers_to_remove"},
+    Critical{13, "typed_per_filter_config"}, Critical{17, "filter_action"},
+    Critical{18, "non_forwarding_action"}};
 inline constexpr UnknownPolicy route{"Route", route_critical};
 
 inline constexpr std::array route_match_critical{
-    Critical{6, "headers"},          Critical{7, "query_parameters"},  Critical{8, "grpc"},
-    Critical{9, "runtime_fraction"}, Critical{10, "safe_regex"},       Critical{11, "tls_context"},
-    Critical{12, "connect_matcher"}, Critical{13, "dynamic_metadata"}, Critical{15, "path_match_policy"},
+    Critical{7, "query_parameters"},  Critical{8, "grpc"},
+    Critical{9, "runtime_fraction"},  Critical{10, "safe_regex"},
+    Critical{11, "tls_context"},      Critical{12, "connect_matcher"},
+    Critical{13, "dynamic_metadata"}, Critical{15, "path_match_policy"},
     Critical{16, "filter_state"}};
 inline constexpr UnknownPolicy route_match{"RouteMatch", route_match_critical, true};
 
 inline constexpr std::array route_action_critical{Critical{2, "cluster_header"},
-                                                  Critical{3, "weighted_clusters"},
                                                   Critical{4, "metadata_match"},
                                                   Critical{5, "prefix_rewrite"},
                                                   Critical{6, "host_rewrite_literal"},
@@ -103,6 +100,25 @@ inline constexpr std::array route_action_critical{Critical{2, "cluster_header"},
                                                   Critical{44, "host_rewrite"},
                                                   Critical{45, "path_rewrite"}};
 inline constexpr UnknownPolicy route_action{"RouteAction", route_action_critical};
+
+inline constexpr std::array weighted_cluster_critical{
+    Critical{2, "runtime_key_prefix"}, Critical{4, "header_name"}, Critical{5, "use_hash_policy"}};
+inline constexpr UnknownPolicy weighted_cluster{"WeightedCluster", weighted_cluster_critical};
+
+inline constexpr std::array cluster_weight_critical{Critical{3, "metadata_match"},
+                                                    Critical{4, "request_headers_to_add"},
+                                                    Critical{9, "request_headers_to_remove"},
+                                                    Critical{10, "typed_per_filter_config"},
+                                                    Critical{11, "host_rewrite_literal"},
+                                                    Critical{12, "cluster_header"}};
+inline constexpr UnknownPolicy cluster_weight{"ClusterWeight", cluster_weight_critical};
+
+/// All of these say which requests are meant, or where a client is sent.
+inline constexpr UnknownPolicy header_matcher{"HeaderMatcher", {}, true};
+inline constexpr UnknownPolicy string_matcher{"StringMatcher", {}, true};
+inline constexpr UnknownPolicy redirect_action{"RedirectAction", {}, true};
+inline constexpr UnknownPolicy direct_response{"DirectResponseAction", {}, true};
+inline constexpr UnknownPolicy data_source{"DataSource", {}, true};
 
 inline constexpr std::array cluster_critical{Critical{14, "http2_protocol_options"},
                                              Critical{22, "lb_subset_config"},

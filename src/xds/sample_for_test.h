@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 #include <algorithm>
+#include <array>
 
 #include <string>
 #include <utility>
@@ -35,7 +36,8 @@ inline snapshot::Snapshot sample_snapshot(int count = 1, snapshot::ContextId con
                                 .service = name,
                                 .service_ns = "default",
                                 .origin = origin});
-    snapshot::Route route{.name = "default", .match = {}, .cluster = cluster, .origin = origin};
+    snapshot::Route route{
+        .name = "default", .match = {}, .action = snapshot::forward_to(cluster), .origin = origin};
     sample.routes.push_back({listener, {{"all", {"*"}, {route}}}, origin});
     snapshot::Cluster made;
     made.name = cluster;
@@ -100,6 +102,47 @@ inline snapshot::Cluster random_cluster(base::Random& random, std::string name) 
   return cluster;
 }
 
+inline snapshot::Match random_match(base::Random& random) {
+  static constexpr std::array methods{"", "GET", "PROPFIND"};
+  snapshot::Match match{static_cast<snapshot::Match::Path>(random.below(3)),
+                        "/" + std::to_string(random.below(1000)), methods[random.below(methods.size())]};
+  for (auto headers = random.below(3); headers > 0; --headers) {
+    match.headers.push_back({"x-" + std::to_string(headers), std::nullopt});
+    if (random.below(2)) match.headers.back().value = random.below(2) ? "canary" : "";
+  }
+  return match;
+}
+
+inline snapshot::Action random_action(base::Random& random) {
+  switch (random.below(3)) {
+    case 0: {
+      static constexpr std::array hosts{"", "shop.example", "Shop.Example.", "[::1]"};
+      using enum snapshot::Redirect::Code;
+      static constexpr std::array codes{moved_permanently, found, see_other, temporary_redirect,
+                                        permanent_redirect};
+      snapshot::Redirect redirect{.scheme = static_cast<snapshot::Redirect::Scheme>(random.below(3)),
+                                  .host = hosts[random.below(hosts.size())],
+                                  .port = static_cast<std::uint16_t>(1 + random.below(65535)),
+                                  .path_kind = static_cast<snapshot::Redirect::Path>(random.below(3)),
+                                  .path = {},
+                                  .code = codes[random.below(codes.size())]};
+      if (redirect.path_kind != snapshot::Redirect::Path::as_asked) redirect.path = "/new";
+      return redirect;
+    }
+    case 1: return snapshot::Reply{static_cast<std::uint16_t>(400 + random.below(200)), random_text(random)};
+    default: {
+      snapshot::Forward forward{.to = {},
+                                .timeout = std::chrono::milliseconds(random.below(3) * 1500),
+                                .idle_timeout = std::chrono::milliseconds(random.below(3) * 1500)};
+      for (auto targets = 1 + random.below(3); targets > 0; --targets) {
+        forward.to.push_back(
+            {"c" + std::to_string(targets), static_cast<std::uint32_t>(random.below(3) + targets % 2)});
+      }
+      return forward;
+    }
+  }
+}
+
 inline snapshot::RouteTable random_routes(base::Random& random, std::string name) {
   snapshot::RouteTable table{std::move(name), {}, random_origin(random)};
   for (auto hosts = random.below(3); hosts > 0; --hosts) {
@@ -107,12 +150,9 @@ inline snapshot::RouteTable random_routes(base::Random& random, std::string name
     snapshot::VirtualHost host{random_text(random), {"h" + number, "*.h" + number + ":80"}, {}};
     if (hosts == 1) host.domains.push_back("*");
     for (auto routes = random.below(4); routes > 0; --routes) {
-      auto kind = static_cast<snapshot::Match::Path>(random.below(3));
       host.routes.push_back({.name = random_text(random),
-                             .match = {kind, "/" + std::to_string(random.below(1000))},
-                             .cluster = "c" + std::to_string(random.below(5)),
-                             .timeout = std::chrono::milliseconds(random.below(3) * 1500),
-                             .idle_timeout = std::chrono::milliseconds(random.below(3) * 1500),
+                             .match = random_match(random),
+                             .action = random_action(random),
                              .origin = random_origin(random)});
     }
     table.virtual_hosts.push_back(std::move(host));

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <functional>
 
 #include "base/hash.h"
 #include "base/random.h"
@@ -214,7 +215,8 @@ TEST(Wire, WhatNoRequestCanMatchIsRefused) {
   }
   for (const auto& [path, is_exact, refusal] :
        std::initializer_list<std::tuple<std::string, bool, std::string>>{
-           {"/a?x=1", true, "no request has the path \"/a?x=1\": paths are matched without the query"},
+           {"/a?x=1", true,
+            "no request matches a route of the path \"/a?x=1\": paths are matched without the query"},
            {"a", false, "begins with /"},
            {"", true, "begins with /"},
            {"/a b", false, "no spaces"},
@@ -225,6 +227,159 @@ TEST(Wire, WhatNoRequestCanMatchIsRefused) {
     Ignored ignored;
     const auto decoded = decode_routes(serialize(table), ignored);
     ASSERT_FALSE(decoded) << path;
+    EXPECT_THAT(decoded.error().detail, testing::HasSubstr(refusal));
+  }
+}
+
+using RouteMessage = envoy::config::route::v3::Route;
+
+/// A table with one route to a cluster, changed.
+std::expected<snapshot::RouteTable, XdsError> with_route(const std::function<void(RouteMessage&)>& change,
+                                                         Ignored& ignored) {
+  auto table = table_message({{"*"}});
+  change(*table.mutable_virtual_hosts(0)->mutable_routes(0));
+  return decode_routes(serialize(table), ignored);
+}
+
+TEST(Wire, ForeignRoutes) {
+  using snapshot::Action;
+  using snapshot::Match;
+  using snapshot::Redirect;
+  struct Case {
+    std::string_view name;
+    std::function<void(RouteMessage&)> change;
+    Match match;
+    Action action;
+  };
+  const Action to_c = snapshot::forward_to("c");
+  for (const auto& [name, change, match, action] : std::initializer_list<Case>{
+           {"headers",
+            [](RouteMessage& route) {
+              auto* header = route.mutable_match()->add_headers();
+              header->set_name(":method");
+              header->set_exact_match("GET");
+              header = route.mutable_match()->add_headers();
+              header->set_name("X-Version");
+              header->set_exact_match("canary");
+              route.mutable_match()->add_headers()->set_name("X-Debug");
+            },
+            {Match::Path::prefix, "/", "GET", {{"x-version", "canary"}, {"x-debug", std::nullopt}}},
+            to_c},
+           {"one weighted cluster",
+            [](RouteMessage& route) {
+              auto* target = route.mutable_route()->mutable_weighted_clusters()->add_clusters();
+              target->set_name("c");
+              target->mutable_weight()->set_value(1);
+            },
+            {},
+            to_c},
+           {"https_redirect",
+            [](RouteMessage& route) { route.mutable_redirect()->set_https_redirect(true); },
+            {},
+            Redirect{.scheme = Redirect::Scheme::https, .code = Redirect::Code::moved_permanently}},
+           {"an empty prefix_rewrite is none",
+            [](RouteMessage& route) {
+              route.mutable_redirect()->set_prefix_rewrite("");
+              route.mutable_redirect()->set_port_redirect(81);
+            },
+            {},
+            Redirect{.port = 81, .code = Redirect::Code::moved_permanently}},
+           {"inline_string",
+            [](RouteMessage& route) {
+              route.mutable_direct_response()->set_status(404);
+              route.mutable_direct_response()->mutable_body()->set_inline_string("gone");
+            },
+            {},
+            snapshot::Reply{404, "gone"}}}) {
+    Ignored ignored;
+    const auto decoded = with_route(change, ignored);
+    ASSERT_TRUE(decoded) << name << ": " << decoded.error().detail;
+    EXPECT_EQ(decoded->virtual_hosts[0].routes[0].match, match) << name;
+    EXPECT_EQ(decoded->virtual_hosts[0].routes[0].action, action) << name;
+    EXPECT_EQ(ignored.count, 0U) << name;
+  }
+}
+
+/// Adds an unknown field to a part of a message.
+void add_field(google::protobuf::MessageLite& message, int number) {
+  message.ParsePartialFromString(with_field(message.SerializePartialAsString(), number));
+}
+
+using Change = std::function<void(RouteMessage&)>;
+
+// A route with such a part, changed.
+Change header(std::string name, auto change) {
+  return [=](RouteMessage& route) {
+    auto& added = *route.mutable_match()->add_headers();
+    added.set_name(name);
+    change(added);
+  };
+}
+
+Change weighted(auto change) {
+  return [=](RouteMessage& route) {
+    auto& target = *route.mutable_route()->mutable_weighted_clusters()->add_clusters();
+    target.set_name("c");
+    target.mutable_weight()->set_value(1);
+    change(*route.mutable_route()->mutable_weighted_clusters());
+  };
+}
+
+Change redirect(auto change) {
+  return [=](RouteMessage& route) {
+    route.mutable_redirect()->set_host_redirect("h");
+    change(*route.mutable_redirect());
+  };
+}
+
+Change reply(auto change) {
+  return [=](RouteMessage& route) {
+    route.mutable_direct_response()->set_status(200);
+    change(*route.mutable_direct_response());
+  };
+}
+
+TEST(Wire, RoutesThatWeftCannotFollowAreRefused) {
+  for (const auto& [change, refusal] : std::vector<std::pair<Change, std::string>>{
+           {[](auto& route) { route.clear_action(); }, "the route \"\" has no action"},
+           {[](auto& route) { add_field(route, 17); }, "filter_action"},
+           {[](auto& route) { route.mutable_route()->clear_cluster(); }, "it names no cluster"},
+           {[](auto& route) { add_field(*route.mutable_match(), 7); }, "query_parameters"},
+           {header("x", [](auto& h) { add_field(h, 9); }), "field 9 of HeaderMatcher"},
+           {header("x", [](auto& h) { add_field(h, 8); }), "field 8 of HeaderMatcher"},
+           {header("x", [](auto& h) { add_field(*h.mutable_string_match(), 2); }),
+            "field 2 of StringMatcher"},
+           {header("x", [](auto& h) { h.set_present_match(false); }), "by the absence of a header"},
+           {header(":path", [](auto& h) { h.set_exact_match("/"); }), "a header's name has"},
+           {header("x", [](auto& h) { h.set_exact_match(" a"); }), "a header's value has"},
+           {header(":method", [](auto&) {}), "by the method other than by one"},
+           {header(":method", [](auto& h) { h.set_exact_match("G T"); }), "this is no method"},
+           {weighted([](auto& w) { w.mutable_clusters(0)->clear_weight(); }), "has no weight"},
+           {weighted([](auto& w) { w.mutable_clusters(0)->mutable_weight()->set_value(0); }),
+            "what the route \"\" does cannot be done: no cluster of it has a weight above 0"},
+           {weighted([](auto& w) { w.mutable_clusters(0)->clear_name(); }), "it names no cluster"},
+           {weighted([](auto& w) { add_field(w, 4); }), "header_name of WeightedCluster"},
+           {weighted([](auto& w) { add_field(*w.mutable_clusters(0), 12); }),
+            "cluster_header of ClusterWeight"},
+           {redirect([](auto& r) { add_field(r, 6); }), "field 6 of RedirectAction"},
+           {redirect([](auto& r) { add_field(r, 9); }), "field 9 of RedirectAction"},
+           {redirect([](auto& r) { r.set_scheme_redirect("ftp"); }), "the scheme \"ftp\""},
+           {redirect([](auto& r) { r.set_port_redirect(65536); }), "is no port"},
+           {redirect([](auto& r) { r.set_host_redirect("a\r\nb"); }), "a host has"},
+           {redirect([](auto& r) { r.set_path_redirect("/\r\n"); }), "no spaces and control bytes"},
+           {redirect([](auto& r) {
+              r.set_response_code(
+                  static_cast<envoy::config::route::v3::RedirectAction::RedirectResponseCode>(5));
+            }),
+            "response_code"},
+           {reply([](auto& r) { r.set_status(65736); }), "a status is a number"},
+           {reply([](auto& r) { add_field(r, 3); }), "field 3 of DirectResponseAction"},
+           {reply([](auto& r) { add_field(*r.mutable_body(), 1); }), "field 1 of DataSource"},
+           {reply([](auto& r) { r.mutable_body()->set_inline_bytes(std::string(5000, 'x')); }),
+            "not longer than 4096 bytes"}}) {
+    Ignored ignored;
+    const auto decoded = with_route(change, ignored);
+    ASSERT_FALSE(decoded) << refusal;
     EXPECT_THAT(decoded.error().detail, testing::HasSubstr(refusal));
   }
 }

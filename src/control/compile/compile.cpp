@@ -58,9 +58,10 @@ snapshot::RouteTable route_all(const std::string& name, const std::string& clust
                                std::chrono::milliseconds timeout, const base::Origin& origin) {
   snapshot::Route route;
   route.name = name;
-  route.cluster = cluster;
-  route.timeout = timeout;
-  if (timeout == std::chrono::milliseconds::zero()) route.idle_timeout = {};
+  auto forward = snapshot::forward_to(cluster);
+  forward.timeout = timeout;
+  if (timeout == std::chrono::milliseconds::zero()) forward.idle_timeout = {};
+  route.action = std::move(forward);
   route.origin = origin;
   return {name, {{name, {"*"}, {std::move(route)}}}, origin};
 }

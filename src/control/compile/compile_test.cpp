@@ -93,8 +93,9 @@ std::string words(const snapshot::RouteTable& table) {
   auto text = fmt::format("  routes {}\n", table.name);
   for (const auto& host : table.virtual_hosts) {
     for (const auto& route : host.routes) {
+      const auto& forward = std::get<snapshot::Forward>(route.action);
       text += fmt::format("    {} {} -> {} within {} ms\n", fmt::join(host.domains, ","), route.match.path,
-                          route.cluster, route.timeout.count());
+                          forward.to.at(0).cluster, forward.timeout.count());
     }
   }
   return text;

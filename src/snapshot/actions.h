@@ -1,0 +1,29 @@
+// What a route may do with a request, beyond what the types say.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string_view>
+
+#include "snapshot/snapshot.h"
+
+namespace weft::snapshot {
+
+/// The longest body of a Reply: that of Envoy's DirectResponseAction. It is kept once for each proxy; what is
+/// longer is a service's.
+inline constexpr std::size_t max_reply_bytes = 4096;
+
+/// Why an Action cannot be done.
+struct ActionFault {
+  /// The part that is wrong, as a config file has it: "host", "prefix", "body"; empty: all of it.
+  std::string_view field;
+  std::string_view what;
+  /// What to do, as an instruction.
+  std::string_view mend;
+};
+
+/// What is wrong with `action`; nothing if it may be. That a redirect leads to itself by another way is not
+/// looked for.
+std::optional<ActionFault> fault_of(const Action& action);
+
+}  // namespace weft::snapshot

@@ -1,0 +1,110 @@
+// Reads the config file's nodes: config.cpp has what files are made of, config_routes.cpp the routes.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <initializer_list>
+#include <iterator>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/address.h"
+#include "base/diagnostic.h"
+#include "snapshot/config_codes.h"
+#include "snapshot/snapshot.h"
+#include "yaml/node.h"
+#include "yaml/parse.h"
+
+namespace weft::snapshot {
+
+/// The words of one closed set in the file.
+template <class Value>
+struct Word {
+  std::string_view text;
+  Value value;
+};
+
+/// Reads the nodes of one file into a Snapshot and notes what is wrong with them.
+class ConfigReader {
+ public:
+  explicit ConfigReader(const yaml::Source& source) : source_(source) {}
+
+  void read(const yaml::Node& root);
+  Snapshot snapshot;
+  base::Diagnostics diagnostics;
+
+ private:
+  void error(std::string_view code, base::Position position, std::string message, std::string mend) {
+    diagnostics.add(base::Severity::error,
+                    [&] { return source_.error(code, position, std::move(message), std::move(mend)); });
+  }
+  /// Whether `node` is a map; its fields that are not in `known` are errors.
+  bool map_of(const yaml::Node& node, std::string_view what, std::initializer_list<std::string_view> known);
+  const yaml::List* list_of(const yaml::Node& parent, std::string_view field, bool is_required);
+  /// The field's text; nothing (and an error if it is required) if it is not there.
+  std::optional<std::string> text(const yaml::Node& map, std::string_view field, bool is_required);
+  std::optional<base::Address> address(const yaml::Node& node);
+  template <class Value, std::size_t size>
+  Value word(const yaml::Node& map, std::string_view field, const Word<Value> (&words)[size]);
+  /// Zero is a value only where it means that there is no limit.
+  enum class Zero : bool { refused, no_limit };
+  void duration(const yaml::Node& map, std::string_view field, std::chrono::milliseconds& into,
+                Zero zero = Zero::refused);
+  /// "; the first is at proxy.yaml:4:3".
+  std::string first_at(base::Position position) const {
+    return fmt::format("; the first is at {}:{}:{}", source_.file(), position.line, position.column);
+  }
+  void count(const yaml::Node& map, std::string_view field, std::uint32_t& into, std::uint32_t least = 1,
+             std::uint32_t most = 1'000'000);
+  void flag(const yaml::Node& map, std::string_view field, bool& into);
+
+  void cluster(const yaml::Node& node);
+  using Places = std::map<base::Address, base::Position>;
+  void endpoint(const yaml::Node& node, Cluster& into, Places& known);
+  void listener(const yaml::Node& node);
+  void routes(const yaml::Node& node, Listener& listener);
+  void timeout(const yaml::Node& node, Forward& forward);
+  std::optional<Route> route(const yaml::Node& node, std::size_t number);
+  Match match(const yaml::Node& node);
+  /// What its fields `headers` and `hasHeaders` ask for.
+  std::vector<HeaderMatch> headers(const yaml::Node& node);
+  Action action(const yaml::Node& node);
+  Forward forward(const yaml::Node& node);
+  Redirect redirect(const yaml::Node& node);
+  Reply reply(const yaml::Node& node);
+  std::vector<std::string> hosts(const yaml::Node& node);
+  std::string cluster_name(const yaml::Node& map, Protocol protocol);
+
+  const yaml::Source& source_;
+  struct KnownCluster {
+    Protocol protocol;
+    base::Position position;
+  };
+  std::map<std::string, KnownCluster> clusters_;
+  std::map<std::string, base::Position> listener_names_;
+  Places listener_addresses_;
+};
+
+template <class Value, std::size_t size>
+Value ConfigReader::word(const yaml::Node& map, std::string_view field, const Word<Value> (&words)[size]) {
+  const auto* node = map.find(field);
+  if (node == nullptr) return words[0].value;
+  const auto* text = node->string();
+  const auto found =
+      std::ranges::find_if(words, [&](const auto& one) { return text != nullptr && one.text == *text; });
+  if (found != std::end(words)) return found->value;
+  std::vector<std::string_view> known;
+  for (const auto& one : words) known.push_back(one.text);
+  error(code::bad_value, node->position, fmt::format("{} cannot be that", field),
+        fmt::format("use one of {}", fmt::join(known, ", ")));
+  return words[0].value;
+}
+
+}  // namespace weft::snapshot

@@ -1,0 +1,337 @@
+// The routes of a config file: which requests they take and what becomes of these.
+#include <algorithm>
+#include <array>
+#include <map>
+#include <set>
+
+#include "snapshot/actions.h"
+#include "snapshot/config_reader.h"
+#include "snapshot/patterns.h"
+
+namespace weft::snapshot {
+namespace {
+
+using yaml::Node;
+
+constexpr Word<Redirect::Scheme> schemes[] = {{"http", Redirect::Scheme::http},
+                                              {"https", Redirect::Scheme::https}};
+constexpr std::array codes{Redirect::Code::moved_permanently, Redirect::Code::found,
+                           Redirect::Code::see_other, Redirect::Code::temporary_redirect,
+                           Redirect::Code::permanent_redirect};
+
+/// With its letters from `first` to `first` + 25 in the other case.
+std::string with_case(std::string text, char first) {
+  for (auto& c : text) {
+    if (c >= first && c < first + 26) c = static_cast<char>(c ^ 0x20);
+  }
+  return text;
+}
+
+/// The paths of some routes, by kind.
+struct Paths {
+  std::map<Match::Path, std::set<std::string, std::less<>>> of_kind;
+
+  /// Whether they take all requests that `match` takes by its path.
+  bool take(const Match& match) {
+    const std::string_view path = match.path;
+    for (std::size_t size = 0; size <= path.size(); ++size) {
+      const auto front = path.substr(0, size);
+      if (of_kind[Match::Path::prefix].contains(front)) return true;
+      const bool is_segment = size == path.size() || path[size] == '/';
+      if (is_segment && of_kind[Match::Path::segments].contains(front)) return true;
+    }
+    return of_kind[match.path_kind].contains(path);
+  }
+};
+
+/// Whether what meets `match` meets `other` too, paths apart.
+bool implies(const Match& match, const Match& other) {
+  if (!other.method.empty() && other.method != match.method) return false;
+  return std::ranges::all_of(other.headers, [&](const HeaderMatch& wanted) {
+    return std::ranges::any_of(match.headers, [&](const HeaderMatch& given) {
+      return given.name == wanted.name && (!wanted.value || given.value == wanted.value);
+    });
+  });
+}
+
+/// The virtual host of one domain while its routes are read.
+struct Host {
+  std::size_t number = 0;
+  /// The paths of its routes so far, by what else these ask for: a Match without a path.
+  std::map<Match, Paths> paths;
+
+  /// Adds what a route takes. False if the routes before it take all of that.
+  bool add(const Match& match) {
+    for (auto& [conditions, known] : paths) {
+      if (implies(match, conditions) && known.take(match)) return false;
+    }
+    auto conditions = match;
+    conditions.path_kind = {};
+    conditions.path.clear();
+    paths[std::move(conditions)].of_kind[match.path_kind].insert(match.path);
+    return true;
+  }
+};
+
+}  // namespace
+
+std::vector<std::string> ConfigReader::hosts(const Node& node) {
+  const auto* list = list_of(node, "hosts", false);
+  if (list == nullptr) return {"*"};
+  if (list->empty()) {
+    error(code::bad_value, node.find("hosts")->position, "no host can reach a route with no hosts",
+          "name some, or leave hosts out for all");
+  }
+  std::vector<std::string> hosts;
+  std::map<std::string, base::Position> known;
+  for (const auto& item : *list) {
+    const auto* host = item.string();
+    if (host == nullptr || host->empty()) {
+      error(code::wrong_type, item.position, "a host must be a string", "put it in quotes");
+      continue;
+    }
+    const auto domain = parse_domain(*host);
+    if (!domain) {
+      error(code::bad_value, item.position, std::string(describe(domain.error()).what),
+            std::string(describe(domain.error()).mend));
+    } else if (domain->has_port) {
+      error(code::bad_value, item.position, "hosts are matched without their port", "remove it");
+    } else if (const auto [first, is_new] = known.try_emplace(domain->to_string(), item.position); !is_new) {
+      error(code::duplicate, item.position, "this host is there twice" + first_at(first->second),
+            "remove one");
+    } else {
+      hosts.push_back(first->first);
+    }
+  }
+  return hosts;
+}
+
+void ConfigReader::timeout(const Node& node, Forward& forward) {
+  duration(node, "timeout", forward.timeout, Zero::no_limit);
+  // Who sets no limit for the response's head expects none within it.
+  if (forward.timeout == std::chrono::milliseconds::zero()) forward.idle_timeout = {};
+}
+
+std::vector<HeaderMatch> ConfigReader::headers(const Node& node) {
+  std::vector<HeaderMatch> read;
+  std::map<std::string, base::Position> known;
+  const auto add = [&](std::string name, std::optional<std::string> value, base::Position position) {
+    name = with_case(std::move(name), 'A');
+    const auto [first, is_new] = known.try_emplace(name, position);
+    Match match;
+    match.headers.push_back({std::move(name), std::move(value)});
+    if (!is_new) {
+      error(code::duplicate, position, "this header is there twice" + first_at(first->second), "remove one");
+    } else if (const auto fault = fault_of(match)) {
+      error(code::bad_value, position, std::string(describe(*fault).what),
+            std::string(describe(*fault).mend));
+    }
+    read.push_back(std::move(match.headers.front()));
+  };
+  const auto* values = node.find("headers");
+  if (values != nullptr && !values->is_map()) {
+    error(code::wrong_type, values->position, "headers must be a map", "write it like {x-version: canary}");
+  } else if (values != nullptr) {
+    for (const auto& [name, position, value] : *values->map()) {
+      if (const auto* text = value.string()) {
+        add(name, *text, position);
+      } else {
+        error(code::wrong_type, value.position, "a header's value must be a string", "put it in quotes");
+      }
+    }
+  }
+  if (const auto* names = list_of(node, "hasHeaders", false)) {
+    for (const auto& name : *names) {
+      if (const auto* text = name.string()) {
+        add(*text, std::nullopt, name.position);
+      } else {
+        error(code::wrong_type, name.position, "a header's name must be a string", "put it in quotes");
+      }
+    }
+  }
+  std::ranges::sort(read);
+  return read;
+}
+
+Match ConfigReader::match(const Node& node) {
+  Match match;
+  const auto prefix = text(node, "prefix", false);
+  const auto path = text(node, "path", false);
+  if (prefix && path) {
+    error(code::bad_value, node.position, "a route has either prefix or path", "remove one of them");
+  }
+  if (path) match = {Match::Path::exact, *path};
+  if (prefix) match = {prefix->ends_with('/') ? Match::Path::prefix : Match::Path::segments, *prefix};
+  const auto check = [&](const Match& part, std::string_view field) {
+    if (const auto fault = fault_of(part)) {
+      error(code::bad_value, node.find(field)->position, std::string(describe(*fault).what),
+            std::string(describe(*fault).mend));
+    }
+  };
+  check(match, path ? "path" : "prefix");
+  if (auto method = text(node, "method", false)) {
+    match.method = with_case(*method, 'a');
+    if (match.method == *method) {
+      check({.method = match.method}, "method");
+    } else {
+      error(code::bad_value, node.find("method")->position, "a method is compared with regard to case",
+            fmt::format("write {}", match.method));
+    }
+  }
+  match.headers = headers(node);
+  return match;
+}
+
+Forward ConfigReader::forward(const Node& node) {
+  Forward forward;
+  if (node.find("cluster") != nullptr) {
+    forward = forward_to(cluster_name(node, Protocol::http1));
+  } else if (const auto* list = list_of(node, "to", true)) {
+    std::map<std::string, base::Position> known;
+    for (const auto& item : *list) {
+      if (!map_of(item, "a target", {"cluster", "weight"})) continue;
+      Forward::Target target{cluster_name(item, Protocol::http1)};
+      count(item, "weight", target.weight, 0);
+      const auto [first, is_new] = known.try_emplace(target.cluster, item.position);
+      if (!is_new && !target.cluster.empty()) {
+        error(code::duplicate, item.position,
+              fmt::format("cluster {} is there twice{}", target.cluster, first_at(first->second)),
+              "remove one; use weight to send it more");
+      }
+      forward.to.push_back(std::move(target));
+    }
+  }
+  timeout(node, forward);
+  duration(node, "idleTimeout", forward.idle_timeout, Zero::no_limit);
+  return forward;
+}
+
+Redirect ConfigReader::redirect(const Node& node) {
+  Redirect redirect;
+  if (!map_of(node, "a redirect", {"scheme", "host", "port", "path", "prefix", "code"})) return redirect;
+  if (node.find("scheme") != nullptr) redirect.scheme = word(node, "scheme", schemes);
+  redirect.host = text(node, "host", false).value_or("");
+  std::uint32_t port = 0;
+  count(node, "port", port, 1, 65535);
+  redirect.port = static_cast<std::uint16_t>(port);
+  if (auto path = text(node, "path", false)) {
+    redirect.path_kind = Redirect::Path::whole;
+    redirect.path = *std::move(path);
+  }
+  if (auto prefix = text(node, "prefix", false)) {
+    if (redirect.path_kind == Redirect::Path::whole) {
+      error(code::bad_value, node.find("prefix")->position, "a redirect has either path or prefix",
+            "remove one of them");
+    }
+    redirect.path_kind = Redirect::Path::prefix;
+    redirect.path = *std::move(prefix);
+  }
+  if (const auto* number = node.find("code")) {
+    const auto known = [&](Redirect::Code one) {
+      return number->integer() != nullptr && *number->integer() == static_cast<int>(one);
+    };
+    if (const auto* found = std::ranges::find_if(codes, known); found != codes.end()) {
+      redirect.code = *found;
+    } else {
+      error(code::bad_value, number->position, "no redirect has this code",
+            "use one of 301, 302, 303, 307, 308");
+    }
+  }
+  return redirect;
+}
+
+Reply ConfigReader::reply(const Node& node) {
+  Reply reply;
+  if (!map_of(node, "a reply", {"status", "body"})) return reply;
+  std::uint32_t status = reply.status;
+  count(node, "status", status, 200, 599);
+  reply.status = static_cast<std::uint16_t>(status);
+  reply.body = text(node, "body", false).value_or("");
+  return reply;
+}
+
+Action ConfigReader::action(const Node& node) {
+  std::vector<const yaml::Entry*> named;
+  for (const std::string_view field : {"cluster", "to", "redirect", "reply"}) {
+    if (const auto* entry = node.entry(field)) named.push_back(entry);
+  }
+  if (named.empty()) {
+    error(code::missing_field, node.position, "what the route does is missing",
+          "add cluster, to, redirect or reply");
+    return {};
+  }
+  if (named.size() > 1) {
+    error(code::bad_value, named[1]->position, "a route has one of cluster, to, redirect and reply",
+          fmt::format("remove {} or {}", named[0]->key, named[1]->key));
+    return {};
+  }
+  const auto errors = diagnostics.size();
+  const auto& [field, position, value] = *named.front();
+  const bool is_forward = field == "cluster" || field == "to";
+  const Action action = is_forward            ? Action(forward(node))
+                        : field == "redirect" ? Action(redirect(value))
+                                              : Action(reply(value));
+  for (const auto* limit : {"timeout", "idleTimeout"}) {
+    const auto* set = is_forward ? nullptr : node.find(limit);
+    if (set != nullptr) {
+      error(code::bad_value, set->position, fmt::format("a {} has no {}", field, limit), "remove it");
+    }
+  }
+  const auto fault = fault_of(action);
+  if (fault && diagnostics.size() == errors) {
+    const auto* part = value.find(fault->field);
+    error(code::bad_value, part != nullptr ? part->position : value.position, std::string(fault->what),
+          std::string(fault->mend));
+  }
+  return action;
+}
+
+std::optional<Route> ConfigReader::route(const Node& node, std::size_t number) {
+  if (!map_of(node, "a route",
+              {"hosts", "prefix", "path", "method", "headers", "hasHeaders", "cluster", "to", "redirect",
+               "reply", "timeout", "idleTimeout"})) {
+    return std::nullopt;
+  }
+  return Route{fmt::format("{}", number), match(node), action(node), {}};
+}
+
+void ConfigReader::routes(const Node& node, Listener& listener) {
+  auto& table = snapshot.routes.emplace_back();
+  table.name = listener.name;
+  listener.routes = listener.name;
+  if (node.find("routes") == nullptr) {
+    auto all = forward_to(cluster_name(node, Protocol::http1));
+    timeout(node, all);
+    table.virtual_hosts.push_back({"all", {"*"}, {{"all", {}, std::move(all), {}}}});
+    return;
+  }
+  if (const auto* both = node.find("cluster")) {
+    error(code::bad_value, both->position, "a listener has either cluster or routes", "remove one of them");
+  }
+  const auto* list = list_of(node, "routes", true);
+  if (list == nullptr) return;
+  std::map<std::string, Host> known;
+  std::size_t number = 0;
+  for (const auto& item : *list) {
+    const auto read = route(item, number++);
+    if (!read) continue;
+    // Each host has the routes that name it, so that the lists of two routes may share some.
+    bool is_reached = false;
+    const auto domains = hosts(item);
+    for (const auto& domain : domains) {
+      const auto [host, is_new] = known.try_emplace(domain);
+      if (is_new) {
+        host->second.number = table.virtual_hosts.size();
+        table.virtual_hosts.push_back({domain, {domain}, {}});
+      }
+      if (host->second.add(read->match)) is_reached = true;
+      table.virtual_hosts[host->second.number].routes.push_back(*read);
+    }
+    if (!is_reached && !domains.empty()) {
+      error(code::bad_value, item.position, "no request reaches this route: those before it take all of its",
+            "put it before them, or remove it");
+    }
+  }
+}
+
+}  // namespace weft::snapshot
