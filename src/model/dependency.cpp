@@ -272,21 +272,19 @@ DependencyGraph::DependencyGraph(std::span<const Service* const> services,
     const Draft& draft = drafts[i];
     gated.clear();
     Found found{gated, {}};
-    for (std::size_t entry = 0; entry < draft.entries->size(); ++entry)
-      add_dependency(i, (*draft.entries)[entry],
-                     origin_of(model::to_string(draft.ref.kind), *draft.metadata, entry), nullptr, found);
+    for (std::size_t entry = 0; entry < draft.entries->size(); ++entry) {
+      auto origin = origin_of(model::to_string(draft.ref.kind), *draft.metadata, entry);
+      add_dependency(i, read((*draft.entries)[entry], std::move(origin), nullptr), found);
+    }
     for (const Service* service : draft.services)
-      for (std::size_t entry = 0; entry < service->spec.depends_on.size(); ++entry)
-        add_dependency(i, service->spec.depends_on[entry], origin_of("Service", service->metadata, entry),
-                       service, found);
+      for (auto& dependency : dependencies_of(*service)) add_dependency(i, std::move(dependency), found);
     std::ranges::sort(gates_[i]);
     for (std::size_t to : gates_[i]) dependents_[to].push_back(i);
   }
   find_cycles(services);
 }
 
-void DependencyGraph::add_dependency(std::size_t workload, const DependsOn& entry, base::Origin origin,
-                                     const Service* declared_by, Found& found) {
+Dependency DependencyGraph::read(const DependsOn& entry, base::Origin origin, const Service* service) const {
   Dependency dependency{.target = target_of(entry, origin.ns),
                         .condition = entry.condition,
                         .optional = entry.optional,
@@ -295,14 +293,24 @@ void DependencyGraph::add_dependency(std::size_t workload, const DependsOn& entr
                         .exists = false,
                         .gates = !entry.optional};
   dependency.exists = exists(dependency.target);
-  const auto targets = behind(dependency.target);
-  bool is_workload = entry.kind != DependencyKind::service;
-  if (declared_by && is_workload && dependency.exists) {
+  if (service && entry.kind != DependencyKind::service && dependency.exists) {
     // What its own selector matches is what backs the Service, not something that it waits for.
-    const std::vector<std::size_t>& backing =
-        behind_[{DependencyKind::service, declared_by->metadata.ns, declared_by->metadata.name}];
-    if (std::ranges::binary_search(backing, targets.front())) dependency.gates = false;
+    const auto backing = behind({DependencyKind::service, service->metadata.ns, service->metadata.name});
+    if (std::ranges::binary_search(backing, behind(dependency.target).front())) dependency.gates = false;
   }
+  return dependency;
+}
+
+std::vector<Dependency> DependencyGraph::dependencies_of(const Service& service) const {
+  std::vector<Dependency> dependencies;
+  const auto& entries = service.spec.depends_on;
+  for (std::size_t i = 0; i < entries.size(); ++i)
+    dependencies.push_back(read(entries[i], origin_of("Service", service.metadata, i), &service));
+  return dependencies;
+}
+
+void DependencyGraph::add_dependency(std::size_t workload, Dependency dependency, Found& found) {
+  const auto targets = behind(dependency.target);
   if (targets.size() == 1 && targets.front() == workload) dependency.gates = false;
   if (!found.known.emplace(dependency.target, dependency.condition, dependency.optional).second) return;
   if (dependency.gates && found.gated.count() + 1 < workloads_.size()) {
@@ -315,22 +323,13 @@ void DependencyGraph::add_dependency(std::size_t workload, const DependsOn& entr
 /// The nodes are the workloads and, after them, the Services that have none: these can only wait for each
 /// other.
 void DependencyGraph::find_cycles(std::span<const Service* const> services) {
-  struct Unbacked {
-    const Service* service;
-    std::vector<std::pair<Ref, base::Origin>> entries;
-  };
-  std::vector<Unbacked> unbacked;
+  std::vector<std::vector<Dependency>> unbacked;
   std::map<Ref, std::size_t> node_of;
   for (const Service* service : services) {
     Ref ref{DependencyKind::service, service->metadata.ns, service->metadata.name};
     if (!behind_[ref].empty()) continue;
     node_of[ref] = workloads_.size() + unbacked.size();
-    Unbacked& one = unbacked.emplace_back(Unbacked{service, {}});
-    for (std::size_t i = 0; i < service->spec.depends_on.size(); ++i) {
-      const DependsOn& entry = service->spec.depends_on[i];
-      if (!entry.optional)
-        one.entries.emplace_back(target_of(entry, ref.ns), origin_of("Service", service->metadata, i));
-    }
+    unbacked.push_back(dependencies_of(*service));
   }
   Arrows arrows(workloads_.size() + unbacked.size());
   // The first way from one to another is enough.
@@ -355,7 +354,8 @@ void DependencyGraph::find_cycles(std::span<const Service* const> services) {
   }
   for (std::size_t i = 0; i < unbacked.size(); ++i) {
     reached.clear();
-    for (const auto& [target, origin] : unbacked[i].entries) add(workloads_.size() + i, target, origin);
+    for (const Dependency& dependency : unbacked[i])
+      if (dependency.gates) add(workloads_.size() + i, dependency.target, dependency.origin);
   }
 
   Groups groups(targets_of(arrows));

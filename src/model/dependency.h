@@ -72,6 +72,8 @@ class DependencyGraph {
   /// Indices of the workloads that a Service selects, a Deployment or Job itself; empty if it does not exist.
   std::span<const std::size_t> behind(const Ref& ref) const;
   bool exists(const Ref& ref) const;
+  /// A Service's own entries, as every workload has them that it selects.
+  std::vector<Dependency> dependencies_of(const Service& service) const;
 
   /// Workloads that may start together, the first layer first; every workload is in exactly one. Only entries
   /// that gate count. Members of a cycle share a layer.
@@ -91,8 +93,10 @@ class DependencyGraph {
  private:
   /// What has been found of one workload while the graph is made.
   struct Found;
-  void add_dependency(std::size_t workload, const DependsOn& entry, base::Origin origin,
-                      const Service* declared_by, Found& found);
+  /// What an entry means to anyone but the workload that it names. `service`: whose it is; null for a
+  /// workload's.
+  Dependency read(const DependsOn& entry, base::Origin origin, const Service* service) const;
+  void add_dependency(std::size_t workload, Dependency dependency, Found& found);
   void find_cycles(std::span<const Service* const> services);
 
   std::vector<Workload> workloads_;

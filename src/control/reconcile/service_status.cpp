@@ -45,27 +45,6 @@ Backing backing_of(const World& world, const model::Service& service, const mode
   return backing;
 }
 
-/// The Service's own entries, as the graph gives them for workloads.
-std::vector<model::Dependency> own_dependencies(const World& world, const model::Service& service,
-                                                const Backing& backing) {
-  std::vector<model::Dependency> list;
-  for (std::size_t i = 0; i < service.spec.depends_on.size(); ++i) {
-    const auto& entry = service.spec.depends_on[i];
-    model::Dependency dependency;
-    dependency.target = {entry.kind, entry.ns.empty() ? service.metadata.ns : entry.ns, entry.name};
-    dependency.condition = entry.condition;
-    dependency.timeout = entry.timeout;
-    dependency.origin = {"Service", service.metadata.ns, service.metadata.name,
-                         fmt::format("spec.dependsOn[{}]", i)};
-    dependency.exists = world.graph().exists(dependency.target);
-    const bool is_own_backing = std::ranges::any_of(
-        backing.workloads, [&](const Workload* workload) { return workload->ref == dependency.target; });
-    dependency.gates = !entry.optional && !is_own_backing;
-    list.push_back(std::move(dependency));
-  }
-  return list;
-}
-
 struct DependencyView {
   Gate gate;
   bool waits = false;
@@ -76,7 +55,7 @@ DependencyView dependencies_of(const World& world, const model::Service& service
     // A workload that waits knows more: for how long, and what else it waits for.
     if (workload->waiting_since) return {workload->gate, true};
   }
-  const auto own = own_dependencies(world, service, backing);
+  const auto own = world.graph().dependencies_of(service);
   const auto gate =
       evaluate_gate(own, nullptr, [&](const model::Ref& ref) { return world.state_of(ref); }, {});
   return {gate, backing.running == 0};
