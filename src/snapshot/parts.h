@@ -8,6 +8,7 @@
 #include <iterator>
 #include <memory>
 #include <optional>
+#include <ranges>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -103,8 +104,17 @@ class Parts {
   void remove(std::string_view name) {
     if (const auto at = place(name)) parts_.erase(parts_.begin() + static_cast<std::ptrdiff_t>(*at));
   }
-  /// Sorts by name.
-  void sort() { std::ranges::sort(parts_, {}, name_of); }
+  /// Sorts by name. Where it is in order but for some at the end, it costs a look at each.
+  void sort() {
+    const auto rest = std::ranges::is_sorted_until(parts_, {}, name_of);
+    if (rest == parts_.end()) return;
+    std::ranges::sort(rest, parts_.end(), {}, name_of);
+    std::vector<Ptr> merged;
+    merged.reserve(size());
+    std::ranges::merge(std::ranges::subrange(parts_.begin(), rest), std::ranges::subrange(rest, parts_.end()),
+                       std::back_inserter(merged), {}, name_of, name_of);
+    parts_ = std::move(merged);
+  }
   /// Of a sorted list: keeps one part of each name.
   void make_unique() {
     const auto rest = std::ranges::unique(parts_, {}, name_of);
@@ -113,6 +123,7 @@ class Parts {
   /// Takes from `before` each part that is equal there.
   void share(const Parts& before) {
     for (std::size_t i = 0; i < size(); ++i) {
+      if (i < before.size() && before.parts_[i] == parts_[i]) continue;
       // Mostly in the same place.
       const bool is_near = i < before.size() && before[i].name == parts_[i]->name;
       const auto at = is_near ? std::optional(i) : before.place(parts_[i]->name);

@@ -59,6 +59,30 @@ TEST(Parts, SharesWhatHasMoved) {
   EXPECT_EQ(text(after), "a0 b1 c3 ");
 }
 
+TEST(Parts, SharingComparesOnlyWhatIsNotTheSame) {
+  static int comparisons;
+  struct Counted {
+    std::string name;
+    bool operator==(const Counted& other) const { return ++comparisons > 0 && name == other.name; }
+  };
+  const Parts<Counted> before{{"a"}, {"b"}, {"c"}};
+  auto after = before;
+  after.replace(1, std::make_shared<const Counted>("b"));
+  comparisons = 0;
+  after.share(before);
+  EXPECT_TRUE(after.is_same(before));
+  EXPECT_EQ(comparisons, 1);
+}
+
+TEST(Parts, SortsWhatWasPutBehindAListInOrder) {
+  Parts<Part> parts{{"b", 1}, {"d", 2}, {"e", 3}};
+  parts.push_back({"d", 4});
+  parts.push_back({"a", 5});
+  parts.push_back({"f", 6});
+  parts.sort();
+  EXPECT_EQ(text(parts), "a5 b1 d2 d4 e3 f6 ");
+}
+
 TEST(Parts, TwiceTheSameNameStaysUntilItIsMadeUnique) {
   Parts<Part> parts{{"b", 1}, {"a", 1}, {"b", 1}};
   parts.sort();
