@@ -44,16 +44,16 @@ void print_report(const ApplyReport& report, Format format) {
   print(lines);
 }
 
-Result<void> apply(Context context, const Options& options) {
+Result<void> apply(Invocation invocation, const Options& options) {
   // Without --wait the default is no limit: what takes long is then not cut off in its middle.
-  if (!options.wait && !context.timeout_given) context.limit.reset();
-  auto objects = load_valid(options.files, context, "nothing was applied");
+  if (!options.wait && !invocation.timeout_given) invocation.limit.reset();
+  auto objects = load_valid(options.files, invocation, "nothing was applied");
   if (!objects) return std::unexpected(std::move(objects.error()));
-  auto session = open_session(context);
+  auto session = open_session(invocation);
   if (!session) return std::unexpected(std::move(session.error()));
   auto& [reactor, home, api] = **session;
   auto report = reactor.block_on(apply_all(api, std::move(*objects)));
-  print_report(report, context.format);
+  print_report(report, invocation.format);
   for (const auto& warning : report.warnings) warn(warning);
   if (!report.failures.empty()) {
     const bool colour = wants_colour(STDERR_FILENO);
@@ -65,22 +65,24 @@ Result<void> apply(Context context, const Options& options) {
   if (!options.wait) return {};
   std::vector<Awaited> awaited;
   for (const auto& applied : report.applied) awaited.push_back(applied.which);
-  auto ready = reactor.block_on(wait_done(reactor, api, std::move(awaited), *context.limit, print_progress));
+  auto ready =
+      reactor.block_on(wait_done(reactor, api, std::move(awaited), *invocation.limit, print_progress));
   if (!ready) return std::unexpected(std::move(ready.error()));
   return {};
 }
 
-Result<void> validate(const Context& context, const Options& options) {
-  auto loaded = load_files(options.files, context);
+Result<void> validate(const Invocation& invocation, const Options& options) {
+  auto loaded = load_files(options.files, invocation);
   if (!loaded) return std::unexpected(std::move(loaded.error()));
   auto findings = std::move(loaded->diagnostics);
   if (!base::has_errors(findings)) findings.append(model::check(loaded->objects));
   const bool errors = base::has_errors(findings);
-  if (context.format == Format::json || context.format == Format::yaml) {
+  if (invocation.format == Format::json || invocation.format == Format::yaml) {
     Json list = Json::array();
     for (const auto& finding : findings) list.push_back(base::to_json(finding));
     const auto omitted = findings.omitted(base::Severity::error) + findings.omitted(base::Severity::warning);
-    print(show_document({{"valid", !errors}, {"diagnostics", list}, {"omitted", omitted}}, context.format));
+    print(
+        show_document({{"valid", !errors}, {"diagnostics", list}, {"omitted", omitted}}, invocation.format));
     if (errors) return std::unexpected(Failure{Exit::invalid, {}, {}, {}, {}});
     return {};
   }
@@ -110,10 +112,10 @@ void describe_patch(const Json& patch, const Json& live, const std::string& path
   }
 }
 
-Result<void> diff(const Context& context, const Options& options) {
-  auto objects = load_valid(options.files, context, "nothing was compared");
+Result<void> diff(const Invocation& invocation, const Options& options) {
+  auto objects = load_valid(options.files, invocation, "nothing was compared");
   if (!objects) return std::unexpected(std::move(objects.error()));
-  auto session = open_session(context);
+  auto session = open_session(invocation);
   if (!session) return std::unexpected(std::move(session.error()));
   std::vector<Awaited> targets;
   for (const auto& object : *objects) {
@@ -141,7 +143,7 @@ Result<void> diff(const Context& context, const Options& options) {
 
 }  // namespace
 
-void add_apply(Command parent, Context& context) {
+void add_apply(Command parent, Invocation& invocation) {
   auto options = std::make_shared<Options>();
   auto command =
       parent.add("apply",
@@ -151,32 +153,32 @@ void add_apply(Command parent, Context& context) {
                  "cat web.yaml | weft apply -f -");
   add_files(command, *options);
   command.flag("--wait", options->wait, "Return when all of it is ready");
-  command.timeout(context, "60s");
-  command.ns(context);
-  command.output(context);
-  command.home(context);
-  command.run(context, [&context, options] { return apply(context, *options); });
+  command.timeout(invocation, "60s");
+  command.ns(invocation);
+  command.output(invocation);
+  command.home(invocation);
+  command.run(invocation, [&invocation, options] { return apply(invocation, *options); });
 }
 
-void add_validate(Command parent, Context& context) {
+void add_validate(Command parent, Invocation& invocation) {
   auto options = std::make_shared<Options>();
   auto command = parent.add("validate", "Check files without a control plane and without changing anything",
                             "weft validate -f examples/shop\nweft validate -f web.yaml -o json");
   add_files(command, *options);
-  command.ns(context);
-  command.output(context);
-  command.run(context, [&context, options] { return validate(context, *options); });
+  command.ns(invocation);
+  command.output(invocation);
+  command.run(invocation, [&invocation, options] { return validate(invocation, *options); });
 }
 
-void add_diff(Command parent, Context& context) {
+void add_diff(Command parent, Invocation& invocation) {
   auto options = std::make_shared<Options>();
   auto command = parent.add("diff", "Show what `apply` would change; exit code 1 if anything, 0 if nothing",
                             "weft diff -f examples/shop");
   add_files(command, *options);
-  command.timeout(context, "60s");
-  command.ns(context);
-  command.home(context);
-  command.run(context, [&context, options] { return diff(context, *options); });
+  command.timeout(invocation, "60s");
+  command.ns(invocation);
+  command.home(invocation);
+  command.run(invocation, [&invocation, options] { return diff(invocation, *options); });
 }
 
 }  // namespace weft::cli

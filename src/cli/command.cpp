@@ -38,11 +38,11 @@ std::string path_of(const CLI::App& app) {
 /// Later than any command goes on, and early enough for arithmetic in nanoseconds.
 constexpr auto longest_limit = std::chrono::years(1);
 
-Result<void> run_limited(Context& context, const std::function<Result<void>()>& body) {
-  if (!context.timeout.empty()) {
-    const auto total = parse_timeout(context.timeout, "--timeout");
+Result<void> run_limited(Invocation& invocation, const std::function<Result<void>()>& body) {
+  if (!invocation.timeout.empty()) {
+    const auto total = parse_timeout(invocation.timeout, "--timeout");
     if (!total) return std::unexpected(total.error());
-    context.limit = {*total, base::system_clock().now() + std::min<base::Duration>(*total, longest_limit)};
+    invocation.limit = {*total, base::system_clock().now() + std::min<base::Duration>(*total, longest_limit)};
   }
   return body();
 }
@@ -123,54 +123,54 @@ void Command::flag(const std::string& flags, bool& value, const std::string& hel
   app_->add_flag(flags, value, help);
 }
 
-void Command::home(Context& context) {
-  app_->add_option("--home", context.home, "State folder of the mesh [$WEFT_HOME]")->type_name("DIR");
+void Command::home(Invocation& invocation) {
+  app_->add_option("--home", invocation.home, "State folder of the mesh [$WEFT_HOME]")->type_name("DIR");
 }
 
-void Command::ns(Context& context) {
-  const auto take = [&context](const std::string& ns) {
+void Command::ns(Invocation& invocation) {
+  const auto take = [&invocation](const std::string& ns) {
     if (ns.empty()) return;
-    context.ns = ns;
-    context.ns_given = true;
+    invocation.ns = ns;
+    invocation.ns_given = true;
   };
   app_->add_option_function<std::string>("-n,--namespace", take, "Namespace [$WEFT_NAMESPACE, default]")
       ->type_name("NAMESPACE");
 }
 
-void Command::all_namespaces(Context& context) {
-  app_->add_flag("-A,--all-namespaces", context.all_namespaces, "Of all namespaces");
+void Command::all_namespaces(Invocation& invocation) {
+  app_->add_flag("-A,--all-namespaces", invocation.all_namespaces, "Of all namespaces");
 }
 
-void Command::output(Context& context) {
+void Command::output(Invocation& invocation) {
   static const std::map<std::string, Format> formats = {{"table", Format::table},
                                                         {"wide", Format::wide},
                                                         {"json", Format::json},
                                                         {"yaml", Format::yaml},
                                                         {"name", Format::name}};
-  const auto take = [&context](const std::string& text) { context.format = formats.at(text); };
+  const auto take = [&invocation](const std::string& text) { invocation.format = formats.at(text); };
   app_->add_option_function<std::string>("-o,--output", take, "table, wide, json, yaml or name")
       ->check(CLI::IsMember({"table", "wide", "json", "yaml", "name"}))
       ->type_name("FORMAT");
 }
 
-void Command::timeout(Context& context, const std::string& fallback) {
-  const auto take = [&context](const std::string& text) {
-    context.timeout = text;
-    context.timeout_given = true;
+void Command::timeout(Invocation& invocation, const std::string& fallback) {
+  const auto take = [&invocation](const std::string& text) {
+    invocation.timeout = text;
+    invocation.timeout_given = true;
   };
   app_->add_option_function<std::string>(
           "--timeout", take, "How long the command may take, such as 90s or 2m [" + fallback + "]")
       ->type_name("DURATION");
-  app_->parse_complete_callback([&context, fallback] {
+  app_->parse_complete_callback([&invocation, fallback] {
     // Of a command within a command, its own comes first.
-    if (context.timeout.empty()) context.timeout = fallback;
+    if (invocation.timeout.empty()) invocation.timeout = fallback;
   });
 }
 
-void Command::run(Context& context, std::function<Result<void>()> body) {
+void Command::run(Invocation& invocation, std::function<Result<void>()> body) {
   // The callbacks of subcommands run before that of their parent.
-  app_->callback([&context, body = std::move(body)] {
-    if (!context.action) context.action = [&context, body] { return run_limited(context, body); };
+  app_->callback([&invocation, body = std::move(body)] {
+    if (!invocation.action) invocation.action = [&invocation, body] { return run_limited(invocation, body); };
   });
 }
 

@@ -27,7 +27,7 @@ enum class Program : std::uint8_t { weft, control_plane, service };
 enum class Format : std::uint8_t { table, wide, json, yaml, name };
 
 /// What the command line said; one for each run of the program.
-struct Context {
+struct Invocation {
   Program program = Program::weft;
   /// --home, empty: $WEFT_HOME or the default.
   std::string home;
@@ -82,17 +82,17 @@ class Command {
   void flag(const std::string& flags, bool& value, const std::string& help);
 
   // Flags that mean the same in every command.
-  void home(Context& context);
-  void ns(Context& context);
+  void home(Invocation& invocation);
+  void ns(Invocation& invocation);
   /// -A beside -n.
-  void all_namespaces(Context& context);
+  void all_namespaces(Invocation& invocation);
   /// -o with all formats.
-  void output(Context& context);
-  /// --timeout with its default ("60s"): sets the context's limit.
-  void timeout(Context& context, const std::string& fallback = look_limit);
+  void output(Invocation& invocation);
+  /// --timeout with its default ("60s"): sets the invocation's limit.
+  void timeout(Invocation& invocation, const std::string& fallback = look_limit);
 
   /// The command's body; runs after parsing.
-  void run(Context& context, std::function<Result<void>()> body);
+  void run(Invocation& invocation, std::function<Result<void>()> body);
 
  private:
   CLI::App* app_;
@@ -107,7 +107,7 @@ class CommandLine {
   CommandLine& operator=(const CommandLine&) = delete;
 
   Command root();
-  /// Sets the values and the Context's action; false after --help, which it has shown.
+  /// Sets the values and the Invocation's action; false after --help, which it has shown.
   Result<bool> parse(int argc, char** argv);
   /// Names of the subcommands and long flags that may follow these words; for completion.
   std::vector<std::string> next_words(const std::vector<std::string>& words) const;

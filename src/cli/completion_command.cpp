@@ -35,14 +35,14 @@ complete -c control-plane -a '(__weft_complete)'
 
 }  // namespace
 
-void add_completion(Command parent, Context& context, const CommandLine& line) {
+void add_completion(Command parent, Invocation& invocation, const CommandLine& line) {
   auto shell = std::make_shared<std::string>();
   auto command = parent.add("completion", "Print a completion script for a shell",
                             "source <(weft completion bash)\nweft completion zsh > ~/.zsh/_weft\n"
                             "weft completion fish > ~/.config/fish/completions/weft.fish");
   command.option("SHELL", *shell, "bash, zsh or fish",
                  {.required = true, .choices = {"bash", "zsh", "fish"}});
-  command.run(context, [shell]() -> Result<void> {
+  command.run(invocation, [shell]() -> Result<void> {
     print(*shell == "bash" ? bash : *shell == "zsh" ? zsh : fish);
     return {};
   });
@@ -51,15 +51,15 @@ void add_completion(Command parent, Context& context, const CommandLine& line) {
   auto next = parent.add("__complete", "What may come next", "weft __complete -- control-plane create");
   next.hide();
   next.option("WORDS", *words, "The words so far");
-  next.run(context, [&line, words]() -> Result<void> {
+  next.run(invocation, [&line, words]() -> Result<void> {
     print(fmt::format("{}\n", fmt::join(line.next_words(*words), "\n")));
     return {};
   });
 }
 
-void add_version(Command parent, Context& context) {
+void add_version(Command parent, Invocation& invocation) {
   auto command = parent.add("version", "Print the version", "weft version");
-  command.run(context, []() -> Result<void> {
+  command.run(invocation, []() -> Result<void> {
     print("weft " WEFT_VERSION "\n");
     return {};
   });

@@ -195,32 +195,32 @@ void warn_of_image(const Options& options) {
   if (!image) warn(image.error().detail + "; `start` fails until this is mended");
 }
 
-Result<void> run(const Context& context, const Options& options) {
-  auto pair = documents_of(options, context.ns);
+Result<void> run(const Invocation& invocation, const Options& options) {
+  auto pair = documents_of(options, invocation.ns);
   if (!pair) return std::unexpected(std::move(pair.error()));
   for (const auto* document : {&pair->deployment, &pair->service}) {
     if (auto checked = check(*document); !checked) return checked;
   }
-  auto session = open_session(context);
+  auto session = open_session(invocation);
   if (!session) return std::unexpected(std::move(session.error()));
   auto created = (*session)->reactor.block_on(create_pair((*session)->api, std::move(*pair)));
   if (!created) return std::unexpected(std::move(created.error()));
   warn_of_image(options);
-  if (context.format == Format::json || context.format == Format::yaml) {
-    print(show_documents({created->deployment, created->service}, context.format, false));
-  } else if (context.format == Format::name) {
+  if (invocation.format == Format::json || invocation.format == Format::yaml) {
+    print(show_documents({created->deployment, created->service}, invocation.format, false));
+  } else if (invocation.format == Format::name) {
     print(fmt::format("service/{}\n", options.name));
   } else {
     print(fmt::format("service/{} created, not started yet\n", options.name));
     print(fmt::format("start it with: control-plane start service {}{}\n", options.name,
-                      context.ns == "default" ? "" : " -n " + context.ns));
+                      invocation.ns == "default" ? "" : " -n " + invocation.ns));
   }
   return {};
 }
 
 }  // namespace
 
-void add_service_create(Command parent, Context& context, bool with_kind) {
+void add_service_create(Command parent, Invocation& invocation, bool with_kind) {
   auto options = std::make_shared<Options>();
   const std::string verb = with_kind ? "control-plane create service " : "service create ";
   const std::string examples = verb + "simple-web-service --image=example-web-service\n" + verb +
@@ -243,11 +243,11 @@ void add_service_create(Command parent, Context& context, bool with_kind) {
   command.option("--depends-on", options->depends_on,
                  "[KIND/]NAME[:CONDITION] it needs (started, ready, completed); may be repeated");
   command.option("--provider", options->provider, "What runs its instances [process]");
-  command.timeout(context);
-  command.ns(context);
-  command.output(context);
-  command.home(context);
-  command.run(context, [&context, options] { return run(context, *options); });
+  command.timeout(invocation);
+  command.ns(invocation);
+  command.output(invocation);
+  command.home(invocation);
+  command.run(invocation, [&invocation, options] { return run(invocation, *options); });
 }
 
 }  // namespace weft::cli

@@ -64,18 +64,18 @@ Task<Result<void>> wait_gone(runtime::Reactor& reactor, Api& api, std::vector<Aw
   }
 }
 
-Result<void> carry_out(Session& session, std::vector<Awaited> targets, const Context& context,
+Result<void> carry_out(Session& session, std::vector<Awaited> targets, const Invocation& invocation,
                        const Options& options) {
   auto deleted = session.reactor.block_on(delete_all(session.api, targets, options.ignore_missing));
   if (!deleted) return deleted;
   return session.reactor.block_on(
-      wait_gone(session.reactor, session.api, std::move(targets), *context.limit));
+      wait_gone(session.reactor, session.api, std::move(targets), *invocation.limit));
 }
 
-Result<std::vector<Awaited>> targets_of(const Context& context, const Options& options) {
+Result<std::vector<Awaited>> targets_of(const Invocation& invocation, const Options& options) {
   std::vector<Awaited> targets;
   if (!options.files.empty()) {
-    auto objects = load_valid(options.files, context, "nothing was deleted");
+    auto objects = load_valid(options.files, invocation, "nothing was deleted");
     if (!objects) return std::unexpected(std::move(objects.error()));
     // What was applied first goes last.
     for (auto object = objects->rbegin(); object != objects->rend(); ++object) {
@@ -91,7 +91,7 @@ Result<std::vector<Awaited>> targets_of(const Context& context, const Options& o
       return failure(Exit::usage, fmt::format("which of the {}?", target.kind->plural), {},
                      fmt::format("name them: weft delete {} NAME...", target.kind->singular));
     }
-    targets.push_back({target.kind, target.kind->namespaced ? context.ns : "", target.name});
+    targets.push_back({target.kind, target.kind->namespaced ? invocation.ns : "", target.name});
   }
   if (targets.empty()) {
     return failure(Exit::usage, "nothing to delete was named", {}, "weft delete KIND NAME..., or -f FILE");
@@ -99,27 +99,27 @@ Result<std::vector<Awaited>> targets_of(const Context& context, const Options& o
   return targets;
 }
 
-Result<void> run(const Context& context, const Options& options) {
-  auto targets = targets_of(context, options);
+Result<void> run(const Invocation& invocation, const Options& options) {
+  auto targets = targets_of(invocation, options);
   if (!targets) return std::unexpected(std::move(targets.error()));
-  auto session = open_session(context);
+  auto session = open_session(invocation);
   if (!session) return std::unexpected(std::move(session.error()));
-  return carry_out(**session, std::move(*targets), context, options);
+  return carry_out(**session, std::move(*targets), invocation, options);
 }
 
 /// A service with the Deployments that no other service selects.
-Result<void> run_service(const Context& context, const Options& options) {
-  auto session = open_session(context);
+Result<void> run_service(const Invocation& invocation, const Options& options) {
+  auto session = open_session(invocation);
   if (!session) return std::unexpected(std::move(session.error()));
   auto graph = (*session)->reactor.block_on(load_service_graph((*session)->api));
   if (!graph) return std::unexpected(std::move(graph.error()));
   std::vector<Awaited> targets;
   for (const auto& name : options.words) {
-    auto deployments = graph->deployments_of(context.ns, name);
+    auto deployments = graph->deployments_of(invocation.ns, name);
     if (!deployments && deployments.error().exit == Exit::not_found && !options.ignore_missing) {
       return std::unexpected(std::move(deployments.error()));
     }
-    targets.push_back({model::find_kind("Service"), context.ns, name});
+    targets.push_back({model::find_kind("Service"), invocation.ns, name});
     for (const auto& ref : deployments.value_or(std::vector<model::Ref>{})) {
       const auto index = graph->graph.find(ref);
       const auto& services = graph->graph.workloads()[*index].services;
@@ -129,30 +129,30 @@ Result<void> run_service(const Context& context, const Options& options) {
       if (!shared) targets.push_back({model::find_kind("Deployment"), ref.ns, ref.name});
     }
   }
-  return carry_out(**session, std::move(targets), context, options);
+  return carry_out(**session, std::move(targets), invocation, options);
 }
 
-void add_common(Command command, Context& context, Options& options) {
+void add_common(Command command, Invocation& invocation, Options& options) {
   command.flag("--ignore-not-found", options.ignore_missing, "Not an error if it does not exist");
-  command.timeout(context, "60s");
-  command.ns(context);
-  command.home(context);
+  command.timeout(invocation, "60s");
+  command.ns(invocation);
+  command.home(invocation);
 }
 
 }  // namespace
 
-void add_delete(Command parent, Context& context) {
+void add_delete(Command parent, Invocation& invocation) {
   auto options = std::make_shared<Options>();
   auto command = parent.add("delete", "Delete resources; returns when their instances have ended",
                             "weft delete service web\nweft delete deployment/web job/migrate\n"
                             "weft delete -f examples/shop");
   command.option("KIND", options->words, "KIND NAME... or KIND/NAME...");
   command.option("-f,--filename", options->files, "What FILE, DIR or - holds", {.value = "FILE"});
-  add_common(command, context, *options);
-  command.run(context, [&context, options] { return run(context, *options); });
+  add_common(command, invocation, *options);
+  command.run(invocation, [&invocation, options] { return run(invocation, *options); });
 }
 
-void add_service_delete(Command parent, Context& context, bool with_kind) {
+void add_service_delete(Command parent, Invocation& invocation, bool with_kind) {
   auto options = std::make_shared<Options>();
   const std::string examples =
       with_kind ? "control-plane delete service simple-web-service" : "service delete simple-web-service";
@@ -160,8 +160,8 @@ void add_service_delete(Command parent, Context& context, bool with_kind) {
       parent.add(with_kind ? "service" : "delete",
                  "Delete a service with its Deployment; returns when its instances have ended", examples);
   command.option("NAME", options->words, "Names of services", {.required = true});
-  add_common(command, context, *options);
-  command.run(context, [&context, options] { return run_service(context, *options); });
+  add_common(command, invocation, *options);
+  command.run(invocation, [&invocation, options] { return run_service(invocation, *options); });
 }
 
 }  // namespace weft::cli

@@ -103,11 +103,11 @@ Task<Result<Shown>> describe(Api& api, const model::Kind* kind, std::string ns, 
   co_return out;
 }
 
-Result<void> run(const Context& context, const std::vector<std::string>& words,
+Result<void> run(const Invocation& invocation, const std::vector<std::string>& words,
                  const std::string& default_kind) {
   auto targets = parse_targets(words, default_kind);
   if (!targets) return std::unexpected(std::move(targets.error()));
-  auto session = open_session(context);
+  auto session = open_session(invocation);
   if (!session) return std::unexpected(std::move(session.error()));
   auto& [reactor, home, api] = **session;
   std::vector<Target> named;
@@ -116,14 +116,14 @@ Result<void> run(const Context& context, const std::vector<std::string>& words,
       named.push_back(target);
       continue;
     }
-    auto all = reactor.block_on(api.list(rest_path(*target.kind, context.ns)));
+    auto all = reactor.block_on(api.list(rest_path(*target.kind, invocation.ns)));
     if (!all) return std::unexpected(std::move(all.error()));
     for (const Json& object : *all) named.push_back({target.kind, name_of(object)});
   }
   Shown out;
   for (const auto& target : named) {
     auto text =
-        reactor.block_on(describe(api, target.kind, context.ns, target.name, wants_colour(STDOUT_FILENO)));
+        reactor.block_on(describe(api, target.kind, invocation.ns, target.name, wants_colour(STDOUT_FILENO)));
     if (!text) return std::unexpected(std::move(text.error()));
     if (!out.empty()) out += "\n";
     out += *text;
@@ -132,26 +132,27 @@ Result<void> run(const Context& context, const std::vector<std::string>& words,
   return {};
 }
 
-void add(Command parent, Context& context, const std::string& description, const std::string& examples,
+void add(Command parent, Invocation& invocation, const std::string& description, const std::string& examples,
          const std::string& default_kind) {
   auto words = std::make_shared<std::vector<std::string>>();
   auto command = parent.add("describe", description, examples);
   command.option(default_kind.empty() ? "KIND" : "NAME", *words, "What to describe", {.required = true});
-  command.timeout(context);
-  command.ns(context);
-  command.home(context);
-  command.run(context, [&context, words, default_kind] { return run(context, *words, default_kind); });
+  command.timeout(invocation);
+  command.ns(invocation);
+  command.home(invocation);
+  command.run(invocation,
+              [&invocation, words, default_kind] { return run(invocation, *words, default_kind); });
 }
 
 }  // namespace
 
-void add_describe(Command parent, Context& context) {
-  add(parent, context, "Show all about resources: state, conditions, instances, events",
+void add_describe(Command parent, Invocation& invocation) {
+  add(parent, invocation, "Show all about resources: state, conditions, instances, events",
       "weft describe service web\nweft describe deployments", "");
 }
 
-void add_service_describe(Command parent, Context& context) {
-  add(parent, context, "Show all about a service: address, conditions, instances, events",
+void add_service_describe(Command parent, Invocation& invocation) {
+  add(parent, invocation, "Show all about a service: address, conditions, instances, events",
       "service describe simple-web-service", "Service");
 }
 

@@ -30,11 +30,11 @@ namespace {
 constexpr auto quiet_time = std::chrono::seconds(1);
 
 /// Waits until something can be read, or the file has ended; false if the limit is over before.
-bool wait_readable(int fd, const std::string& name, const Context& context, bool& told) {
+bool wait_readable(int fd, const std::string& name, const Invocation& invocation, bool& told) {
   pollfd waiting{.fd = fd, .events = POLLIN, .revents = 0};
   for (;;) {
     const base::Duration longest = told ? base::Duration(std::chrono::hours(1)) : base::Duration(quiet_time);
-    const auto limit = within_limit(context.limit, base::system_clock().now(), longest);
+    const auto limit = within_limit(invocation.limit, base::system_clock().now(), longest);
     const auto wait = std::chrono::ceil<std::chrono::milliseconds>(limit).count();
     const int ready = poll(&waiting, 1, static_cast<int>(wait));
     if (ready > 0 || (ready < 0 && errno != EINTR)) return true;  // a fault shows when it is read
@@ -62,7 +62,7 @@ std::string mend_of(int code) {
 
 }  // namespace
 
-Result<std::string> read_text(const std::string& path, const Context& context) {
+Result<std::string> read_text(const std::string& path, const Invocation& invocation) {
   const bool is_input = path == "-";
   const std::string name = is_input ? "standard input" : path;
   // Without O_NONBLOCK a FIFO that nobody writes to would not even open.
@@ -72,9 +72,9 @@ Result<std::string> read_text(const std::string& path, const Context& context) {
   std::string buffer(64 * 1024, '\0');
   bool told = false;
   while (fd >= 0 && text.size() <= yaml::max_text_bytes) {
-    if (!wait_readable(fd, name, context, told)) {
+    if (!wait_readable(fd, name, invocation, told)) {
       return failure(Exit::timeout, fmt::format("{} did not end within {}", name,
-                                                base::format_duration(context.limit->total)));
+                                                base::format_duration(invocation.limit->total)));
     }
     const auto count = read(fd, buffer.data(), buffer.size());
     if (count == 0) return text;
@@ -122,7 +122,7 @@ base::Diagnostic at_object(const model::Object& object, std::string_view code, s
                        : base::Diagnostic{.code = std::string(code), .message = message, .mend = mend};
 }
 
-void check_across(const std::vector<model::Object>& objects, const Context& context,
+void check_across(const std::vector<model::Object>& objects, const Invocation& invocation,
                   base::Diagnostics& diagnostics) {
   std::map<std::tuple<std::string, std::string, std::string>, const model::Object*> seen;
   for (const auto& object : objects) {
@@ -136,11 +136,11 @@ void check_across(const std::vector<model::Object>& objects, const Context& cont
                                 found->second->source->file(), found->second->position.line),
                     "keep one of them"));
     }
-    if (context.ns_given && !metadata.ns.empty() && metadata.ns != context.ns) {
-      diagnostics.push_back(at_object(
-          object, model::code::other_namespace,
-          fmt::format("{} is of namespace {}, not {}", kind_and_name(object.json), metadata.ns, context.ns),
-          "leave -n out, or take metadata.namespace out of the file"));
+    if (invocation.ns_given && !metadata.ns.empty() && metadata.ns != invocation.ns) {
+      diagnostics.push_back(at_object(object, model::code::other_namespace,
+                                      fmt::format("{} is of namespace {}, not {}", kind_and_name(object.json),
+                                                  metadata.ns, invocation.ns),
+                                      "leave -n out, or take metadata.namespace out of the file"));
     }
   }
 }
@@ -152,26 +152,26 @@ std::string count_words(const base::Diagnostics& diagnostics) {
                            diagnostics.count(base::Severity::warning));
 }
 
-Result<model::Loaded> load_files(const std::vector<std::string>& paths, const Context& context) {
+Result<model::Loaded> load_files(const std::vector<std::string>& paths, const Invocation& invocation) {
   model::Loaded all;
   for (const auto& path : paths) {
     auto files = files_of(path);
     if (!files) return std::unexpected(std::move(files.error()));
     for (const auto& file : *files) {
-      auto text = read_text(file, context);
+      auto text = read_text(file, invocation);
       if (!text) return std::unexpected(std::move(text.error()));
-      auto loaded = model::load(std::move(*text), file, {.default_namespace = context.ns});
+      auto loaded = model::load(std::move(*text), file, {.default_namespace = invocation.ns});
       std::ranges::move(loaded.objects, std::back_inserter(all.objects));
       all.diagnostics.append(std::move(loaded.diagnostics));
     }
   }
-  check_across(all.objects, context, all.diagnostics);
+  check_across(all.objects, invocation, all.diagnostics);
   return all;
 }
 
-Result<std::vector<model::Object>> load_valid(const std::vector<std::string>& paths, const Context& context,
-                                              const std::string& consequence) {
-  auto loaded = load_files(paths, context);
+Result<std::vector<model::Object>> load_valid(const std::vector<std::string>& paths,
+                                              const Invocation& invocation, const std::string& consequence) {
+  auto loaded = load_files(paths, invocation);
   if (!loaded) return std::unexpected(std::move(loaded.error()));
   if (!base::has_errors(loaded->diagnostics)) {
     for (const auto& finding : model::check(loaded->objects)) {

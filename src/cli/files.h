@@ -11,18 +11,18 @@ namespace weft::cli {
 
 /// All of a file, or of standard input for "-", but not more than one byte beyond what yaml::parse takes: it
 /// then says that the text is too large. What has nothing to read for a while, as a FIFO without a writer or
-/// a terminal, is said on stderr; waiting for it ends with the context's limit.
-Result<std::string> read_text(const std::string& path, const Context& context);
+/// a terminal, is said on stderr; waiting for it ends with the invocation's limit.
+Result<std::string> read_text(const std::string& path, const Invocation& invocation);
 
 /// Reads every FILE, every *.yaml, *.yml and *.json of every DIR (sorted), or standard input for "-". The
 /// diagnostics hold all that is wrong, also the same resource in two files, and a namespace other than the
 /// one given with -n. Fails only if something cannot be read.
-Result<model::Loaded> load_files(const std::vector<std::string>& paths, const Context& context);
+Result<model::Loaded> load_files(const std::vector<std::string>& paths, const Invocation& invocation);
 
 /// The same; fails if anything is invalid, prints warnings to stderr. `consequence` ends the message:
 /// "nothing was applied".
-Result<std::vector<model::Object>> load_valid(const std::vector<std::string>& paths, const Context& context,
-                                              const std::string& consequence);
+Result<std::vector<model::Object>> load_valid(const std::vector<std::string>& paths,
+                                              const Invocation& invocation, const std::string& consequence);
 
 /// "2 errors, 1 warning", with those that are not shown.
 std::string count_words(const base::Diagnostics& diagnostics);

@@ -47,11 +47,11 @@ Task<Result<std::vector<Found>>> fetch(Api& api, std::vector<Target> targets, st
   co_return all;
 }
 
-void print_found(const std::vector<Found>& found, const Context& context, bool single) {
-  if (context.format == Format::json || context.format == Format::yaml) {
+void print_found(const std::vector<Found>& found, const Invocation& invocation, bool single) {
+  if (invocation.format == Format::json || invocation.format == Format::yaml) {
     std::vector<Json> all;
     for (const auto& part : found) all.insert(all.end(), part.objects.begin(), part.objects.end());
-    print(show_documents(all, context.format, single));
+    print(show_documents(all, invocation.format, single));
     return;
   }
   bool first = true;
@@ -59,18 +59,19 @@ void print_found(const std::vector<Found>& found, const Context& context, bool s
   for (const auto& part : found) {
     if (part.objects.empty()) continue;
     any = true;
-    if (!std::exchange(first, false) && context.format != Format::name) print("\n");
-    print(show(part.objects, *part.kind, context, false));
+    if (!std::exchange(first, false) && invocation.format != Format::name) print("\n");
+    print(show(part.objects, *part.kind, invocation, false));
   }
-  if (!any && context.format != Format::name) {
+  if (!any && invocation.format != Format::name) {
     tell(fmt::format("no {} {}\n", found.empty() ? "resources" : found.front().kind->plural,
-                     context.all_namespaces ? "exist" : "in namespace " + context.ns));
+                     invocation.all_namespaces ? "exist" : "in namespace " + invocation.ns));
   }
 }
 
 /// Shows one line for every change, until interrupted.
-Result<void> watch(Session& session, const Context& context, const Target& target, const Options& options) {
-  const std::string ns = context.all_namespaces ? "" : context.ns;
+Result<void> watch(Session& session, const Invocation& invocation, const Target& target,
+                   const Options& options) {
+  const std::string ns = invocation.all_namespaces ? "" : invocation.ns;
   const std::string path =
       with_query(rest_path(*target.kind, ns),
                  {{"watch", "true"},
@@ -81,10 +82,12 @@ Result<void> watch(Session& session, const Context& context, const Target& targe
   auto on_line = [&](const std::string& line) {
     Json event = Json::parse(line, nullptr, false);
     if (event.is_discarded() || !event.contains("object")) return;
-    if (context.format == Format::json) return print(event.dump() + "\n");
-    if (context.format == Format::yaml) return print("---\n" + show_document(event["object"], Format::yaml));
-    std::string text = show({event["object"]}, *target.kind, context, false).text();
-    if (context.format != Format::name && !std::exchange(header, false)) text.erase(0, text.find('\n') + 1);
+    if (invocation.format == Format::json) return print(event.dump() + "\n");
+    if (invocation.format == Format::yaml)
+      return print("---\n" + show_document(event["object"], Format::yaml));
+    std::string text = show({event["object"]}, *target.kind, invocation, false).text();
+    if (invocation.format != Format::name && !std::exchange(header, false))
+      text.erase(0, text.find('\n') + 1);
     if (text_at(event, "/type") == "DELETED") text.insert(text.size() - 1, "   (deleted)");
     print(Shown::as_it_is(std::move(text)));
   };
@@ -99,22 +102,22 @@ Result<void> watch(Session& session, const Context& context, const Target& targe
       session.api.stream(message::Method::get, path, on_bytes, Limited::to_beginning));
 }
 
-Result<void> run(const Context& context, const Options& options) {
+Result<void> run(const Invocation& invocation, const Options& options) {
   auto targets = parse_targets(options.words);
   if (!targets) return std::unexpected(std::move(targets.error()));
-  auto session = open_session(context);
+  auto session = open_session(invocation);
   if (!session) return std::unexpected(std::move(session.error()));
-  if (options.watch) return watch(**session, context, targets->front(), options);
+  if (options.watch) return watch(**session, invocation, targets->front(), options);
   auto found = (*session)->reactor.block_on(
-      fetch((*session)->api, *targets, context.all_namespaces ? "" : context.ns, options.selector));
+      fetch((*session)->api, *targets, invocation.all_namespaces ? "" : invocation.ns, options.selector));
   if (!found) return std::unexpected(std::move(found.error()));
-  print_found(*found, context, targets->size() == 1 && !targets->front().name.empty());
+  print_found(*found, invocation, targets->size() == 1 && !targets->front().name.empty());
   return {};
 }
 
 }  // namespace
 
-void add_get(Command parent, Context& context) {
+void add_get(Command parent, Invocation& invocation) {
   auto options = std::make_shared<Options>();
   auto command = parent.add("get", "Show resources",
                             "weft get services\nweft get service web -o yaml\nweft get pods,jobs -A -o wide\n"
@@ -122,25 +125,25 @@ void add_get(Command parent, Context& context) {
   command.option("KIND", options->words, "KIND [NAME...], KIND/NAME..., or KIND,KIND", {.required = true});
   command.option("-l,--selector", options->selector, "Only those whose labels match, such as app=web");
   command.flag("-w,--watch", options->watch, "Show every change until interrupted");
-  command.timeout(context);
-  command.ns(context);
-  command.all_namespaces(context);
-  command.output(context);
-  command.home(context);
-  command.run(context, [&context, options] { return run(context, *options); });
+  command.timeout(invocation);
+  command.ns(invocation);
+  command.all_namespaces(invocation);
+  command.output(invocation);
+  command.home(invocation);
+  command.run(invocation, [&invocation, options] { return run(invocation, *options); });
 }
 
-void add_service_list(Command parent, Context& context) {
+void add_service_list(Command parent, Invocation& invocation) {
   auto options = std::make_shared<Options>();
   options->words = {"services"};
   auto command = parent.add("list", "Show all services", "service list\nservice list -o wide");
   command.option("-l,--selector", options->selector, "Only those whose labels match, such as app=web");
-  command.timeout(context);
-  command.ns(context);
-  command.all_namespaces(context);
-  command.output(context);
-  command.home(context);
-  command.run(context, [&context, options] { return run(context, *options); });
+  command.timeout(invocation);
+  command.ns(invocation);
+  command.all_namespaces(invocation);
+  command.output(invocation);
+  command.home(invocation);
+  command.run(invocation, [&invocation, options] { return run(invocation, *options); });
 }
 
 }  // namespace weft::cli

@@ -79,8 +79,8 @@ Task<Result<std::vector<Json>>> pods_of(Api& api, Target target, std::string ns)
 }
 
 /// The mesh's own processes write files, which need no control plane to be read.
-Result<void> own_logs(const Context& context, const Options& options) {
-  auto home = home_of(context);
+Result<void> own_logs(const Invocation& invocation, const Options& options) {
+  auto home = home_of(invocation);
   if (!home) return std::unexpected(std::move(home.error()));
   const std::size_t lines = options.tail >= 0 ? static_cast<std::size_t>(options.tail) : 50;
   for (const char* name : {"supervisor", "control-plane", "proxy"}) {
@@ -90,30 +90,30 @@ Result<void> own_logs(const Context& context, const Options& options) {
   return {};
 }
 
-Result<void> run(const Context& context, const Options& options, bool of_mesh) {
-  if (of_mesh && options.words.empty()) return own_logs(context, options);
+Result<void> run(const Invocation& invocation, const Options& options, bool of_mesh) {
+  if (of_mesh && options.words.empty()) return own_logs(invocation, options);
   auto targets = parse_targets(options.words, "Service");
   if (!targets) return std::unexpected(std::move(targets.error()));
   if (targets->size() != 1 || targets->front().name.empty()) {
     return failure(Exit::usage, "logs needs one resource", {},
                    "weft logs NAME of a service, pod/NAME or job/NAME");
   }
-  auto session = open_session(context);
+  auto session = open_session(invocation);
   if (!session) return std::unexpected(std::move(session.error()));
   auto& [reactor, home, api] = **session;
   auto target = targets->front();
-  auto found = reactor.block_on(pods_of(api, target, context.ns));
+  auto found = reactor.block_on(pods_of(api, target, invocation.ns));
   if (!found && found.error().exit == Exit::not_found && options.words.size() == 1 &&
       options.words.front().find('/') == std::string::npos) {
     // A bare name that is no service may be an instance.
     target.kind = model::find_kind("Pod");
-    if (auto pods = reactor.block_on(pods_of(api, target, context.ns))) found = std::move(pods);
+    if (auto pods = reactor.block_on(pods_of(api, target, invocation.ns))) found = std::move(pods);
   }
   if (!found) return std::unexpected(std::move(found.error()));
   Result<void> result;
   std::vector<Task<void>> all;
   for (const Json& pod : *found) {
-    std::string path = path_of_log(context.ns, name_of(pod), options);
+    std::string path = path_of_log(invocation.ns, name_of(pod), options);
     const std::string prefix = found->size() > 1 ? fmt::format("[{}] ", name_of(pod)) : "";
     if (options.follow) {
       all.push_back(show_beside(api, std::move(path), prefix, &result));
@@ -128,9 +128,9 @@ Result<void> run(const Context& context, const Options& options, bool of_mesh) {
 
 }  // namespace
 
-void add_logs(Command parent, Context& context) {
+void add_logs(Command parent, Invocation& invocation) {
   auto options = std::make_shared<Options>();
-  const bool of_mesh = context.program == Program::control_plane || parent.name() == "control-plane";
+  const bool of_mesh = invocation.program == Program::control_plane || parent.name() == "control-plane";
   auto command =
       parent.add("logs",
                  of_mesh ? "Show what instances have written; without a name, what the mesh itself has"
@@ -143,10 +143,10 @@ void add_logs(Command parent, Context& context) {
   command.option("--tail", options->tail, "Only so many of the last lines", 0,
                  std::numeric_limits<int>::max());
   command.flag("--timestamps", options->timestamps, "Each line with its time");
-  command.timeout(context);
-  command.ns(context);
-  command.home(context);
-  command.run(context, [&context, options, of_mesh] { return run(context, *options, of_mesh); });
+  command.timeout(invocation);
+  command.ns(invocation);
+  command.home(invocation);
+  command.run(invocation, [&invocation, options, of_mesh] { return run(invocation, *options, of_mesh); });
 }
 
 }  // namespace weft::cli

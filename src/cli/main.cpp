@@ -36,61 +36,62 @@ Command add_group(Command parent, const std::string& name, const std::string& de
   return group;
 }
 
-void add_control_plane_commands(Command app, Context& context) {
+void add_control_plane_commands(Command app, Invocation& invocation) {
   app.needs_subcommand();
-  add_service_create(app, context, true);
-  add_service_start(app, context);
-  add_stop(app, context);
-  add_service_restart(app, context);
-  add_service_scale(app, context);
+  add_service_create(app, invocation, true);
+  add_service_start(app, invocation);
+  add_stop(app, invocation);
+  add_service_restart(app, invocation);
+  add_service_scale(app, invocation);
   add_service_delete(add_group(app, "delete", "Delete a service with its Deployment",
                                "control-plane delete service simple-web-service"),
-                     context, true);
-  add_get(app, context);
-  add_describe(app, context);
-  add_logs(app, context);
-  add_status(app, context);
-  add_run(app, context);
-  add_serve(app, context);
+                     invocation, true);
+  add_get(app, invocation);
+  add_describe(app, invocation);
+  add_logs(app, invocation);
+  add_status(app, invocation);
+  add_run(app, invocation);
+  add_serve(app, invocation);
 }
 
-void add_service_commands(Command app, Context& context) {
+void add_service_commands(Command app, Invocation& invocation) {
   app.needs_subcommand();
-  add_service_create(app, context, false);
-  add_service_list(app, context);
-  add_service_describe(app, context);
-  add_service_delete(app, context, false);
+  add_service_create(app, invocation, false);
+  add_service_list(app, invocation);
+  add_service_describe(app, invocation);
+  add_service_delete(app, invocation, false);
 }
 
-void add_weft_commands(Command app, Context& context) {
+void add_weft_commands(Command app, Invocation& invocation) {
   app.needs_subcommand();
-  add_up(app, context);
-  add_apply(app, context);
-  add_get(app, context);
-  add_describe(app, context);
-  add_delete(app, context);
-  add_wait(app, context);
-  add_logs(app, context);
-  add_top(app, context);
-  add_validate(app, context);
-  add_diff(app, context);
+  add_up(app, invocation);
+  add_apply(app, invocation);
+  add_get(app, invocation);
+  add_describe(app, invocation);
+  add_delete(app, invocation);
+  add_wait(app, invocation);
+  add_logs(app, invocation);
+  add_top(app, invocation);
+  add_validate(app, invocation);
+  add_diff(app, invocation);
   add_control_plane_commands(
       app.add("control-plane", "The life of the mesh and of single services; also a command of its own",
               "weft control-plane create service web --image=example-web-service\n"
               "weft control-plane start service web"),
-      context);
+      invocation);
   add_service_commands(
-      app.add("service", "Short form for services; also a command of its own", "weft service list"), context);
-  add_proxy(app, context);
-  add_keep(app, context);
-  add_supervise(app, context);
+      app.add("service", "Short form for services; also a command of its own", "weft service list"),
+      invocation);
+  add_proxy(app, invocation);
+  add_keep(app, invocation);
+  add_supervise(app, invocation);
 }
 
 struct Face {
   const char* name;
   const char* description;
   const char* examples;
-  void (*add_commands)(Command app, Context& context);
+  void (*add_commands)(Command app, Invocation& invocation);
 };
 
 Face face_of(Program program) {
@@ -119,25 +120,25 @@ int report(const Failure& failure) {
 }  // namespace
 
 int run(int argc, char** argv) {
-  Context context;
-  context.program = program_of(argv[0]);
-  if (context.program == Program::service && argc > 1 && !is_own_service_verb(argv[1]))
+  Invocation invocation;
+  invocation.program = program_of(argv[0]);
+  if (invocation.program == Program::service && argc > 1 && !is_own_service_verb(argv[1]))
     return run_system_service(argv);
   const char* ns = std::getenv("WEFT_NAMESPACE");
-  context.ns = ns == nullptr || *ns == '\0' ? "default" : ns;
-  const auto face = face_of(context.program);
+  invocation.ns = ns == nullptr || *ns == '\0' ? "default" : ns;
+  const auto face = face_of(invocation.program);
   CommandLine line(face.name, face.description, fmt::format("Example:\n{}\n{}", face.examples, exit_codes));
-  face.add_commands(line.root(), context);
+  face.add_commands(line.root(), invocation);
   // Other words than its own verbs never get here as `service`.
-  if (context.program != Program::service) {
-    add_completion(line.root(), context, line);
-    add_version(line.root(), context);
+  if (invocation.program != Program::service) {
+    add_completion(line.root(), invocation, line);
+    add_version(line.root(), invocation);
   }
   auto parsed = line.parse(argc, argv);
   if (!parsed) return report(parsed.error());
   if (!*parsed) return 0;
-  if (!context.action) return report({Exit::usage, "no command was given", {}, "see `weft --help`", {}});
-  auto result = context.action();
+  if (!invocation.action) return report({Exit::usage, "no command was given", {}, "see `weft --help`", {}});
+  auto result = invocation.action();
   return result ? 0 : report(result.error());
 }
 

@@ -47,8 +47,8 @@ struct KeepOptions {
   int adopted_restarts = -1;  // -1: it starts a supervisor
 };
 
-Result<void> keep(const Context& context, const KeepOptions& wanted, bool echo) {
-  auto home = home_of(context);
+Result<void> keep(const Invocation& invocation, const KeepOptions& wanted, bool echo) {
+  auto home = home_of(invocation);
   if (!home) return std::unexpected(std::move(home.error()));
   provider::process::KeeperOptions options{.home = *home, .supervisor = {}, .with_us = wanted.with_us};
   if (wanted.adopted_restarts >= 0) options.adopted_restarts = wanted.adopted_restarts;
@@ -58,18 +58,18 @@ Result<void> keep(const Context& context, const KeepOptions& wanted, bool echo) 
   return ended_with(reactor.block_on(provider::process::keep(reactor, std::move(options))));
 }
 
-Result<void> run_in_foreground(const Context& context) {
-  auto home = home_of(context);
+Result<void> run_in_foreground(const Invocation& invocation) {
+  auto home = home_of(invocation);
   if (!home) return std::unexpected(std::move(home.error()));
   if (has_supervisor(*home)) {
     return failure(Exit::failed, "a mesh runs already with this state folder", home->state(),
                    "stop it with `control-plane stop`, or give another folder with --home");
   }
-  return keep(context, {.with_us = true}, true);
+  return keep(invocation, {.with_us = true}, true);
 }
 
-Result<void> supervise(const Context& context, const SuperviseOptions& wanted) {
-  auto home = home_of(context);
+Result<void> supervise(const Invocation& invocation, const SuperviseOptions& wanted) {
+  auto home = home_of(invocation);
   if (!home) return std::unexpected(std::move(home.error()));
   const std::string program = own_program();
   provider::process::Options options{.home = *home};
@@ -87,15 +87,15 @@ Result<void> supervise(const Context& context, const SuperviseOptions& wanted) {
   return ended_with(reactor.block_on(provider::process::supervise(reactor, std::move(options))));
 }
 
-Result<void> serve(const Context& context) {
-  auto home = home_of(context);
+Result<void> serve(const Invocation& invocation) {
+  auto home = home_of(invocation);
   if (!home) return std::unexpected(std::move(home.error()));
   runtime::Reactor reactor;
   return ended_with(reactor.block_on(control::serve(reactor, {.home = *home})));
 }
 
-Result<void> stop(const Context& context) {
-  auto home = home_of(context);
+Result<void> stop(const Invocation& invocation) {
+  auto home = home_of(invocation);
   if (!home) return std::unexpected(std::move(home.error()));
   if (!has_supervisor(*home)) {
     tell(fmt::format("no mesh runs (state in {})\n", home->state()));
@@ -103,7 +103,7 @@ Result<void> stop(const Context& context) {
   }
   runtime::Reactor reactor;
   auto on_step = [](const std::string& step) { tell(fmt::format("  {}\n", base::printable(step))); };
-  auto stopped = reactor.block_on(stop_mesh(reactor, *home, context.limit->total, on_step));
+  auto stopped = reactor.block_on(stop_mesh(reactor, *home, invocation.limit->total, on_step));
   if (!stopped) return stopped;
   print("stopped\n");
   return {};
@@ -138,15 +138,15 @@ std::string status_text(const Json& status, const Result<std::vector<Json>>& ser
       process_text(status["proxy"]), services_text(services));
 }
 
-Result<void> show_status(const Context& context, const std::vector<std::string>& words) {
-  auto home = home_of(context);
+Result<void> show_status(const Invocation& invocation, const std::vector<std::string>& words) {
+  auto home = home_of(invocation);
   if (!home) return std::unexpected(std::move(home.error()));
-  Session session(*home, context.limit);
-  const auto wait = std::min<base::Duration>(status_limit, context.limit->total);
+  Session session(*home, invocation.limit);
+  const auto wait = std::min<base::Duration>(status_limit, invocation.limit->total);
   Json status = session.reactor.block_on(mesh_status(session.reactor, *home, wait));
-  const bool documents = context.format == Format::json || context.format == Format::yaml;
+  const bool documents = invocation.format == Format::json || invocation.format == Format::yaml;
   if (status["running"] == false) {
-    if (documents) print(show_document(status, context.format));
+    if (documents) print(show_document(status, invocation.format));
     return failure(Exit::unavailable, "no mesh runs", fmt::format("state in {}", home->state()),
                    "start one with `control-plane run`; most commands start one themselves");
   }
@@ -155,16 +155,17 @@ Result<void> show_status(const Context& context, const std::vector<std::string>&
   if (!targets) return std::unexpected(std::move(targets.error()));
   if (!targets->empty() && !targets->front().name.empty()) {
     auto& target = targets->front();
-    auto object = session.reactor.block_on(session.api.get(rest_path(*target.kind, context.ns, target.name)));
+    auto object =
+        session.reactor.block_on(session.api.get(rest_path(*target.kind, invocation.ns, target.name)));
     if (!object) return std::unexpected(std::move(object.error()));
-    print(show({*object}, *target.kind, context, true));
+    print(show({*object}, *target.kind, invocation, true));
     return {};
   }
   Result<std::vector<Json>> services = failure(Exit::unavailable, "the control plane is not ready");
   if (value_at(status, "/controlPlane/ready") == Json(true))
     services = session.reactor.block_on(session.api.list(rest_path(kind, "")));
   if (documents) {
-    print(show_document(status, context.format));
+    print(show_document(status, invocation.format));
   } else {
     print(status_text(status, services));
   }
@@ -173,41 +174,41 @@ Result<void> show_status(const Context& context, const std::vector<std::string>&
 
 }  // namespace
 
-void add_run(Command parent, Context& context) {
+void add_run(Command parent, Invocation& invocation) {
   auto command = parent.add("run", "Run the mesh in the foreground until Ctrl-C",
                             "control-plane run\ncontrol-plane run --home ./state");
-  command.home(context);
-  command.run(context, [&context] { return run_in_foreground(context); });
+  command.home(invocation);
+  command.run(invocation, [&invocation] { return run_in_foreground(invocation); });
 }
 
-void add_stop(Command parent, Context& context) {
+void add_stop(Command parent, Invocation& invocation) {
   auto command =
       parent.add("stop",
                  "Stop the mesh: all instances in reverse order of dependency, then its own processes. "
                  "With `service NAME`, that service alone",
                  "control-plane stop\ncontrol-plane stop service simple-web-service");
   command.may_have_subcommand();
-  command.timeout(context, base::format_duration(stop_limit));
-  command.home(context);
-  command.run(context, [&context] { return stop(context); });
-  add_service_stop(command, context);
+  command.timeout(invocation, base::format_duration(stop_limit));
+  command.home(invocation);
+  command.run(invocation, [&invocation] { return stop(invocation); });
+  add_service_stop(command, invocation);
 }
 
-void add_status(Command parent, Context& context) {
+void add_status(Command parent, Invocation& invocation) {
   auto words = std::make_shared<std::vector<std::string>>();
   auto command =
       parent.add("status", "Show whether the mesh runs (exit code 6 if not), or the state of one service",
                  "control-plane status\ncontrol-plane status service simple-web-service\n"
                  "control-plane status -o json");
   command.option("NAME", *words, "[service] NAME");
-  command.timeout(context);
-  command.ns(context);
-  command.output(context);
-  command.home(context);
-  command.run(context, [&context, words] { return show_status(context, *words); });
+  command.timeout(invocation);
+  command.ns(invocation);
+  command.output(invocation);
+  command.home(invocation);
+  command.run(invocation, [&invocation, words] { return show_status(invocation, *words); });
 }
 
-void add_supervise(Command parent, Context& context) {
+void add_supervise(Command parent, Invocation& invocation) {
   auto command = parent.add(
       "supervise", "Own the instances of one state folder (other commands start this in the background)",
       "weft supervise --home ./state");
@@ -216,11 +217,11 @@ void add_supervise(Command parent, Context& context) {
   command.option("--restarts", options->restarts, "From `weft keep`: how often it was started again", 0,
                  INT_MAX);
   command.option("--last-end", options->last_end, "From `weft keep`: how the one before it ended");
-  command.home(context);
-  command.run(context, [&context, options] { return supervise(context, *options); });
+  command.home(invocation);
+  command.run(invocation, [&invocation, options] { return supervise(invocation, *options); });
 }
 
-void add_keep(Command parent, Context& context) {
+void add_keep(Command parent, Invocation& invocation) {
   auto options = std::make_shared<KeepOptions>();
   auto command =
       parent.add("keep",
@@ -232,16 +233,16 @@ void add_keep(Command parent, Context& context) {
       "--adopt", options->adopted_restarts,
       "From `weft supervise`, whose keeper was killed: keep that one, which was started again so often", 0,
       INT_MAX);
-  command.home(context);
-  command.run(context, [&context, options] { return keep(context, *options, false); });
+  command.home(invocation);
+  command.run(invocation, [&invocation, options] { return keep(invocation, *options, false); });
 }
 
-void add_serve(Command parent, Context& context) {
+void add_serve(Command parent, Invocation& invocation) {
   auto command = parent.add("serve", "The control plane's process; the supervisor starts it",
                             "control-plane serve --home ./state");
   command.hide();
-  command.home(context);
-  command.run(context, [&context] { return serve(context); });
+  command.home(invocation);
+  command.run(invocation, [&invocation] { return serve(invocation); });
 }
 
 }  // namespace weft::cli

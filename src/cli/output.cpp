@@ -25,10 +25,11 @@ std::string show_documents(const std::vector<Json>& objects, Format format, bool
   return show_document(list, format);
 }
 
-Shown show(const std::vector<Json>& objects, const model::Kind& kind, const Context& context, bool single) {
-  switch (context.format) {
+Shown show(const std::vector<Json>& objects, const model::Kind& kind, const Invocation& invocation,
+           bool single) {
+  switch (invocation.format) {
     case Format::json:
-    case Format::yaml: return show_documents(objects, context.format, single);
+    case Format::yaml: return show_documents(objects, invocation.format, single);
     case Format::name: {
       std::string names;
       for (const Json& object : objects) names += fmt::format("{}/{}\n", kind.singular, name_of(object));
@@ -37,7 +38,7 @@ Shown show(const std::vector<Json>& objects, const model::Kind& kind, const Cont
     case Format::table:
     case Format::wide: break;
   }
-  const auto columns = columns_of(kind, objects, context.format == Format::wide, context.all_namespaces,
+  const auto columns = columns_of(kind, objects, invocation.format == Format::wide, invocation.all_namespaces,
                                   base::system_clock().wall());
   return table(columns.header, columns.rows, wants_colour(STDOUT_FILENO));
 }

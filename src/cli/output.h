@@ -13,7 +13,7 @@ namespace weft::cli {
 
 /// The objects of one kind as a table (wide or not) or by name; of json and yaml, one object alone as itself
 /// if `single`, else a List.
-Shown show(const std::vector<base::Json>& objects, const model::Kind& kind, const Context& context,
+Shown show(const std::vector<base::Json>& objects, const model::Kind& kind, const Invocation& invocation,
            bool single);
 /// A List of objects of any kinds as JSON or YAML.
 std::string show_documents(const std::vector<base::Json>& objects, Format format, bool single);

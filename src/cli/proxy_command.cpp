@@ -327,12 +327,12 @@ Task<Result<void>> run_alone(runtime::Reactor& reactor, proxy::Options settings,
   co_return Result<void>();
 }
 
-Result<void> run(const Context& context, const Options& options) {
+Result<void> run(const Invocation& invocation, const Options& options) {
   if (const auto checked = check_flags(options); !checked) return checked;
   runtime::raise_file_limit();
   runtime::Reactor reactor;
   if (options.config.empty()) {
-    auto home = home_of(context);
+    auto home = home_of(invocation);
     if (!home) return std::unexpected(std::move(home.error()));
     return reactor.block_on(run_in_mesh(reactor, *home, options));
   }
@@ -355,7 +355,7 @@ Result<void> run(const Context& context, const Options& options) {
 
 }  // namespace
 
-void add_proxy(Command parent, Context& context) {
+void add_proxy(Command parent, Invocation& invocation) {
   auto options = std::make_shared<Options>();
   auto command =
       parent.add("proxy",
@@ -379,8 +379,8 @@ void add_proxy(Command parent, Context& context) {
   command.option("--drain-timeout", options->drain_timeout,
                  fmt::format("With --config: how long requests may take after SIGTERM [{}]", drain_default),
                  {.value = "DURATION"});
-  command.home(context);
-  command.run(context, [&context, options] { return run(context, *options); });
+  command.home(invocation);
+  command.run(invocation, [&invocation, options] { return run(invocation, *options); });
 }
 
 }  // namespace weft::cli

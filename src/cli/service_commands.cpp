@@ -59,14 +59,14 @@ struct Work {
   TimeLimit limit;
 };
 
-Result<Work> begin(const Context& context, const Options& options) {
-  auto session = open_session(context);
+Result<Work> begin(const Invocation& invocation, const Options& options) {
+  auto session = open_session(invocation);
   if (!session) return std::unexpected(std::move(session.error()));
   auto graph = (*session)->reactor.block_on(load_service_graph((*session)->api));
   if (!graph) return std::unexpected(std::move(graph.error()));
-  auto deployments = graph->deployments_of(context.ns, options.name);
+  auto deployments = graph->deployments_of(invocation.ns, options.name);
   if (!deployments) return std::unexpected(std::move(deployments.error()));
-  return Work{std::move(*session), std::move(*graph), std::move(*deployments), *context.limit};
+  return Work{std::move(*session), std::move(*graph), std::move(*deployments), *invocation.limit};
 }
 
 Task<Result<void>> patch_all(Api& api, std::vector<std::pair<Ref, Json>> patches) {
@@ -92,12 +92,12 @@ Result<void> change(Work& work, std::vector<std::pair<Ref, Json>> patches, const
 }
 
 /// Says where a service is reached, on stdout.
-Result<void> print_addresses(Work& work, const Context& context, const std::string& name) {
+Result<void> print_addresses(Work& work, const Invocation& invocation, const std::string& name) {
   const auto* kind = model::find_kind("Service");
-  auto service = work.session->reactor.block_on(work.session->api.get(rest_path(*kind, context.ns, name)));
+  auto service = work.session->reactor.block_on(work.session->api.get(rest_path(*kind, invocation.ns, name)));
   if (!service) return std::unexpected(std::move(service.error()));
-  if (context.format == Format::json || context.format == Format::yaml) {
-    print(show_document(*service, context.format));
+  if (invocation.format == Format::json || invocation.format == Format::yaml) {
+    print(show_document(*service, invocation.format));
     return {};
   }
   print(fmt::format("service/{} is ready: {}\n", name,
@@ -105,12 +105,12 @@ Result<void> print_addresses(Work& work, const Context& context, const std::stri
   return {};
 }
 
-Awaited service_of(const Context& context, const Options& options) {
-  return {model::find_kind("Service"), context.ns, options.name, true};
+Awaited service_of(const Invocation& invocation, const Options& options) {
+  return {model::find_kind("Service"), invocation.ns, options.name, true};
 }
 
-Result<void> start(const Context& context, const Options& options) {
-  auto work = begin(context, options);
+Result<void> start(const Invocation& invocation, const Options& options) {
+  auto work = begin(invocation, options);
   if (!work) return std::unexpected(std::move(work.error()));
   const auto needed = work->graph.with_needed(work->deployments);
   std::vector<std::pair<Ref, Json>> patches;
@@ -118,14 +118,14 @@ Result<void> start(const Context& context, const Options& options) {
     const Json& object = work->graph.objects.at(ref);
     if (number_at(object, "/spec/replicas", 1) == 0) patches.emplace_back(ref, start_patch(object));
   }
-  if (auto changed = change(*work, std::move(patches), needed, {service_of(context, options)}); !changed) {
+  if (auto changed = change(*work, std::move(patches), needed, {service_of(invocation, options)}); !changed) {
     return changed;
   }
-  return print_addresses(*work, context, options.name);
+  return print_addresses(*work, invocation, options.name);
 }
 
-Result<void> stop(const Context& context, const Options& options) {
-  auto work = begin(context, options);
+Result<void> stop(const Invocation& invocation, const Options& options) {
+  auto work = begin(invocation, options);
   if (!work) return std::unexpected(std::move(work.error()));
   std::vector<std::pair<Ref, Json>> patches;
   for (const auto& ref : work->deployments) {
@@ -137,8 +137,8 @@ Result<void> stop(const Context& context, const Options& options) {
   return {};
 }
 
-Result<void> restart(const Context& context, const Options& options) {
-  auto work = begin(context, options);
+Result<void> restart(const Invocation& invocation, const Options& options) {
+  auto work = begin(invocation, options);
   if (!work) return std::unexpected(std::move(work.error()));
   std::vector<std::pair<Ref, Json>> patches;
   for (const auto& ref : work->deployments) {
@@ -148,13 +148,13 @@ Result<void> restart(const Context& context, const Options& options) {
     }
     patches.emplace_back(ref, restart_patch(work->session->reactor.clock().wall()));
   }
-  auto changed = change(*work, std::move(patches), work->deployments, {service_of(context, options)});
+  auto changed = change(*work, std::move(patches), work->deployments, {service_of(invocation, options)});
   if (!changed) return changed;
-  return print_addresses(*work, context, options.name);
+  return print_addresses(*work, invocation, options.name);
 }
 
-Result<void> scale(const Context& context, const Options& options) {
-  auto work = begin(context, options);
+Result<void> scale(const Invocation& invocation, const Options& options) {
+  auto work = begin(invocation, options);
   if (!work) return std::unexpected(std::move(work.error()));
   if (work->deployments.size() > 1) {
     return failure(Exit::failed, fmt::format("service {} has several Deployments", options.name), {},
@@ -165,19 +165,19 @@ Result<void> scale(const Context& context, const Options& options) {
   const bool idle = is_not_started(deployment);
   const bool serves = !idle && options.replicas > 0;
   std::vector<Awaited> also;
-  if (serves) also.push_back(service_of(context, options));
+  if (serves) also.push_back(service_of(invocation, options));
   if (auto changed =
           change(*work, {{ref, scale_patch(deployment, options.replicas)}}, work->deployments, also);
       !changed) {
     return changed;
   }
-  if (serves) return print_addresses(*work, context, options.name);
+  if (serves) return print_addresses(*work, invocation, options.name);
   const std::string later = ", to be started with `control-plane start service " + options.name + "`";
   print(fmt::format("service/{} scaled to {}{}\n", options.name, options.replicas, idle ? later : ""));
   return {};
 }
 
-using Body = Result<void> (*)(const Context&, const Options&);
+using Body = Result<void> (*)(const Invocation&, const Options&);
 
 struct Verb {
   const char* name;
@@ -186,14 +186,14 @@ struct Verb {
   Body body;
 };
 
-Command add_verb(Command parent, Context& context, const Verb& verb, std::shared_ptr<Options> options) {
+Command add_verb(Command parent, Invocation& invocation, const Verb& verb, std::shared_ptr<Options> options) {
   auto command = parent.add("service", verb.description, verb.examples);
   command.option("NAME", options->name, "Name of the service", {.required = true});
-  command.timeout(context, "60s");
-  command.ns(context);
-  command.output(context);
-  command.home(context);
-  command.run(context, [&context, options, body = verb.body] { return body(context, *options); });
+  command.timeout(invocation, "60s");
+  command.ns(invocation);
+  command.output(invocation);
+  command.home(invocation);
+  command.run(invocation, [&invocation, options, body = verb.body] { return body(invocation, *options); });
   return command;
 }
 
@@ -205,33 +205,33 @@ Command add_verb_group(Command parent, const Verb& verb) {
 
 }  // namespace
 
-void add_service_start(Command parent, Context& context) {
+void add_service_start(Command parent, Invocation& invocation) {
   static const Verb verb{"start",
                          "Start a service and what it depends on; returns when it is ready, with its address",
                          "control-plane start service simple-web-service\n"
                          "control-plane start service web --timeout 2m",
                          start};
-  add_verb(add_verb_group(parent, verb), context, verb, std::make_shared<Options>());
+  add_verb(add_verb_group(parent, verb), invocation, verb, std::make_shared<Options>());
 }
 
-void add_service_stop(Command parent, Context& context) {
+void add_service_stop(Command parent, Invocation& invocation) {
   static const Verb verb{"service", "Stop a service's instances; what is stored about it stays",
                          "control-plane stop service simple-web-service", stop};
-  add_verb(parent, context, verb, std::make_shared<Options>());
+  add_verb(parent, invocation, verb, std::make_shared<Options>());
 }
 
-void add_service_restart(Command parent, Context& context) {
+void add_service_restart(Command parent, Invocation& invocation) {
   static const Verb verb{
       "restart", "Replace a service's instances one after the other, each ready before the next stops",
       "control-plane restart service simple-web-service", restart};
-  add_verb(add_verb_group(parent, verb), context, verb, std::make_shared<Options>());
+  add_verb(add_verb_group(parent, verb), invocation, verb, std::make_shared<Options>());
 }
 
-void add_service_scale(Command parent, Context& context) {
+void add_service_scale(Command parent, Invocation& invocation) {
   static const Verb verb{"scale", "Change how many instances a service has; returns when they are ready",
                          "control-plane scale service simple-web-service --replicas=3", scale};
   auto options = std::make_shared<Options>();
-  auto command = add_verb(add_verb_group(parent, verb), context, verb, options);
+  auto command = add_verb(add_verb_group(parent, verb), invocation, verb, options);
   command.option("--replicas", options->replicas, "How many", 0, 10'000, {.required = true});
 }
 

@@ -84,8 +84,8 @@ Result<runtime::Fd> open_log(const runtime::Home& home) {
 
 }  // namespace
 
-Result<runtime::Home> home_of(const Context& context) {
-  auto home = runtime::Home::resolve(runtime::HomeSource::of_process(context.home));
+Result<runtime::Home> home_of(const Invocation& invocation) {
+  auto home = runtime::Home::resolve(runtime::HomeSource::of_process(invocation.home));
   if (!home) {
     return failure(Exit::failed, home.error().detail);
   }
@@ -134,14 +134,14 @@ Result<runtime::Child> start_supervisor(const runtime::Home& home, bool with_us)
   return std::move(*child);
 }
 
-Task<Result<void>> wait_ready(runtime::Reactor& reactor, const Context& context,
+Task<Result<void>> wait_ready(runtime::Reactor& reactor, const Invocation& invocation,
                               std::optional<pid_t> supervisor) {
   const auto begin = reactor.clock().now();
-  const auto limit = within_limit(context.limit, begin, start_limit);
+  const auto limit = within_limit(invocation.limit, begin, start_limit);
   const auto give_up = begin + limit;
   std::optional<base::MonoTime> ended_at;
   for (;;) {
-    auto home = home_of(context);
+    auto home = home_of(invocation);
     if (!home) co_return std::unexpected(std::move(home.error()));
     const auto probe = std::clamp<base::Duration>(give_up - reactor.clock().now(), probe_pause, probe_limit);
     const auto why = co_await not_ready(reactor, *home, probe);
@@ -156,7 +156,7 @@ Task<Result<void>> wait_ready(runtime::Reactor& reactor, const Context& context,
       co_return failure(
           late && limit < start_limit ? Exit::timeout : Exit::unavailable,
           late ? fmt::format("the control plane is not ready after {}: {}",
-                             base::format_duration(context.limit ? context.limit->total : limit), *why)
+                             base::format_duration(invocation.limit ? invocation.limit->total : limit), *why)
                : std::string("the control plane could not be started"),
           fmt::format("{}:\n{}", home->own_log("supervisor"), tail_of(home->own_log("supervisor"), 8)),
           "see the log for the reason");
@@ -177,13 +177,13 @@ Task<std::optional<provider::process::SupervisorStatus>> supervisor_status(runti
   }
 }
 
-Result<std::unique_ptr<Session>> open_session(const Context& context, Absent absent) {
-  auto home = home_of(context);
+Result<std::unique_ptr<Session>> open_session(const Invocation& invocation, Absent absent) {
+  auto home = home_of(invocation);
   if (!home) return std::unexpected(std::move(home.error()));
-  auto session = std::make_unique<Session>(*home, context.limit);
+  auto session = std::make_unique<Session>(*home, invocation.limit);
   auto& reactor = session->reactor;
   const auto begin = reactor.clock().wall();
-  const auto probe = within_limit(context.limit, reactor.clock().now(), probe_limit);
+  const auto probe = within_limit(invocation.limit, reactor.clock().now(), probe_limit);
   if (!reactor.block_on(not_ready(reactor, *home, std::max<base::Duration>(probe, last_words))))
     return session;
   std::optional<pid_t> started;
@@ -196,10 +196,10 @@ Result<std::unique_ptr<Session>> open_session(const Context& context, Absent abs
     if (!child) return std::unexpected(std::move(child.error()));
     started = child->pid;
   }
-  auto ready = reactor.block_on(wait_ready(reactor, context, started));
+  auto ready = reactor.block_on(wait_ready(reactor, invocation, started));
   if (!ready) return std::unexpected(std::move(ready.error()));
   // The run folder may have been made only now.
-  home = home_of(context);
+  home = home_of(invocation);
   if (!home) return std::unexpected(std::move(home.error()));
   const auto told =
       reactor.block_on(runtime::within(reactor, probe_limit, supervisor_status(reactor, *home)));
@@ -211,7 +211,7 @@ Result<std::unique_ptr<Session>> open_session(const Context& context, Absent abs
     tell(fmt::format("started a local control plane (state in {}); stop it with `control-plane stop`\n",
                      home->state()));
   }
-  return std::make_unique<Session>(*home, context.limit);
+  return std::make_unique<Session>(*home, invocation.limit);
 }
 
 std::string tail_of(const std::string& path, std::size_t lines) {

@@ -16,7 +16,7 @@
 namespace weft::cli {
 
 /// The home that the flags and the environment say.
-Result<runtime::Home> home_of(const Context& context);
+Result<runtime::Home> home_of(const Invocation& invocation);
 
 /// The path of this program's file.
 std::string own_program();
@@ -36,8 +36,8 @@ runtime::Task<std::optional<std::string>> not_ready(runtime::Reactor& reactor, r
 /// end when this process does.
 Result<runtime::Child> start_supervisor(const runtime::Home& home, bool with_us);
 /// Waits until the control plane is ready; fails when `supervisor` (if given) has ended and no other serves
-/// the home, and when `start_limit` or the context's limit is over.
-runtime::Task<Result<void>> wait_ready(runtime::Reactor& reactor, const Context& context,
+/// the home, and when `start_limit` or the invocation's limit is over.
+runtime::Task<Result<void>> wait_ready(runtime::Reactor& reactor, const Invocation& invocation,
                                        std::optional<pid_t> supervisor);
 
 struct Session {
@@ -53,7 +53,7 @@ struct Session {
 enum class Absent : bool { start, fail };
 
 /// A session with a control plane that is ready. One that had to be started is told of on stderr.
-Result<std::unique_ptr<Session>> open_session(const Context& context, Absent absent = Absent::start);
+Result<std::unique_ptr<Session>> open_session(const Invocation& invocation, Absent absent = Absent::start);
 
 /// The last lines of a file, for error messages; empty if it cannot be read.
 std::string tail_of(const std::string& path, std::size_t lines);

@@ -62,7 +62,7 @@ void log_changes(const std::vector<ServiceLine>& lines, std::map<std::string, st
 }
 
 /// Shows the mesh until it is cancelled, or is no more. What of it was killed is started again meanwhile.
-Task<void> show(Session& session, const Context& context, pid_t keeper, Result<void>* result) {
+Task<void> show(Session& session, const Invocation& invocation, pid_t keeper, Result<void>* result) {
   const bool live = is_terminal(STDOUT_FILENO);
   LiveView view(session, "");
   Screen screen;
@@ -70,7 +70,7 @@ Task<void> show(Session& session, const Context& context, pid_t keeper, Result<v
   for (;;) {
     auto lines = co_await view.look();
     if (!lines && lines.error().exit == Exit::unavailable) {
-      *result = co_await wait_ready(session.reactor, context, keeper);
+      *result = co_await wait_ready(session.reactor, invocation, keeper);
       if (!*result) co_return;
       continue;
     }
@@ -103,9 +103,9 @@ Task<Result<void>> prove(Session& session, std::vector<Applied> applied, TimeLim
 }
 
 /// From an empty mesh to what the files say, and then whatever was asked for.
-Task<void> work(Session& session, const Context& context, std::vector<model::Object> objects, bool once,
+Task<void> work(Session& session, const Invocation& invocation, std::vector<model::Object> objects, bool once,
                 pid_t keeper, Result<void>* result) {
-  *result = co_await wait_ready(session.reactor, context, keeper);
+  *result = co_await wait_ready(session.reactor, invocation, keeper);
   if (!*result) co_return;
   auto report = co_await apply_all(session.api, std::move(objects));
   for (const auto& [which, change, object] : report.applied) {
@@ -116,14 +116,14 @@ Task<void> work(Session& session, const Context& context, std::vector<model::Obj
     *result = std::unexpected(std::move(report.failures.front()));
   } else if (once) {
     auto& reactor = session.reactor;
-    const auto left = context.limit->end + last_words - reactor.clock().now();
+    const auto left = invocation.limit->end + last_words - reactor.clock().now();
     auto proven =
-        co_await runtime::within(reactor, left, prove(session, std::move(report.applied), *context.limit));
+        co_await runtime::within(reactor, left, prove(session, std::move(report.applied), *invocation.limit));
     *result = proven ? std::move(*proven)
                      : failure(Exit::timeout, fmt::format("the proof did not end within {}",
-                                                          base::format_duration(context.limit->total)));
+                                                          base::format_duration(invocation.limit->total)));
   } else {
-    co_await show(session, context, keeper, result);
+    co_await show(session, invocation, keeper, result);
   }
 }
 
@@ -132,11 +132,11 @@ Task<void> until_signal(runtime::Signals& signals, bool* interrupted) {
   *interrupted = true;
 }
 
-Result<void> run(Context context, const Options& options) {
-  if (!options.once) context.limit.reset();  // it goes on until Ctrl-C
-  auto objects = load_valid(options.files, context, "nothing was started");
+Result<void> run(Invocation invocation, const Options& options) {
+  if (!options.once) invocation.limit.reset();  // it goes on until Ctrl-C
+  auto objects = load_valid(options.files, invocation, "nothing was started");
   if (!objects) return std::unexpected(std::move(objects.error()));
-  auto home = home_of(context);
+  auto home = home_of(invocation);
   if (!home) return std::unexpected(std::move(home.error()));
   if (has_supervisor(*home)) {
     return failure(
@@ -146,12 +146,12 @@ Result<void> run(Context context, const Options& options) {
   }
   auto keeper = start_supervisor(*home, true);
   if (!keeper) return std::unexpected(std::move(keeper.error()));
-  Session session(*home, context.limit);
+  Session session(*home, invocation.limit);
   runtime::Signals signals(session.reactor, {SIGINT, SIGTERM, SIGHUP});
   Result<void> result;
   bool interrupted = false;
   session.reactor.block_on(
-      runtime::first(work(session, context, std::move(*objects), options.once, keeper->pid, &result),
+      runtime::first(work(session, invocation, std::move(*objects), options.once, keeper->pid, &result),
                      until_signal(signals, &interrupted)));
   if (interrupted) result = {};
   tell("stopping\n");
@@ -164,7 +164,7 @@ Result<void> run(Context context, const Options& options) {
 
 }  // namespace
 
-void add_up(Command parent, Context& context) {
+void add_up(Command parent, Invocation& invocation) {
   auto options = std::make_shared<Options>();
   auto command =
       parent.add("up",
@@ -177,10 +177,10 @@ void add_up(Command parent, Context& context) {
       "--once", options->once,
       "Wait until all is ready, send requests through every service, check that every hop counted them, "
       "stop everything; exit code 0 only if all of it is right");
-  command.timeout(context, "120s");
-  command.ns(context);
-  command.home(context);
-  command.run(context, [&context, options] { return run(context, *options); });
+  command.timeout(invocation, "120s");
+  command.ns(invocation);
+  command.home(invocation);
+  command.run(invocation, [&invocation, options] { return run(invocation, *options); });
 }
 
 }  // namespace weft::cli

@@ -99,7 +99,7 @@ Task<Result<void>> wait_for(runtime::Reactor& reactor, Api& api, std::vector<Awa
   }
 }
 
-Result<void> run(const Context& context, const Options& options) {
+Result<void> run(const Invocation& invocation, const Options& options) {
   auto goal = parse_goal(options.what);
   if (!goal) return std::unexpected(std::move(goal.error()));
   auto targets = parse_targets(options.words);
@@ -107,20 +107,20 @@ Result<void> run(const Context& context, const Options& options) {
   for (const auto& target : *targets) {
     if (auto checked = check(target, *goal); !checked) return checked;
   }
-  auto session = open_session(context);
+  auto session = open_session(invocation);
   if (!session) return std::unexpected(std::move(session.error()));
   auto& [reactor, home, api] = **session;
   std::vector<Awaited> awaited;
   for (const auto& target : *targets) {
     if (!target.name.empty()) {
-      awaited.push_back({target.kind, context.ns, target.name});
+      awaited.push_back({target.kind, invocation.ns, target.name});
       continue;
     }
-    auto all = reactor.block_on(api.list(rest_path(*target.kind, context.ns)));
+    auto all = reactor.block_on(api.list(rest_path(*target.kind, invocation.ns)));
     if (!all) return std::unexpected(std::move(all.error()));
-    for (const Json& object : *all) awaited.push_back({target.kind, context.ns, name_of(object)});
+    for (const Json& object : *all) awaited.push_back({target.kind, invocation.ns, name_of(object)});
   }
-  auto done = reactor.block_on(wait_for(reactor, api, awaited, *goal, *context.limit, options.what));
+  auto done = reactor.block_on(wait_for(reactor, api, awaited, *goal, *invocation.limit, options.what));
   if (!done) return done;
   for (const auto& one : awaited) print(fmt::format("{}: {}\n", one.to_string(), options.what));
   return {};
@@ -128,7 +128,7 @@ Result<void> run(const Context& context, const Options& options) {
 
 }  // namespace
 
-void add_wait(Command parent, Context& context) {
+void add_wait(Command parent, Invocation& invocation) {
   auto options = std::make_shared<Options>();
   auto command =
       parent.add("wait", "Return when resources are ready, have a condition, or are gone",
@@ -136,10 +136,10 @@ void add_wait(Command parent, Context& context) {
                  "weft wait pod/web-x7k2p --for delete");
   command.option("KIND", options->words, "KIND [NAME...] or KIND/NAME...", {.required = true});
   command.option("--for", options->what, "ready, delete, or condition=NAME[=VALUE] [ready]");
-  command.timeout(context, "60s");
-  command.ns(context);
-  command.home(context);
-  command.run(context, [&context, options] { return run(context, *options); });
+  command.timeout(invocation, "60s");
+  command.ns(invocation);
+  command.home(invocation);
+  command.run(invocation, [&invocation, options] { return run(invocation, *options); });
 }
 
 }  // namespace weft::cli

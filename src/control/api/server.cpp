@@ -244,7 +244,7 @@ struct Server::Impl {
        Operations& operations_in)
       : reactor(reactor_in),
         random(random_in),
-        context{reactor_in.clock(), store_in, random},
+        means{reactor_in.clock(), store_in, random},
         operations(operations_in),
         server(reactor_in, [this](Exchange& exchange) { return answer(exchange); }, server_options()) {}
 
@@ -258,7 +258,7 @@ struct Server::Impl {
 
   runtime::Reactor& reactor;
   base::Random random;
-  Context context;
+  Means means;
   Operations& operations;
   /// Ends watches and logs, which would go on for ever.
   runtime::Event stopping;
@@ -310,34 +310,34 @@ Task<void> Server::Impl::answer(Exchange& exchange) {
 }
 
 Task<void> Server::Impl::answer_object(Exchange& exchange, ObjectRoute route) {
-  auto request = object_request(exchange, route, context.store);
+  auto request = object_request(exchange, route, means.store);
   if (!request) {
     co_await reply(exchange, std::move(request.error()));
     co_return;
   }
   switch (route.verb) {
-    case Verb::get: co_await reply(exchange, get(context.store, route)); co_return;
+    case Verb::get: co_await reply(exchange, get(means.store, route)); co_return;
     case Verb::list: {
       const auto selection = selection_of(exchange, route);
       if (!selection) {
         co_await reply(exchange, selection.error());
       } else {
         ExchangeOutput output(exchange, json_type);
-        co_await list(context.store, *route.kind, *selection, output);
+        co_await list(means.store, *route.kind, *selection, output);
         co_await exchange.finish();
       }
       co_return;
     }
     case Verb::watch: co_await answer_watch(exchange, std::move(route)); co_return;
-    case Verb::create: co_await reply(exchange, co_await create(context, std::move(*request))); co_return;
-    case Verb::update: co_await reply(exchange, co_await update(context, std::move(*request))); co_return;
-    case Verb::patch: co_await reply(exchange, co_await patch(context, std::move(*request))); co_return;
-    case Verb::remove: co_await reply(exchange, co_await remove(context, std::move(*request))); co_return;
+    case Verb::create: co_await reply(exchange, co_await create(means, std::move(*request))); co_return;
+    case Verb::update: co_await reply(exchange, co_await update(means, std::move(*request))); co_return;
+    case Verb::patch: co_await reply(exchange, co_await patch(means, std::move(*request))); co_return;
+    case Verb::remove: co_await reply(exchange, co_await remove(means, std::move(*request))); co_return;
   }
 }
 
 Task<void> Server::Impl::answer_watch(Exchange& exchange, ObjectRoute route) {
-  auto request = watch_request(exchange, route, context.store);
+  auto request = watch_request(exchange, route, means.store);
   if (!request) {
     co_await reply(exchange, std::move(request.error()));
     co_return;
@@ -348,7 +348,7 @@ Task<void> Server::Impl::answer_watch(Exchange& exchange, ObjectRoute route) {
     co_return;
   }
   ExchangeOutput output(exchange, json_type);
-  co_await runtime::first(watch(reactor, context.store, std::move(*request), output), until(stopping));
+  co_await runtime::first(watch(reactor, means.store, std::move(*request), output), until(stopping));
   co_await output.write("");
   co_await exchange.finish();
 }

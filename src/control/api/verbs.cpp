@@ -33,18 +33,18 @@ Answer answer(int code, const Json& object, std::vector<std::string> warnings = 
 }
 
 /// What the store would make of it.
-store::Result<store::Object> rehearse_create(const Context& context, Json object) {
-  const auto current = context.store.get(store::key_of(object));
+store::Result<store::Object> rehearse_create(const Means& means, Json object) {
+  const auto current = means.store.get(store::key_of(object));
   auto made = store::created(current, std::move(object),
-                             {.version = {}, .time = context.clock.wall(), .uid = context.random.uuid()});
+                             {.version = {}, .time = means.clock.wall(), .uid = means.random.uuid()});
   if (!made) return made;
   Json without_version = **made;
   without_version["metadata"].erase("resourceVersion");
   return std::make_shared<const Json>(std::move(without_version));
 }
 
-store::Result<store::Object> rehearse_update(const Context& context, Json object) {
-  const auto current = context.store.get(store::key_of(object));
+store::Result<store::Object> rehearse_update(const Means& means, Json object) {
+  const auto current = means.store.get(store::key_of(object));
   return store::updated(
       current, std::move(object),
       {.version = current ? store::version_of(*current) : store::Version(), .time = {}, .uid = {}});
@@ -52,15 +52,14 @@ store::Result<store::Object> rehearse_update(const Context& context, Json object
 
 /// Admits the next state of an object and stores it. Sets `conflict` if it rests on a state that is no longer
 /// the newest.
-Task<Outcome<Answer>> replace(Context& context, ObjectRoute route, bool dry_run, Json document,
-                              bool* conflict) {
+Task<Outcome<Answer>> replace(Means& means, ObjectRoute route, bool dry_run, Json document, bool* conflict) {
   auto admitted = admit_change(std::move(document), route);
   if (!admitted) co_return std::unexpected(admitted.error());
   store::Result<store::Object> stored;
   if (dry_run) {
-    stored = rehearse_update(context, std::move(admitted->object));
+    stored = rehearse_update(means, std::move(admitted->object));
   } else {
-    stored = co_await context.store.update(std::move(admitted->object));
+    stored = co_await means.store.update(std::move(admitted->object));
   }
   if (!stored) {
     *conflict = stored.error().kind == store::StoreErrorKind::conflict;
@@ -194,19 +193,19 @@ Task<void> list(const store::Store& store, const model::Kind& kind, Selection se
   co_await output.write(std::move(body));
 }
 
-Task<Outcome<Answer>> create(Context& context, ObjectRequest request) {
+Task<Outcome<Answer>> create(Means& means, ObjectRequest request) {
   const auto document = parse_object(request.content_type, request.body);
   if (!document) co_return std::unexpected(document.error());
   for (int attempt = 1;; ++attempt) {
-    auto admitted = admit_new(*document, request.route, context.store, context.random);
+    auto admitted = admit_new(*document, request.route, means.store, means.random);
     if (!admitted) co_return std::unexpected(admitted.error());
     const auto name = store::key_of(admitted->object).name;
     const bool generated = store::key_of(*document).name.empty();
     store::Result<store::Object> stored;
     if (request.dry_run) {
-      stored = rehearse_create(context, std::move(admitted->object));
+      stored = rehearse_create(means, std::move(admitted->object));
     } else {
-      stored = co_await context.store.create(std::move(admitted->object));
+      stored = co_await means.store.create(std::move(admitted->object));
     }
     if (stored) co_return answer(201, **stored, std::move(admitted->warnings));
     const bool taken = stored.error().kind == store::StoreErrorKind::already_exists;
@@ -215,34 +214,34 @@ Task<Outcome<Answer>> create(Context& context, ObjectRequest request) {
   }
 }
 
-Task<Outcome<Answer>> update(Context& context, ObjectRequest request) {
+Task<Outcome<Answer>> update(Means& means, ObjectRequest request) {
   auto document = parse_object(request.content_type, request.body);
   if (!document) co_return std::unexpected(document.error());
-  if (!context.store.get(key_of(request.route))) {
+  if (!means.store.get(key_of(request.route))) {
     co_return std::unexpected(not_found(*request.route.kind, request.route.name));
   }
   bool conflict = false;
-  co_return co_await replace(context, request.route, request.dry_run, std::move(*document), &conflict);
+  co_return co_await replace(means, request.route, request.dry_run, std::move(*document), &conflict);
 }
 
-Task<Outcome<Answer>> patch(Context& context, ObjectRequest request) {
+Task<Outcome<Answer>> patch(Means& means, ObjectRequest request) {
   const auto change = parse_merge_patch(request.content_type, request.body);
   if (!change) co_return std::unexpected(change.error());
   for (int attempt = 1;; ++attempt) {
-    const auto current = context.store.get(key_of(request.route));
+    const auto current = means.store.get(key_of(request.route));
     if (!current) co_return std::unexpected(not_found(*request.route.kind, request.route.name));
     bool conflict = false;
-    auto result = co_await replace(context, request.route, request.dry_run,
+    auto result = co_await replace(means, request.route, request.dry_run,
                                    model::apply_merge_patch(*current, *change), &conflict);
     if (!conflict || names_version(*change) || attempt == conflict_attempts) co_return result;
   }
 }
 
-Task<Outcome<Answer>> remove(Context& context, ObjectRequest request) {
+Task<Outcome<Answer>> remove(Means& means, ObjectRequest request) {
   const auto& route = request.route;
   auto options = parse_delete_options(request);
   if (!options) co_return std::unexpected(options.error());
-  const auto current = context.store.get(key_of(route));
+  const auto current = means.store.get(key_of(route));
   if (!current) co_return std::unexpected(not_found(*route.kind, route.name));
   if (!options->uid.empty() && current->at("metadata").at("uid") != options->uid) {
     co_return std::unexpected(
@@ -260,9 +259,9 @@ Task<Outcome<Answer>> remove(Context& context, ObjectRequest request) {
     const store::Stamp stamp{.version = store::version_of(*current), .time = {}, .uid = {}};
     removed = store::removed(current, key_of(route), options->version, stamp);
   } else if (is_namespace) {
-    removed = co_await remove_namespace(context.store, route.name, options->version);
+    removed = co_await remove_namespace(means.store, route.name, options->version);
   } else {
-    removed = co_await context.store.remove(key_of(route), options->version);
+    removed = co_await means.store.remove(key_of(route), options->version);
   }
   if (!removed) co_return std::unexpected(failure_of(removed.error(), *route.kind, route.name));
   co_return answer(200, deleted_status(route, **removed));

@@ -17,7 +17,7 @@
 namespace weft::control::api {
 
 /// What the verbs work with; it outlives every request.
-struct Context {
+struct Means {
   base::Clock& clock;
   store::Store& store;
   base::Random& random;
@@ -44,13 +44,13 @@ Outcome<Answer> get(const store::Store& store, const ObjectRoute& route);
 /// Writes all that is selected, as it is now, piece by piece.
 runtime::Task<void> list(const store::Store& store, const model::Kind& kind, Selection selection,
                          Output& output);
-runtime::Task<Outcome<Answer>> create(Context& context, ObjectRequest request);
-runtime::Task<Outcome<Answer>> update(Context& context, ObjectRequest request);
+runtime::Task<Outcome<Answer>> create(Means& means, ObjectRequest request);
+runtime::Task<Outcome<Answer>> update(Means& means, ObjectRequest request);
 /// A merge patch. Without a resourceVersion in it, it applies to whatever is there: changes by others
 /// meanwhile are merged with, not refused.
-runtime::Task<Outcome<Answer>> patch(Context& context, ObjectRequest request);
+runtime::Task<Outcome<Answer>> patch(Means& means, ObjectRequest request);
 /// Of a Namespace: with all that is in it.
-runtime::Task<Outcome<Answer>> remove(Context& context, ObjectRequest request);
+runtime::Task<Outcome<Answer>> remove(Means& means, ObjectRequest request);
 
 /// JSON text; bytes that are no UTF-8 become U+FFFD.
 std::string to_text(const base::Json& json);
