@@ -269,6 +269,25 @@ snapshot::SnapshotPtr finish(Snapshot snapshot) {
   return std::make_shared<const Snapshot>(std::move(snapshot));
 }
 
+/// Those that have the context.
+std::vector<const model::Workload*> workloads_of(const Input& input, const snapshot::ContextId& context) {
+  std::vector<const model::Workload*> found;
+  for (const auto& ref : owners_of(context)) {
+    const auto index = input.graph->find(ref);
+    if (index && find_workload(input, ref)) found.push_back(&input.graph->workloads()[*index]);
+  }
+  return found;
+}
+
+void add_outbound(Mesh& mesh, const model::Workload& workload, Snapshot& to) {
+  add_scope(mesh, workload.ref, to);
+  std::set<model::Ref> seen;  // an entry may come with several conditions
+  for (const auto& dependency : workload.dependencies) {
+    if (dependency.target.kind == model::DependencyKind::service && seen.insert(dependency.target).second)
+      add_dependency(mesh, workload.ref, dependency, to);
+  }
+}
+
 snapshot::SnapshotPtr compile_edge(Mesh& mesh) {
   const auto& [services, contexts] = mesh.affected;
   if (mesh.edge == nullptr || contexts.contains(snapshot::edge_context)) {
@@ -276,6 +295,10 @@ snapshot::SnapshotPtr compile_edge(Mesh& mesh) {
     edge.context = snapshot::edge_context;
     edge.identity = identity(mesh.input, edge.context.ns, edge.context.workload);
     for (const auto& [ref, service] : mesh.input.services) add_to_edge(mesh, ref, *service, edge);
+    for (const auto* workload : workloads_of(mesh.input, snapshot::edge_context)) {
+      add_outbound(mesh, *workload, edge);
+      add_inbound(mesh, *workload, mesh.input.node, edge);
+    }
     return finish(std::move(edge));
   }
   auto edge = *mesh.edge;
@@ -299,25 +322,8 @@ Snapshot compile_common(Mesh& mesh, const snapshot::ContextId& context,
   const auto& first = workloads.front()->ref;
   const auto& account = find_workload(mesh.input, first)->account;
   snapshot.identity = identity(mesh.input, context.ns, account.empty() ? first.name : account);
-  for (const auto* workload : workloads) {
-    add_scope(mesh, workload->ref, snapshot);
-    std::set<model::Ref> seen;  // an entry may come with several conditions
-    for (const auto& dependency : workload->dependencies) {
-      if (dependency.target.kind == model::DependencyKind::service && seen.insert(dependency.target).second)
-        add_dependency(mesh, workload->ref, dependency, snapshot);
-    }
-  }
+  for (const auto* workload : workloads) add_outbound(mesh, *workload, snapshot);
   return snapshot;
-}
-
-/// Those that have the context.
-std::vector<const model::Workload*> workloads_of(const Input& input, const snapshot::ContextId& context) {
-  std::vector<const model::Workload*> found;
-  for (const auto& ref : owners_of(context)) {
-    const auto index = input.graph->find(ref);
-    if (index && find_workload(input, ref)) found.push_back(&input.graph->workloads()[*index]);
-  }
-  return found;
 }
 
 std::set<std::string_view> nodes_of(const Mesh& mesh, const std::vector<const model::Workload*>& workloads) {
@@ -392,6 +398,7 @@ Snapshots compile(const Input& input, const Affected& affected, const Snapshots&
                                   : snapshot::LoadBalancing::least_request};
   Snapshots made;
   for (const auto& context : affected.contexts) {
+    if (context == snapshot::edge_context) continue;
     for (const auto& [node, contexts] : before) {
       if (contexts.contains(context)) made[node][context] = nullptr;
     }

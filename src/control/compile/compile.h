@@ -85,7 +85,7 @@ using Snapshots = std::map<std::string, Contexts, std::less<>>;
 /// its instances are, and before it has any where they will be started; that of the edge is always at
 /// input.node. The Snapshots of a context differ by node in the inbound listeners alone, which are those of
 /// the node's own instances. A Deployment and a Job of the same name share a context. What has no address yet
-/// is left out.
+/// is left out. A workload whose context is the edge's is told of with it.
 Snapshots compile(const Input& input, const Affected& affected, const Snapshots& before);
 
 /// The container port that a Service port's targetPort means, by number or by name; null if there is none.

@@ -284,6 +284,27 @@ spec: {selector: {app: web}, ports: [{port: 80, targetPort: 8080}], dependsOn: [
   EXPECT_EQ(output.snapshots.at("here").at(snapshot::edge_context)->clusters[0].endpoints.size(), 3U);
 }
 
+TEST(Compile, AWorkloadMayHaveTheNameOfTheEdge) {
+  const Compiler output(stored(R"(---
+apiVersion: v1
+kind: Service
+metadata: {name: edge, namespace: weft-system}
+spec: {selector: {app: edge}, ports: [{port: 80, targetPort: 8080}], dependsOn: [{name: cart}]}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: edge, namespace: weft-system, annotations: {test/instances: "ready@8080"}}
+spec:
+  selector: {matchLabels: {app: edge}}
+  template:
+    metadata: {labels: {app: edge}}
+    spec: {containers: [{name: edge, image: x}]}
+)"));
+  const auto& edge = *output.snapshots.at("here").at(snapshot::edge_context);
+  EXPECT_EQ(names(edge.listeners), (Names{"edge/weft-system/edge/80", "inbound/weft-system/edge-0/8080",
+                                          "outbound/weft-system/edge/weft-system/cart"}));
+}
+
 /// "s1" calls "s0" and so on, and a Job calls "s1"; each has an instance.
 Stored chain(std::string_view mesh = {}) {
   std::string text(mesh);
