@@ -1,6 +1,5 @@
 // Pure decisions over a Snapshot: which virtual host and route a request meets and what becomes of it there,
-// and where a connection goes. The proxy runs this on every request; explain and simulate run the same code
-// with a trace.
+// and where a connection goes. The proxy runs this on every request; with a trace it says why.
 #pragma once
 
 #include <cstddef>

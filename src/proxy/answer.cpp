@@ -32,15 +32,13 @@ std::string body_of(const Request& request, Failure failure) {
 
 }  // namespace
 
-bool is_allowed(const Request& request, bool can_tunnel) {
+bool is_method_allowed(const Request& request, bool can_tunnel) {
   if (request.is_connect()) return can_tunnel && request.listener().allow_connect;
   return request.head().method != message::Method::trace;
 }
 
-Answer refusal(Request& request, Failure failure) {
-  request.failure = failure;
-  if (request.status == 0) request.status = status_of(failure);
-  if (request.reason.empty()) request.reason = describe(failure);
+Answer answer_of_failure(const Request& request) {
+  const auto failure = request.failure;
   Answer answer;
   answer.head.status = request.status;
   auto& headers = answer.head.headers;

@@ -14,16 +14,16 @@ namespace weft::proxy {
 /// Whether a request of that method is routed at all; `can_tunnel`: its client's side can carry what follows
 /// CONNECT. TRACE is not: it shows a client what the proxies before the service add for it alone; nginx
 /// refuses it too.
-bool is_allowed(const Request& request, bool can_tunnel);
+bool is_method_allowed(const Request& request, bool can_tunnel);
 
 struct Answer {
   message::ResponseHead head;
   std::string body;
 };
 
-/// In words: with the service, if it could not answer. By the name that callers know, or by that in the file
-/// of a proxy without a mesh; no address. The failure, its status and reason are noted in `request`.
-Answer refusal(Request& request, Failure failure);
+/// What a refused request is answered with, in words: with the service, if that could not answer. By the name
+/// that callers know, or by that in the file of a proxy without a mesh; no address.
+Answer answer_of_failure(const Request& request);
 
 /// As the route says, whose decision does not lead to a cluster. The status is noted in `request`.
 Answer answer_of_route(Request& request, const decide::Decision& decision);

@@ -79,6 +79,12 @@ decide::Effect Request::effect_before_with_callers() const {
   return told ? decide::both(read_mark(*told).effect, effect_before_) : effect_before_;
 }
 
+void Request::refuse(Failure with) {
+  failure = with;
+  if (status == 0) status = status_of(with);
+  if (reason.empty()) reason = describe(with);
+}
+
 void Request::note_retry() {
   ++worker.shard.proxy.retries;
   if (effect_before_ != decide::Effect::none) return;

@@ -68,6 +68,8 @@ class Request {
   decide::Retry may_retry(Failure after) const;
   /// It is sent again.
   void note_retry();
+  /// It ends so, for the record.
+  void refuse(Failure with);
   /// What its service may have done for it, in all attempts, of which the last ended so.
   decide::Effect effect(Failure after) const { return both(effect_before_, last_effect(after)); }
   const Attempts& attempts() const { return attempts_; }

@@ -81,10 +81,10 @@ runtime::Task<bool> send(Request& request, Client& client, Answer answer) {
 /// Answers with the failure. False if the client did not get it.
 template <ClientSide Client>
 runtime::Task<bool> refuse(Request& request, Client& client, Failure failure) {
-  auto answer = refusal(request, failure);
+  request.refuse(failure);
   if (failure == Failure::downstream_closed || failure == Failure::downstream_timeout) co_return false;
   ++request.worker.shard.proxy.refused;
-  co_return co_await send(request, client, std::move(answer));
+  co_return co_await send(request, client, answer_of_failure(request));
 }
 
 template <PoolSession Session, ClientSide Client>
@@ -93,7 +93,7 @@ runtime::Task<bool> serve_request(Client& client) {
   const auto decision = request.decide();
   patch_request(request);
   if (request.is_connect()) client.close_after();  // what follows may be meant for the tunnel
-  if (!is_allowed(request, TunnelSide<Client>)) {
+  if (!is_method_allowed(request, TunnelSide<Client>)) {
     client.close_after();
     co_return co_await refuse(request, client, Failure::method_not_allowed);
   }
