@@ -9,13 +9,13 @@ namespace {
 
 using Entry = Inventory::Entry;
 
-/// Adds the versions of `parts`: of those that `before` has as well they are taken from there, else from
-/// their encoding.
+/// The versions of `parts`: of those that `before` has as well they are taken from there, else from their
+/// encoding.
 template <class Part>
-void add_versions(std::vector<Entry>& to, const snapshot::Parts<Part>& parts,
-                  const snapshot::Parts<Part>* before, const std::vector<Entry>& known,
-                  Resource (*encode)(const Part&)) {
-  to.reserve(parts.size());
+std::vector<Entry> versions_of(const snapshot::Parts<Part>& parts, const snapshot::Parts<Part>* before,
+                               const std::vector<Entry>& known, Resource (*encode)(const Part&)) {
+  std::vector<Entry> entries;
+  entries.reserve(parts.size());
   for (std::size_t i = 0; i < parts.size(); ++i) {
     const auto& part = parts.shared(i);
     const bool is_in_place = before != nullptr && i < before->size() && before->shared(i) == part;
@@ -23,8 +23,13 @@ void add_versions(std::vector<Entry>& to, const snapshot::Parts<Part>& parts,
                     : before != nullptr ? before->place(part->name)
                                         : std::nullopt;
     const bool is_known = at && (before->shared(*at) == part || (*before)[*at] == *part);
-    to.push_back({part->name, is_known ? known[*at].version : encode(*part).version});
+    entries.push_back({part->name, is_known ? known[*at].version : encode(*part).version});
   }
+  return entries;
+}
+
+Inventory::Entries share(std::vector<Entry> entries) {
+  return std::make_shared<const std::vector<Entry>>(std::move(entries));
 }
 
 }  // namespace
@@ -49,26 +54,37 @@ InventoryPtr take_inventory(snapshot::SnapshotPtr snapshot, const InventoryPtr& 
   assert(std::ranges::is_sorted(snapshot->routes, {}, &snapshot::RouteTable::name));
   auto made = std::make_shared<Inventory>();
   const auto* old = before ? before->snapshot.get() : nullptr;
+  const auto at = [&made](Type type) -> Inventory::Entries& {
+    return made->entries[static_cast<std::size_t>(type)];
+  };
+  const auto versions = [&]<class Part>(Type type, snapshot::Parts<Part> snapshot::Snapshot::* parts,
+                                        Resource (*encode)(const Part&)) {
+    static const std::vector<Entry> none;
+    return versions_of((*snapshot).*parts, old == nullptr ? nullptr : &(old->*parts),
+                       before ? before->of(type) : none, encode);
+  };
   const auto add = [&]<class Part>(Type type, snapshot::Parts<Part> snapshot::Snapshot::* parts,
                                    Resource (*encode)(const Part&)) {
-    static const std::vector<Entry> none;
-    add_versions(made->entries[static_cast<std::size_t>(type)], (*snapshot).*parts,
-                 old == nullptr ? nullptr : &(old->*parts), before ? before->of(type) : none, encode);
+    const bool is_same = old != nullptr && ((*snapshot).*parts).is_same(old->*parts);
+    at(type) = is_same ? before->shared(type) : share(versions(type, parts, encode));
   };
 
   made->names.push_back(snapshot->context.to_string());
-  made->entries[static_cast<std::size_t>(Type::context)].push_back(
-      {made->names.front(), encode_context(*snapshot).version});
+  at(Type::context) = share({{made->names.front(), encode_context(*snapshot).version}});
   add(Type::cluster, &snapshot::Snapshot::clusters, encode_cluster);
   add(Type::endpoints, &snapshot::Snapshot::clusters, encode_endpoints);
   add(Type::listener, &snapshot::Snapshot::listeners, encode_listener);
-  add(Type::routes, &snapshot::Snapshot::routes, encode_routes);
-  std::set<std::string_view> used;
-  for (const auto& listener : snapshot->listeners) {
-    if (listener.protocol == snapshot::Protocol::http1) used.insert(listener.routes);
-  }
-  for (auto& entry : made->entries[static_cast<std::size_t>(Type::routes)]) {
-    entry.referenced = used.contains(entry.name);
+  if (old != nullptr && snapshot->listeners.is_same(old->listeners) &&
+      snapshot->routes.is_same(old->routes)) {
+    at(Type::routes) = before->shared(Type::routes);
+  } else {
+    std::set<std::string_view> used;
+    for (const auto& listener : snapshot->listeners) {
+      if (listener.protocol == snapshot::Protocol::http1) used.insert(listener.routes);
+    }
+    auto routes = versions(Type::routes, &snapshot::Snapshot::routes, encode_routes);
+    for (auto& entry : routes) entry.referenced = used.contains(entry.name);
+    at(Type::routes) = share(std::move(routes));
   }
   made->snapshot = std::move(snapshot);
   return made;
@@ -82,11 +98,12 @@ InventoryPtr take_inventory(std::vector<snapshot::ContextId> contexts) {
   contexts.erase(twice.begin(), twice.end());
   made->placed = std::move(contexts);
   made->names.reserve(made->placed.size());
-  auto& entries = made->entries[static_cast<std::size_t>(Type::placement)];
+  std::vector<Entry> entries;
   for (const auto& context : made->placed) {
     made->names.push_back(context.to_string());
     entries.push_back({made->names.back(), encode_placement(context).version});
   }
+  made->entries[static_cast<std::size_t>(Type::placement)] = share(std::move(entries));
   return made;
 }
 

@@ -24,14 +24,18 @@ struct Inventory {
     bool referenced = true;
   };
 
+  Inventory() { entries.fill(std::make_shared<const std::vector<Entry>>()); }
+
   snapshot::SnapshotPtr snapshot;
   /// Names that stand in no Snapshot: the context's, or the placements'.
   std::vector<std::string> names;
   std::vector<snapshot::ContextId> placed;
-  /// By type, sorted by name.
-  std::array<std::vector<Entry>, type_count> entries;
+  using Entries = std::shared_ptr<const std::vector<Entry>>;
+  /// By type, each sorted by name. Shared with the inventory before if the Snapshots share those parts.
+  std::array<Entries, type_count> entries;
 
-  const std::vector<Entry>& of(Type type) const { return entries[static_cast<std::size_t>(type)]; }
+  const Entries& shared(Type type) const { return entries[static_cast<std::size_t>(type)]; }
+  const std::vector<Entry>& of(Type type) const { return *shared(type); }
   const Entry* find(Type type, std::string_view name) const;
   /// The resource of that name, which must be there.
   Resource resource(Type type, std::string_view name) const;

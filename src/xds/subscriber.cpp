@@ -73,6 +73,7 @@ void Subscriber::subscribe(Interest& interest, const Request& request) {
   if (!is_first && request.resource_names_subscribe().empty() && request.resource_names_unsubscribe().empty())
     return;
   step_ = 0;
+  interest.sent = interest.cleared = nullptr;
   for (const auto& name : request.resource_names_subscribe()) {
     if (name == wildcard) {
       interest.is_wildcard = true;
@@ -133,8 +134,12 @@ std::optional<Subscriber::Response> Subscriber::respond(Type type, bool addition
   auto& interest = of(type);
   if (!interest.is_wildcard && interest.names.empty() && interest.held.empty()) return std::nullopt;
   Response response;
-  if (additions) add_changed(type, response);
-  if (removals) add_removed(type, response);
+  const auto& entries = target_->shared(type);
+  if (additions && interest.sent != entries && add_changed(type, response)) interest.sent = entries;
+  if (removals && interest.cleared != entries) {
+    add_removed(type, response);
+    interest.cleared = entries;
+  }
   // A wildcard's first response is sent also if it is empty: the peer learns that there is nothing.
   bool greets = additions && interest.is_wildcard && !interest.was_answered;
   if (response.resources().empty() && response.removed_resources().empty() && !greets) return std::nullopt;
@@ -145,7 +150,7 @@ std::optional<Subscriber::Response> Subscriber::respond(Type type, bool addition
   return response;
 }
 
-void Subscriber::add_changed(Type type, Response& response) {
+bool Subscriber::add_changed(Type type, Response& response) {
   auto& interest = of(type);
   std::size_t bytes = 0;
   Along names(interest.names);
@@ -155,7 +160,7 @@ void Subscriber::add_changed(Type type, Response& response) {
     if (!interest.is_wildcard && named == interest.names.end()) continue;
     auto held = all_held.find(entry.name);
     if (held != interest.held.end() && held->second == entry.version) continue;
-    if (bytes >= max_response_bytes) return;
+    if (bytes >= max_response_bytes) return false;
     auto resource = target_->resource(type, entry.name);
     bytes += resource.body.size();
     auto& into = *response.add_resources();
@@ -170,6 +175,7 @@ void Subscriber::add_changed(Type type, Response& response) {
     }
     if (named != interest.names.end()) named->second = false;
   }
+  return true;
 }
 
 void Subscriber::add_removed(Type type, Response& response) {

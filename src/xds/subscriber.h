@@ -54,6 +54,10 @@ class Subscriber {
     std::map<std::string, bool, std::less<>> names;
     /// What the peer has or has been sent, by name.
     std::map<std::string, std::string, std::less<>> held;
+    /// The entries of which all that is wanted has been sent, and those of which it was told what is gone:
+    /// what has the same has nothing more of that type.
+    Inventory::Entries sent;
+    Inventory::Entries cleared;
 
     bool wants(std::string_view name) const { return is_wildcard || names.contains(name); }
   };
@@ -65,7 +69,8 @@ class Subscriber {
   std::optional<Response> due();
   /// New and changed resources of that type, removed ones, or both.
   std::optional<Response> respond(Type type, bool additions, bool removals);
-  void add_changed(Type type, Response& response);
+  /// False if there is more than goes into one.
+  bool add_changed(Type type, Response& response);
   void add_removed(Type type, Response& response);
 
   std::array<Interest, type_count> interests_;

@@ -76,6 +76,22 @@ Peer subscribed(int count) {
   return peer;
 }
 
+TEST(Inventory, SharesWhatTheSnapshotShares) {
+  const auto snapshot = sample_snapshot(3);
+  const auto before = inventory(snapshot);
+  auto changed = snapshot;
+  changed.clusters[1].endpoints.clear();
+  const auto after = inventory(changed, before);
+  for (const auto type : {Type::listener, Type::routes}) EXPECT_EQ(after->shared(type), before->shared(type));
+  EXPECT_NE(after->shared(Type::endpoints), before->shared(Type::endpoints));
+  // A table's entry says whether a listener leads to it.
+  changed.listeners.pop_back();
+  const auto last = inventory(changed, after);
+  EXPECT_NE(last->shared(Type::routes), after->shared(Type::routes));
+  EXPECT_FALSE(last->of(Type::routes).back().referenced);
+  EXPECT_EQ(last->shared(Type::cluster), after->shared(Type::cluster));
+}
+
 TEST(Subscriber, SendsWhatIsNamedFirstAndTakesItAwayLast) {
   auto peer = subscribed(3);
   auto two = inventory(sample_snapshot(2));
