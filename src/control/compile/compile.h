@@ -83,9 +83,9 @@ using Snapshots = std::map<std::string, Contexts, std::less<>>;
 /// Of the affected contexts, and of the edge's if Services are affected: what they are now in place of
 /// `before`, which has shared the rest; null where there is none any more. The context of a workload is where
 /// its instances are, and before it has any where they will be started; that of the edge is always at
-/// input.node. The Snapshots of a context differ by node in the inbound listeners alone and what they lead to,
-/// which are those of the node's own instances. A Deployment and a Job of the same name share a context. What has no address yet
-/// is left out. A workload whose context is the edge's is told of with it.
+/// input.node. The Snapshots of a context differ by node in the inbound listeners alone and what they lead
+/// to, which are those of the node's own instances. A Deployment and a Job of the same name share a context.
+/// What has no address yet is left out. A workload whose context is the edge's is told of with it.
 Snapshots compile(const Input& input, const Affected& affected, const Snapshots& before);
 
 /// The container port that a Service port's targetPort means, by number or by name; null if there is none.
