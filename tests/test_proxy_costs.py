@@ -54,12 +54,12 @@ class Costs(proxies.ProxyTest):
     def test_instructions_and_allocations(self):
         """With routing, header rewriting, metrics and the access log."""
         counts = []
-        for rounds in (20, 60):
+        for rounds in (20, 100):
             out = self.file(f"callgrind.{rounds}")
             self.run_under(["valgrind", "-q", "--tool=callgrind", f"--callgrind-out-file={out}"], rounds, CONNECTIONS,
                            [f"--access-log={self.file('access.log')}"])
             counts.append(callgrind_counts(out))
-        requests = 40 * CONNECTIONS
+        requests = 80 * CONNECTIONS
         instructions, allocations = ((long - short) / requests for short, long in zip(*counts))
         print(f"{instructions:.0f} instructions and {allocations:.3f} allocations for each request")
         self.assertLess(instructions, MOST_INSTRUCTIONS)

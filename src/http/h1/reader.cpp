@@ -51,6 +51,7 @@ runtime::Task<runtime::IoResult<std::size_t>> Reader::read_ahead() {
 bool Reader::is_quiet() {
   if (!buffer_.empty()) return false;
   buffer_.release_if_empty();  // a connection at rest holds no memory
+  if (!stream_->may_read()) return true;
   char byte = 0;
   const auto size = stream_->try_read({&byte, 1});
   return !size && size.error().would_block();
