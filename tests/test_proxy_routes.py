@@ -8,7 +8,7 @@ from proxies import answers, reply
 
 
 class Routes(proxies.ProxyTest):
-    def start_with(self, *routes):
+    def start_with(self, *routes, **listener):
         """Backends that answer with their names and the target, behind these routes."""
         self.port = proxies.free_port()
         names = ("stable", "canary")
@@ -16,7 +16,7 @@ class Routes(proxies.ProxyTest):
                 for name in names}
         self.weft = self.proxy({
             "version": 1,
-            "listeners": [{"name": "web", "address": f"127.0.0.1:{self.port}", "routes": list(routes)}],
+            "listeners": [{"name": "web", "address": f"127.0.0.1:{self.port}", "routes": list(routes), **listener}],
             "clusters": [{"name": name, "endpoints": [app.address]} for name, app in apps.items()]})
 
     def test_redirect_is_followed(self):
@@ -42,6 +42,13 @@ class Routes(proxies.ProxyTest):
                                     (("--header", "X-Debug;"), "no\n 403")):
             with self.subTest(arguments):
                 self.assertEqual(self.curl(*arguments, self.url(), "--write-out", " %{http_code}").decode(), expected)
+
+    def test_conditions_find_nothing_that_is_not_believed(self):
+        route = {"prefix": "/", "headers": {"x-forwarded-proto": "https"}, "reply": {"body": "believed"}}
+        for hops, expected in ((0, b"no"), (1, b"believed")):
+            with self.subTest(hops=hops):
+                self.start_with(route, {"reply": {"body": "no"}}, trustedHops=hops)
+                self.assertEqual(self.connect().ask(fields="x-forwarded-proto: https\r\n").body, expected)
 
     def test_weights(self):
         self.start_with({"to": [{"cluster": "stable", "weight": 3}, {"cluster": "canary", "weight": 1}]})

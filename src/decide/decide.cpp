@@ -84,16 +84,18 @@ bool holds(const snapshot::HeaderMatch& condition, const message::Headers& heade
 }
 
 /// The first condition that the request does not meet; null if it meets all.
-const snapshot::HeaderMatch* unmet(const snapshot::Match& match, const message::Headers& headers) {
+const snapshot::HeaderMatch* unmet(const snapshot::Match& match, const Request& request) {
   for (const auto& condition : match.headers) {
-    if (!holds(condition, headers)) return &condition;
+    const auto field = message::Headers::bit(message::identify_field(condition.name));
+    const bool is_unbelieved = (request.unbelieved & field) != 0;
+    if (is_unbelieved || !holds(condition, request.headers)) return &condition;
   }
   return nullptr;
 }
 
 /// Whether a request whose path is taken meets all else.
 bool meets(const snapshot::Match& match, const Request& request) {
-  return takes_method(match, request.method) && unmet(match, request.headers) == nullptr;
+  return takes_method(match, request.method) && unmet(match, request) == nullptr;
 }
 
 std::string_view relation(snapshot::Match::Path kind, bool taken) {
@@ -114,7 +116,7 @@ std::string reason(const snapshot::Match& match, const Request& request, std::st
   if (!takes_method(match, request.method)) {
     return fmt::format("method {} is not {}", request.method, match.method);
   }
-  if (const auto* condition = unmet(match, request.headers)) {
+  if (const auto* condition = unmet(match, request)) {
     if (!request.headers.has(condition->name)) return fmt::format("there is no header {}", condition->name);
     return fmt::format("header {} is not {}", condition->name, *condition->value);
   }

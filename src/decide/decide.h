@@ -33,6 +33,8 @@ struct Request {
   const message::Headers& headers;
   /// Drawn from only where a route has several clusters.
   base::Random& random;
+  /// Fields that this client is not believed in, by Headers::bit(): a condition finds none of them.
+  std::uint64_t unbelieved = 0;
 };
 
 /// Where a request or an opaque connection is sent. All points into the Snapshot.

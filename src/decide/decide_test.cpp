@@ -29,13 +29,15 @@ struct Asked {
   std::string_view host = "x";
   std::string_view path = "/";
   message::Headers headers{};
+  std::uint64_t unbelieved = 0;
 };
 
 /// What is decided with random numbers from `seed` on.
 std::expected<Decision, Refusal> decided(const Index& index, std::size_t listener, const Asked& asked,
                                          Trace* trace = nullptr, std::uint64_t seed = 1) {
   base::Random random(seed);
-  return index.request(listener, {asked.method, asked.host, asked.path, asked.headers, random}, trace);
+  return index.request(
+      listener, {asked.method, asked.host, asked.path, asked.headers, random, asked.unbelieved}, trace);
 }
 
 Snapshot sample() {
@@ -277,6 +279,19 @@ TEST(Decide, AHeaderOnSeveralLinesIsAList) {
   EXPECT_TRUE(takes("", {{"x-a", ""}}));
   EXPECT_TRUE(takes(",", {{"x-a", ""}, {"x-a", ""}}));
   EXPECT_FALSE(takes("", {{"x-b", ""}}));
+}
+
+TEST(Decide, ConditionsFindNothingThatTheClientIsNotBelievedIn) {
+  const auto snapshot = with_routes(
+      {acting("r", {Match::Path::prefix, "/", "", {{"x-forwarded-proto", {}}}}, snapshot::Reply{})});
+  const Index index(snapshot);
+  const message::Headers headers{{"x-forwarded-proto", "https"}};
+  Asked asked{.headers = headers};
+  EXPECT_TRUE(decided(index, 0, asked).has_value());
+  asked.unbelieved = message::Headers::bit(message::FieldId::x_forwarded_proto);
+  EXPECT_FALSE(decided(index, 0, asked).has_value());
+  asked.unbelieved = message::Headers::bit(message::FieldId::forwarded);
+  EXPECT_TRUE(decided(index, 0, asked).has_value());
 }
 
 TEST(Decide, TheFirstRouteWhoseConditionsHold) {

@@ -18,6 +18,8 @@ std::string_view scheme_of(const snapshot::Redirect& redirect, std::string_view 
   return {};
 }
 
+std::uint16_t own_port(std::string_view scheme) { return scheme == "https" ? 443 : 80; }
+
 /// Appends what the redirect makes of `path`, which is empty if the request has none ("*", CONNECT).
 void append_path(std::string& uri, const snapshot::Redirect& redirect, const snapshot::Match& match,
                  std::string_view path) {
@@ -51,11 +53,11 @@ std::string location(const snapshot::Redirect& redirect, const snapshot::Match& 
   std::optional<std::uint16_t> port;
   if (redirect.port != 0) {
     port = redirect.port;
-  } else if (redirect.host.empty() && redirect.scheme == snapshot::Redirect::Scheme::as_asked && asked) {
+  } else if (redirect.host.empty() && asked && asked->port != own_port(scheme)) {
     port = asked->port;
   }
   // The scheme's own is left out (RFC 9110, 4.2.3).
-  if (port && *port != (new_scheme == "https" ? 443 : 80)) uri.append(":").append(std::to_string(*port));
+  if (port && *port != own_port(new_scheme)) uri.append(":").append(std::to_string(*port));
 
   const auto query_at = std::min(request.path.find('?'), request.path.size());
   const auto path = request.path.substr(0, query_at);

@@ -22,6 +22,8 @@ class Patch {
   /// All fields of that name are left out. A view: it must live as long as the patch.
   void leave_out(std::string_view name);
   void leave_out(FieldId id) { left_out_ |= Headers::bit(id); }
+  /// Those of these ids, by Headers::bit().
+  void leave_out_all(std::uint64_t ids) { left_out_ |= ids; }
   /// Leaves out what concerns only the connection that these came on (RFC 9110, 7.6.1): Connection and what
   /// it names, Keep-Alive, Proxy-Connection, TE, Transfer-Encoding, Upgrade, HTTP2-Settings. Of what it names
   /// it keeps views.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "proxy/rewrite.h"
 #include "proxy/worker.h"
 #include "telemetry/trace_context.h"
 
@@ -37,7 +38,7 @@ std::string_view Request::host() const {
 }
 
 decide::Request Request::asked() const {
-  return {head().method_text(), host(), head().target, head().headers, worker.random};
+  return {head().method_text(), host(), head().target, head().headers, worker.random, unbelieved(*listener_)};
 }
 
 std::expected<decide::Decision, decide::Refusal> Request::decide() const {

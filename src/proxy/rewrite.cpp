@@ -102,14 +102,8 @@ void add_own_fields(Request& request) {
       }
       own[count++] = {FieldId::x_forwarded_for, ip};
     }
-    // The edge is where the mesh begins: what a client says of the way to here is not believed. Of the list
-    // above readers believe its end, as far as they know who wrote it.
-    if (request.listener().trusted_hops == 0) {
-      for (const auto said : {FieldId::forwarded, FieldId::x_forwarded_host, FieldId::x_forwarded_port,
-                              FieldId::x_forwarded_proto}) {
-        patch.leave_out(said);
-      }
-    }
+    // Of the list above readers believe its end, as far as they know who wrote it.
+    patch.leave_out_all(unbelieved(request.listener()));
     if (!request.passed_on(FieldId::x_forwarded_proto)) own[count++] = {FieldId::x_forwarded_proto, "http"};
   }
   auto& random = request.worker.random;
@@ -131,6 +125,13 @@ void add_own_fields(Request& request) {
 }
 
 }  // namespace
+
+std::uint64_t unbelieved(const snapshot::Listener& listener) {
+  if (listener.direction != snapshot::Direction::edge || listener.trusted_hops > 0) return 0;
+  using message::Headers;
+  return Headers::bit(FieldId::forwarded) | Headers::bit(FieldId::x_forwarded_host) |
+         Headers::bit(FieldId::x_forwarded_port) | Headers::bit(FieldId::x_forwarded_proto);
+}
 
 void patch_request(Request& request) {
   const auto& head = request.head();

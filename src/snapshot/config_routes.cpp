@@ -213,6 +213,10 @@ Redirect ConfigReader::redirect(const Node& node) {
   redirect.host = text(node, "host", false).value_or("");
   std::uint32_t port = 0;
   count(node, "port", port, 1, 65535);
+  // Who names a scheme means its port, as in Gateway API; xDS leaves the one that was asked for.
+  if (port == 0 && redirect.scheme != Redirect::Scheme::as_asked) {
+    port = redirect.scheme == Redirect::Scheme::https ? 443 : 80;
+  }
   redirect.port = static_cast<std::uint16_t>(port);
   if (auto path = text(node, "path", false)) {
     redirect.path_kind = Redirect::Path::whole;

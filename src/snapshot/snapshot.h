@@ -129,7 +129,7 @@ struct Redirect {
   Scheme scheme = Scheme::as_asked;
   /// Empty: as asked.
   std::string host{};
-  /// Zero: as asked, or the scheme's own if scheme or host are replaced.
+  /// Zero: as asked, or the scheme's own if the host is replaced or that of the scheme was asked for.
   std::uint16_t port = 0;
   Path path_kind = Path::as_asked;
   std::string path{};

@@ -28,6 +28,7 @@ snapshot::HeaderMatch read_header(const route_v3::HeaderMatcher& message, Readin
     case route_v3::HeaderMatcher::kExactMatch: header.value = message.exact_match(); break;
     case route_v3::HeaderMatcher::kStringMatch:
       reading.scan(message.string_match(), policies::string_matcher);
+      if (!message.string_match().has_exact()) reading.refuse("a string_match says nothing");
       header.value = message.string_match().exact();
       break;
     case route_v3::HeaderMatcher::kPresentMatch:

@@ -45,8 +45,8 @@ inline constexpr std::array router_critical{Critical{5, "strict_check_headers"},
 inline constexpr std::array upgrade_config_critical{Critical{2, "filters"}};
 inline constexpr UnknownPolicy upgrade_config{"UpgradeConfig", upgrade_config_critical};
 
-/// Limits only: what is unknown there changes neither security nor routing.
-inline constexpr UnknownPolicy http_protocol_options{"HttpProtocolOptions", {}};
+inline constexpr std::array http_protocol_options_critical{Critical{5, "headers_with_underscores_action"}};
+inline constexpr UnknownPolicy http_protocol_options{"HttpProtocolOptions", http_protocol_options_critical};
 
 inline constexpr UnknownPolicy router{"Router", router_critical};
 

@@ -349,6 +349,7 @@ TEST(Wire, RoutesThatWeftCannotFollowAreRefused) {
            {header("x", [](auto& h) { add_field(h, 8); }), "field 8 of HeaderMatcher"},
            {header("x", [](auto& h) { add_field(*h.mutable_string_match(), 2); }),
             "field 2 of StringMatcher"},
+           {header("x", [](auto& h) { h.mutable_string_match(); }), "a string_match says nothing"},
            {header("x", [](auto& h) { h.set_present_match(false); }), "by the absence of a header"},
            {header(":path", [](auto& h) { h.set_exact_match("/"); }), "a header's name has"},
            {header("x", [](auto& h) { h.set_exact_match(" a"); }), "a header's value has"},

@@ -303,7 +303,7 @@ snapshot::SnapshotPtr compile_edge(Mesh& mesh) {
   }
   auto edge = *mesh.edge;
   const auto is_affected = [&](const auto& part) {
-    return services.contains(service_ref(part.origin.ns, part.origin.name));
+    return part.origin.kind == "Service" && services.contains(service_ref(part.origin.ns, part.origin.name));
   };
   edge.listeners.erase_if(is_affected);
   edge.routes.erase_if(is_affected);

@@ -3,6 +3,7 @@
 #include "control/compile/compile.h"
 
 #include <fmt/format.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -303,6 +304,34 @@ spec:
   const auto& edge = *output.snapshots.at("here").at(snapshot::edge_context);
   EXPECT_EQ(names(edge.listeners), (Names{"edge/weft-system/edge/80", "inbound/weft-system/edge-0/8080",
                                           "outbound/weft-system/edge/weft-system/cart"}));
+}
+
+// A Service of that name which does not lead to the workload has nothing to do with its inbound listeners.
+TEST(Changes, AServiceOfTheNameOfAWorkloadAtTheEdge) {
+  Compiler mesh(stored(R"(---
+apiVersion: v1
+kind: Service
+metadata: {name: edge, namespace: weft-system}
+spec: {selector: {app: other}, ports: [{port: 80}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: weft-system}
+spec: {selector: {app: edge}, ports: [{port: 80, targetPort: 8080}]}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: edge, namespace: weft-system, annotations: {test/instances: "ready@8080"}}
+spec:
+  selector: {matchLabels: {app: edge}}
+  template:
+    metadata: {labels: {app: edge}}
+    spec: {containers: [{name: edge, image: x}]}
+)"));
+  const auto before = words(*mesh.snapshots.at("here").at(snapshot::edge_context));
+  mesh.update(affected(mesh.input, {{model::DependencyKind::service, "weft-system", "edge"}}));
+  EXPECT_EQ(words(*mesh.snapshots.at("here").at(snapshot::edge_context)), before);
+  EXPECT_THAT(before, testing::HasSubstr("inbound/weft-system/edge-0/8080"));
 }
 
 /// "s1" calls "s0" and so on, and a Job calls "s1"; each has an instance.

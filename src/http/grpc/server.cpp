@@ -6,6 +6,9 @@
 namespace weft::http::grpc {
 namespace {
 
+/// For a peer to let a call's status through: what came before has left by then.
+constexpr auto finish_limit = std::chrono::seconds(10);
+
 message::ResponseHead response_head() {
   message::ResponseHead head;
   head.version = message::Version::http_2;
@@ -115,15 +118,19 @@ runtime::Task<void> Server::handle(h2::ServerStream stream) {
   ServerCall call(std::move(stream), options_.max_message, unfinished_, options_.max_unfinished);
   auto timeout = call.request().headers.find("grpc-timeout");
   if (!timeout) {
-    co_return co_await call.finish(co_await run(call));
+    co_return co_await end(call, co_await run(call));
   }
   auto limit = parse_timeout(*timeout);
   if (!limit) {
-    co_return co_await call.finish({Code::invalid_argument, "grpc-timeout is malformed"});
+    co_return co_await end(call, {Code::invalid_argument, "grpc-timeout is malformed"});
   }
   auto status = co_await runtime::within(
       reactor_, std::min<base::Duration>(*limit, std::chrono::hours(24 * 365)), run(call));
-  co_await call.finish(status.value_or(Status{Code::deadline_exceeded, "the time limit has passed"}));
+  co_await end(call, status.value_or(Status{Code::deadline_exceeded, "the time limit has passed"}));
+}
+
+runtime::Task<void> Server::end(ServerCall& call, Status status) {
+  co_await runtime::within(reactor_, finish_limit, call.finish(std::move(status)));
 }
 
 runtime::Task<Status> Server::run(ServerCall& call) const {

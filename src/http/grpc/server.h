@@ -80,6 +80,8 @@ class Server {
  private:
   runtime::Task<void> handle(h2::ServerStream stream);
   runtime::Task<Status> run(ServerCall& call) const;
+  /// Sends the status; whoever does not take it in time has its call reset.
+  runtime::Task<void> end(ServerCall& call, Status status);
 
   runtime::Reactor& reactor_;
   ServerOptions options_;

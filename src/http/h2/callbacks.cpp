@@ -31,6 +31,11 @@ message::Refusal refusal_of(const StreamState& stream) {
   return stream.trailers.empty() ? message::Refusal::length_mismatch : message::Refusal::bad_trailer;
 }
 
+/// Of a frame that this side sends: a client's request.
+bool is_request_head(const nghttp2_frame* frame) {
+  return frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST;
+}
+
 }  // namespace
 
 struct Callbacks {
@@ -130,6 +135,7 @@ struct Callbacks {
 
   static int frame_sent(nghttp2_session* session, const nghttp2_frame* frame, void* user) {
     auto& self = *static_cast<Session*>(user);
+    if (is_request_head(frame)) --self.heads_held_back_;
     auto* stream = state_of(session, frame->hd.stream_id);
     if (!stream) return 0;
     if (frame->hd.type == NGHTTP2_RST_STREAM && frame->rst_stream.error_code == NGHTTP2_PROTOCOL_ERROR &&
@@ -149,7 +155,8 @@ struct Callbacks {
   /// A request that never left: the peer takes no more streams, or its owner has given it up.
   static int frame_not_sent(nghttp2_session*, const nghttp2_frame* frame, int, void* user) {
     auto& self = *static_cast<Session*>(user);
-    if (frame->hd.type != NGHTTP2_HEADERS || frame->headers.cat != NGHTTP2_HCAT_REQUEST) return 0;
+    if (!is_request_head(frame)) return 0;
+    --self.heads_held_back_;
     const auto stream = std::ranges::find(self.open_, frame->hd.stream_id, &StreamState::id);
     if (stream != self.open_.end()) self.close_stream(**stream, {ReadError::Kind::unprocessed, {}, {}});
     return 0;

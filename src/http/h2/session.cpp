@@ -159,6 +159,7 @@ void Session::put_head(StreamState& stream, const message::RequestHead& head, co
     stream.error = error_of_stream(stream, side_, error_);
     return;
   }
+  ++heads_held_back_;
   hold_open(stream);
   schedule();
 }
@@ -241,7 +242,7 @@ std::uint32_t Session::max_streams() const {
 }
 
 bool Session::is_choked() const {
-  return nghttp2_session_get_outbound_queue_size(session_) >= limits_.max_queued_frames;
+  return nghttp2_session_get_outbound_queue_size(session_) >= limits_.max_queued_frames + heads_held_back_;
 }
 
 void Session::consumed(StreamState& stream, std::size_t bytes) {

@@ -178,6 +178,9 @@ class Session final : public runtime::LocalCounted {
   Side side_;
   Limits limits_;
   nghttp2_session* session_ = nullptr;
+  /// Requests that wait for the peer to take more streams: they are in nghttp2's queue, and no reason not to
+  /// read what lets them out.
+  std::size_t heads_held_back_ = 0;
   /// Those that nghttp2 knows, or will.
   std::vector<StreamState*> open_;
   std::vector<StreamState*> marked_;
