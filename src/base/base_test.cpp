@@ -42,6 +42,7 @@ TEST(Rfc3339, RoundTrips) {
   const auto time = parse_rfc3339("2026-02-28T23:59:59Z");
   ASSERT_TRUE(time);
   EXPECT_EQ(format_rfc3339(*time), "2026-02-28T23:59:59Z");
+  EXPECT_EQ(format_http_date(*parse_rfc3339("1994-11-06T08:49:37Z")), "Sun, 06 Nov 1994 08:49:37 GMT");
   EXPECT_EQ(format_rfc3339_micro(*time + 1500ns), "2026-02-28T23:59:59.000001Z");
   EXPECT_EQ(parse_rfc3339("2026-03-01T01:29:59.5+01:30"), *time + 500ms);
 }

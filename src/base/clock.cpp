@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <ctime>
 #include <limits>
 
@@ -119,6 +120,16 @@ std::string format_rfc3339_micro(WallTime time) {
   const auto seconds = std::chrono::floor<std::chrono::seconds>(time);
   const auto micros = std::chrono::duration_cast<std::chrono::microseconds>(time - seconds).count();
   return fmt::format("{}.{:06}Z", format_date_time(utc(time)), micros);
+}
+
+std::string format_http_date(WallTime time) {
+  constexpr std::array days{"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+  constexpr std::array months{"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                              "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+  const auto at = utc(time);
+  return fmt::format("{}, {:02} {} {:04} {:02}:{:02}:{:02} GMT", days[static_cast<std::size_t>(at.tm_wday)],
+                     at.tm_mday, months[static_cast<std::size_t>(at.tm_mon)], at.tm_year + 1900, at.tm_hour,
+                     at.tm_min, at.tm_sec);
 }
 
 std::optional<WallTime> parse_rfc3339(std::string_view text) {

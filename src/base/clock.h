@@ -43,6 +43,8 @@ class ManualClock final : public Clock {
 std::string format_rfc3339(WallTime time);
 /// The same with microseconds, for logs and Kubernetes' MicroTime.
 std::string format_rfc3339_micro(WallTime time);
+/// "Sun, 06 Nov 1994 08:49:37 GMT" (RFC 9110, 5.6.7).
+std::string format_http_date(WallTime time);
 std::optional<WallTime> parse_rfc3339(std::string_view text);
 
 /// A duration as Go and the Gateway API (GEP-2257) write it: 1h30m, 250ms, 0s. Nothing if it is malformed or

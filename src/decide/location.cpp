@@ -37,18 +37,38 @@ void append_path(std::string& uri, const snapshot::Redirect& redirect, const sna
   uri += rest;
 }
 
+/// The same with its query.
+void append_target(std::string& uri, const snapshot::Redirect& redirect, const snapshot::Match& match,
+                   std::string_view target) {
+  const auto query_at = std::min(target.find('?'), target.size());
+  const auto path = target.substr(0, query_at);
+  append_path(uri, redirect, match, path.starts_with('/') ? path : std::string_view());
+  uri += target.substr(query_at);
+}
+
+/// To the host that was asked, whose name is not known (RFC 3986, 4.2). Two slashes would begin a host.
+std::string relative(const snapshot::Redirect& redirect, const snapshot::Match& match,
+                     std::string_view target) {
+  std::string uri;
+  append_target(uri, redirect, match, target);
+  return uri.starts_with('/') && !uri.starts_with("//") ? uri : "/." + uri;
+}
+
 }  // namespace
 
 std::string location(const snapshot::Redirect& redirect, const snapshot::Match& match,
                      std::string_view scheme, const Request& request) {
   const auto asked = message::split_authority(request.host);
   const auto new_scheme = scheme_of(redirect, scheme);
+  if (!asked && redirect.host.empty() && redirect.port == 0 && new_scheme == scheme) {
+    return relative(redirect, match, request.path);
+  }
   std::string uri(new_scheme);
   uri += "://";
   if (!redirect.host.empty()) {
     uri += redirect.host;
-  } else if (asked) {
-    uri += asked->host;
+  } else {
+    uri += asked ? asked->host : std::string_view("localhost");
   }
   std::optional<std::uint16_t> port;
   if (redirect.port != 0) {
@@ -59,10 +79,8 @@ std::string location(const snapshot::Redirect& redirect, const snapshot::Match& 
   // The scheme's own is left out (RFC 9110, 4.2.3).
   if (port && *port != own_port(new_scheme)) uri.append(":").append(std::to_string(*port));
 
-  const auto query_at = std::min(request.path.find('?'), request.path.size());
-  const auto path = request.path.substr(0, query_at);
-  append_path(uri, redirect, match, path.starts_with('/') ? path : std::string_view());
-  return uri.append(request.path.substr(query_at));
+  append_target(uri, redirect, match, request.path);
+  return uri;
 }
 
 }  // namespace weft::decide

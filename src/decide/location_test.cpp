@@ -45,6 +45,8 @@ TEST(Location, PartsOfTheAuthority) {
            {"host and port", {.host = "b", .port = 81}, "http", "a:8080", "http://b:81/a?b=c"},
            {"ipv6", {.port = 81}, "http", "[::1]:8080", "http://[::1]:81/a?b=c"},
            {"an empty port", {}, "http", "a:", "http://a/a?b=c"},
+           {"no host", {}, "http", "", "/a?b=c"},
+           {"no host but a port", {.port = 81}, "http", "", "http://localhost:81/a?b=c"},
            {"leading zeros", {}, "http", "a:0081", "http://a:81/a?b=c"},
        }) {
     EXPECT_EQ(to(redirect, {}, host, "/a?b=c", scheme), expected) << name;
@@ -91,6 +93,12 @@ TEST(Location, PathsAndQueries) {
        }) {
     EXPECT_EQ(to(redirect, match, "h", path), expected) << name;
   }
+}
+
+// A relative reference that begins with two slashes names a host (RFC 3986, 4.2).
+TEST(Location, OfNoHostIsAPath) {
+  EXPECT_EQ(to({}, {}, "", "//evil.example/", "http"), "/.//evil.example/");
+  EXPECT_EQ(to({.path_kind = whole, .path = "/new"}, {}, "", "/old?q", "http"), "/new?q");
 }
 
 }  // namespace

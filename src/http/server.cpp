@@ -152,6 +152,7 @@ message::ResponseHead Exchange::response_head(int status, message::Headers heade
   message::ResponseHead response;
   response.status = status;
   response.headers = std::move(headers);
+  response.headers.add_own(message::FieldId::date, base::format_http_date(server_.reactor_.coarse_wall()));
   if (server_.stopping_.event.is_set()) keep_alive_ = false;
   if (!keep_alive_) {
     response.headers.set(message::FieldId::connection, "close");

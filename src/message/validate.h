@@ -56,7 +56,7 @@ std::expected<void, Refusal> check_trailers(const Headers& trailers);
 /// All of that of a whole head, for a protocol whose parser knows nothing of it; what its Content-Length
 /// says. `target_too_long`, `too_many_fields` and `content_in_connect` too (RFC 9110, 9.3.6: what follows
 /// CONNECT is the tunnel's), and a Transfer-Encoding is `unsupported_transfer_encoding`, for only HTTP/1.1
-/// has any.
+/// has any. Names and values need no look: Headers hold none that could break out of their field.
 std::expected<std::optional<std::uint64_t>, Refusal> validate(const RequestHead& head);
 /// The same of a response; `bad_status_line` if its status is none.
 std::expected<std::optional<std::uint64_t>, Refusal> validate(const ResponseHead& head);

@@ -61,9 +61,11 @@ Answer answer_of_route(Request& request, const decide::Decision& decision) {
     // As the next hop would be told.
     const auto told = request.patch().result(request.head().headers, message::FieldId::x_forwarded_proto);
     const std::string_view scheme = told && message::equals_ignore_case(*told, "https") ? "https" : "http";
+    auto asked = request.asked();
+    if (!request.head().headers.has(message::FieldId::host)) asked.host = request.listener().service;
     answer.head.status = static_cast<int>((*redirect)->code);
     headers.add(message::FieldId::location,
-                decide::location(**redirect, decision.route->match, scheme, request.asked()));
+                decide::location(**redirect, decision.route->match, scheme, asked));
   } else if (const auto* reply = std::get_if<const snapshot::Reply*>(&decision.outcome)) {
     answer.head.status = (*reply)->status;
     answer.body = (*reply)->body;

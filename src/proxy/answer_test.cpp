@@ -38,6 +38,9 @@ TEST_F(AnswerFlow, RepliesAndRedirects) {
            {"a body that did not come", snapshot::Reply{200, ""},
             "POST / HTTP/1.1\r\nhost: web\r\ncontent-length: 5\r\n\r\n",
             "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n", true},
+           {"one that came with the head", snapshot::Reply{200, ""},
+            "POST / HTTP/1.1\r\nhost: web\r\ncontent-length: 5\r\n\r\nabcde",
+            "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", false},
            {"one that came", snapshot::Reply{200, ""},
             "POST / HTTP/1.1\r\nhost: web\r\ncontent-length: 0\r\n\r\n",
             "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", false},
@@ -62,9 +65,16 @@ TEST_F(AnswerFlow, RepliesAndRedirects) {
             true}}) {
     apply(acting(action));
     auto wire = connect();
-    EXPECT_EQ(wire.exchange(request), response) << name;
+    const auto answer = [&] {
+      auto answered = wire.exchange(request);
+      const std::string date = "date: Tue, 14 Nov 2023 22:13:20 GMT\r\n";
+      const auto at = answered.find(date);
+      EXPECT_NE(at, std::string::npos) << name << answered;
+      return at == std::string::npos ? answered : answered.erase(at, date.size());
+    };
+    EXPECT_EQ(answer(), response) << name;
     EXPECT_EQ(wire.is_closed(), is_closed) << name;
-    if (!is_closed) EXPECT_EQ(wire.exchange(request), response) << name << " again";
+    if (!is_closed) EXPECT_EQ(answer(), response) << name << " again";
   }
   EXPECT_TRUE(backend(1).requests.empty());
 }

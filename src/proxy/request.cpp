@@ -7,6 +7,14 @@
 #include "telemetry/trace_context.h"
 
 namespace weft::proxy {
+namespace {
+
+/// The client waits to be told that its body is wanted; HTTP/1.0 knows no such thing (RFC 9110, 10.1.1).
+bool is_asked_first(const message::RequestHead& head) {
+  return head.headers.has(message::FieldId::expect) && head.version != message::Version::http_1_0;
+}
+
+}  // namespace
 
 Request::Request(ClientConnection& from, const message::RequestHead& came, message::Patch& own,
                  bool body_follows)
@@ -21,8 +29,7 @@ Request::Request(ClientConnection& from, const message::RequestHead& came, messa
       has_body_(body_follows),
       start_(worker.reactor.coarse_now()),
       wall_(worker.logs_access() ? worker.reactor.coarse_wall() : base::WallTime{}),
-      awaits_since_(!has_body_ || came.headers.find(message::FieldId::expect) ? start_
-                                                                              : base::MonoTime::max()) {
+      awaits_since_(!has_body_ || is_asked_first(came) ? start_ : base::MonoTime::max()) {
   patch_.clear();
   ++worker.shard.proxy.requests_active;
 }

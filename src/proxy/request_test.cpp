@@ -561,5 +561,19 @@ TEST_F(RequestFlow, BytesAfterAnUpgradeGoToTheTunnelAlone) {
   EXPECT_EQ(server.receive(), early + late);
 }
 
+// RFC 9110, 10.1.1: of HTTP/1.0 it is ignored.
+TEST_F(RequestFlow, ExpectOfAnOldClientIsNotPassedOn) {
+  backend(1);
+  apply(simple({1}));
+  for (const auto* version : {"1.0", "1.1"}) {
+    auto wire = connect();
+    wire.exchange(std::string("POST / HTTP/") + version +
+                  "\r\nhost: web\r\nexpect: 100-continue\r\ncontent-length: 2\r\n\r\nok");
+  }
+  ASSERT_EQ(backend(1).requests.size(), 2U);
+  EXPECT_THAT(backend(1).requests[0], Not(HasSubstr("expect")));
+  EXPECT_THAT(backend(1).requests[1], HasSubstr("expect: 100-continue"));
+}
+
 }  // namespace
 }  // namespace weft::proxy::testing

@@ -139,6 +139,7 @@ void patch_request(Request& request) {
   note_upgrade(request);
   patch.leave_out_hop_by_hop(head.headers);
   patch.leave_out(FieldId::x_weft_refused);
+  if (head.version == message::Version::http_1_0) patch.leave_out(FieldId::expect);  // RFC 9110, 10.1.1
   // HTTP/1.0 may come without one, HTTP/1.1 must not go without one.
   if (!request.passed_on(FieldId::host)) patch.added.add(FieldId::host, request.host());
   add_own_fields(request);

@@ -67,8 +67,16 @@ runtime::Task<void> pause(Request& request, Client& client) {
 /// Answers in the service's place. False if the client did not get it.
 template <ClientSide Client>
 runtime::Task<bool> send(Request& request, Client& client, Answer answer) {
+  // What has arrived of the body is passed over, so that another request can follow it.
+  while (!client.is_body_done() && client.has_more()) {
+    const auto piece = client.try_body();
+    if (!piece || !*piece) break;
+    request.bytes_received += (*piece)->size();
+  }
   if (!client.is_body_done()) client.close_after();
   const auto method = request.head().method;
+  answer.head.headers.add_own(message::FieldId::date,
+                              base::format_http_date(request.worker.reactor.coarse_wall()));
   const std::string_view body = method == message::Method::head ? std::string_view() : answer.body;
   auto& patch = client.response_patch();
   patch.clear();

@@ -62,6 +62,7 @@ class Session : public testing::Test, public Application {
 
   Task<std::expected<void, std::string>> apply(SnapshotPtr snapshot) override {
     is_applying = true;
+    ++begun;
     if (hold) co_await hold->wait();
     ++applies;
     if (!refusal.empty()) co_return std::unexpected(refusal);
@@ -110,6 +111,7 @@ class Session : public testing::Test, public Application {
   runtime::Event* hold = nullptr;
   bool is_applying = false;
   int applies = 0;
+  int begun = 0;
   std::optional<Client> client;
   runtime::Scope proxy;
 };
@@ -338,6 +340,7 @@ TEST_F(Session, WhileAProxyIsBusyChangesBecomeOne) {
   runtime::Event go;
   hold = &go;
   server->publish("local", share(sample_snapshot(2)));
+  until([&] { return begun == 2; });
   EXPECT_EQ(settle(web, milliseconds(5)).error().kind, XdsErrorKind::timeout);
   auto before = server->counters();
   for (int count = 3; count < 20; ++count) server->publish("local", share(sample_snapshot(count)));
