@@ -155,6 +155,8 @@ class Admin(proxies.ProxyTest):
         self.connect().ask()
         dump = json.loads(self.weft.page("/config_dump").body)
         self.assertIn(self.app.address, json.dumps(dump))
+        # Where the proxy's own limit holds none is shown.
+        self.assertNotIn('"idleTimeout": "0s"', json.dumps(dump))
         endpoint, = json.loads(self.weft.page("/clusters").body)["endpoints"]
         self.assertEqual((endpoint["cluster"], endpoint["address"]), ("app", self.app.address))
         self.assertEqual((endpoint["requests"], endpoint["connections"], endpoint["activeRequests"]), (1, 1, 0))

@@ -14,6 +14,11 @@ Json origin_json(const base::Origin& origin) {
   return {{"kind", origin.kind}, {"namespace", origin.ns}, {"name", origin.name}, {"field", origin.field}};
 }
 
+/// Adds the limit of a listener or cluster, unless the proxy's own holds.
+void add_idle_timeout(Json& json, std::chrono::milliseconds limit) {
+  if (limit.count() > 0) json["idleTimeout"] = base::format_duration(limit);
+}
+
 Json listener_json(const snapshot::Listener& listener) {
   Json json{{"name", listener.name},
             {"address", listener.address.to_string()},
@@ -21,8 +26,8 @@ Json listener_json(const snapshot::Listener& listener) {
             {"protocol", word(listener.protocol)},
             {"service", listener.service},
             {"serviceNamespace", listener.service_ns},
-            {"idleTimeout", base::format_duration(listener.idle_timeout)},
             {"origin", origin_json(listener.origin)}};
+  add_idle_timeout(json, listener.idle_timeout);
   if (listener.protocol == snapshot::Protocol::tcp) {
     json["cluster"] = listener.cluster;
   } else {
@@ -92,19 +97,20 @@ Json cluster_json(const snapshot::Cluster& cluster) {
                          {"weight", endpoint.weight},
                          {"instance", endpoint.instance}});
   }
-  return {{"name", cluster.name},
-          {"protocol", word(cluster.protocol)},
-          {"loadBalancing", word(cluster.load_balancing)},
-          {"connectTimeout", base::format_duration(cluster.connect_timeout)},
-          {"maxConnections", cluster.max_connections},
-          {"maxPending", cluster.max_pending},
-          {"maxRequestsPerConnection", cluster.max_requests_per_connection},
-          {"maxConnectionAge", base::format_duration(cluster.max_connection_age)},
-          {"idleTimeout", base::format_duration(cluster.idle_timeout)},
-          {"service", cluster.service},
-          {"serviceNamespace", cluster.service_ns},
-          {"endpoints", std::move(endpoints)},
-          {"origin", origin_json(cluster.origin)}};
+  Json json{{"name", cluster.name},
+            {"protocol", word(cluster.protocol)},
+            {"loadBalancing", word(cluster.load_balancing)},
+            {"connectTimeout", base::format_duration(cluster.connect_timeout)},
+            {"maxConnections", cluster.max_connections},
+            {"maxPending", cluster.max_pending},
+            {"maxRequestsPerConnection", cluster.max_requests_per_connection},
+            {"maxConnectionAge", base::format_duration(cluster.max_connection_age)},
+            {"service", cluster.service},
+            {"serviceNamespace", cluster.service_ns},
+            {"endpoints", std::move(endpoints)},
+            {"origin", origin_json(cluster.origin)}};
+  add_idle_timeout(json, cluster.idle_timeout);
+  return json;
 }
 
 }  // namespace

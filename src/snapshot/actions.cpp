@@ -11,6 +11,7 @@ namespace {
 using Fault = std::optional<ActionFault>;
 
 Fault fault_in(const Forward& forward) {
+  if (forward.to.empty()) return ActionFault{"", "it names no cluster", "add one, like {cluster: api}"};
   std::uint64_t sum = 0;
   for (const auto& [cluster, weight] : forward.to) {
     if (cluster.empty()) return ActionFault{"", "it names no cluster", "add cluster"};
@@ -23,10 +24,24 @@ Fault fault_in(const Forward& forward) {
   return std::nullopt;
 }
 
-Fault fault_in(const Redirect& redirect) {
-  if (redirect == Redirect{.code = redirect.code}) {
-    return ActionFault{"", "it leads to where it came from", "name a scheme, host, port, path or prefix"};
+constexpr ActionFault replaces_nothing{"", "it leads to where it came from",
+                                       "name another scheme, host, port, path or prefix"};
+
+/// Where the words for the path of a match would be wrong, this has others: that of a redirect matches
+/// nothing.
+ActionFault path_fault(std::string_view field, PatternFault fault) {
+  if (fault == PatternFault::query_in_path) {
+    return {field, "a redirect's path has no query", "remove what begins with ?; the request's query stays"};
   }
+  if (fault == PatternFault::fragment_in_path) {
+    return {field, "a redirect's path has no fragment",
+            "remove what begins with #; the client keeps its own"};
+  }
+  return {field, describe(fault).what, describe(fault).mend};
+}
+
+Fault fault_in(const Redirect& redirect) {
+  if (redirect == Redirect{.code = redirect.code}) return replaces_nothing;
   if (!redirect.host.empty()) {
     const auto host = parse_domain(redirect.host);
     if (!host) return ActionFault{"host", describe(host.error()).what, describe(host.error()).mend};
@@ -38,9 +53,19 @@ Fault fault_in(const Redirect& redirect) {
   if (redirect.path_kind != Redirect::Path::as_asked) {
     const auto fault = fault_of(Match{Match::Path::exact, redirect.path});
     const auto field = redirect.path_kind == Redirect::Path::whole ? "path" : "prefix";
-    if (fault) return ActionFault{field, describe(*fault).what, describe(*fault).mend};
+    if (fault) return path_fault(field, *fault);
   }
   return std::nullopt;
+}
+
+/// Whether the redirect makes of each path that `match` takes the same path (decide::location()).
+bool keeps_path(const Redirect& redirect, const Match& match) {
+  switch (redirect.path_kind) {
+    case Redirect::Path::as_asked: return true;
+    case Redirect::Path::whole: return match.path_kind == Match::Path::exact && redirect.path == match.path;
+    case Redirect::Path::prefix: return redirect.path == match.path || redirect.path + "/" == match.path;
+  }
+  return false;
 }
 
 Fault fault_in(const Reply& reply) {
@@ -59,6 +84,14 @@ Fault fault_in(const Reply& reply) {
 
 std::optional<ActionFault> fault_of(const Action& action) {
   return std::visit([](const auto& one) { return fault_in(one); }, action);
+}
+
+std::optional<ActionFault> fault_of(const Route& route) {
+  if (const auto fault = fault_of(route.action)) return fault;
+  const auto* redirect = std::get_if<Redirect>(&route.action);
+  if (redirect == nullptr || !keeps_path(*redirect, route.match)) return std::nullopt;
+  const Redirect of_path{.path_kind = redirect->path_kind, .path = redirect->path, .code = redirect->code};
+  return *redirect == of_path ? Fault(replaces_nothing) : std::nullopt;
 }
 
 }  // namespace weft::snapshot

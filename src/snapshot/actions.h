@@ -25,5 +25,8 @@ struct ActionFault {
 /// What is wrong with `action`; nothing if it may be. That a redirect leads to itself by another way is not
 /// looked for.
 std::optional<ActionFault> fault_of(const Action& action);
+/// As that, and what is wrong with it for the requests that the route takes: a redirect that replaces what
+/// these have by itself.
+std::optional<ActionFault> fault_of(const Route& route);
 
 }  // namespace weft::snapshot

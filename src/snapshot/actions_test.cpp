@@ -19,7 +19,7 @@ TEST(Actions, WhatCannotBeDone) {
   for (const auto& [name, action, field, what] : std::initializer_list<Case>{
            {"one cluster", forward_to("a"), "", ""},
            {"weights", Forward{.to = {{"a", 0}, {"b", most}}}, "", ""},
-           {"no cluster", Forward{}, "", "no cluster of it has a weight above 0"},
+           {"no cluster", Forward{}, "", "it names no cluster"},
            {"a cluster without a name", forward_to(""), "", "it names no cluster"},
            {"no weight", Forward{.to = {{"a", 0}, {"b", 0}}}, "", "no cluster of it has a weight above 0"},
            {"too much weight", Forward{.to = {{"a", 1}, {"b", most}}}, "",
@@ -39,8 +39,9 @@ TEST(Actions, WhatCannotBeDone) {
            {"host and port", Redirect{.host = "a:80"}, "host", "a redirect's host has no port"},
            {"any port", Redirect{.host = "a:*"}, "host", "a redirect's host has no port"},
            {"a path of nothing", Redirect{.path_kind = whole}, "path", "a path begins with /"},
-           {"a query", Redirect{.path_kind = whole, .path = "/?a"}, "path",
-            "paths are matched without the query"},
+           {"a query", Redirect{.path_kind = whole, .path = "/?a"}, "path", "a redirect's path has no query"},
+           {"a fragment", Redirect{.path_kind = whole, .path = "/#a"}, "path",
+            "a redirect's path has no fragment"},
            {"a line in a path", Redirect{.path_kind = prefix, .path = "/\r\n"}, "prefix",
             "a path has no spaces and control bytes"},
            {"status", Reply{599, "a"}, "", ""},
@@ -59,6 +60,38 @@ TEST(Actions, WhatCannotBeDone) {
     EXPECT_EQ(fault ? fault->what : "", what) << name;
     EXPECT_EQ(fault ? fault->field : "", field) << name;
     if (fault) EXPECT_FALSE(fault->mend.empty()) << name;
+  }
+}
+
+TEST(Actions, ARedirectReplacesSomethingOfWhatItsRouteTakes) {
+  struct Case {
+    Match match;
+    Redirect redirect;
+    bool can_be;
+  };
+  constexpr auto whole = Redirect::Path::whole;
+  constexpr auto prefix = Redirect::Path::prefix;
+  const Match all{};
+  const Match old{Match::Path::segments, "/old"};
+  const Match below{Match::Path::prefix, "/old/"};
+  const Match exact{Match::Path::exact, "/old"};
+  for (const auto& [match, redirect, can_be] : std::initializer_list<Case>{
+           {all, {.path_kind = prefix, .path = "/"}, false},
+           {old, {.path_kind = prefix, .path = "/old"}, false},
+           {exact, {.path_kind = prefix, .path = "/old"}, false},
+           {below, {.path_kind = prefix, .path = "/old/"}, false},
+           {below, {.path_kind = prefix, .path = "/old"}, false},  // the rest begins with the slash
+           {exact, {.path_kind = whole, .path = "/old", .code = Redirect::Code::see_other}, false},
+           {old, {.path_kind = prefix, .path = "/old/"}, true},  // of /old itself
+           {old, {.path_kind = prefix, .path = "/older"}, true},
+           {old, {.path_kind = whole, .path = "/old"}, true},  // of /old/x
+           {exact, {.scheme = Redirect::Scheme::https, .path_kind = whole, .path = "/old"}, true},
+           {old, {.host = "a", .path_kind = prefix, .path = "/old"}, true},
+           {old, {.port = 1, .path_kind = prefix, .path = "/old"}, true},
+       }) {
+    const auto fault = fault_of(Route{{}, match, redirect, {}});
+    EXPECT_EQ(!fault, can_be) << match.path << " to " << redirect.path;
+    if (fault) EXPECT_EQ(fault->what, "it leads to where it came from");
   }
 }
 

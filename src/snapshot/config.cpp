@@ -24,12 +24,13 @@ constexpr Word<LoadBalancing> policies[] = {{"least_request", LoadBalancing::lea
 }  // namespace
 
 bool ConfigReader::map_of(const Node& node, std::string_view what,
-                          std::initializer_list<std::string_view> known) {
+                          std::initializer_list<std::string_view> known, std::string_view example) {
   const auto* map = node.map();
   if (map == nullptr) {
     error(code::wrong_type, node.position,
           fmt::format("{} must be a map, not {}", what, yaml::type_name(node)),
-          fmt::format("write the fields of {}", what));
+          example.empty() ? fmt::format("write the fields of {}", what)
+                          : fmt::format("write it like {}", example));
     return false;
   }
   for (const auto& entry : *map) {
@@ -42,7 +43,8 @@ bool ConfigReader::map_of(const Node& node, std::string_view what,
   return true;
 }
 
-const yaml::List* ConfigReader::list_of(const Node& parent, std::string_view field, bool is_required) {
+const yaml::List* ConfigReader::list_of(const Node& parent, std::string_view field, bool is_required,
+                                        std::string_view example) {
   const auto* node = parent.find(field);
   if (node == nullptr) {
     if (is_required) {
@@ -54,7 +56,8 @@ const yaml::List* ConfigReader::list_of(const Node& parent, std::string_view fie
   if (node->list() == nullptr) {
     error(code::wrong_type, node->position,
           fmt::format("{} must be a list, not {}", field, yaml::type_name(*node)),
-          "put \"- \" before each of its items");
+          example.empty() ? "put \"- \" before each of its items"
+                          : fmt::format("write it like {}: {}", field, example));
   }
   return node->list();
 }
@@ -68,9 +71,16 @@ std::optional<std::string> ConfigReader::text(const Node& map, std::string_view 
     }
     return std::nullopt;
   }
-  if (const auto* text = node->string(); text != nullptr && !text->empty()) return *text;
-  error(code::wrong_type, node->position,
-        fmt::format("{} must be a string, not {}", field, yaml::type_name(*node)), "put it in quotes");
+  const auto* text = node->string();
+  if (text != nullptr && !text->empty()) return *text;
+  if (text != nullptr || node->is_null()) {
+    error(code::bad_value, node->position, fmt::format("{} is empty", field),
+          is_required ? "write a value behind it" : "write a value behind it, or leave it out");
+  } else {
+    error(code::wrong_type, node->position,
+          fmt::format("{} must be a string, not {}", field, yaml::type_name(*node)),
+          std::string(as_text(*node)));
+  }
   return std::nullopt;
 }
 
@@ -110,7 +120,7 @@ void ConfigReader::count(const Node& map, std::string_view field, std::uint32_t&
   if (number == nullptr || *number < least || *number > most) {
     error(code::bad_value, node->position,
           fmt::format("{} must be a whole number from {} to {}", field, least, most),
-          "leave it out for the default");
+          "write the number alone, or leave it out for the default");
     return;
   }
   into = static_cast<std::uint32_t>(*number);

@@ -31,6 +31,11 @@ struct Word {
   Value value;
 };
 
+/// What to do where text belongs and `node` is something else.
+inline std::string_view as_text(const yaml::Node& node) {
+  return node.is_map() || node.is_list() ? "write one text" : "put it in quotes";
+}
+
 /// Reads the nodes of one file into a Snapshot and notes what is wrong with them.
 class ConfigReader {
  public:
@@ -46,9 +51,11 @@ class ConfigReader {
                     [&] { return source_.error(code, position, std::move(message), std::move(mend)); });
   }
   /// Whether `node` is a map; its fields that are not in `known` are errors.
-  bool map_of(const yaml::Node& node, std::string_view what, std::initializer_list<std::string_view> known);
-  const yaml::List* list_of(const yaml::Node& parent, std::string_view field, bool is_required);
-  /// The field's text; nothing (and an error if it is required) if it is not there.
+  bool map_of(const yaml::Node& node, std::string_view what, std::initializer_list<std::string_view> known,
+              std::string_view example = {});
+  const yaml::List* list_of(const yaml::Node& parent, std::string_view field, bool is_required,
+                            std::string_view example = {});
+  /// The field's text, which is not empty; nothing (and an error if it is required) if it is not there.
   std::optional<std::string> text(const yaml::Node& map, std::string_view field, bool is_required);
   std::optional<base::Address> address(const yaml::Node& node);
   template <class Value, std::size_t size>
@@ -57,10 +64,11 @@ class ConfigReader {
   enum class Zero : bool { refused, no_limit };
   void duration(const yaml::Node& map, std::string_view field, std::chrono::milliseconds& into,
                 Zero zero = Zero::refused);
-  /// "; the first is at proxy.yaml:4:3".
-  std::string first_at(base::Position position) const {
-    return fmt::format("; the first is at {}:{}:{}", source_.file(), position.line, position.column);
+  /// "proxy.yaml:4:3".
+  std::string place(base::Position position) const {
+    return fmt::format("{}:{}:{}", source_.file(), position.line, position.column);
   }
+  std::string first_at(base::Position position) const { return "; the first is at " + place(position); }
   void count(const yaml::Node& map, std::string_view field, std::uint32_t& into, std::uint32_t least = 1,
              std::uint32_t most = 1'000'000);
   void flag(const yaml::Node& map, std::string_view field, bool& into);
@@ -71,11 +79,13 @@ class ConfigReader {
   void listener(const yaml::Node& node);
   void routes(const yaml::Node& node, Listener& listener);
   void timeout(const yaml::Node& node, Forward& forward);
-  std::optional<Route> route(const yaml::Node& node, std::size_t number);
-  Match match(const yaml::Node& node);
+  std::optional<Route> route(const yaml::Node& node, std::size_t number, const Listener& listener);
+  Match match(const yaml::Node& node, const Listener& listener);
+  std::string method(const yaml::Node& node, const Match& match, const Listener& listener);
   /// What its fields `headers` and `hasHeaders` ask for.
-  std::vector<HeaderMatch> headers(const yaml::Node& node);
-  Action action(const yaml::Node& node);
+  std::vector<HeaderMatch> headers(const yaml::Node& node, const Listener& listener);
+  void check_header(const Match& match, base::Position position, const Listener& listener);
+  Action action(const yaml::Node& node, const Match& match);
   Forward forward(const yaml::Node& node);
   Redirect redirect(const yaml::Node& node);
   Reply reply(const yaml::Node& node);

@@ -19,6 +19,12 @@ constexpr std::array codes{Redirect::Code::moved_permanently, Redirect::Code::fo
                            Redirect::Code::see_other, Redirect::Code::temporary_redirect,
                            Redirect::Code::permanent_redirect};
 
+constexpr auto* write_parts = "write its parts as scheme, host, port and path";
+
+/// What an edge listener without trusted hops takes for not there (proxy::unbelieved()).
+constexpr std::array<std::string_view, 4> unbelieved{"forwarded", "x-forwarded-host", "x-forwarded-port",
+                                                     "x-forwarded-proto"};
+
 /// With its letters from `first` to `first` + 25 in the other case.
 std::string with_case(std::string text, char first) {
   for (auto& c : text) {
@@ -27,20 +33,26 @@ std::string with_case(std::string text, char first) {
   return text;
 }
 
-/// The paths of some routes, by kind.
+/// The paths of some routes, by kind, and where the routes are.
 struct Paths {
-  std::map<Match::Path, std::set<std::string, std::less<>>> of_kind;
+  std::map<Match::Path, std::map<std::string, base::Position, std::less<>>> of_kind;
 
-  /// Whether they take all requests that `match` takes by its path.
-  bool take(const Match& match) {
+  /// Where the one is that has this path.
+  std::optional<base::Position> find(Match::Path kind, std::string_view path) {
+    const auto found = of_kind[kind].find(path);
+    return found != of_kind[kind].end() ? std::optional(found->second) : std::nullopt;
+  }
+  /// Where one is that takes all requests that `match` takes by its path.
+  std::optional<base::Position> taker(const Match& match) {
     const std::string_view path = match.path;
     for (std::size_t size = 0; size <= path.size(); ++size) {
       const auto front = path.substr(0, size);
-      if (of_kind[Match::Path::prefix].contains(front)) return true;
+      if (const auto found = find(Match::Path::prefix, front)) return found;
       const bool is_segment = size == path.size() || path[size] == '/';
-      if (is_segment && of_kind[Match::Path::segments].contains(front)) return true;
+      if (!is_segment) continue;
+      if (const auto found = find(Match::Path::segments, front)) return found;
     }
-    return of_kind[match.path_kind].contains(path);
+    return find(match.path_kind, path);
   }
 };
 
@@ -60,23 +72,24 @@ struct Host {
   /// The paths of its routes so far, by what else these ask for: a Match without a path.
   std::map<Match, Paths> paths;
 
-  /// Adds what a route takes. False if the routes before it take all of that.
-  bool add(const Match& match) {
+  /// Adds what the route at `position` takes; where one before it is that takes all of that, if one does.
+  std::optional<base::Position> add(const Match& match, base::Position position) {
     for (auto& [conditions, known] : paths) {
-      if (implies(match, conditions) && known.take(match)) return false;
+      if (!implies(match, conditions)) continue;
+      if (const auto taker = known.taker(match)) return taker;
     }
     auto conditions = match;
     conditions.path_kind = {};
     conditions.path.clear();
-    paths[std::move(conditions)].of_kind[match.path_kind].insert(match.path);
-    return true;
+    paths[std::move(conditions)].of_kind[match.path_kind].emplace(match.path, position);
+    return std::nullopt;
   }
 };
 
 }  // namespace
 
 std::vector<std::string> ConfigReader::hosts(const Node& node) {
-  const auto* list = list_of(node, "hosts", false);
+  const auto* list = list_of(node, "hosts", false, "[shop.example]");
   if (list == nullptr) return {"*"};
   if (list->empty()) {
     error(code::bad_value, node.find("hosts")->position, "no host can reach a route with no hosts",
@@ -86,8 +99,8 @@ std::vector<std::string> ConfigReader::hosts(const Node& node) {
   std::map<std::string, base::Position> known;
   for (const auto& item : *list) {
     const auto* host = item.string();
-    if (host == nullptr || host->empty()) {
-      error(code::wrong_type, item.position, "a host must be a string", "put it in quotes");
+    if (host == nullptr) {
+      error(code::wrong_type, item.position, "a host must be a string", std::string(as_text(item)));
       continue;
     }
     const auto domain = parse_domain(*host);
@@ -112,7 +125,21 @@ void ConfigReader::timeout(const Node& node, Forward& forward) {
   if (forward.timeout == std::chrono::milliseconds::zero()) forward.idle_timeout = {};
 }
 
-std::vector<HeaderMatch> ConfigReader::headers(const Node& node) {
+void ConfigReader::check_header(const Match& match, base::Position position, const Listener& listener) {
+  const auto& name = match.headers.front().name;
+  if (name.starts_with(':')) {
+    error(code::bad_value, position, fmt::format("{} is no header in the file", name),
+          "write it as the route's field, like method: GET, hosts: [shop.example] or path: /x");
+  } else if (const auto fault = fault_of(match)) {
+    error(code::bad_value, position, std::string(describe(*fault).what), std::string(describe(*fault).mend));
+  } else if (listener.trusted_hops == 0 && std::ranges::find(unbelieved, name) != unbelieved.end()) {
+    error(code::bad_value, position,
+          fmt::format("no request has {} here, for the listener believes no one before it", name),
+          "set the listener's trustedHops to the number of your proxies before it");
+  }
+}
+
+std::vector<HeaderMatch> ConfigReader::headers(const Node& node, const Listener& listener) {
   std::vector<HeaderMatch> read;
   std::map<std::string, base::Position> known;
   const auto add = [&](std::string name, std::optional<std::string> value, base::Position position) {
@@ -122,9 +149,8 @@ std::vector<HeaderMatch> ConfigReader::headers(const Node& node) {
     match.headers.push_back({std::move(name), std::move(value)});
     if (!is_new) {
       error(code::duplicate, position, "this header is there twice" + first_at(first->second), "remove one");
-    } else if (const auto fault = fault_of(match)) {
-      error(code::bad_value, position, std::string(describe(*fault).what),
-            std::string(describe(*fault).mend));
+    } else {
+      check_header(match, position, listener);
     }
     read.push_back(std::move(match.headers.front()));
   };
@@ -136,16 +162,20 @@ std::vector<HeaderMatch> ConfigReader::headers(const Node& node) {
       if (const auto* text = value.string()) {
         add(name, *text, position);
       } else {
-        error(code::wrong_type, value.position, "a header's value must be a string", "put it in quotes");
+        const bool is_scalar = !value.is_map() && !value.is_list() && !value.is_null();
+        error(code::wrong_type, value.position, "a header's value must be a string",
+              is_scalar ? "put it in quotes"
+                        : fmt::format("write one text, or hasHeaders: [{}] for any value", name));
       }
     }
   }
-  if (const auto* names = list_of(node, "hasHeaders", false)) {
+  if (const auto* names = list_of(node, "hasHeaders", false, "[x-debug]")) {
     for (const auto& name : *names) {
       if (const auto* text = name.string()) {
         add(*text, std::nullopt, name.position);
       } else {
-        error(code::wrong_type, name.position, "a header's name must be a string", "put it in quotes");
+        error(code::wrong_type, name.position, "a header's name must be a string",
+              std::string(as_text(name)));
       }
     }
   }
@@ -153,7 +183,39 @@ std::vector<HeaderMatch> ConfigReader::headers(const Node& node) {
   return read;
 }
 
-Match ConfigReader::match(const Node& node) {
+std::string ConfigReader::method(const Node& node, const Match& match, const Listener& listener) {
+  const auto* field = node.find("method");
+  const auto refuse = [&](std::string what, std::string mend) {
+    error(code::bad_value, field->position, std::move(what), std::move(mend));
+    return std::string();
+  };
+  if (field != nullptr && field->is_list()) {
+    return refuse("a route has one method", "write one route for each method");
+  }
+  const auto written = text(node, "method", false);
+  if (!written) return {};
+  auto method = with_case(*written, 'a');
+  if (method == "*" || method == "ANY" || method == "ALL") {
+    return refuse("no request has this method", "leave method out for all");
+  }
+  // RFC 9110 has more marks than methods use; one here is a pattern or a list.
+  if (!std::ranges::all_of(method, [](char c) { return (c >= 'A' && c <= 'Z') || c == '-'; })) {
+    return refuse("a method has letters and hyphens only", "write it like GET; one route for each method");
+  }
+  if (method != *written) {
+    return refuse("a method is compared with regard to case", fmt::format("write {}", method));
+  }
+  if (method == "TRACE") return refuse("TRACE is always answered 405", "remove the route");
+  if (method == "CONNECT" && !listener.allow_connect) {
+    return refuse("CONNECT is answered 405 by this listener", "add connect: true to the listener");
+  }
+  if (method == "CONNECT" && (match.path_kind != Match::Path::prefix || match.path != "/")) {
+    return refuse("CONNECT has no path", "leave path and prefix out; it is routed by host");
+  }
+  return method;
+}
+
+Match ConfigReader::match(const Node& node, const Listener& listener) {
   Match match;
   const auto prefix = text(node, "prefix", false);
   const auto path = text(node, "path", false);
@@ -162,23 +224,12 @@ Match ConfigReader::match(const Node& node) {
   }
   if (path) match = {Match::Path::exact, *path};
   if (prefix) match = {prefix->ends_with('/') ? Match::Path::prefix : Match::Path::segments, *prefix};
-  const auto check = [&](const Match& part, std::string_view field) {
-    if (const auto fault = fault_of(part)) {
-      error(code::bad_value, node.find(field)->position, std::string(describe(*fault).what),
-            std::string(describe(*fault).mend));
-    }
-  };
-  check(match, path ? "path" : "prefix");
-  if (auto method = text(node, "method", false)) {
-    match.method = with_case(*method, 'a');
-    if (match.method == *method) {
-      check({.method = match.method}, "method");
-    } else {
-      error(code::bad_value, node.find("method")->position, "a method is compared with regard to case",
-            fmt::format("write {}", match.method));
-    }
+  if (const auto fault = fault_of(match)) {
+    error(code::bad_value, node.find(path ? "path" : "prefix")->position, std::string(describe(*fault).what),
+          std::string(describe(*fault).mend));
   }
-  match.headers = headers(node);
+  match.method = method(node, match, listener);
+  match.headers = headers(node, listener);
   return match;
 }
 
@@ -186,10 +237,10 @@ Forward ConfigReader::forward(const Node& node) {
   Forward forward;
   if (node.find("cluster") != nullptr) {
     forward = forward_to(cluster_name(node, Protocol::http1));
-  } else if (const auto* list = list_of(node, "to", true)) {
+  } else if (const auto* list = list_of(node, "to", true, "[{cluster: api, weight: 9}, {cluster: canary}]")) {
     std::map<std::string, base::Position> known;
     for (const auto& item : *list) {
-      if (!map_of(item, "a target", {"cluster", "weight"})) continue;
+      if (!map_of(item, "a target", {"cluster", "weight"}, "{cluster: api}")) continue;
       Forward::Target target{cluster_name(item, Protocol::http1)};
       count(item, "weight", target.weight, 0);
       const auto [first, is_new] = known.try_emplace(target.cluster, item.position);
@@ -208,7 +259,16 @@ Forward ConfigReader::forward(const Node& node) {
 
 Redirect ConfigReader::redirect(const Node& node) {
   Redirect redirect;
-  if (!map_of(node, "a redirect", {"scheme", "host", "port", "path", "prefix", "code"})) return redirect;
+  for (const auto& [name, mend] : {std::pair("status", "write code"), std::pair("url", write_parts)}) {
+    if (const auto* entry = node.entry(name)) {
+      error(code::unknown_field, entry->position, fmt::format("a redirect has no field {}", name), mend);
+      return redirect;
+    }
+  }
+  if (!map_of(node, "a redirect", {"scheme", "host", "port", "path", "prefix", "code"},
+              "{scheme: https, host: shop.example}")) {
+    return redirect;
+  }
   if (node.find("scheme") != nullptr) redirect.scheme = word(node, "scheme", schemes);
   redirect.host = text(node, "host", false).value_or("");
   std::uint32_t port = 0;
@@ -246,15 +306,17 @@ Redirect ConfigReader::redirect(const Node& node) {
 
 Reply ConfigReader::reply(const Node& node) {
   Reply reply;
-  if (!map_of(node, "a reply", {"status", "body"})) return reply;
+  if (!map_of(node, "a reply", {"status", "body"}, "{status: 404}")) return reply;
   std::uint32_t status = reply.status;
   count(node, "status", status, 200, 599);
   reply.status = static_cast<std::uint16_t>(status);
-  reply.body = text(node, "body", false).value_or("");
+  const auto* body = node.find("body");
+  const bool is_empty = body != nullptr && body->string() != nullptr && body->string()->empty();
+  if (!is_empty) reply.body = text(node, "body", false).value_or("");
   return reply;
 }
 
-Action ConfigReader::action(const Node& node) {
+Action ConfigReader::action(const Node& node, const Match& match) {
   std::vector<const yaml::Entry*> named;
   for (const std::string_view field : {"cluster", "to", "redirect", "reply"}) {
     if (const auto* entry = node.entry(field)) named.push_back(entry);
@@ -281,7 +343,7 @@ Action ConfigReader::action(const Node& node) {
       error(code::bad_value, set->position, fmt::format("a {} has no {}", field, limit), "remove it");
     }
   }
-  const auto fault = fault_of(action);
+  const auto fault = fault_of(Route{{}, match, action, {}});
   if (fault && diagnostics.size() == errors) {
     const auto* part = value.find(fault->field);
     error(code::bad_value, part != nullptr ? part->position : value.position, std::string(fault->what),
@@ -290,13 +352,16 @@ Action ConfigReader::action(const Node& node) {
   return action;
 }
 
-std::optional<Route> ConfigReader::route(const Node& node, std::size_t number) {
+std::optional<Route> ConfigReader::route(const Node& node, std::size_t number, const Listener& listener) {
   if (!map_of(node, "a route",
               {"hosts", "prefix", "path", "method", "headers", "hasHeaders", "cluster", "to", "redirect",
-               "reply", "timeout", "idleTimeout"})) {
+               "reply", "timeout", "idleTimeout"},
+              "{prefix: /api, cluster: api}")) {
     return std::nullopt;
   }
-  return Route{fmt::format("{}", number), match(node), action(node), {}};
+  auto asked = match(node, listener);
+  auto done = action(node, asked);
+  return Route{fmt::format("{}", number), std::move(asked), std::move(done), {}};
 }
 
 void ConfigReader::routes(const Node& node, Listener& listener) {
@@ -317,10 +382,11 @@ void ConfigReader::routes(const Node& node, Listener& listener) {
   std::map<std::string, Host> known;
   std::size_t number = 0;
   for (const auto& item : *list) {
-    const auto read = route(item, number++);
+    const auto read = route(item, number++, listener);
     if (!read) continue;
     // Each host has the routes that name it, so that the lists of two routes may share some.
     bool is_reached = false;
+    std::set<std::string> takers;
     const auto domains = hosts(item);
     for (const auto& domain : domains) {
       const auto [host, is_new] = known.try_emplace(domain);
@@ -328,12 +394,18 @@ void ConfigReader::routes(const Node& node, Listener& listener) {
         host->second.number = table.virtual_hosts.size();
         table.virtual_hosts.push_back({domain, {domain}, {}});
       }
-      if (host->second.add(read->match)) is_reached = true;
+      const auto taker = host->second.add(read->match, item.position);
+      if (taker) {
+        takers.insert(place(*taker));
+      } else {
+        is_reached = true;
+      }
       table.virtual_hosts[host->second.number].routes.push_back(*read);
     }
     if (!is_reached && !domains.empty()) {
-      error(code::bad_value, item.position, "no request reaches this route: those before it take all of its",
-            "put it before them, or remove it");
+      error(code::bad_value, item.position,
+            fmt::format("no request reaches this route: all of its are taken at {}", fmt::join(takers, ", ")),
+            "put it before that, or remove it");
     }
   }
 }

@@ -102,6 +102,7 @@ listeners:
   - {path: /all, redirect: {scheme: https, host: Shop.Example, port: 8443, path: /new, code: 308}}
   - {prefix: /old, redirect: {prefix: /new}}
   - {path: /health, reply: {body: "fine\n"}}
+  - {path: /silent, reply: {body: ""}}
   - reply: {status: 404}
 clusters:
 - {name: a, endpoints: []}
@@ -111,7 +112,7 @@ clusters:
                                    "f");
   ASSERT_TRUE(parsed) << base::render(parsed.error());
   const auto& routes = parsed->routes[0].virtual_hosts.at(0).routes;
-  ASSERT_EQ(routes.size(), 6U);
+  ASSERT_EQ(routes.size(), 7U);
   EXPECT_EQ(routes[0].match,
             (Match{Match::Path::segments,
                    "/api",
@@ -127,7 +128,8 @@ clusters:
                                               .code = Redirect::Code::permanent_redirect}));
   EXPECT_EQ(routes[3].action, Action(Redirect{.path_kind = Redirect::Path::prefix, .path = "/new"}));
   EXPECT_EQ(routes[4].action, Action(Reply{200, "fine\n"}));
-  EXPECT_EQ(routes[5].action, Action(Reply{404, ""}));
+  EXPECT_EQ(routes[5].action, Action(Reply{200, ""}));
+  EXPECT_EQ(routes[6].action, Action(Reply{404, ""}));
 }
 
 TEST(Config, WhatIsWrongIsSaidWithItsPlace) {
@@ -262,11 +264,15 @@ TEST(Config, RoutesThatNoRequestCanReachAreRefused) {
            {"path: /café", code::bad_value, "ASCII", 5, 12},
            {"path: \"/a b\"", code::bad_value, "spaces", 5, 12},
            {"path: \"/%zz\"", code::bad_value, "escape", 5, 12},
-           {"hosts: [a], cluster: a}\n  - {hosts: [a], path: /x", code::bad_value, "no request reaches", 6,
-            5},
-           {"path: /x, cluster: a}\n  - {path: /x", code::bad_value, "no request reaches", 6, 5},
+           {"hosts: [a], cluster: a}\n  - {hosts: [a], path: /x", code::bad_value,
+            "all of its are taken at f:5:5", 6, 5},
+           {"path: /x, cluster: a}\n  - {path: /x", code::bad_value, "all of its are taken at f:5:5", 6, 5},
+           {"path: /y, cluster: a}\n  - {prefix: /x, cluster: a}\n  - {path: /x/y", code::bad_value,
+            "all of its are taken at f:6:5", 7, 5},
+           {"hosts: [a], cluster: a}\n  - {hosts: [b], cluster: a}\n  - {hosts: [b, a]", code::bad_value,
+            "all of its are taken at f:5:5, f:6:5", 7, 5},
            {"hosts: [a, b], prefix: /x, cluster: a}\n  - {hosts: [b, a], prefix: /x/y", code::bad_value,
-            "no request reaches", 6, 5}}) {
+            "all of its are taken at f:5:5", 6, 5}}) {
     const auto parsed = parse_config(with_route(fields), "f");
     ASSERT_FALSE(parsed) << fields;
     EXPECT_EQ(parsed.error().size(), 1U) << base::render(parsed.error());
@@ -318,7 +324,7 @@ TEST(Config, ConditionsAndActionsThatCannotBe) {
   };
   for (const auto& [fields, code, words, column] : std::initializer_list<Case>{
            {"method: get, cluster: a", code::bad_value, "with regard to case", 14},
-           {"method: \"G T\", cluster: a", code::bad_value, "no method", 14},
+           {"method: \"G T\", cluster: a", code::bad_value, "letters and hyphens", 14},
            {"headers: [x], cluster: a", code::wrong_type, "must be a map", 15},
            {"headers: {x: 1}, cluster: a", code::wrong_type, "must be a string", 19},
            {"headers: {x: a, X: b}, cluster: a", code::duplicate, "twice; the first is at f:5:16", 22},
@@ -330,7 +336,7 @@ TEST(Config, ConditionsAndActionsThatCannotBe) {
            {"path: /", code::missing_field, "what the route does is missing", 5},
            {"cluster: a, reply: {}", code::bad_value, "one of cluster, to, redirect and reply", 18},
            {"to: [], redirect: {path: /}", code::bad_value, "one of cluster, to, redirect and reply", 14},
-           {"to: []", code::bad_value, "a weight above 0", 10},
+           {"to: []", code::bad_value, "names no cluster", 10},
            {"to: [{cluster: a, weight: 0}]", code::bad_value, "a weight above 0", 10},
            {"to: [{cluster: a, weight: -1}]", code::bad_value, "from 0 to 1000000", 32},
            {"to: [{cluster: b}]", code::unknown_cluster, "no cluster b", 21},
@@ -360,6 +366,85 @@ TEST(Config, ConditionsAndActionsThatCannotBe) {
     EXPECT_FALSE(first.mend.empty());
     EXPECT_EQ(first.position.column, column) << base::render(first);
   }
+}
+
+TEST(Config, TheMendIsWhatMakesItRight) {
+  struct Case {
+    std::string_view fields, what, mend;
+  };
+  for (const auto& [fields, what, mend] : std::initializer_list<Case>{
+           {"cluster: \"\"", "cluster is empty", "write a value behind it"},
+           {"cluster:", "cluster is empty", "write a value behind it"},
+           {"cluster: 5", "cluster must be a string, not a whole number", "put it in quotes"},
+           {"cluster: [a]", "cluster must be a string, not a list", "write one text"},
+           {"cluster: a, prefix: \"\"", "prefix is empty", "or leave it out"},
+           {"cluster: a, path: \"\"", "path is empty", "or leave it out"},
+           {"cluster: a, method: \"\"", "method is empty", "or leave it out"},
+           {"cluster: a, hosts: [\"\"]", "a host must not be empty", "write \"*\" for all hosts"},
+           {"cluster: a, hosts: a", "hosts must be a list", "write it like hosts: [shop.example]"},
+           {"cluster: a, hasHeaders: a", "hasHeaders must be a list", "write it like hasHeaders: [x-debug]"},
+           {"cluster: a, method: TRACE", "TRACE is always answered 405", "remove the route"},
+           {"cluster: a, method: CONNECT", "CONNECT is answered 405", "add connect: true to the listener"},
+           {"cluster: a, method: \"*\"", "no request has this method", "leave method out for all"},
+           {"cluster: a, method: ANY", "no request has this method", "leave method out for all"},
+           {"cluster: a, method: all", "no request has this method", "leave method out for all"},
+           {"cluster: a, method: GET|POST", "letters and hyphens only", "one route for each method"},
+           {"cluster: a, method: [GET, POST]", "a route has one method", "write one route for each method"},
+           {"cluster: a, method: {exact: GET}", "method must be a string, not a map", "write one text"},
+           {"cluster: a, headers: {x-a: {present: true}}", "value must be a string",
+            "write one text, or hasHeaders: [x-a] for any value"},
+           {"cluster: a, headers: {x-a: }", "value must be a string",
+            "write one text, or hasHeaders: [x-a] for any value"},
+           {"cluster: a, headers: {x-a: [b]}", "value must be a string",
+            "write one text, or hasHeaders: [x-a] for any value"},
+           {"cluster: a, headers: {x-a: 1}", "value must be a string", "put it in quotes"},
+           {"cluster: a, hasHeaders: [[b]]", "name must be a string", "write one text"},
+           {"cluster: a, headers: {\":method\": GET}", ":method is no header", "like method: GET"},
+           {"cluster: a, headers: {X-Forwarded-Proto: https}", "no request has x-forwarded-proto here",
+            "trustedHops"},
+           {"cluster: a, hasHeaders: [forwarded]", "no request has forwarded here", "trustedHops"},
+           {"cluster: a, hasHeaders: [x-forwarded-host]", "no request has x-forwarded-host", "trustedHops"},
+           {"cluster: a, hasHeaders: [x-forwarded-port]", "no request has x-forwarded-port", "trustedHops"},
+           {"to: {a: 9, b: 1}", "to must be a list, not a map",
+            "write it like to: [{cluster: api, weight: 9}, {cluster: canary}]"},
+           {"to: [a]", "a target must be a map, not a string", "write it like {cluster: api}"},
+           {"to: []", "it names no cluster", "add one, like {cluster: api}"},
+           {"to: [{cluster: a, weight: 90%}]", "from 0 to 1000000", "write the number alone"},
+           {"reply: 404", "a reply must be a map", "write it like {status: 404}"},
+           {"reply: {body: [a]}", "body must be a string, not a list", "write one text"},
+           {"redirect: https://x", "a redirect must be a map", "{scheme: https, host: shop.example}"},
+           {"redirect: {host: \"\", path: /a}", "host is empty", "or leave it out"},
+           {"redirect: {path: \"\"}", "path is empty", "or leave it out"},
+           {"redirect: {path: \"/new?x=1\"}", "a redirect's path has no query", "the request's query stays"},
+           {"redirect: {path: \"/new#x\"}", "a redirect's path has no fragment", "remove what begins with #"},
+           {"redirect: {path: /a, status: 301}", "a redirect has no field status", "write code"},
+           {"redirect: {url: https://a/b}", "a redirect has no field url", "scheme, host, port and path"},
+           {"prefix: /old, redirect: {prefix: /old}", "where it came from", "name another"},
+           {"path: /old, redirect: {path: /old, code: 301}", "where it came from", "name another"},
+       }) {
+    const auto parsed = parse_config(with_action(fields), "f");
+    ASSERT_FALSE(parsed) << fields;
+    EXPECT_EQ(parsed.error().size(), 1U) << base::render(parsed.error());
+    EXPECT_THAT(parsed.error().front().message, testing::HasSubstr(what)) << fields;
+    EXPECT_THAT(parsed.error().front().mend, testing::HasSubstr(mend)) << fields;
+  }
+}
+
+TEST(Config, WhatTheListenerAllowsMayBeAskedFor) {
+  const auto first_error = [](std::string_view listener, std::string_view route) {
+    const auto parsed = parse_config(
+        fmt::format(
+            "version: 1\nlisteners:\n- {{address: \"127.0.0.1:1\", routes: [{{{}, reply: {{}}}}], {}}}\n"
+            "clusters: []\n",
+            route, listener),
+        "f");
+    return parsed ? "" : parsed.error().front().message;
+  };
+  EXPECT_EQ(first_error("connect: true", "method: CONNECT"), "");
+  EXPECT_EQ(first_error("connect: true", "method: CONNECT, prefix: /a"), "CONNECT has no path");
+  EXPECT_EQ(first_error("connect: true", "method: CONNECT, path: /"), "CONNECT has no path");
+  EXPECT_EQ(first_error("trustedHops: 1", "headers: {x-forwarded-proto: http}"), "");
+  EXPECT_EQ(first_error("trustedHops: 0", "hasHeaders: [x-forwarded-for]"), "");
 }
 
 TEST(Config, EachHostHasTheRoutesThatNameIt) {
