@@ -176,6 +176,8 @@ class Admin(proxies.ProxyTest):
         socket = os.stat(self.weft.folder / "admin.sock")
         self.assertTrue(stat.S_ISSOCK(socket.st_mode))
         self.assertEqual(stat.S_IMODE(socket.st_mode), 0o600)
+        self.assertEqual(self.weft.stop(), 0)
+        self.assertFalse((self.weft.folder / "admin.sock").exists(), "it leaves no file behind")
 
     def test_loopback(self):
         self.start(answers(lambda request: reply()), admin=f"127.0.0.1:{proxies.free_port()}")

@@ -26,6 +26,21 @@ struct Admin {
   std::function<void()> on_drain;
 };
 
+/// The file of a Unix socket that this process listens on: it goes with this.
+class SocketFile {
+ public:
+  explicit SocketFile(const base::Address& address)
+      : path_(address.family() == base::Address::Family::unix_path ? address.path() : std::string()) {}
+  SocketFile(const SocketFile&) = delete;
+  SocketFile& operator=(const SocketFile&) = delete;
+  ~SocketFile() {
+    if (!path_.empty()) ::unlink(path_.c_str());
+  }
+
+ private:
+  const std::string path_;
+};
+
 runtime::Task<void> reply_text(http::Exchange& exchange, int status, std::string text,
                                std::string_view type = "text/plain; charset=utf-8") {
   co_await exchange.reply(status, {{"content-type", type}}, std::move(text));
@@ -157,6 +172,8 @@ runtime::Task<std::expected<void, std::string>> serve_admin(runtime::Reactor& re
     co_return std::unexpected("the admin interface cannot listen on " + options.address.to_string() + ": " +
                               fd.error().message());
   }
+  // What listens leaves no file behind.
+  const SocketFile file(options.address);
   Admin admin{proxy, std::move(on_drain)};
   http::Server server(reactor, [&admin](http::Exchange& exchange) { return serve_page(admin, exchange); });
   runtime::Acceptor acceptor(reactor, std::move(*fd));
