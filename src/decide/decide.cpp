@@ -83,19 +83,23 @@ bool holds(const snapshot::HeaderMatch& condition, const message::Headers& heade
   return is_there && rest.empty();
 }
 
-/// The first condition that the request does not meet; null if it meets all.
-const snapshot::HeaderMatch* unmet(const snapshot::Match& match, const Request& request) {
-  for (const auto& condition : match.headers) {
-    const auto field = message::Headers::bit(message::identify_field(condition.name));
-    const bool is_unbelieved = (request.unbelieved & field) != 0;
-    if (is_unbelieved || !holds(condition, request.headers)) return &condition;
-  }
-  return nullptr;
+std::uint64_t field_of(const snapshot::HeaderMatch& condition) {
+  return message::Headers::bit(message::identify_field(condition.name));
 }
 
-/// Whether a request whose path is taken meets all else.
-bool meets(const snapshot::Match& match, const Request& request) {
-  return takes_method(match, request.method) && unmet(match, request) == nullptr;
+/// Whether a request whose path is taken meets all else. `fields`: those of the conditions.
+bool meets(const snapshot::Match& match, std::uint64_t fields, const Request& request) {
+  return takes_method(match, request.method) && (fields & request.unbelieved) == 0 &&
+         std::ranges::all_of(match.headers, [&](const auto& one) { return holds(one, request.headers); });
+}
+
+/// Why the request does not meet the condition; empty if it does.
+std::string fault_of(const snapshot::HeaderMatch& condition, const Request& request) {
+  if ((field_of(condition) & request.unbelieved) != 0)
+    return fmt::format("header {} is not believed of this client", condition.name);
+  if (!request.headers.has(condition.name)) return fmt::format("there is no header {}", condition.name);
+  if (holds(condition, request.headers)) return {};
+  return fmt::format("header {} is not {}", condition.name, *condition.value);
 }
 
 std::string_view relation(snapshot::Match::Path kind, bool taken) {
@@ -116,9 +120,8 @@ std::string reason(const snapshot::Match& match, const Request& request, std::st
   if (!takes_method(match, request.method)) {
     return fmt::format("method {} is not {}", request.method, match.method);
   }
-  if (const auto* condition = unmet(match, request)) {
-    if (!request.headers.has(condition->name)) return fmt::format("there is no header {}", condition->name);
-    return fmt::format("header {} is not {}", condition->name, *condition->value);
+  for (const auto& condition : match.headers) {
+    if (auto fault = fault_of(condition, request); !fault.empty()) return fault;
   }
   if (!match.method.empty()) text += fmt::format(", method is {}", match.method);
   for (const auto& [name, value] : match.headers) {
@@ -152,8 +155,9 @@ struct Index::Way {
     Target target;
   };
   const snapshot::Route* route;
-  /// It asks for more than a path.
+  /// It asks for more than a path; for these fields, by Headers::bit().
   bool has_conditions;
+  std::uint64_t fields = 0;
   /// Null if it does not forward.
   const snapshot::Forward* forward;
   /// Names nothing if there are shares.
@@ -203,6 +207,7 @@ Index::Way::Way(const snapshot::Route& from, const snapshot::Parts<snapshot::Clu
     : route(&from),
       has_conditions(!from.match.method.empty() || !from.match.headers.empty()),
       forward(std::get_if<snapshot::Forward>(&from.action)) {
+  for (const auto& condition : from.match.headers) fields |= field_of(condition);
   if (forward == nullptr) return;
   std::uint64_t end = 0;
   for (const auto& named : forward->to) {
@@ -364,7 +369,8 @@ std::expected<Decision, Refusal> Index::request(std::size_t listener, const Requ
   const auto path = without_query(request.path);
   for (const auto& way : host->ways) {
     const auto& route = *way.route;
-    const bool taken = takes_path(route.match, path) && (!way.has_conditions || meets(route.match, request));
+    const bool taken =
+        takes_path(route.match, path) && (!way.has_conditions || meets(route.match, way.fields, request));
     if (trace != nullptr) {
       trace->push_back({"route", route.name, taken, reason(route.match, request, path), route.origin});
     }

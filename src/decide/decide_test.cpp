@@ -289,6 +289,9 @@ TEST(Decide, ConditionsFindNothingThatTheClientIsNotBelievedIn) {
   Asked asked{.headers = headers};
   EXPECT_TRUE(decided(index, 0, asked).has_value());
   asked.unbelieved = message::Headers::bit(message::FieldId::x_forwarded_proto);
+  Trace trace;
+  EXPECT_FALSE(decided(index, 0, asked, &trace).has_value());
+  EXPECT_EQ(trace.back().reason, "header x-forwarded-proto is not believed of this client");
   EXPECT_FALSE(decided(index, 0, asked).has_value());
   asked.unbelieved = message::Headers::bit(message::FieldId::forwarded);
   EXPECT_TRUE(decided(index, 0, asked).has_value());

@@ -20,6 +20,10 @@ inline constexpr auto token_chars = [] {
 
 /// A byte of a token: letters, digits and !#$%&'*+-.^_`|~
 inline bool is_token_char(char c) { return detail::token_chars[static_cast<unsigned char>(c)]; }
+constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
+constexpr bool is_hex_digit(char c) {
+  return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
 /// One or more token bytes.
 bool is_token(std::string_view text);
 /// Only bytes that a field value may have: tab, space, visible ASCII and 0x80 to 0xff.

@@ -7,16 +7,9 @@
 namespace weft::message {
 namespace {
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
-bool is_hex(char c) {
-  const char lower = ascii_lower(c);
-  return is_digit(c) || (lower >= 'a' && lower <= 'f');
-}
-
 bool has_good_escapes(std::string_view path) {
   for (auto at = find_byte(path, 0, '%'); at < path.size(); at = find_byte(path, at + 3, '%')) {
-    if (at + 2 >= path.size() || !is_hex(path[at + 1]) || !is_hex(path[at + 2])) return false;
+    if (at + 2 >= path.size() || !is_hex_digit(path[at + 1]) || !is_hex_digit(path[at + 2])) return false;
     if (path[at + 1] == '0' && path[at + 2] == '0') return false;
   }
   return true;

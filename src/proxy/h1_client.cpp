@@ -89,11 +89,6 @@ void H1Client::put_head(const message::ResponseHead& head, const message::Conten
   if (ends_by_close_) stream_->reset_at_close(true);
 }
 
-http::h1::Writer::Sending H1Client::write(std::string_view piece, bool last,
-                                          const message::Headers* trailers) {
-  return codec_->writer.write(piece, last, trailers);
-}
-
 void H1Client::take_back() {
   codec_->writer.drop_queued();
   if (std::exchange(ends_by_close_, false)) stream_->reset_at_close(false);

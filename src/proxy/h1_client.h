@@ -73,7 +73,9 @@ class H1Client final : public ClientConnection {
   }
   /// With a field Connection added to `patch`.
   void put_head(const message::ResponseHead& head, const message::Content& content, message::Patch& patch);
-  http::h1::Writer::Sending write(std::string_view piece, bool last, const message::Headers* trailers);
+  http::h1::Writer::Sending write(std::string_view piece, bool last, const message::Headers* trailers) {
+    return codec_->writer.write(piece, last, trailers);
+  }
   http::h1::Writer::Sending flush() { return codec_->writer.flush(); }
   void take_back();
   void close_after() { is_kept_ = false; }

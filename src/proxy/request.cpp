@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "proxy/rewrite.h"
 #include "proxy/worker.h"
+#include "snapshot/trust.h"
 #include "telemetry/trace_context.h"
 
 namespace weft::proxy {
@@ -45,7 +45,8 @@ std::string_view Request::host() const {
 }
 
 decide::Request Request::asked() const {
-  return {head().method_text(), host(), head().target, head().headers, worker.random, unbelieved(*listener_)};
+  return {head().method_text(), host(),        head().target,
+          head().headers,       worker.random, snapshot::unbelieved(*listener_)};
 }
 
 std::expected<decide::Decision, decide::Refusal> Request::decide() const {

@@ -9,6 +9,7 @@
 #include "message/scan.h"
 #include "message/syntax.h"
 #include "proxy/worker.h"
+#include "snapshot/trust.h"
 #include "telemetry/hex.h"
 #include "telemetry/trace_context.h"
 
@@ -103,7 +104,7 @@ void add_own_fields(Request& request) {
       own[count++] = {FieldId::x_forwarded_for, ip};
     }
     // Of the list above readers believe its end, as far as they know who wrote it.
-    patch.leave_out_all(unbelieved(request.listener()));
+    patch.leave_out_all(snapshot::unbelieved(request.listener()));
     if (!request.passed_on(FieldId::x_forwarded_proto)) own[count++] = {FieldId::x_forwarded_proto, "http"};
   }
   auto& random = request.worker.random;
@@ -125,13 +126,6 @@ void add_own_fields(Request& request) {
 }
 
 }  // namespace
-
-std::uint64_t unbelieved(const snapshot::Listener& listener) {
-  if (listener.direction != snapshot::Direction::edge || listener.trusted_hops > 0) return 0;
-  using message::Headers;
-  return Headers::bit(FieldId::forwarded) | Headers::bit(FieldId::x_forwarded_host) |
-         Headers::bit(FieldId::x_forwarded_port) | Headers::bit(FieldId::x_forwarded_proto);
-}
 
 void patch_request(Request& request) {
   const auto& head = request.head();

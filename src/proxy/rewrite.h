@@ -6,10 +6,6 @@
 
 namespace weft::proxy {
 
-/// What the fields of a request say of the way to here, by Headers::bit(). The edge is where the mesh begins:
-/// there none of it is believed of clients unless proxies before it are.
-std::uint64_t unbelieved(const snapshot::Listener& listener);
-
 /// Makes request.patch() what the client's head leaves out and gains on its way upstream: fields of the
 /// connection and weft's own marks go, request id, trace context and (at the edge) forwarding fields come.
 /// Notes an upgrade in `request`.

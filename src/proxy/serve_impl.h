@@ -6,9 +6,9 @@
 #include <string_view>
 #include <utility>
 
+#include "base/clock.h"
 #include "proxy/answer.h"
 #include "proxy/exchange.h"
-#include "proxy/h1_session.h"
 #include "proxy/request.h"
 #include "proxy/rewrite.h"
 #include "proxy/serve.h"

@@ -7,6 +7,7 @@
 #include "snapshot/actions.h"
 #include "snapshot/config_reader.h"
 #include "snapshot/patterns.h"
+#include "snapshot/trust.h"
 
 namespace weft::snapshot {
 namespace {
@@ -20,10 +21,6 @@ constexpr std::array codes{Redirect::Code::moved_permanently, Redirect::Code::fo
                            Redirect::Code::permanent_redirect};
 
 constexpr auto* write_parts = "write its parts as scheme, host, port and path";
-
-/// What an edge listener without trusted hops takes for not there (proxy::unbelieved()).
-constexpr std::array<std::string_view, 4> unbelieved{"forwarded", "x-forwarded-host", "x-forwarded-port",
-                                                     "x-forwarded-proto"};
 
 /// With its letters from `first` to `first` + 25 in the other case.
 std::string with_case(std::string text, char first) {
@@ -132,7 +129,7 @@ void ConfigReader::check_header(const Match& match, base::Position position, con
           "write it as the route's field, like method: GET, hosts: [shop.example] or path: /x");
   } else if (const auto fault = fault_of(match)) {
     error(code::bad_value, position, std::string(describe(*fault).what), std::string(describe(*fault).mend));
-  } else if (listener.trusted_hops == 0 && std::ranges::find(unbelieved, name) != unbelieved.end()) {
+  } else if ((unbelieved(listener) & message::Headers::bit(message::identify_field(name))) != 0) {
     error(code::bad_value, position,
           fmt::format("no request has {} here, for the listener believes no one before it", name),
           "set the listener's trustedHops to the number of your proxies before it");

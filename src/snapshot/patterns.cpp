@@ -4,34 +4,23 @@
 #include <charconv>
 
 #include "base/host.h"
+#include "message/syntax.h"
 
 namespace weft::snapshot {
 namespace {
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
-bool is_hex(char c) { return is_digit(c) || (lower(c) >= 'a' && lower(c) <= 'f'); }
+using message::ascii_lower;
+
 bool is_above_ascii(char c) { return static_cast<unsigned char>(c) > 0x7f; }
 /// What a name in Host may have (message::split_authority).
 bool is_host_byte(char c) {
-  return is_digit(c) || (lower(c) >= 'a' && lower(c) <= 'z') ||
+  return message::is_digit(c) || (ascii_lower(c) >= 'a' && ascii_lower(c) <= 'z') ||
          std::string_view("-._~").find(c) != std::string_view::npos;
 }
 
-/// As message::is_token.
-bool is_token(std::string_view text) {
-  return !text.empty() && std::ranges::all_of(text, [](char c) {
-    return is_digit(c) || (lower(c) >= 'a' && lower(c) <= 'z') ||
-           std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
-  });
-}
-
 /// What a field's value may be once a parser has trimmed it.
-bool is_field_value(std::string_view text) {
-  const auto is_space = [](char c) { return c == ' ' || c == '\t'; };
-  if (!text.empty() && (is_space(text.front()) || is_space(text.back()))) return false;
-  return std::ranges::none_of(
-      text, [](char c) { return (static_cast<unsigned char>(c) < ' ' && c != '\t') || c == 0x7f; });
+bool is_trimmed_value(std::string_view text) {
+  return message::trim(text) == text && message::is_field_value(text);
 }
 
 using Checked = std::expected<void, PatternFault>;
@@ -94,7 +83,7 @@ std::expected<std::string, PatternFault> canonical_name(std::string_view text, D
     return std::unexpected(PatternFault::bad_ipv4);
   }
   std::string name(text);
-  std::ranges::transform(name, name.begin(), lower);
+  std::ranges::transform(name, name.begin(), ascii_lower);
   return name;
 }
 
@@ -202,7 +191,8 @@ std::optional<PatternFault> path_fault(const Match& match) {
     const auto digits = path.substr(at + 1, 2);
     // A prefix may end within an escape.
     const bool is_whole = digits.size() == 2 || match.path_kind != Match::Path::prefix;
-    if (!std::ranges::all_of(digits, is_hex) || digits == "00" || (is_whole && digits.size() < 2)) {
+    if (!std::ranges::all_of(digits, message::is_hex_digit) || digits == "00" ||
+        (is_whole && digits.size() < 2)) {
       return PatternFault::bad_path_escape;
     }
   }
@@ -213,10 +203,10 @@ std::optional<PatternFault> path_fault(const Match& match) {
 
 std::optional<PatternFault> fault_of(const Match& match) {
   if (const auto fault = path_fault(match)) return fault;
-  if (!match.method.empty() && !is_token(match.method)) return PatternFault::bad_method;
+  if (!match.method.empty() && !message::is_token(match.method)) return PatternFault::bad_method;
   for (const auto& [name, value] : match.headers) {
-    if (!is_token(name)) return PatternFault::bad_header_name;
-    if (value && !is_field_value(*value)) return PatternFault::bad_header_value;
+    if (!message::is_token(name)) return PatternFault::bad_header_name;
+    if (value && !is_trimmed_value(*value)) return PatternFault::bad_header_value;
   }
   return std::nullopt;
 }

@@ -285,13 +285,7 @@ spec: {selector: {app: web}, ports: [{port: 80, targetPort: 8080}], dependsOn: [
   EXPECT_EQ(output.snapshots.at("here").at(snapshot::edge_context)->clusters[0].endpoints.size(), 3U);
 }
 
-TEST(Compile, AWorkloadMayHaveTheNameOfTheEdge) {
-  const Compiler output(stored(R"(---
-apiVersion: v1
-kind: Service
-metadata: {name: edge, namespace: weft-system}
-spec: {selector: {app: edge}, ports: [{port: 80, targetPort: 8080}], dependsOn: [{name: cart}]}
----
+constexpr std::string_view edge_deployment = R"(---
 apiVersion: apps/v1
 kind: Deployment
 metadata: {name: edge, namespace: weft-system, annotations: {test/instances: "ready@8080"}}
@@ -300,7 +294,15 @@ spec:
   template:
     metadata: {labels: {app: edge}}
     spec: {containers: [{name: edge, image: x}]}
-)"));
+)";
+
+TEST(Compile, AWorkloadMayHaveTheNameOfTheEdge) {
+  const Compiler output(stored(R"(---
+apiVersion: v1
+kind: Service
+metadata: {name: edge, namespace: weft-system}
+spec: {selector: {app: edge}, ports: [{port: 80, targetPort: 8080}], dependsOn: [{name: cart}]}
+)" + std::string(edge_deployment)));
   const auto& edge = *output.snapshots.at("here").at(snapshot::edge_context);
   EXPECT_EQ(names(edge.listeners), (Names{"edge/weft-system/edge/80", "inbound/weft-system/edge-0/8080",
                                           "outbound/weft-system/edge/weft-system/cart"}));
@@ -318,16 +320,7 @@ apiVersion: v1
 kind: Service
 metadata: {name: web, namespace: weft-system}
 spec: {selector: {app: edge}, ports: [{port: 80, targetPort: 8080}]}
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: edge, namespace: weft-system, annotations: {test/instances: "ready@8080"}}
-spec:
-  selector: {matchLabels: {app: edge}}
-  template:
-    metadata: {labels: {app: edge}}
-    spec: {containers: [{name: edge, image: x}]}
-)"));
+)" + std::string(edge_deployment)));
   const auto before = words(*mesh.snapshots.at("here").at(snapshot::edge_context));
   mesh.update(affected(mesh.input, {{model::DependencyKind::service, "weft-system", "edge"}}));
   EXPECT_EQ(words(*mesh.snapshots.at("here").at(snapshot::edge_context)), before);
