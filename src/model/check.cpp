@@ -40,6 +40,8 @@ class Checker {
         check_dependencies(graph, object, DependencyKind::deployment, deployment->spec.depends_on);
       } else if (const auto* job = std::get_if<Job>(&object.resource)) {
         check_dependencies(graph, object, DependencyKind::job, job->spec.depends_on);
+      } else if (const auto* policy = std::get_if<TrafficPolicy>(&object.resource)) {
+        check_targets(graph, object, *policy);
       }
     }
     for (const Cycle& cycle : graph.cycles()) report_cycle(cycle);
@@ -122,6 +124,24 @@ class Checker {
     }
   }
 
+  void check_targets(const DependencyGraph& graph, const Object& object, const TrafficPolicy& policy) {
+    for (std::size_t i = 0; i < policy.spec.target_refs.size(); ++i) {
+      const Ref target{DependencyKind::service, policy.metadata.ns, policy.spec.target_refs[i].name};
+      std::string field = fmt::format("spec.targetRefs[{}].name", i);
+      auto [holder, is_first] = policies_.emplace(target, &policy);
+      if (!is_first)
+        add(object, Severity::warning, code::policy_conflict, std::move(field),
+            fmt::format("TrafficPolicy `{}` is for Service `{}` too: of several the oldest holds",
+                        holder->second->metadata.name, target.name),
+            "Write both into one policy.");
+      else if (!graph.exists(target))
+        add(object, Severity::warning, code::missing_target, std::move(field),
+            fmt::format("TrafficPolicy `{}` is for the Service `{}`, which does not exist",
+                        policy.metadata.name, target.name),
+            findings_.is_full(Severity::warning) ? std::string() : nearest_target(target));
+    }
+  }
+
   void check_selector(const DependencyGraph& graph, const Object& object, const Service& service) {
     std::vector<const Container*> containers;
     std::vector<std::string> names;
@@ -192,7 +212,8 @@ class Checker {
   std::vector<const Service*> services_;
   std::vector<const Deployment*> deployments_;
   std::vector<const Job*> jobs_;
-  std::map<Ref, const Container*> containers_;  // the first of each workload
+  std::map<Ref, const TrafficPolicy*> policies_;  // the first for each Service
+  std::map<Ref, const Container*> containers_;    // the first of each workload
   base::Diagnostics findings_;
 };
 

@@ -29,12 +29,14 @@ constexpr std::string_view missing_dependency = "model/missing-dependency";
 constexpr std::string_view dependency_cycle = "model/dependency-cycle";
 constexpr std::string_view target_port_mismatch = "model/target-port-mismatch";
 constexpr std::string_view selects_nothing = "model/selects-nothing";
+constexpr std::string_view missing_target = "model/missing-target";
+constexpr std::string_view policy_conflict = "model/policy-conflict";
 
 constexpr std::array all{
     empty,           not_a_resource,     unknown_kind,       wrong_api_version,    read_only_kind,
     missing_field,   unknown_field,      ignored_field,      wrong_type,           invalid_value,
     duplicate,       duplicate_resource, selector_mismatch,  impossible_condition, extra_container,
     opaque_protocol, unknown_port,       missing_dependency, dependency_cycle,     target_port_mismatch,
-    selects_nothing, other_namespace,    too_large};
+    selects_nothing, other_namespace,    too_large,          missing_target,       policy_conflict};
 
 }  // namespace weft::model::code

@@ -192,6 +192,10 @@ std::string deployment_with(std::string_view from, std::string_view to) {
 std::string container_with(std::string_view more) {
   return with(deployment_text, "image: example", "image: example\n        " + std::string(more));
 }
+std::string policy_with(std::string_view spec) {
+  return "apiVersion: weft.dev/v1alpha1\nkind: TrafficPolicy\nmetadata: {name: a}\nspec: {" +
+         std::string(spec) + "}\n";
+}
 std::string depends_on(std::string_view entry) {
   return std::string(service_text) + "  dependsOn: [" + std::string(entry) + "]\n";
 }
@@ -207,7 +211,7 @@ const Wrong wrong_resources[] = {
     {"KindInLowerCase", service_with("kind: Service", "kind: service"), "unknown-kind", "kind", 2,
      "`Service`"},
     {"KindOfKubernetes", "apiVersion: apps/v1\nkind: DaemonSet\n", "unknown-kind", "kind", 2,
-     "Namespace, MeshConfig, Provider, Service, Deployment, Job"},
+     "Namespace, MeshConfig, Provider, TrafficPolicy, Service, Deployment, Job"},
     {"KindThatWeftMakes", "apiVersion: v1\nkind: Pod\n", "read-only-kind", "kind", 2, "Deployment"},
     {"OldApiVersion", deployment_with("apps/v1", "extensions/v1beta1"), "wrong-api-version", "apiVersion", 1,
      "apps/v1"},
@@ -266,6 +270,18 @@ const Wrong wrong_resources[] = {
     {"MeshConfigTrustedHops",
      "apiVersion: weft.dev/v1alpha1\nkind: MeshConfig\nmetadata: {name: default}\nspec: {trustedHops: -1}\n",
      "invalid-value", "spec.trustedHops", 4, "0"},
+    {"PolicyOfNothing", policy_with("targetRefs: []"), "invalid-value", "spec.targetRefs", 4, "at least one"},
+    {"PolicyOfADeployment", policy_with("targetRefs: [{kind: Deployment, name: a}]"), "invalid-value",
+     "spec.targetRefs[0].kind", 4, "kind: Service"},
+    {"PolicyOfAGroup", policy_with("targetRefs: [{group: apps, kind: Service, name: a}]"), "invalid-value",
+     "spec.targetRefs[0].group", 4, "Leave it out"},
+    {"PolicyTwiceForOne", policy_with("targetRefs: [{kind: Service, name: a}, {kind: Service, name: a}]"),
+     "duplicate", "spec.targetRefs[1].name", 4, "targetRefs[0]"},
+    {"PolicyThatNeverConnects",
+     policy_with("targetRefs: [{kind: Service, name: a}], timeouts: {connect: 0s}"), "invalid-value",
+     "spec.timeouts.connect", 4, "5s"},
+    {"PolicyWithANumber", policy_with("targetRefs: [{kind: Service, name: a}], timeouts: {request: 5}"),
+     "invalid-value", "spec.timeouts.request", 4, "5s"},
     {"LabelKey", service_with("name: web", "name: web\n  labels: {\"a b\": c}"), "invalid-value",
      "metadata.labels[a b]", 5, "letters"},
     {"LabelValue", service_with("name: web", "name: web\n  labels: {a: \"b c\"}"), "invalid-value",

@@ -13,16 +13,18 @@ constexpr std::array<std::string_view, 1> deployment_short{"deploy"};
 constexpr std::array<std::string_view, 1> pod_short{"po"};
 constexpr std::array<std::string_view, 1> event_short{"ev"};
 constexpr std::array<std::string_view, 1> mesh_config_short{"mc"};
+constexpr std::array<std::string_view, 1> traffic_policy_short{"tp"};
 
 constexpr std::array<std::string_view, 2> service_conditions{"Ready", "DependenciesReady"};
 constexpr std::array<std::string_view, 3> deployment_conditions{"Available", "Progressing",
                                                                 "DependenciesReady"};
 constexpr std::array<std::string_view, 3> job_conditions{"Complete", "Failed", "DependenciesReady"};
 constexpr std::array<std::string_view, 1> pod_conditions{"Ready"};
+constexpr std::array<std::string_view, 1> policy_conditions{"Accepted"};
 
 constexpr std::string_view mesh_api = "weft.dev/v1alpha1";
 
-constexpr std::array<Kind, 9> registry{{
+constexpr std::array<Kind, 10> registry{{
     {"Namespace", "v1", "namespaces", "namespace", namespace_short, false, false, dns1123_label_fault, {}},
     {"MeshConfig",
      mesh_api,
@@ -34,6 +36,8 @@ constexpr std::array<Kind, 9> registry{{
      mesh_config_name_fault,
      {}},
     {"Provider", mesh_api, "providers", "provider", {}, false, false, dns1123_subdomain_fault, {}},
+    {"TrafficPolicy", mesh_api, "trafficpolicies", "trafficpolicy", traffic_policy_short, true, false,
+     dns1123_subdomain_fault, policy_conditions},
     {"Service", "v1", "services", "service", service_short, true, false, dns1035_label_fault,
      service_conditions},
     {"Deployment", "apps/v1", "deployments", "deployment", deployment_short, true, false, workload_name_fault,

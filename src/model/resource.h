@@ -273,7 +273,44 @@ struct MeshConfig {
   friend bool operator==(const MeshConfig&, const MeshConfig&) = default;
 };
 
-using Resource = std::variant<Service, Deployment, Job, Namespace, Provider, MeshConfig>;
+/// What a policy is attached to, in its own namespace: Gateway API's LocalPolicyTargetReference (GEP-713).
+struct PolicyTarget {
+  std::string group;
+  std::string kind;
+  std::string name;
+
+  friend bool operator==(const PolicyTarget&, const PolicyTarget&) = default;
+};
+
+/// Zero is no limit; nothing is the mesh's own.
+struct PolicyTimeouts {
+  /// From the end of a request to its response's head; in place of MeshConfig's requestTimeout.
+  std::optional<base::Duration> request;
+  /// A pause within a request or a response; of a TCP connection, both ways.
+  std::optional<base::Duration> idle;
+  /// Until an instance takes a connection; not zero.
+  std::optional<base::Duration> connect;
+
+  friend bool operator==(const PolicyTimeouts&, const PolicyTimeouts&) = default;
+};
+
+struct TrafficPolicySpec {
+  std::vector<PolicyTarget> target_refs;
+  PolicyTimeouts timeouts;
+
+  friend bool operator==(const TrafficPolicySpec&, const TrafficPolicySpec&) = default;
+};
+
+/// How callers treat the Services that it is attached to.
+struct TrafficPolicy {
+  static constexpr std::string_view kind = "TrafficPolicy";
+  ObjectMeta metadata;
+  TrafficPolicySpec spec;
+
+  friend bool operator==(const TrafficPolicy&, const TrafficPolicy&) = default;
+};
+
+using Resource = std::variant<Service, Deployment, Job, Namespace, Provider, MeshConfig, TrafficPolicy>;
 
 std::string_view kind_of(const Resource& resource);
 const ObjectMeta& metadata_of(const Resource& resource);

@@ -44,6 +44,8 @@ constexpr std::size_t most_ports = 128;
 /// Of one workload or Service. Each costs a listening socket of the caller for each port of its target, and
 /// their names go along with each instance (label_bytes in provider/process/protocol.h).
 constexpr Items few_dependencies{0, 128};
+/// Of one policy: Gateway API's limit.
+constexpr std::size_t most_targets = 16;
 /// Each is a process, with two ports of the machine if it has any.
 constexpr Range replica_range{0, 10'000};
 /// Of an image's name and of a folder: the longest path (PATH_MAX, limits.h).
@@ -386,11 +388,43 @@ struct Schema<MeshConfigSpec> {
   }
 };
 
+template <>
+struct Schema<PolicyTarget> {
+  template <class V>
+  static void fields(V& v) {
+    v.field("group", &PolicyTarget::group);
+    v.required("kind", &PolicyTarget::kind);
+    v.required("name", &PolicyTarget::name, dns1035_label_fault);
+  }
+  static void check(Findings& findings, PolicyTarget& target);
+};
+
+template <>
+struct Schema<PolicyTimeouts> {
+  template <class V>
+  static void fields(V& v) {
+    v.field("request", &PolicyTimeouts::request);
+    v.field("idle", &PolicyTimeouts::idle);
+    v.field("connect", &PolicyTimeouts::connect);
+  }
+  static void check(Findings& findings, PolicyTimeouts& timeouts);
+};
+
+template <>
+struct Schema<TrafficPolicySpec> {
+  template <class V>
+  static void fields(V& v) {
+    v.required("targetRefs", &TrafficPolicySpec::target_refs, Items{1, most_targets});
+    v.field("timeouts", &TrafficPolicySpec::timeouts);
+  }
+  static void check(Findings& findings, TrafficPolicySpec& spec);
+};
+
 /// Of metadata in a whole resource: the name by its kind's rule, and the namespace, "default" where a
 /// namespaced kind says nothing.
 void check_metadata(Findings& findings, ObjectMeta& metadata);
 
-/// What the five kinds with a spec have in common.
+/// What the kinds with a spec have in common.
 template <class T, bool needs_spec = true>
 struct KindSchema {
   template <class V>
@@ -416,6 +450,8 @@ template <>
 struct Schema<Provider> : KindSchema<Provider> {};
 template <>
 struct Schema<MeshConfig> : KindSchema<MeshConfig, false> {};
+template <>
+struct Schema<TrafficPolicy> : KindSchema<TrafficPolicy> {};
 
 template <>
 struct Schema<Namespace> {

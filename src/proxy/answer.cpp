@@ -27,7 +27,7 @@ std::string body_of(const Request& request, Failure failure) {
       body.append(cluster->name).append(": ");
     }
   }
-  return body.append(describe(failure)).append("\n");
+  return body.append(request.words(failure)).append("\n");
 }
 
 }  // namespace

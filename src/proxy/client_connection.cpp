@@ -24,7 +24,7 @@ ClientConnection::~ClientConnection() {
 }
 
 bool ClientConnection::is_ending() const {
-  return listener->is_removed || listener->generation != generation_ || worker.is_draining() ||
+  return listener->is_removed() || listener->generation != generation_ || worker.is_draining() ||
          requests >= worker.limits().max_requests_per_connection;
 }
 

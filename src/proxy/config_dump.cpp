@@ -14,11 +14,6 @@ Json origin_json(const base::Origin& origin) {
   return {{"kind", origin.kind}, {"namespace", origin.ns}, {"name", origin.name}, {"field", origin.field}};
 }
 
-/// Adds the limit of a listener or cluster, unless the proxy's own holds.
-void add_idle_timeout(Json& json, std::chrono::milliseconds limit) {
-  if (limit.count() > 0) json["idleTimeout"] = base::format_duration(limit);
-}
-
 Json listener_json(const snapshot::Listener& listener) {
   Json json{{"name", listener.name},
             {"address", listener.address.to_string()},
@@ -27,7 +22,7 @@ Json listener_json(const snapshot::Listener& listener) {
             {"service", listener.service},
             {"serviceNamespace", listener.service_ns},
             {"origin", origin_json(listener.origin)}};
-  add_idle_timeout(json, listener.idle_timeout);
+  if (listener.idle_timeout) json["idleTimeout"] = base::format_duration(*listener.idle_timeout);
   if (listener.protocol == snapshot::Protocol::tcp) {
     json["cluster"] = listener.cluster;
   } else {
@@ -109,7 +104,8 @@ Json cluster_json(const snapshot::Cluster& cluster) {
             {"serviceNamespace", cluster.service_ns},
             {"endpoints", std::move(endpoints)},
             {"origin", origin_json(cluster.origin)}};
-  add_idle_timeout(json, cluster.idle_timeout);
+  if (cluster.idle_timeout.count() > 0) json["idleTimeout"] = base::format_duration(cluster.idle_timeout);
+  if (!cluster.policy.empty()) json["policy"] = cluster.policy;
   return json;
 }
 

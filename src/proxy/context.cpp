@@ -108,7 +108,6 @@ ListenerChanges put_in_force(LocalPtr<Context> context, PlanPtr plan, const Clus
     context->listeners.emplace(number, std::move(state));
   }
   for (auto& [number, listener] : listeners) {
-    listener->is_removed = true;
     listener->last = before;
     changes.removed.push_back(std::move(listener));
   }
@@ -118,7 +117,6 @@ ListenerChanges put_in_force(LocalPtr<Context> context, PlanPtr plan, const Clus
 std::vector<LocalPtr<ListenerState>> take_out_of_force(Context& context) {
   std::vector<LocalPtr<ListenerState>> removed;
   for (auto& [number, listener] : context.listeners) {
-    listener->is_removed = true;
     listener->last = context.config;
     removed.push_back(std::move(listener));
   }

@@ -81,9 +81,9 @@ class ListenerState final : public LocalCounted {
   /// Its place among that Snapshot's listeners.
   std::size_t place = 0;
   ListenerNumber number = 0;
-  /// Keeps a removed listener's configuration alive.
+  /// Of a removed one alone: keeps its configuration alive.
   LocalPtr<Config> last;
-  bool is_removed = false;
+  bool is_removed() const { return static_cast<bool>(last); }
   /// Goes up when its address or its protocol changes: connections that came before end then.
   std::uint32_t generation = 0;
   /// What holds for who begins now.
@@ -101,7 +101,7 @@ class Context final : public LocalCounted {
   std::unordered_map<ListenerNumber, LocalPtr<ListenerState>> listeners;
 };
 
-inline LocalPtr<Config> ListenerState::pinned() const { return is_removed ? last : context->config; }
+inline LocalPtr<Config> ListenerState::pinned() const { return is_removed() ? last : context->config; }
 
 /// Who calls, as far as the proxy knows.
 struct Peer {

@@ -51,7 +51,9 @@ H1Client::~H1Client() {
 }
 
 void H1Client::wait_for(base::Duration limit) {
-  wait_until_ = worker.reactor.coarse_now() + limit;
+  // Longer than a machine runs: one that waits is known by its time.
+  constexpr auto no_limit = std::chrono::years(10);
+  wait_until_ = worker.reactor.coarse_now() + (limit > base::Duration::zero() ? limit : no_limit);
   worker.sweep_by(wait_until_);
 }
 
@@ -96,13 +98,11 @@ void H1Client::take_back() {
 
 runtime::Task<void> H1Client::run() {
   while (true) {
-    const auto own_limit = listener->config->idle_timeout;
     auto read = try_head();
     bool had_begun = has_begun();
     if (!read)
-      wait_for(had_begun               ? worker.limits().head_timeout
-               : own_limit.count() > 0 ? own_limit
-                                       : worker.limits().idle_timeout);
+      wait_for(had_begun ? worker.limits().head_timeout
+                         : listener->config->idle_timeout.value_or(worker.limits().idle_timeout));
     while (!read) {
       co_await runtime::Wait(stream_->readable());
       read = try_head();

@@ -1,7 +1,10 @@
 #include "proxy/request.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
+#include "base/clock.h"
 #include "proxy/worker.h"
 #include "snapshot/trust.h"
 #include "telemetry/trace_context.h"
@@ -91,7 +94,20 @@ decide::Effect Request::effect_before_with_callers() const {
 void Request::refuse(Failure with) {
   failure = with;
   if (status == 0) status = status_of(with);
-  if (reason.empty()) reason = describe(with);
+}
+
+std::string Request::words(Failure of) const {
+  if (of == Failure::response_timeout) {
+    return is_out_of_time() ? fmt::format("the service did not answer within {}",
+                                          base::format_duration(forward.action->timeout))
+                            : fmt::format("the service took nothing of the request for {}",
+                                          base::format_duration(forward.action->idle_timeout));
+  }
+  if (of == Failure::connect_timeout) {
+    return fmt::format("the service cannot be reached within {}",
+                       base::format_duration(forward.cluster->connect_timeout));
+  }
+  return std::string(describe(of));
 }
 
 void Request::note_retry() {
@@ -163,7 +179,11 @@ void Request::let_snapshot_go() {
 
 Request::~Request() {
   --worker.shard.proxy.requests_active;
-  if (failure == Failure::none) failure = marked;
+  if (failure == Failure::none && marked != Failure::none) {
+    failure = marked;
+    // The target's chain, whose limits are not these.
+    reason = describe(marked);
+  }
   series().request(status, flag_of(failure), worker.reactor.coarse_now() - start_);
   const bool went_well = failure == Failure::none && status < 500;
   if (worker.logs_access() && (!went_well || worker.is_sampled())) log();
@@ -190,7 +210,14 @@ void Request::log() {
   }
   record.status = status;
   record.flag = flag_of(failure);
-  record.reason = reason.empty() ? describe(failure) : reason;
+  std::string own_reason;
+  if (reason.empty()) {
+    own_reason = words(failure);
+    const bool is_late = failure == Failure::response_timeout || failure == Failure::connect_timeout;
+    if (is_late && !forward.cluster->policy.empty())
+      own_reason.append(" (TrafficPolicy ").append(forward.cluster->policy).append(")");
+  }
+  record.reason = reason.empty() ? std::string_view(own_reason) : reason;
   record.bytes_received = bytes_received;
   record.bytes_sent = bytes_sent;
   record.client = &client.address;

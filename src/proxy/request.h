@@ -70,6 +70,8 @@ class Request {
   void note_retry();
   /// It ends so, for the record.
   void refuse(Failure with);
+  /// describe(), with the limit that was passed.
+  std::string words(Failure of) const;
   /// What its service may have done for it, in all attempts, of which the last ended so.
   decide::Effect effect(Failure after) const { return both(effect_before_, last_effect(after)); }
   const Attempts& attempts() const { return attempts_; }

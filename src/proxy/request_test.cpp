@@ -332,7 +332,7 @@ TEST_F(RequestFlow, WhoCouldNotAnswerIsNamed) {
             "app: no healthy endpoint\n"},
            {[](auto& s) { s.routes[0].virtual_hosts[0].domains = {"other"}; }, "no route for this request\n"},
            {[](auto& s) { s.clusters[0].endpoints[0].address = address(2); },
-            "web.default: the service cannot be reached in time\n"}}) {
+            "web.default: the service cannot be reached within 5s\n"}}) {
     auto snapshot = simple({1});
     change(snapshot);
     apply(snapshot);

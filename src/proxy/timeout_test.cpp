@@ -58,7 +58,9 @@ TEST_F(Timeouts, ResponseTimeoutIs504AndFinal) {
   advance(1900ms);
   EXPECT_EQ(wire.receive(), "");
   advance(200ms);
-  EXPECT_EQ(status_of_response(wire.receive()), 504);
+  const auto text = wire.receive();
+  EXPECT_EQ(status_of_response(text), 504);
+  EXPECT_EQ(body_of(text), "web.default: the service did not answer within 2s\n");
   EXPECT_TRUE(backend(2).requests.empty());
   EXPECT_TRUE(backend(1).wires[0]->is_closed());
   EXPECT_FALSE(wire.is_closed());

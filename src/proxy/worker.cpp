@@ -82,7 +82,7 @@ void Worker::forget_listeners(const std::vector<LocalPtr<ListenerState>>& remove
 
 bool Worker::is_inbound_at(const base::Address& address, const ListenerState& listener) {
   const auto& config = *listener.config;
-  return !listener.is_removed && config.direction == snapshot::Direction::inbound &&
+  return !listener.is_removed() && config.direction == snapshot::Direction::inbound &&
          config.address == address;
 }
 

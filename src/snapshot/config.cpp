@@ -243,7 +243,10 @@ void ConfigReader::listener(const Node& node) {
           "change one of them");
     return;
   }
-  duration(node, "idleTimeout", listener.idle_timeout);
+  if (std::chrono::milliseconds limit{}; node.find("idleTimeout") != nullptr) {
+    duration(node, "idleTimeout", limit);
+    listener.idle_timeout = limit;
+  }
   flag(node, "connect", listener.allow_connect);
   count(node, "trustedHops", listener.trusted_hops, 0);
   if (listener.protocol == Protocol::tcp) {

@@ -50,8 +50,8 @@ struct Listener {
   /// Envoy's xff_num_trusted_hops.
   std::uint32_t trusted_hops = 0;
   /// How long a client's connection may rest: between requests (http), or without a byte either way (tcp).
-  /// Zero: the proxy's own limit.
-  std::chrono::milliseconds idle_timeout{};
+  /// Zero: no limit; nothing: the proxy's own.
+  std::optional<std::chrono::milliseconds> idle_timeout{};
   /// The service that this listener speaks for, for metrics and logs: "web" and "default".
   std::string service;
   std::string service_ns;
@@ -207,6 +207,8 @@ struct Cluster {
   /// The destination service, for metrics and logs.
   std::string service;
   std::string service_ns;
+  /// The TrafficPolicy whose limits hold on the way to it, "default/patient"; empty: none.
+  std::string policy;
   std::vector<Endpoint> endpoints;
   base::Origin origin;
 

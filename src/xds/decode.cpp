@@ -251,6 +251,7 @@ std::expected<DecodedCluster, XdsError> decode_cluster(std::string_view body, Ig
   read_connection_limits(message.common_http_protocol_options(), cluster, reading);
   cluster.service = weft.text(key_service);
   cluster.service_ns = weft.text(key_service_namespace);
+  cluster.policy = weft.text(key_policy);
   if (weft.text(key_protocol) == protocol_tcp) cluster.protocol = snapshot::Protocol::tcp;
   read_discovery(message, decoded, reading);
   return reading.result(std::move(decoded));

@@ -92,9 +92,9 @@ hcm::HttpConnectionManager connection_manager(const snapshot::Listener& listener
   pack(*router.mutable_typed_config(), envoy::extensions::filters::http::router::v3::Router());
   if (listener.allow_connect) manager.add_upgrade_configs()->set_upgrade_type(std::string(upgrade_connect));
   manager.set_xff_num_trusted_hops(listener.trusted_hops);
-  if (listener.idle_timeout.count() > 0) {
+  if (listener.idle_timeout) {
     set_duration(*manager.mutable_common_http_protocol_options()->mutable_idle_timeout(),
-                 listener.idle_timeout);
+                 *listener.idle_timeout);
   }
   return manager;
 }
@@ -103,7 +103,7 @@ envoy::extensions::filters::network::tcp_proxy::v3::TcpProxy tcp_proxy(const sna
   envoy::extensions::filters::network::tcp_proxy::v3::TcpProxy proxy;
   proxy.set_stat_prefix(listener.name);
   proxy.set_cluster(listener.cluster);
-  if (listener.idle_timeout.count() > 0) set_duration(*proxy.mutable_idle_timeout(), listener.idle_timeout);
+  if (listener.idle_timeout) set_duration(*proxy.mutable_idle_timeout(), *listener.idle_timeout);
   return proxy;
 }
 
@@ -233,6 +233,7 @@ Resource encode_cluster(const snapshot::Cluster& cluster) {
   put_origin(weft, cluster.origin);
   put(weft, key_service, cluster.service);
   put(weft, key_service_namespace, cluster.service_ns);
+  put(weft, key_policy, cluster.policy);
   if (cluster.protocol == snapshot::Protocol::tcp) put(weft, key_protocol, std::string(protocol_tcp));
   return resource(Type::cluster, cluster.name, message);
 }

@@ -12,6 +12,7 @@ inline constexpr std::string_view key_name = "name";
 inline constexpr std::string_view key_field = "field";
 inline constexpr std::string_view key_service = "service";
 inline constexpr std::string_view key_service_namespace = "service_namespace";
+inline constexpr std::string_view key_policy = "policy";
 inline constexpr std::string_view key_instance = "instance";
 inline constexpr std::string_view key_protocol = "protocol";
 /// Envoy's name for CONNECT among the upgrades of a connection manager.

@@ -94,6 +94,7 @@ inline snapshot::Cluster random_cluster(base::Random& random, std::string name) 
   cluster.idle_timeout = std::chrono::milliseconds(random.below(3) * 1500);
   cluster.service = random_text(random);
   cluster.service_ns = random_text(random);
+  cluster.policy = random_text(random);
   cluster.origin = random_origin(random);
   for (auto count = random.below(5); count > 0; --count) {
     cluster.endpoints.push_back({random_address(random), static_cast<snapshot::Health>(random.below(3)),
@@ -183,7 +184,7 @@ inline snapshot::Snapshot random_snapshot(base::Random& random) {
     listener.service = random_text(random);
     listener.service_ns = random_text(random);
     listener.origin = random_origin(random);
-    listener.idle_timeout = std::chrono::milliseconds(random.below(3) * 1500);
+    if (random.below(3) > 0) listener.idle_timeout = std::chrono::milliseconds(random.below(3) * 1500);
     if (random.below(2)) {
       listener.allow_connect = random.below(2) != 0;
       listener.trusted_hops = static_cast<std::uint32_t>(random.below(3));

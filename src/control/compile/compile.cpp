@@ -22,7 +22,6 @@ struct Mesh {
   const Snapshot* edge;
   /// Those that were made anew, by name: shared by every context that calls the service.
   std::map<std::string, std::shared_ptr<const Cluster>> clusters;
-  std::chrono::milliseconds timeout;
   snapshot::LoadBalancing load_balancing;
 };
 
@@ -53,27 +52,54 @@ base::Origin origin_of(const model::Service& service, std::string field) {
   return {"Service", service.metadata.ns, service.metadata.name, std::move(field)};
 }
 
+/// Of the ways to one Service; zero is no limit.
+struct Timeouts {
+  std::chrono::milliseconds request{};
+  /// Nothing: a route's own limit, none where there is none for the request; of TCP the proxy's own.
+  std::optional<std::chrono::milliseconds> idle;
+};
+
+std::chrono::milliseconds to_milliseconds(base::Duration time) {
+  // Upwards: no limit is what nothing would mean.
+  return std::chrono::ceil<std::chrono::milliseconds>(time);
+}
+
+const model::TrafficPolicy* find_policy(const Input& input, const model::Ref& service) {
+  const auto found = input.policies.find(service);
+  return found == input.policies.end() ? nullptr : found->second.get();
+}
+
+/// The policy's, else the mesh's.
+Timeouts timeouts_of(const Input& input, const model::Ref& service) {
+  const auto* policy = find_policy(input, service);
+  const auto own = policy == nullptr ? model::PolicyTimeouts{} : policy->spec.timeouts;
+  Timeouts timeouts{.request = to_milliseconds(own.request.value_or(input.mesh.request_timeout)), .idle = {}};
+  if (own.idle) timeouts.idle = to_milliseconds(*own.idle);
+  return timeouts;
+}
+
 /// A listener's table with the one route that sends everything to `cluster`.
-snapshot::RouteTable route_all(const std::string& name, const std::string& cluster,
-                               std::chrono::milliseconds timeout, const base::Origin& origin) {
+snapshot::RouteTable route_all(const std::string& name, const std::string& cluster, const Timeouts& timeouts,
+                               const base::Origin& origin) {
   snapshot::Route route;
   route.name = name;
   auto forward = snapshot::forward_to(cluster);
-  forward.timeout = timeout;
-  if (timeout == std::chrono::milliseconds::zero()) forward.idle_timeout = {};
+  forward.timeout = timeouts.request;
+  if (timeouts.idle || timeouts.request == std::chrono::milliseconds::zero())
+    forward.idle_timeout = timeouts.idle.value_or(std::chrono::milliseconds::zero());
   route.action = std::move(forward);
   route.origin = origin;
   return {name, {{name, {"*"}, {std::move(route)}}}, origin};
 }
 
 /// Adds a listener and, if it speaks HTTP, its routes.
-void add_listener(Snapshot& to, Listener listener, const std::string& cluster,
-                  std::chrono::milliseconds timeout) {
+void add_listener(Snapshot& to, Listener listener, const std::string& cluster, const Timeouts& timeouts) {
   if (listener.protocol == snapshot::Protocol::tcp) {
     listener.cluster = cluster;
+    if (timeouts.idle) listener.idle_timeout = *timeouts.idle;
   } else {
     listener.routes = listener.name;
-    to.routes.push_back(route_all(listener.name, cluster, timeout, listener.origin));
+    to.routes.push_back(route_all(listener.name, cluster, timeouts, listener.origin));
   }
   to.listeners.push_back(std::move(listener));
 }
@@ -100,12 +126,17 @@ std::vector<snapshot::Endpoint> endpoints_of(const Mesh& mesh, const model::Ref&
   return endpoints;
 }
 
-Cluster bare_cluster(const Mesh& mesh, std::string_view ns, std::string_view service, std::int32_t port) {
+Cluster bare_cluster(const Mesh& mesh, const model::Ref& service, std::int32_t port) {
   Cluster cluster;
-  cluster.name = cluster_name(ns, service, port);
+  cluster.name = cluster_name(service.ns, service.name, port);
   cluster.load_balancing = mesh.load_balancing;
-  cluster.service = service;
-  cluster.service_ns = ns;
+  cluster.service = service.name;
+  cluster.service_ns = service.ns;
+  if (const auto* policy = find_policy(mesh.input, service)) {
+    cluster.policy = policy->metadata.ns + "/" + policy->metadata.name;
+    if (policy->spec.timeouts.connect)
+      cluster.connect_timeout = to_milliseconds(*policy->spec.timeouts.connect);
+  }
   return cluster;
 }
 
@@ -119,7 +150,7 @@ std::shared_ptr<const Cluster> cluster_of(Mesh& mesh, const model::Ref& ref, con
   }
   auto& made = mesh.clusters[std::move(name)];
   if (made) return made;
-  auto cluster = bare_cluster(mesh, ref.ns, ref.name, port.port);
+  auto cluster = bare_cluster(mesh, ref, port.port);
   cluster.protocol = protocol_of(port);
   cluster.endpoints = endpoints_of(mesh, ref, port);
   cluster.origin = origin_of(service, fmt::format("spec.ports[{}]", index));
@@ -144,7 +175,7 @@ void add_to_edge(Mesh& mesh, const model::Ref& ref, const model::Service& servic
       if (listener.protocol == snapshot::Protocol::http1) {
         listener.trusted_hops = static_cast<std::uint32_t>(mesh.input.mesh.trusted_hops);
       }
-      add_listener(to, std::move(listener), cluster->name, mesh.timeout);
+      add_listener(to, std::move(listener), cluster->name, timeouts_of(mesh.input, ref));
     }
   }
 }
@@ -172,7 +203,7 @@ void add_dependency(Mesh& mesh, const model::Ref& caller, const model::Dependenc
     if (service != nullptr && !service->spec.ports.empty()) {
       to.clusters.push_back(cluster_of(mesh, target, *service, i));
     } else {
-      to.clusters.push_back(bare_cluster(mesh, target.ns, target.name, ports[i].port));
+      to.clusters.push_back(bare_cluster(mesh, target, ports[i].port));
       to.clusters.back().origin = dependency.origin;
     }
     auto key = port_key(caller, target, ports, i);
@@ -185,7 +216,8 @@ void add_dependency(Mesh& mesh, const model::Ref& caller, const model::Dependenc
                       .service = target.name,
                       .service_ns = target.ns,
                       .origin = dependency.origin};
-    add_listener(to, std::move(listener), cluster_name(target.ns, target.name, ports[i].port), mesh.timeout);
+    add_listener(to, std::move(listener), cluster_name(target.ns, target.name, ports[i].port),
+                 timeouts_of(mesh.input, target));
   }
 }
 
@@ -247,8 +279,8 @@ void add_inbound(const Mesh& mesh, const model::Workload& workload, std::string_
                         .service_ns = workload.ref.ns,
                         .origin = origin};
       to.clusters.push_back(std::move(cluster));
-      // The caller's side keeps the time limit; a second one here would only race with it.
-      add_listener(to, std::move(listener), key, std::chrono::milliseconds::zero());
+      // The caller's side keeps the time limits; a second one here would only race with it.
+      add_listener(to, std::move(listener), key, {.idle = std::chrono::milliseconds::zero()});
     }
   }
 }
@@ -392,7 +424,6 @@ Snapshots compile(const Input& input, const Affected& affected, const Snapshots&
             .affected = affected,
             .edge = edge,
             .clusters = {},
-            .timeout = std::chrono::duration_cast<std::chrono::milliseconds>(input.mesh.request_timeout),
             .load_balancing = input.mesh.load_balancing == model::LoadBalancing::round_robin
                                   ? snapshot::LoadBalancing::round_robin
                                   : snapshot::LoadBalancing::least_request};

@@ -48,6 +48,8 @@ using Addresses = std::map<std::string, base::Address, std::less<>>;
 struct Input {
   model::MeshConfigSpec mesh;
   std::map<model::Ref, std::shared_ptr<const model::Service>> services;
+  /// Those in force, by the Service that they hold for, which need not be there.
+  std::map<model::Ref, std::shared_ptr<const model::TrafficPolicy>> policies;
   /// They get a context.
   std::map<model::Ref, Workload> workloads;
   /// Made from all Services, Deployments and Jobs.

@@ -60,6 +60,7 @@ void Engine::rebuild() {
   const auto began = reactor_.clock().now();
   is_rebuild_due_ = false;
   for (const auto& ref : world_.take_changes()) touch(ref);
+  for (const auto& key : world_.take_policy_changes()) reports_.add(key);
   if (const auto changes = world_.take_compile_changes(); !changes.empty()) publisher_.request(changes);
   const auto now = reactor_.clock().now();
   next_rebuild_ = now + (now - began) * pass_rest_factor;

@@ -100,6 +100,11 @@ runtime::Task<void> Publisher::settle_context(snapshot::ContextId context) {
 
 void Publisher::take_in(const model::Ref& ref) {
   if (ref.kind == model::DependencyKind::service) {
+    if (auto policy = world_.policies().of(ref)) {
+      input_.policies.insert_or_assign(ref, std::move(policy));
+    } else {
+      input_.policies.erase(ref);
+    }
     const auto known = world_.services().find(ref);
     if (known == world_.services().end()) {
       input_.services.erase(ref);

@@ -6,6 +6,7 @@
 #include "control/reconcile/conditions.h"
 #include "control/reconcile/engine.h"
 #include "control/reconcile/pod.h"
+#include "control/reconcile/policy_status.h"
 #include "control/reconcile/service_status.h"
 #include "control/reconcile/workload_status.h"
 #include "model/kinds.h"
@@ -55,12 +56,14 @@ runtime::Task<bool> Engine::report(store::Key key) {
   if (!is_adopted_) co_return true;
   if (key.kind == "Pod") co_return co_await report_pod(std::move(key));
   const auto object = store_.get(key);
+  const auto now = reactor_.clock().wall();
+  if (const auto* policy = world_.policies().find(key); policy != nullptr && object)
+    co_return co_await write_status(key, policy_status(world_, *policy, *object, now));
   const auto ref = ref_of(key);
   if (!object || !ref) {
     if (ref && ref->kind == model::DependencyKind::service) co_return co_await report_slices(*ref);
     co_return true;
   }
-  const auto now = reactor_.clock().wall();
   if (ref->kind == model::DependencyKind::service) {
     const auto entry = world_.services().find(*ref);
     if (entry == world_.services().end()) co_return true;

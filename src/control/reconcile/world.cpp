@@ -126,9 +126,22 @@ bool World::decode(const store::Key& key, const Json& object) {
     compile_changes_.has_everything = true;
     return true;
   }
+  if (key.kind == model::TrafficPolicy::kind) {
+    auto policy = model::decode_as<model::TrafficPolicy>(object);
+    if (!policy) return refused(policy.error());
+    note_policies(policies_.put(key, std::make_shared<const model::TrafficPolicy>(std::move(*policy))));
+    return true;
+  }
   if (key.kind != model::Provider::kind || !providers_.insert(key.name).second) return false;
   for (const auto& [ref, workload] : workloads_) changed_.insert(ref);
   return true;
+}
+
+void World::note_policies(const std::set<model::Ref>& services) {
+  for (const auto& ref : services) {
+    compile_changes_.refs.insert(ref);
+    changed_policies_.merge(policies_.naming(ref));
+  }
 }
 
 void World::put_service(const model::Ref& ref, model::Service service) {
@@ -136,6 +149,7 @@ void World::put_service(const model::Ref& ref, model::Service service) {
   const auto& spec = service.spec;
   is_graph_stale_ |=
       !known || known->spec.selector != spec.selector || known->spec.depends_on != spec.depends_on;
+  if (!known) changed_policies_.merge(policies_.naming(ref));
   if (!known || known->spec.ports != spec.ports) compile_changes_.refs.insert(ref);
   declarers_.forget(ref);
   for (const auto& entry : spec.depends_on)
@@ -186,12 +200,14 @@ void World::remove(const store::Key& key) {
     mesh_ = {};
     compile_changes_.has_everything = true;
   }
+  if (key.kind == model::TrafficPolicy::kind) note_policies(policies_.remove(key));
   const auto ref = ref_of(key);
   if (!ref) return;
   changed_.insert(*ref);
   compile_changes_.refs.insert(*ref);
   if (ref->kind == model::DependencyKind::service) {
     services_.erase(*ref);
+    changed_policies_.merge(policies_.naming(*ref));
     declarers_.forget(*ref);
     is_graph_stale_ = true;
   } else if (auto* workload = find_workload(*ref)) {

@@ -17,6 +17,7 @@
 #include "control/reconcile/backoff.h"
 #include "control/reconcile/gate.h"
 #include "control/reconcile/instance.h"
+#include "control/reconcile/policies.h"
 #include "control/reconcile/stop_order.h"
 #include "model/dependency.h"
 #include "model/resource.h"
@@ -105,6 +106,9 @@ class World {
   /// What of it has changed since the last call.
   CompileChanges take_compile_changes() { return std::exchange(compile_changes_, {}); }
 
+  /// Policies of whose status something else may be true now.
+  Policies::Keys take_policy_changes() { return std::exchange(changed_policies_, {}); }
+
   const model::DependencyGraph& graph() const { return *graph_; }
   Workload* find_workload(const model::Ref& ref);
   const Workload* find_workload(const model::Ref& ref) const;
@@ -120,6 +124,7 @@ class World {
   const std::map<model::Ref, ServiceEntry>& services() const { return services_; }
   const std::map<std::string, InstancePtr>& instances() const { return instances_; }
   const model::MeshConfigSpec& mesh() const { return mesh_; }
+  const Policies& policies() const { return policies_; }
   /// Whether a provider of that name is there ("process" always is).
   bool has_provider(const std::string& name) const;
   /// Who depends on whom, as it was when their instances were started: kept for stopping, also when the
@@ -140,6 +145,8 @@ class World {
                     std::shared_ptr<const T> Workload::* field);
   void put_service(const model::Ref& ref, model::Service service);
   void drop(model::Ref ref);
+  /// Another policy may hold for these.
+  void note_policies(const std::set<model::Ref>& services);
   /// A workload stands at another place of the graph than before, or in one of the two only.
   void note_moved(const model::DependencyGraph* before, const model::Ref& ref);
   void remember_stop_edges(const model::Workload& node);
@@ -150,6 +157,8 @@ class World {
   std::map<model::Ref, ServiceEntry> services_;
   std::map<std::string, InstancePtr> instances_;  // by id
   std::set<std::string> providers_;
+  Policies policies_;
+  Policies::Keys changed_policies_;  // since the last take_policy_changes()
   model::MeshConfigSpec mesh_;
   std::map<store::Key, store::Object> objects_;
   std::unique_ptr<model::DependencyGraph> graph_;
