@@ -1,11 +1,9 @@
 """examples/shop as users run it: the order of its start, `up`, `up --once`, and GETs through faults."""
 
 import os
-import pty
 import re
 import signal
 import subprocess
-import threading
 import unittest
 
 import mesh
@@ -58,23 +56,6 @@ class Shop(mesh.MeshTest):
         mesh.reap()
         self.assertEqual(mesh.descendants(), {})
 
-    def test_up_draws_a_table_on_a_terminal(self):
-        ours, theirs = pty.openpty()
-        environment = {**self.mesh.environment, "TERM": "xterm"}
-        up = self.mesh.popen("weft", "up", "-f", SHOP, stdout=theirs, env=environment)
-        os.close(theirs)
-        seen = bytearray()
-        reader = threading.Thread(target=read_all, args=(ours, seen), daemon=True)
-        reader.start()
-        row = re.compile(rb"web +\S*2/2\S* +\S*Ready.*http://127.0.0.1:\d+")
-        mesh.until(lambda: row.search(bytes(seen)), "a row of web in the table")
-        for word in (b"SERVICE", b"READY", b"REQUESTS", b"SUCCESS", b"P50", b"P99", b"URL"):
-            self.assertIn(word, seen)
-        up.send_signal(signal.SIGINT)
-        self.assertEqual(up.wait(mesh.LIMIT), 0)
-        reader.join()
-        os.close(ours)
-
     def test_kill_of_up_leaves_no_process(self):
         up = self.mesh.popen("weft", "up", "-f", SHOP, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         mesh.until(lambda: len(self.mesh.processes("example-web-service")) >= 5, "instances run")
@@ -114,15 +95,6 @@ class Shop(mesh.MeshTest):
             self.mesh.ok("weft", "wait", "services", "--for", "condition=Ready")
             traffic.more()
         self.assertEqual(traffic.failures, [], f"of {traffic.sent}")
-
-
-def read_all(descriptor, into):
-    """Everything from a terminal until its other end is closed."""
-    while True:
-        try:
-            into += os.read(descriptor, 65536)
-        except OSError:
-            return
 
 
 if __name__ == "__main__":

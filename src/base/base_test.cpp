@@ -13,6 +13,7 @@
 #include "base/origin.h"
 #include "base/printable.h"
 #include "base/random.h"
+#include "base/width.h"
 
 namespace weft::base {
 namespace {
@@ -226,6 +227,24 @@ TEST(Origin, ReadsAsAPlace) {
   EXPECT_EQ((Origin{"Service", "default", "web", "spec.dependsOn[0]"}.to_string()),
             "Service default/web spec.dependsOn[0]");
   EXPECT_EQ(Origin{}.to_string(), "");
+}
+
+TEST(Width, IsThatOfATerminal) {
+  const std::pair<const char*, std::size_t> cases[] = {
+      {"", 0},        {"abc", 3},        {"größe", 5}, {"日本", 4},
+      {"e\u0301", 1}, {"\U0001F680", 2}, {"ｗ", 2},    {"\xff", 1},
+  };
+  for (const auto& [text, columns] : cases) EXPECT_EQ(columns_of(text), columns) << text;
+}
+
+TEST(Width, CutsBetweenCharacters) {
+  EXPECT_EQ(cut_to("abcd", 4), "abcd");
+  EXPECT_EQ(cut_to("abcde", 4), "abc…");
+  EXPECT_EQ(cut_to("日本語", 4), "日…");
+  EXPECT_EQ(cut_to("日本語", 5), "日本…");
+  EXPECT_EQ(cut_to("e\u0301e\u0301e\u0301", 2), "e\u0301…");
+  EXPECT_EQ(cut_to("abc", 1), "…");
+  EXPECT_EQ(cut_to("abc", 0), "");
 }
 
 }  // namespace

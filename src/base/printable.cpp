@@ -10,14 +10,6 @@ namespace {
 
 bool is_continuation(char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; }
 
-/// The code point of a well-formed sequence.
-char32_t code_point(std::string_view sequence) {
-  constexpr unsigned lead_bits[] = {0, 0x7F, 0x1F, 0x0F, 0x07};
-  char32_t value = static_cast<unsigned char>(sequence[0]) & lead_bits[sequence.size()];
-  for (const char c : sequence.substr(1)) value = value << 6U | (static_cast<unsigned char>(c) & 0x3FU);
-  return value;
-}
-
 struct Range {
   char32_t first, last;
 };
@@ -74,6 +66,13 @@ std::size_t sequence_length(std::string_view text, std::size_t at) {
     return follows(1, low, high) && follows(2) && follows(3) ? 4 : 0;
   }
   return 0;
+}
+
+char32_t code_point(std::string_view sequence) {
+  constexpr unsigned lead_bits[] = {0, 0x7F, 0x1F, 0x0F, 0x07};
+  char32_t value = static_cast<unsigned char>(sequence[0]) & lead_bits[sequence.size()];
+  for (const char c : sequence.substr(1)) value = value << 6U | (static_cast<unsigned char>(c) & 0x3FU);
+  return value;
 }
 
 std::string printable(std::string_view text, Breaks breaks) {

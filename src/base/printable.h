@@ -22,6 +22,9 @@ std::string printable(std::string_view text, Breaks breaks = Breaks::escape);
 /// The length in bytes of the well-formed UTF-8 sequence at `at`, 0 if it is malformed (RFC 3629, 4).
 std::size_t sequence_length(std::string_view text, std::size_t at);
 
+/// The code point of one well-formed sequence.
+char32_t code_point(std::string_view sequence);
+
 /// `text` itself if it has at most `most` bytes; else its beginning and end around "...", whole characters.
 std::string shortened(std::string_view text, std::size_t most);
 

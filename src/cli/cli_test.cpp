@@ -1,3 +1,4 @@
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -5,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "base/width.h"
 #include "cli/api.h"
 #include "cli/apply.h"
 #include "cli/failure.h"
@@ -51,12 +53,54 @@ TEST(Terminal, TablesAlignByCharacters) {
   EXPECT_EQ(paint("x", Colour::green, true), "\x1b[32mx\x1b[0m");
 }
 
+TEST(Terminal, TablesAlignByWhatATerminalDraws) {
+  EXPECT_EQ(table({"NAME", "N"}, {{{"日本"}, {"1"}}, {{"e\u0301"}, {"2"}}}, false),
+            "NAME   N\n"
+            "日本   1\n"
+            "e\u0301      2\n");
+}
+
+TEST(Terminal, TablesLoseWhatIsOfLittleUse) {
+  const auto fitted = [](std::size_t width) {
+    return fitted_table({"NAME", "A", "STATE"}, {{{"long-name-of-a-service"}, {"1"}, {"Ready"}}},
+                        {"STATE", "A"}, width, false)
+        .text();
+  };
+  EXPECT_EQ(fitted(80), "NAME                     A   STATE\nlong-name-of-a-service   1   Ready\n");
+  EXPECT_EQ(fitted(30), "NAME                 A   STATE\nlong-name-of-a-se…   1   Ready\n");
+  EXPECT_EQ(fitted(17), "NAME        STATE\nlong-nam…   Ready\n");
+  EXPECT_EQ(fitted(9), "NAME\nlong-nam…\n");
+}
+
+TEST(LiveView, CountsWhatDoesNotFit) {
+  std::vector<ServiceLine> lines;
+  for (int i = 0; i < 6; ++i) {
+    ServiceLine line;
+    line.ns = "default";
+    line.name = fmt::format("s{}", i);
+    line.state = i < 4 ? Cell{"Ready", Colour::green} : Cell{"Waits", Colour::yellow};
+    line.per_second = i;
+    lines.push_back(line);
+  }
+  const auto screen = [&lines](Focus focus, int rows) {
+    return render_screen(lines, false, focus, {.columns = 20, .rows = rows}, "a footer of 24 letters").text();
+  };
+  EXPECT_EQ(screen(Focus::addresses, 9).substr(0, 20), "SERVICE   STATUS\ns0 ");
+  EXPECT_THAT(screen(Focus::addresses, 9), HasSubstr("s5        Waits\n\na footer of 24 lett…"));
+  EXPECT_EQ(screen(Focus::addresses, 5),
+            "SERVICE   STATUS\ns4        Waits\ns5        Waits\n… 4 more\na footer of 24 lett…");
+  EXPECT_EQ(screen(Focus::addresses, 4),
+            "SERVICE   STATUS\ns4        Waits\n… 5 more, 1 of them…\na footer of 24 lett…");
+  EXPECT_THAT(screen(Focus::numbers, 4), HasSubstr("s5        5.0/s\n"));
+}
+
 TEST(Terminal, NothingOfOthersIsObeyed) {
   const std::string hostile = "a\x1b[2J\u009b\r\n\tb\u202e\xff";
   const std::string shown = "a\\u001b[2J\\u009b\\r\\n\\tb\\u202e\\xff";
-  EXPECT_EQ(table({"NAME", "N"}, {{{hostile}, {"1"}}, {{std::string(text_width(shown), 'x')}, {"2"}}}, false),
-            "NAME" + std::string(text_width(shown) - 4, ' ') + "   N\n" + shown + "   1\n" +
-                std::string(text_width(shown), 'x') + "   2\n");
+  EXPECT_EQ(
+      table({"NAME", "N"}, {{{hostile}, {"1"}}, {{std::string(base::columns_of(shown), 'x')}, {"2"}}}, false),
+      "NAME" + std::string(base::columns_of(shown) - 4, ' ') + "   N\n" + shown + "   1\n" +
+          std::string(base::columns_of(shown), 'x') + "   2\n");
   EXPECT_EQ(paint(hostile, Colour::green, true), "\x1b[32m" + shown + "\x1b[0m");
   EXPECT_EQ(Shown("a\n\tb\x1b\r"), "a\n\tb\\u001b\\r");
   EXPECT_EQ(render({Exit::failed, "no\nerror: forged", "\x1b]0;x\a", "\x7f", {}}, false),

@@ -3,6 +3,13 @@
 
 #include <fmt/format.h>
 
+#include <unistd.h>
+
+#include <algorithm>
+#include <span>
+#include <tuple>
+
+#include "base/width.h"
 #include "cli/mesh.h"
 #include "cli/objects.h"
 #include "model/kinds.h"
@@ -78,20 +85,89 @@ Task<Result<std::vector<ServiceLine>>> LiveView::look() {
   co_return lines;
 }
 
+namespace {
+
+const std::vector<std::string> header = {"SERVICE", "READY", "STATUS", "REQUESTS",
+                                         "SUCCESS", "P50",   "P99",    "URL"};
+
+Row row_of(const ServiceLine& line) {
+  const Colour success = !line.success ? Colour::dim : *line.success >= 0.999 ? Colour::green : Colour::red;
+  return {{line.ns == "default" ? line.name : line.ns + "/" + line.name},
+          {fmt::format("{}/{}", count_text(line.ready), count_text(line.total))},
+          line.state,
+          {line.per_second ? fmt::format("{:.1f}/s", *line.per_second) : "-"},
+          {line.success ? fmt::format("{:.1f}%", *line.success * 100) : "-", success},
+          {milliseconds(line.p50_ms)},
+          {milliseconds(line.p99_ms)},
+          {fmt::format("{}", fmt::join(line.urls, " "))}};
+}
+
+std::initializer_list<std::string_view> worth(Focus focus) {
+  static constexpr std::initializer_list<std::string_view> addresses = {"STATUS",  "READY", "URL", "REQUESTS",
+                                                                        "SUCCESS", "P99",   "P50"};
+  static constexpr std::initializer_list<std::string_view> numbers = {"REQUESTS", "SUCCESS", "P99", "STATUS",
+                                                                      "P50",      "READY",   "URL"};
+  return focus == Focus::addresses ? addresses : numbers;
+}
+
+/// One address is enough to look at it; more would take the place of the numbers.
+Row fitting_row(const ServiceLine& line) {
+  auto row = row_of(line);
+  if (line.urls.size() > 1) row.back().text = fmt::format("{} +{}", line.urls[0], line.urls.size() - 1);
+  return row;
+}
+
+bool is_well(const ServiceLine& line) {
+  return line.state.colour == Colour::green || line.state.colour == Colour::dim;
+}
+
+}  // namespace
+
 Shown render(const std::vector<ServiceLine>& lines, bool colour) {
   std::vector<Row> rows;
-  for (const auto& line : lines) {
-    const Colour success = !line.success ? Colour::dim : *line.success >= 0.999 ? Colour::green : Colour::red;
-    rows.push_back({{line.ns == "default" ? line.name : line.ns + "/" + line.name},
-                    {fmt::format("{}/{}", count_text(line.ready), count_text(line.total))},
-                    line.state,
-                    {line.per_second ? fmt::format("{:.1f}/s", *line.per_second) : "-"},
-                    {line.success ? fmt::format("{:.1f}%", *line.success * 100) : "-", success},
-                    {milliseconds(line.p50_ms)},
-                    {milliseconds(line.p99_ms)},
-                    {fmt::format("{}", fmt::join(line.urls, " "))}});
+  for (const auto& line : lines) rows.push_back(row_of(line));
+  return table(header, rows, colour);
+}
+
+Shown render_all(const std::vector<ServiceLine>& lines, bool colour, Focus focus) {
+  std::vector<Row> rows;
+  for (const auto& line : lines) rows.push_back(fitting_row(line));
+  const auto size = terminal_size(STDOUT_FILENO);
+  return fitted_table(header, std::move(rows), worth(focus), size.columns, colour);
+}
+
+Shown render_screen(const std::vector<ServiceLine>& lines, bool colour, Focus focus, TerminalSize size,
+                    std::string_view footer) {
+  const auto room = static_cast<std::size_t>(std::max(size.rows - 2, 1));  // beside header and footer
+  const auto is_unwell = [](const ServiceLine& line) { return !is_well(line); };
+  auto shown = lines;
+  std::string rest;
+  if (lines.size() > room) {
+    std::ranges::sort(shown, {}, [focus](const ServiceLine& line) {
+      const double rank =
+          focus == Focus::numbers ? -line.per_second.value_or(0) : static_cast<double>(is_well(line));
+      return std::tuple<double, std::string_view, std::string_view>(rank, line.ns, line.name);
+    });
+    const auto left = std::span(shown).subspan(room - 1);
+    rest = fmt::format("… {} more", left.size());
+    if (const auto unwell = std::ranges::count_if(left, is_unwell); unwell > 0)
+      rest += fmt::format(", {} of them not ready", unwell);
+    shown.resize(room - 1);
   }
-  return table({"SERVICE", "READY", "STATUS", "REQUESTS", "SUCCESS", "P50", "P99", "URL"}, rows, colour);
+  std::vector<Row> rows;
+  for (const auto& line : shown) rows.push_back(fitting_row(line));
+  auto out = fitted_table(header, std::move(rows), worth(focus), size.columns, colour);
+  const auto last = [&](std::string_view text) {
+    return paint(base::cut_to(text, size.columns), Colour::dim, colour);
+  };
+  if (!rest.empty()) {
+    out += last(rest);
+    out += "\n";
+  }
+  const auto used = std::ranges::count(out.text(), '\n');
+  out += std::string(std::max<std::ptrdiff_t>(size.rows - 1 - used, 0), '\n');
+  out += last(footer);
+  return out;
 }
 
 Json to_json(const std::vector<ServiceLine>& lines) {

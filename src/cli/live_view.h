@@ -47,8 +47,17 @@ class LiveView {
   base::MonoTime at_{};
 };
 
+/// Which columns stay longest where there is little room.
+enum class Focus : std::uint8_t { addresses, numbers };
+
 /// Header and rows as they are shown to people.
 Shown render(const std::vector<ServiceLine>& lines, bool colour);
+/// The same in no more columns than the terminal has: those of little use fall away, a long name is cut.
+Shown render_all(const std::vector<ServiceLine>& lines, bool colour, Focus focus);
+/// The same for a whole screen, with `footer` as its last line. If there are too many rows, the first are
+/// those that are not well, or, where the numbers matter, have most to do, and the rest is counted.
+Shown render_screen(const std::vector<ServiceLine>& lines, bool colour, Focus focus, TerminalSize size,
+                    std::string_view footer);
 base::Json to_json(const std::vector<ServiceLine>& lines);
 
 }  // namespace weft::cli

@@ -62,14 +62,18 @@ Task<void> until_ended(runtime::Reactor& reactor, SupervisorStatus status) {
   if (status.keeper.pid > 0) co_await until_ended(reactor, status.keeper.pid);
 }
 
+std::unexpected<Failure> not_ending(const runtime::Home& home, pid_t pid) {
+  return failure(Exit::timeout, fmt::format("the supervisor (process {}) does not end", pid), home.state(),
+                 fmt::format("look at it, then: kill -9 {}", pid));
+}
+
 /// Ends a supervisor, or its keeper, that does not answer: it is just being started, maybe again.
 Task<Result<void>> end_holder(runtime::Reactor& reactor, runtime::Home home, base::Duration limit) {
   const auto holder = runtime::HomeLock::holder(home.supervisor_lock());
   if (!holder) co_return Result<void>();
   ::kill(*holder, SIGTERM);
   if (co_await runtime::within(reactor, limit, until_ended(reactor, *holder))) co_return Result<void>();
-  co_return failure(Exit::timeout, fmt::format("process {} does not end", *holder), home.state(),
-                    fmt::format("look at it, then: kill -9 {}", *holder));
+  co_return not_ending(home, *holder);
 }
 
 Task<void> stop_supervisor(runtime::Reactor& reactor, runtime::Home home, SupervisorClient& supervisor,
@@ -114,8 +118,17 @@ Task<Result<void>> stop_mesh(runtime::Reactor& reactor, runtime::Home home, base
     co_return failure(Exit::timeout, fmt::format("the mesh did not stop within {}, it was killed",
                                                  base::format_duration(limit)));
   }
-  co_return failure(Exit::timeout, fmt::format("the supervisor (process {}) does not end", (*status)->pid),
-                    home.state(), fmt::format("look at it, then: kill -9 {}", (*status)->pid));
+  co_return not_ending(home, (*status)->pid);
+}
+
+Task<Result<void>> kill_mesh(runtime::Reactor& reactor, runtime::Home home) {
+  auto supervisor = SupervisorClient::connect(reactor, home.supervisor_socket());
+  if (!supervisor) co_return co_await end_holder(reactor, home, kill_limit);
+  auto status = co_await runtime::within(reactor, answer_limit, (*supervisor)->status());
+  if (!status || !*status) co_return co_await end_holder(reactor, home, kill_limit);
+  if (co_await runtime::within(reactor, kill_limit, kill_mesh(reactor, **supervisor, **status)))
+    co_return Result<void>();
+  co_return not_ending(home, (*status)->pid);
 }
 
 Task<Result<std::vector<Sample>>> fetch_metrics(runtime::Reactor& reactor, runtime::Home home) {

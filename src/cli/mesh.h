@@ -24,6 +24,9 @@ inline constexpr auto stop_limit = std::chrono::seconds(100);
 runtime::Task<Result<void>> stop_mesh(runtime::Reactor& reactor, runtime::Home home, base::Duration limit,
                                       std::function<void(std::string)> on_step);
 
+/// Kills all instances and the mesh's own processes; returns when they are gone.
+runtime::Task<Result<void>> kill_mesh(runtime::Reactor& reactor, runtime::Home home);
+
 /// The proxy's metrics, from its admin socket.
 runtime::Task<Result<std::vector<Sample>>> fetch_metrics(runtime::Reactor& reactor, runtime::Home home);
 

@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "base/width.h"
+
 namespace weft::cli {
 
 bool is_terminal(int fd) { return isatty(fd) == 1; }
@@ -42,16 +44,11 @@ Shown paint(std::string_view text, Colour colour, bool on) {
   return Shown::as_it_is(std::string(code) + line + "\x1b[0m");
 }
 
-std::size_t text_width(std::string_view text) {
-  return static_cast<std::size_t>(
-      std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
-}
-
 namespace {
 
 constexpr std::string_view gap = "   ";
 
-std::size_t width_of(const Cell& cell) { return text_width(base::printable(cell.text)); }
+std::size_t width_of(const Cell& cell) { return base::columns_of(base::printable(cell.text)); }
 
 Shown line_of(const Row& row, const std::vector<std::size_t>& widths, bool colour) {
   Shown line;
@@ -67,16 +64,24 @@ Shown line_of(const Row& row, const std::vector<std::size_t>& widths, bool colou
   return Shown::as_it_is(text + '\n');
 }
 
-}  // namespace
-
-Shown table(const std::vector<std::string>& header, const std::vector<Row>& rows, bool colour) {
+std::vector<std::size_t> widths_of(const std::vector<std::string>& header, const std::vector<Row>& rows) {
   std::vector<std::size_t> widths(header.size());
-  for (std::size_t i = 0; i < header.size(); ++i) widths[i] = text_width(header[i]);
+  for (std::size_t i = 0; i < header.size(); ++i) widths[i] = base::columns_of(header[i]);
   for (const auto& row : rows) {
     for (std::size_t i = 0; i < row.size() && i < widths.size(); ++i) {
       widths[i] = std::max(widths[i], width_of(row[i]));
     }
   }
+  return widths;
+}
+
+/// A name that is cut to less says nothing.
+constexpr std::size_t least_name = 8;
+
+}  // namespace
+
+Shown table(const std::vector<std::string>& header, const std::vector<Row>& rows, bool colour) {
+  const auto widths = widths_of(header, rows);
   Row head;
   for (std::size_t i = 0; i < header.size(); ++i) {
     const bool right = !rows.empty() && i < rows.front().size() && rows.front()[i].right;
@@ -85,6 +90,33 @@ Shown table(const std::vector<std::string>& header, const std::vector<Row>& rows
   Shown out = line_of(head, widths, colour);
   for (const auto& row : rows) out += line_of(row, widths, colour);
   return out;
+}
+
+Shown fitted_table(const std::vector<std::string>& header, std::vector<Row> rows,
+                   std::initializer_list<std::string_view> worth, std::size_t width, bool colour) {
+  const auto widths = widths_of(header, rows);
+  // Half of the width is enough for a long name as long as there is something else to show.
+  const auto name = std::min(widths[0], std::max(least_name, width / 2));
+  std::vector<bool> kept(header.size());
+  std::size_t others = 0;
+  for (const auto title : worth) {
+    const auto at = static_cast<std::size_t>(std::ranges::find(header, title) - header.begin());
+    const auto more = gap.size() + widths[at];
+    kept[at] = name + others + more <= width;
+    if (kept[at]) others += more;
+  }
+  kept[0] = true;
+  const auto fitting = [&kept](const auto& row) {
+    auto out = row;
+    std::size_t i = 0;
+    std::erase_if(out, [&](const auto&) { return !kept[i++]; });
+    return out;
+  };
+  for (auto& row : rows) {
+    row = fitting(row);
+    row[0].text = base::cut_to(base::printable(row[0].text), width - std::min(others, width));
+  }
+  return table(fitting(header), rows, colour);
 }
 
 }  // namespace weft::cli

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <concepts>
+#include <initializer_list>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -68,7 +69,9 @@ using Row = std::vector<Cell>;
 /// has the alignment of the first row.
 Shown table(const std::vector<std::string>& header, const std::vector<Row>& rows, bool colour);
 
-/// Characters (code points) of a UTF-8 text.
-std::size_t text_width(std::string_view text);
+/// The same within `width` columns of a terminal: of the columns that `worth` names, the most useful first,
+/// those that still fit; the first of the table is always there, cut if it must be.
+Shown fitted_table(const std::vector<std::string>& header, std::vector<Row> rows,
+                   std::initializer_list<std::string_view> worth, std::size_t width, bool colour);
 
 }  // namespace weft::cli

@@ -5,10 +5,14 @@
 #include "cli/commands.h"
 #include "cli/live_view.h"
 #include "cli/output.h"
+#include "cli/screen.h"
 #include "cli/session.h"
 #include "cli/terminal.h"
+#include "runtime/combine.h"
 
 namespace weft::cli {
+
+using runtime::Task;
 
 namespace {
 
@@ -17,8 +21,56 @@ struct Options {
   std::string interval = "1s";
 };
 
-runtime::Task<void> pause(runtime::Reactor& reactor, base::Duration duration) {
-  co_await reactor.sleep(duration);
+/// What `top` is made of while it runs.
+struct Top {
+  Session& session;
+  const Invocation& invocation;
+  base::Duration interval;
+  LiveView view{session, invocation.all_namespaces ? "" : invocation.ns};
+  std::optional<Screen> screen = {};
+  std::vector<ServiceLine> lines = {};
+  Result<void> result = {};
+
+  void draw() {
+    screen->show([this](TerminalSize size) {
+      return render_screen(lines, wants_colour(STDOUT_FILENO), Focus::numbers, size, "q: quit");
+    });
+  }
+};
+
+Task<void> look(Top& top) {
+  auto lines = co_await top.view.look();
+  if (lines) {
+    top.lines = std::move(*lines);
+  } else {
+    top.result = std::unexpected(std::move(lines.error()));
+  }
+}
+
+/// The look at the end of one interval.
+Task<void> look_later(Top& top) {
+  co_await top.session.reactor.sleep(top.interval);
+  top.session.api.renew_limit();
+  co_await look(top);
+}
+
+Task<void> look_again(Top& top) {
+  while (top.result) {
+    top.draw();
+    co_await look_later(top);
+  }
+}
+
+Task<void> look_or_q(Top& top) { co_await runtime::first(look_again(top), until_q(top.session.reactor)); }
+
+/// Until `q`, or a signal, which it tells.
+Task<void> show_on_screen(Top& top, int* signal) {
+  auto& reactor = top.session.reactor;
+  auto signals = view_signals(reactor);
+  top.screen.emplace();
+  if (auto ended = co_await runtime::unless(look_or_q(top), until_ended(signals, top.screen)))
+    *signal = *ended;
+  top.screen.reset();
 }
 
 Result<void> run(const Invocation& invocation, const Options& options) {
@@ -27,27 +79,32 @@ Result<void> run(const Invocation& invocation, const Options& options) {
   auto session = open_session(invocation, Absent::fail);
   if (!session) return std::unexpected(std::move(session.error()));
   auto& reactor = (*session)->reactor;
-  LiveView view(**session, invocation.all_namespaces ? "" : invocation.ns);
-  if (auto first = reactor.block_on(view.look()); !first) return std::unexpected(std::move(first.error()));
+  Top top{.session = **session, .invocation = invocation, .interval = *interval};
+  reactor.block_on(look(top));
   const bool documents = invocation.format == Format::json || invocation.format == Format::yaml;
-  const bool live = !options.once && !documents && is_terminal(STDOUT_FILENO);
-  for (;;) {
-    reactor.block_on(pause(reactor, *interval));
-    (*session)->api.renew_limit();
-    auto lines = reactor.block_on(view.look());
-    if (!lines) return std::unexpected(std::move(lines.error()));
-    if (live) print(Shown::as_it_is("\x1b[H\x1b[2J"));
-    print(documents ? Shown(show_document(to_json(*lines), invocation.format))
-                    : render(*lines, wants_colour(STDOUT_FILENO)));
-    if (options.once || documents) return {};
+  if (!options.once && !documents && can_draw() && top.result) {
+    int signal = 0;
+    reactor.block_on(show_on_screen(top, &signal));
+    print(render_all(top.lines, wants_colour(STDOUT_FILENO), Focus::numbers));
+    if (signal != 0 && top.result) top.result = std::unexpected(Failure{Exit::interrupted, {}, {}, {}, {}});
+    return top.result;
   }
+  while (top.result) {
+    reactor.block_on(look_later(top));
+    if (!top.result) break;
+    print(documents                    ? Shown(show_document(to_json(top.lines), invocation.format))
+          : is_terminal(STDOUT_FILENO) ? render_all(top.lines, wants_colour(STDOUT_FILENO), Focus::numbers)
+                                       : render(top.lines, false));
+    if (options.once || documents) break;
+  }
+  return top.result;
 }
 
 }  // namespace
 
 void add_top(Command parent, Invocation& invocation) {
   auto options = std::make_shared<Options>();
-  auto command = parent.add("top", "Show request rate, success share and latency of each service",
+  auto command = parent.add("top", "Show request rate, success share and latency of each service; q quits",
                             "weft top\nweft top --once -o json | jq '.services[] | {name, requests}'");
   command.flag("--once", options->once, "Show one interval and end");
   command.option("--interval", options->interval, "Time span that the numbers are of [1s]",

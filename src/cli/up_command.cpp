@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <csignal>
 #include <map>
 
 #include "cli/apply.h"
@@ -15,6 +14,7 @@
 #include "cli/output.h"
 #include "cli/readiness.h"
 #include "cli/rehearsal.h"
+#include "cli/screen.h"
 #include "cli/session.h"
 #include "cli/terminal.h"
 #include "runtime/combine.h"
@@ -35,20 +35,6 @@ struct Options {
   bool once = false;
 };
 
-/// Redraws in place: as many lines up as were drawn before.
-class Screen {
- public:
-  void draw(const Shown& text) {
-    Shown out = Shown::as_it_is(lines_ > 0 ? fmt::format("\x1b[{}A\x1b[J", lines_) : "");
-    out += text;
-    print(out);
-    lines_ = std::ranges::count(text.text(), '\n');
-  }
-
- private:
-  std::ptrdiff_t lines_ = 0;
-};
-
 /// One line whenever a service's state has changed.
 void log_changes(const std::vector<ServiceLine>& lines, std::map<std::string, std::string>& known) {
   for (const auto& line : lines) {
@@ -61,32 +47,56 @@ void log_changes(const std::vector<ServiceLine>& lines, std::map<std::string, st
   }
 }
 
+/// What `up` is made of while it runs.
+struct Up {
+  Session session;
+  const Invocation& invocation;
+  pid_t keeper;
+  std::optional<Screen> screen = {};
+  std::vector<ServiceLine> lines = {};
+  Result<void> result = {};
+
+  void draw(std::string_view footer) {
+    screen->show([this, footer](TerminalSize size) {
+      return render_screen(lines, wants_colour(STDOUT_FILENO), Focus::addresses, size, footer);
+    });
+  }
+};
+
 /// Shows the mesh until it is cancelled, or is no more. What of it was killed is started again meanwhile.
-Task<void> show(Session& session, const Invocation& invocation, pid_t keeper, Result<void>* result) {
-  const bool live = is_terminal(STDOUT_FILENO);
-  LiveView view(session, "");
-  Screen screen;
+Task<void> show(Up& up) {
+  LiveView view(up.session, "");
   std::map<std::string, std::string> known;
   for (;;) {
     auto lines = co_await view.look();
     if (!lines && lines.error().exit == Exit::unavailable) {
-      *result = co_await wait_ready(session.reactor, invocation, keeper);
-      if (!*result) co_return;
+      if (up.screen)
+        up.draw("the control plane does not answer; it is waited for   q, Ctrl-C: stop everything");
+      up.result = co_await wait_ready(up.session.reactor, up.invocation, up.keeper);
+      if (!up.result) co_return;
       continue;
     }
     if (!lines) {
-      *result = std::unexpected(std::move(lines.error()));
+      up.result = std::unexpected(std::move(lines.error()));
       co_return;
     }
-    if (live) {
-      auto text = render(*lines, wants_colour(STDOUT_FILENO));
-      text += "Ctrl-C stops everything\n";
-      screen.draw(text);
+    up.lines = std::move(*lines);
+    if (up.screen) {
+      up.draw("q, Ctrl-C: stop everything");
     } else {
-      log_changes(*lines, known);
+      log_changes(up.lines, known);
     }
-    co_await session.reactor.sleep(look_every);
+    co_await up.session.reactor.sleep(look_every);
   }
+}
+
+/// The same on a screen of its own, where there is a terminal, and until `q` is typed there. What was seen
+/// last stays.
+Task<void> show_on_screen(Up& up) {
+  if (!can_draw()) co_return co_await show(up);
+  up.screen.emplace();
+  co_await runtime::first(show(up), until_q(up.session.reactor));
+  up.screen.reset();
 }
 
 Task<Result<void>> prove(Session& session, std::vector<Applied> applied, TimeLimit limit) {
@@ -103,33 +113,48 @@ Task<Result<void>> prove(Session& session, std::vector<Applied> applied, TimeLim
 }
 
 /// From an empty mesh to what the files say, and then whatever was asked for.
-Task<void> work(Session& session, const Invocation& invocation, std::vector<model::Object> objects, bool once,
-                pid_t keeper, Result<void>* result) {
-  *result = co_await wait_ready(session.reactor, invocation, keeper);
-  if (!*result) co_return;
-  auto report = co_await apply_all(session.api, std::move(objects));
+Task<void> work(Up& up, std::vector<model::Object> objects, bool once) {
+  auto& [reactor, home, api] = up.session;
+  up.result = co_await wait_ready(reactor, up.invocation, up.keeper);
+  if (!up.result) co_return;
+  auto report = co_await apply_all(api, std::move(objects));
   for (const auto& [which, change, object] : report.applied) {
     print(fmt::format("{} {}\n", which.to_string(), to_string(change)));
   }
   for (const auto& warning : report.warnings) warn(warning);
   if (!report.failures.empty()) {
-    *result = std::unexpected(std::move(report.failures.front()));
+    up.result = std::unexpected(std::move(report.failures.front()));
   } else if (once) {
-    auto& reactor = session.reactor;
-    const auto left = invocation.limit->end + last_words - reactor.clock().now();
+    const auto& limit = *up.invocation.limit;
+    const auto left = limit.end + last_words - reactor.clock().now();
     auto proven =
-        co_await runtime::within(reactor, left, prove(session, std::move(report.applied), *invocation.limit));
-    *result = proven ? std::move(*proven)
-                     : failure(Exit::timeout, fmt::format("the proof did not end within {}",
-                                                          base::format_duration(invocation.limit->total)));
+        co_await runtime::within(reactor, left, prove(up.session, std::move(report.applied), limit));
+    up.result = proven ? std::move(*proven)
+                       : failure(Exit::timeout, fmt::format("the proof did not end within {}",
+                                                            base::format_duration(limit.total)));
   } else {
-    co_await show(session, invocation, keeper, result);
+    co_await show_on_screen(up);
   }
 }
 
-Task<void> until_signal(runtime::Signals& signals, bool* interrupted) {
-  co_await signals.next();
+Task<void> until_interrupted(runtime::Signals& signals, std::optional<Screen>& screen, bool* interrupted) {
+  (void)co_await until_ended(signals, screen);
   *interrupted = true;
+}
+
+/// Stops the mesh in order; a second Ctrl-C kills what is left.
+Task<Result<void>> stop_or_kill(Up& up, runtime::Signals& signals) {
+  auto& reactor = up.session.reactor;
+  bool again = false;
+  auto on_step = [](const std::string& step) { tell(fmt::format("  {}\n", base::printable(step))); };
+  tell("stopping; Ctrl-C again kills what still runs\n");
+  auto stopped = co_await runtime::unless(until_interrupted(signals, up.screen, &again),
+                                          stop_mesh(reactor, up.session.home, stop_limit, on_step));
+  if (stopped) co_return std::move(*stopped);
+  tell("killing what still runs\n");
+  auto killed = co_await kill_mesh(reactor, up.session.home);
+  if (!killed) co_return killed;
+  co_return failure(Exit::interrupted, "the mesh was killed before it had stopped in order");
 }
 
 Result<void> run(Invocation invocation, const Options& options) {
@@ -146,20 +171,20 @@ Result<void> run(Invocation invocation, const Options& options) {
   }
   auto keeper = start_supervisor(*home, true);
   if (!keeper) return std::unexpected(std::move(keeper.error()));
-  Session session(*home, invocation.limit);
-  runtime::Signals signals(session.reactor, {SIGINT, SIGTERM, SIGHUP});
-  Result<void> result;
+  Up up{.session = Session(*home, invocation.limit), .invocation = invocation, .keeper = keeper->pid};
+  auto& reactor = up.session.reactor;
+  auto signals = view_signals(reactor);
   bool interrupted = false;
-  session.reactor.block_on(
-      runtime::first(work(session, invocation, std::move(*objects), options.once, keeper->pid, &result),
-                     until_signal(signals, &interrupted)));
-  if (interrupted) result = {};
-  tell("stopping\n");
-  auto on_step = [](const std::string& step) { tell(fmt::format("  {}\n", base::printable(step))); };
-  auto stopped = session.reactor.block_on(stop_mesh(session.reactor, *home, stop_limit, on_step));
-  if (result && options.once && interrupted)
+  reactor.block_on(runtime::first(work(up, std::move(*objects), options.once),
+                                  until_interrupted(signals, up.screen, &interrupted)));
+  up.screen.reset();
+  if (!up.lines.empty() && can_draw())
+    print(render_all(up.lines, wants_colour(STDOUT_FILENO), Focus::addresses));
+  if (interrupted) up.result = {};
+  auto stopped = reactor.block_on(stop_or_kill(up, signals));
+  if (up.result && options.once && interrupted)
     return std::unexpected(Failure{Exit::interrupted, {}, {}, {}, {}});
-  return result ? stopped : result;
+  return up.result ? stopped : up.result;
 }
 
 }  // namespace
