@@ -268,6 +268,10 @@ class Mesh:
         """The keys of the addresses that the supervisor holds."""
         return json.loads((self.home / "supervisor.json").read_text())["ports"]
 
+    def start(self):
+        """Starts it with what is stored."""
+        return self.ok("control-plane", "start")
+
     def stop(self):
         return self.run("control-plane", "stop", limit=LIMIT)
 

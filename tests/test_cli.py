@@ -288,7 +288,7 @@ class Privacy(mesh.MeshTest):
         self.mesh.home.mkdir()
         self.mesh.home.chmod(0o755)
         (self.mesh.home / "weft.db").touch(0o644)
-        started = self.mesh.run("weft", "get", "services", umask=0)
+        started = self.mesh.run("control-plane", "start", umask=0)
         self.assertEqual(started.code, 0, started)
         self.assertIn("is open to other users (mode 755): run chmod 700 on it", started.err)
         run = self.mesh.home / "run"

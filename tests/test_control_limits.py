@@ -127,7 +127,7 @@ class Peer:
 class ControlLimits(MeshTest):
     def setUp(self):
         super().setUp()
-        self.mesh.ok("weft", "get", "services")
+        self.mesh.start()
         self.run = os.readlink(self.mesh.home / "run")
         self.pid = self.mesh.control_plane()
         self.connections = []

@@ -40,7 +40,7 @@ class ControlPlane(mesh.MeshTest):
         self.assertEqual(len(self.mesh.pods("db")), 1)
 
     def test_in_the_middle_of_an_apply(self):
-        self.mesh.ok("weft", "get", "services")
+        self.mesh.start()
         many = resources.text(*[resources.service(f"service-{number}") for number in range(300)])
         acknowledged = []
 
@@ -86,14 +86,14 @@ class ControlPlane(mesh.MeshTest):
         self.mesh.until_condition("service", "web", "Ready")
 
     def test_two_on_one_state_folder(self):
-        self.mesh.ok("weft", "get", "services")
+        self.mesh.start()
         second = self.mesh.run("weft", "control-plane", "serve", "--home", self.mesh.home)
         self.assertEqual(second.code, 1, second)
         self.assertIn(str(self.mesh.control_plane()), second.err)
         supervisor = self.mesh.run("weft", "supervise", "--home", self.mesh.home)
         self.assertEqual(supervisor.code, 1, supervisor)
         self.assertIn(str(self.mesh.keeper()), supervisor.err)
-        self.mesh.ok("weft", "get", "services")
+        self.mesh.start()
 
 
 class Proxy(mesh.MeshTest):
@@ -165,11 +165,11 @@ class Supervisor(mesh.MeshTest):
         logs.mkdir(mode=0o700, parents=True)
         logs.parent.chmod(0o700)
         (logs / "supervisor.log").write_text("x" * (1 << 20) + "\nthe reason\n")
-        self.mesh.ok("weft", "get", "services")
+        self.mesh.start()
         self.assertTrue((logs / "supervisor.log.1").read_text().endswith("\nthe reason\n"))
 
     def test_stop_ends_it_also_between_two_lives(self):
-        self.mesh.ok("weft", "get", "services")
+        self.mesh.start()
         for _ in range(4):  # the pause grows
             pid = mesh.until(lambda: self.mesh.processes("weft", "supervise"), "it is started again")[0]
             os.kill(pid, signal.SIGKILL)
@@ -211,11 +211,11 @@ class Supervisor(mesh.MeshTest):
         self.wait_for_no_process()
 
     def test_stop_ends_an_adopting_keeper_too(self):
-        self.mesh.ok("weft", "get", "services")
+        self.mesh.start()
         keeper = self.kill_keeper()
         os.kill(keeper, signal.SIGTERM)  # passed on
         self.wait_for_no_process()
-        self.mesh.ok("weft", "get", "services")
+        self.mesh.start()
         self.kill_keeper()
         self.assertEqual(self.mesh.stop().code, 0)
         self.wait_for_no_process()
@@ -238,7 +238,7 @@ class Supervisor(mesh.MeshTest):
 
 class Together(mesh.MeshTest):
     def test_fifty_applies_of_one_resource(self):
-        self.mesh.ok("weft", "get", "services")
+        self.mesh.start()
         texts = []
         for number in range(50):
             made = resources.service("web")
@@ -260,7 +260,7 @@ class Together(mesh.MeshTest):
 
     def test_many_commands_start_one_mesh(self):
         results = []
-        threads = [threading.Thread(target=lambda: results.append(self.mesh.weft("get", "services")))
+        threads = [threading.Thread(target=lambda: results.append(self.mesh.run("control-plane", "start")))
                    for _ in range(8)]
         for thread in threads:
             thread.start()

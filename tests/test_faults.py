@@ -142,6 +142,7 @@ class Ports(mesh.MeshTest):
             holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             holder.bind(("127.0.0.1", port))
             holder.listen()
+            self.mesh.start()
             found = self.mesh.until_condition("service", "web", "Ready", "False", "AddressUnavailable")
             self.assertIn(str(port), found["message"])
             self.assertIn(str(os.getpid()), found["message"])
@@ -219,7 +220,7 @@ class Disk(mesh.MeshTest):
             os.kill(pid, signal.SIGKILL)
         self.wait_for_no_process()
         self.assertEqual(os.system(f"mount -o remount,ro {small}"), 0)
-        self.mesh.popen("weft", "get", "services")
+        self.mesh.popen("control-plane", "start")
         mesh.until(lambda: self.mesh.run("control-plane", "status").code == 0 and
                    "pid" in self.mesh.status()["proxy"], "supervisor and proxy are there again")
         self.assertEqual(self.mesh.stop().code, 0)

@@ -104,7 +104,8 @@ class FirstSteps(mesh.MeshTest):
         self.assertEqual(self.mesh.stop().code, 0)
         mesh.reap()
         self.assertEqual(mesh.descendants(), {})
-        # What was started is started again by whatever command comes next, at the same address.
+        # What was started is started again with the mesh, at the same address.
+        self.mesh.start()
         self.mesh.until_condition("service", "simple-web-service", "Ready")
         self.assertEqual(self.mesh.url("simple-web-service"), url)
         self.assertEqual(mesh.get(url).status, 200)

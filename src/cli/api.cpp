@@ -111,7 +111,9 @@ Failure failure_of(const Reply& reply) {
 Api::Api(runtime::Reactor& reactor, std::string socket, std::optional<TimeLimit> limit)
     : reactor_(reactor),
       client_(reactor, base::Address::unix_path(std::move(socket)),
-              {.host = "weft", .max_idle = max_connections}),
+              {.host = "weft",
+               .dial = [this] { return stopped_ ? stopped_->connect() : nullptr; },
+               .max_idle = max_connections}),
       limit_(limit) {
   if (limit_) limit_->end += last_words;
 }

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <initializer_list>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -12,6 +13,7 @@
 #include "base/json.h"
 #include "cli/failure.h"
 #include "cli/time_limit.h"
+#include "control/stopped.h"
 #include "http/client.h"
 #include "model/kinds.h"
 #include "runtime/reactor.h"
@@ -58,6 +60,11 @@ class Api {
   /// No call goes on for longer than last_words beyond `limit`, but for Limited::to_beginning.
   Api(runtime::Reactor& reactor, std::string socket, std::optional<TimeLimit> limit = {});
 
+  /// From now on `mesh`, which does not run, answers from this process.
+  void answer_from(std::unique_ptr<control::StoppedMesh> mesh) { stopped_ = std::move(mesh); }
+  /// Nothing runs, so that nothing becomes of what is changed, or is waited for, until it is started.
+  bool is_stopped() const { return stopped_ != nullptr; }
+
   /// Sends and reads the answer. `body` null: none; of a PATCH it is a merge patch. Fails only if no answer
   /// can be had: a control plane that is away is waited for.
   runtime::Task<Result<Reply>> call(message::Method method, std::string path, base::Json body = nullptr,
@@ -81,6 +88,7 @@ class Api {
   std::unexpected<Failure> no_answer(const http::ClientError& error) const;
 
   runtime::Reactor& reactor_;
+  std::unique_ptr<control::StoppedMesh> stopped_;
   http::Client client_;
   std::optional<TimeLimit> limit_;
 };

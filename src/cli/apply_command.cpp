@@ -49,7 +49,7 @@ Result<void> apply(Invocation invocation, const Options& options) {
   if (!options.wait && !invocation.timeout_given) invocation.limit.reset();
   auto objects = load_valid(options.files, invocation, "nothing was applied");
   if (!objects) return std::unexpected(std::move(objects.error()));
-  auto session = open_session(invocation);
+  auto session = open_session(invocation, Absent::start);
   if (!session) return std::unexpected(std::move(session.error()));
   auto& [reactor, home, api] = **session;
   auto report = reactor.block_on(apply_all(api, std::move(*objects)));
@@ -115,7 +115,7 @@ void describe_patch(const Json& patch, const Json& live, const std::string& path
 Result<void> diff(const Invocation& invocation, const Options& options) {
   auto objects = load_valid(options.files, invocation, "nothing was compared");
   if (!objects) return std::unexpected(std::move(objects.error()));
-  auto session = open_session(invocation);
+  auto session = open_session(invocation, Absent::read);
   if (!session) return std::unexpected(std::move(session.error()));
   std::vector<Awaited> targets;
   for (const auto& object : *objects) {

@@ -30,6 +30,8 @@ void add_service_describe(Command parent, Invocation& invocation);
 // The mesh as a whole.
 void add_up(Command parent, Invocation& invocation);
 void add_run(Command parent, Invocation& invocation);
+/// `start` of the mesh, with `start service NAME` below it.
+void add_start(Command parent, Invocation& invocation);
 /// `stop` of the mesh, with `stop service NAME` below it.
 void add_stop(Command parent, Invocation& invocation);
 void add_status(Command parent, Invocation& invocation);

@@ -201,7 +201,7 @@ Result<void> run(const Invocation& invocation, const Options& options) {
   for (const auto* document : {&pair->deployment, &pair->service}) {
     if (auto checked = check(*document); !checked) return checked;
   }
-  auto session = open_session(invocation);
+  auto session = open_session(invocation, Absent::start);
   if (!session) return std::unexpected(std::move(session.error()));
   auto created = (*session)->reactor.block_on(create_pair((*session)->api, std::move(*pair)));
   if (!created) return std::unexpected(std::move(created.error()));

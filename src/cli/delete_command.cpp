@@ -102,14 +102,14 @@ Result<std::vector<Awaited>> targets_of(const Invocation& invocation, const Opti
 Result<void> run(const Invocation& invocation, const Options& options) {
   auto targets = targets_of(invocation, options);
   if (!targets) return std::unexpected(std::move(targets.error()));
-  auto session = open_session(invocation);
+  auto session = open_session(invocation, Absent::change);
   if (!session) return std::unexpected(std::move(session.error()));
   return carry_out(**session, std::move(*targets), invocation, options);
 }
 
 /// A service with the Deployments that no other service selects.
 Result<void> run_service(const Invocation& invocation, const Options& options) {
-  auto session = open_session(invocation);
+  auto session = open_session(invocation, Absent::change);
   if (!session) return std::unexpected(std::move(session.error()));
   auto graph = (*session)->reactor.block_on(load_service_graph((*session)->api));
   if (!graph) return std::unexpected(std::move(graph.error()));

@@ -107,7 +107,7 @@ Result<void> run(const Invocation& invocation, const std::vector<std::string>& w
                  const std::string& default_kind) {
   auto targets = parse_targets(words, default_kind);
   if (!targets) return std::unexpected(std::move(targets.error()));
-  auto session = open_session(invocation);
+  auto session = open_session(invocation, Absent::read);
   if (!session) return std::unexpected(std::move(session.error()));
   auto& [reactor, home, api] = **session;
   std::vector<Target> named;

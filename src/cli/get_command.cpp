@@ -105,7 +105,7 @@ Result<void> watch(Session& session, const Invocation& invocation, const Target&
 Result<void> run(const Invocation& invocation, const Options& options) {
   auto targets = parse_targets(options.words);
   if (!targets) return std::unexpected(std::move(targets.error()));
-  auto session = open_session(invocation);
+  auto session = open_session(invocation, options.watch ? Absent::fail : Absent::read);
   if (!session) return std::unexpected(std::move(session.error()));
   if (options.watch) return watch(**session, invocation, targets->front(), options);
   auto found = (*session)->reactor.block_on(

@@ -98,7 +98,7 @@ Result<void> run(const Invocation& invocation, const Options& options, bool of_m
     return failure(Exit::usage, "logs needs one resource", {},
                    "weft logs NAME of a service, pod/NAME or job/NAME");
   }
-  auto session = open_session(invocation);
+  auto session = open_session(invocation, Absent::read);
   if (!session) return std::unexpected(std::move(session.error()));
   auto& [reactor, home, api] = **session;
   auto target = targets->front();

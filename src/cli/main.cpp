@@ -39,7 +39,7 @@ Command add_group(Command parent, const std::string& name, const std::string& de
 void add_control_plane_commands(Command app, Invocation& invocation) {
   app.needs_subcommand();
   add_service_create(app, invocation, true);
-  add_service_start(app, invocation);
+  add_start(app, invocation);
   add_stop(app, invocation);
   add_service_restart(app, invocation);
   add_service_scale(app, invocation);

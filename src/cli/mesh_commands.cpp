@@ -147,8 +147,9 @@ Result<void> show_status(const Invocation& invocation, const std::vector<std::st
   const bool documents = invocation.format == Format::json || invocation.format == Format::yaml;
   if (status["running"] == false) {
     if (documents) print(show_document(status, invocation.format));
-    return failure(Exit::unavailable, "no mesh runs", fmt::format("state in {}", home->state()),
-                   "start one with `control-plane run`; most commands start one themselves");
+    return failure(
+        Exit::unavailable, "no mesh runs", fmt::format("state in {}", home->state()),
+        "start it with `control-plane start`; `weft apply` and `create` start it too");
   }
   const auto& kind = *model::find_kind("Service");
   auto targets = parse_targets(words, "Service");
@@ -179,6 +180,22 @@ void add_run(Command parent, Invocation& invocation) {
                             "control-plane run\ncontrol-plane run --home ./state");
   command.home(invocation);
   command.run(invocation, [&invocation] { return run_in_foreground(invocation); });
+}
+
+void add_start(Command parent, Invocation& invocation) {
+  auto command = parent.add("start",
+                            "Start the mesh in the background with what is stored. With `service NAME`, that "
+                            "service and what it depends on",
+                            "control-plane start\ncontrol-plane start service simple-web-service");
+  command.may_have_subcommand();
+  command.timeout(invocation);
+  command.home(invocation);
+  command.run(invocation, [&invocation]() -> Result<void> {
+    if (auto session = open_session(invocation, Absent::start); !session)
+      return std::unexpected(std::move(session.error()));
+    return {};
+  });
+  add_service_start(command, invocation);
 }
 
 void add_stop(Command parent, Invocation& invocation) {

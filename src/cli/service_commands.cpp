@@ -59,8 +59,8 @@ struct Work {
   TimeLimit limit;
 };
 
-Result<Work> begin(const Invocation& invocation, const Options& options) {
-  auto session = open_session(invocation);
+Result<Work> begin(const Invocation& invocation, const Options& options, Absent absent = Absent::start) {
+  auto session = open_session(invocation, absent);
   if (!session) return std::unexpected(std::move(session.error()));
   auto graph = (*session)->reactor.block_on(load_service_graph((*session)->api));
   if (!graph) return std::unexpected(std::move(graph.error()));
@@ -85,7 +85,7 @@ Result<void> change(Work& work, std::vector<std::pair<Ref, Json>> patches, const
   all.insert(all.end(), also.begin(), also.end());
   auto& [reactor, home, api] = *work.session;
   auto patched = reactor.block_on(patch_all(api, std::move(patches)));
-  if (!patched) return patched;
+  if (!patched || api.is_stopped()) return patched;
   auto done = reactor.block_on(wait_done(reactor, api, std::move(all), work.limit, print_progress));
   if (!done) return std::unexpected(std::move(done.error()));
   return {};
@@ -125,7 +125,7 @@ Result<void> start(const Invocation& invocation, const Options& options) {
 }
 
 Result<void> stop(const Invocation& invocation, const Options& options) {
-  auto work = begin(invocation, options);
+  auto work = begin(invocation, options, Absent::change);
   if (!work) return std::unexpected(std::move(work.error()));
   std::vector<std::pair<Ref, Json>> patches;
   for (const auto& ref : work->deployments) {
@@ -206,12 +206,12 @@ Command add_verb_group(Command parent, const Verb& verb) {
 }  // namespace
 
 void add_service_start(Command parent, Invocation& invocation) {
-  static const Verb verb{"start",
+  static const Verb verb{"service",
                          "Start a service and what it depends on; returns when it is ready, with its address",
                          "control-plane start service simple-web-service\n"
                          "control-plane start service web --timeout 2m",
                          start};
-  add_verb(add_verb_group(parent, verb), invocation, verb, std::make_shared<Options>());
+  add_verb(parent, invocation, verb, std::make_shared<Options>());
 }
 
 void add_service_stop(Command parent, Invocation& invocation) {

@@ -152,6 +152,7 @@ Task<Result<void>> wait_ready(runtime::Reactor& reactor, const Invocation& invoc
       ended_at = now;
     }
     const bool late = now >= give_up;
+    if (!late && !supervisor && !ended_at && !has_supervisor(*home)) co_return mesh_is_stopped(*home);
     if (late || (ended_at && now - *ended_at > rival_limit && !has_supervisor(*home))) {
       co_return failure(
           late && limit < start_limit ? Exit::timeout : Exit::unavailable,
@@ -177,6 +178,38 @@ Task<std::optional<provider::process::SupervisorStatus>> supervisor_status(runti
   }
 }
 
+std::unexpected<Failure> mesh_is_stopped(const runtime::Home& home, const std::string& why) {
+  return failure(Exit::unavailable, "the mesh is stopped" + (why.empty() ? "" : ": " + why),
+                 fmt::format("state in {}", home.state()),
+                 "start it with `control-plane start`; `weft apply` and `create` start it too");
+}
+
+namespace {
+
+/// Has the session answer from what is stored; false if a mesh runs by now.
+Result<bool> answer_from_store(Session& session, Absent absent) {
+  using Access = control::StoppedMesh::Access;
+  if (auto checked = session.home.check_state(); !checked)
+    return failure(Exit::failed, checked.error().detail);
+  const auto access = absent == Absent::change ? Access::change : Access::read;
+  auto mesh = control::StoppedMesh::open(session.reactor, session.home, access);
+  // What was read while a mesh began may be half of a change.
+  if (access == Access::read && has_supervisor(session.home)) return false;
+  if (!mesh && mesh.error().kind == store::StoreErrorKind::locked) return false;
+  if (!mesh) {
+    return failure(Exit::failed, "what is stored cannot be read", mesh.error().detail,
+                   "see to that file, or give another folder with --home");
+  }
+  session.api.answer_from(std::move(*mesh));
+  tell(fmt::format("the mesh is stopped: {} (state in {})\n",
+                   absent == Absent::read ? "this is what is stored"
+                                          : "only what is stored is changed, and nothing is started",
+                   session.home.state()));
+  return true;
+}
+
+}  // namespace
+
 Result<std::unique_ptr<Session>> open_session(const Invocation& invocation, Absent absent) {
   auto home = home_of(invocation);
   if (!home) return std::unexpected(std::move(home.error()));
@@ -186,17 +219,24 @@ Result<std::unique_ptr<Session>> open_session(const Invocation& invocation, Abse
   const auto probe = within_limit(invocation.limit, reactor.clock().now(), probe_limit);
   if (!reactor.block_on(not_ready(reactor, *home, std::max<base::Duration>(probe, last_words))))
     return session;
+  bool runs = has_supervisor(*home);
+  if (!runs && absent == Absent::fail) return mesh_is_stopped(*home);
   std::optional<pid_t> started;
-  if (!has_supervisor(*home)) {
-    if (absent == Absent::fail) {
-      return failure(Exit::unavailable, "no control plane runs", fmt::format("state in {}", home->state()),
-                     "start one with `control-plane run`; most commands start one themselves");
+  Result<void> ready;
+  do {
+    if (!runs && absent != Absent::start) {
+      auto answers = answer_from_store(*session, absent);
+      if (!answers) return std::unexpected(std::move(answers.error()));
+      if (*answers) return session;
+    } else if (!runs) {
+      auto child = start_supervisor(*home, false);
+      if (!child) return std::unexpected(std::move(child.error()));
+      started = child->pid;
     }
-    auto child = start_supervisor(*home, false);
-    if (!child) return std::unexpected(std::move(child.error()));
-    started = child->pid;
-  }
-  auto ready = reactor.block_on(wait_ready(reactor, invocation, started));
+    ready = reactor.block_on(wait_ready(reactor, invocation, started));
+    runs = has_supervisor(*home);
+    // One that was about to end has ended: then it is as if it had not been there.
+  } while (!ready && !runs && !started && ready.error().exit != Exit::timeout);
   if (!ready) return std::unexpected(std::move(ready.error()));
   // The run folder may have been made only now.
   home = home_of(invocation);

@@ -1,6 +1,8 @@
-// A command's way to the mesh of its home: finds the control plane, or starts one in the background.
+// A command's way to the mesh of its home: finds the control plane, starts one in the background where the
+// command is one that starts, or answers from what is stored.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -35,8 +37,8 @@ runtime::Task<std::optional<std::string>> not_ready(runtime::Reactor& reactor, r
 /// Starts `weft keep`, which starts `weft supervise`, with their output in the home's log. `with_us`: they
 /// end when this process does.
 Result<runtime::Child> start_supervisor(const runtime::Home& home, bool with_us);
-/// Waits until the control plane is ready; fails when `supervisor` (if given) has ended and no other serves
-/// the home, and when `start_limit` or the invocation's limit is over.
+/// Waits until the control plane is ready; fails when `supervisor` (if given) has ended and no (other) one
+/// serves the home, and when `start_limit` or the invocation's limit is over.
 runtime::Task<Result<void>> wait_ready(runtime::Reactor& reactor, const Invocation& invocation,
                                        std::optional<pid_t> supervisor);
 
@@ -49,11 +51,16 @@ struct Session {
       : home(std::move(where)), api(reactor, home.api_socket(), limit) {}
 };
 
-/// What a command does when no control plane runs.
-enum class Absent : bool { start, fail };
+/// What a command does when no mesh runs: starts one; reads what is stored, which changes nothing, not even
+/// folders; changes what is stored and starts nothing; or fails with exit code 6, for what only a mesh that
+/// runs can tell.
+enum class Absent : std::uint8_t { start, read, change, fail };
 
-/// A session with a control plane that is ready. One that had to be started is told of on stderr.
-Result<std::unique_ptr<Session>> open_session(const Invocation& invocation, Absent absent = Absent::start);
+/// A session with a control plane that is ready, or with a mesh that is stopped (api.is_stopped()). What had
+/// to be started, and that nothing runs, is told on stderr.
+Result<std::unique_ptr<Session>> open_session(const Invocation& invocation, Absent absent);
+/// The failure of what only a mesh that runs can do.
+std::unexpected<Failure> mesh_is_stopped(const runtime::Home& home, const std::string& why = {});
 
 /// The last lines of a file, for error messages; empty if it cannot be read.
 std::string tail_of(const std::string& path, std::size_t lines);

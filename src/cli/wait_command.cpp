@@ -79,14 +79,20 @@ Result<Goal> parse_goal(const std::string& text) {
                  "write ready, delete, or condition=NAME[=VALUE] such as condition=Available");
 }
 
-Task<Result<void>> wait_for(runtime::Reactor& reactor, Api& api, std::vector<Awaited> awaited, Goal goal,
-                            TimeLimit limit, std::string what) {
+Task<Result<void>> wait_for(Session& session, std::vector<Awaited> awaited, Goal goal, TimeLimit limit,
+                            std::string what) {
+  auto& [reactor, home, api] = session;
   for (;;) {
     auto objects = co_await fetch_all(api, awaited);
     if (!objects) co_return std::unexpected(std::move(objects.error()));
     const auto missing =
         std::ranges::find_if(*objects, [&goal](const Json& object) { return !goal.holds(object); });
     if (missing == objects->end()) co_return Result<void>();
+    if (api.is_stopped()) {
+      const auto& which = awaited[static_cast<std::size_t>(missing - objects->begin())];
+      co_return mesh_is_stopped(
+          home, fmt::format("{} is not {}, and nothing becomes of it meanwhile", which.to_string(), what));
+    }
     if (reactor.clock().now() >= limit.end) {
       const auto& which = awaited[static_cast<std::size_t>(missing - objects->begin())];
       co_return failure(Exit::timeout,
@@ -107,7 +113,7 @@ Result<void> run(const Invocation& invocation, const Options& options) {
   for (const auto& target : *targets) {
     if (auto checked = check(target, *goal); !checked) return checked;
   }
-  auto session = open_session(invocation);
+  auto session = open_session(invocation, Absent::read);
   if (!session) return std::unexpected(std::move(session.error()));
   auto& [reactor, home, api] = **session;
   std::vector<Awaited> awaited;
@@ -120,7 +126,7 @@ Result<void> run(const Invocation& invocation, const Options& options) {
     if (!all) return std::unexpected(std::move(all.error()));
     for (const Json& object : *all) awaited.push_back({target.kind, invocation.ns, name_of(object)});
   }
-  auto done = reactor.block_on(wait_for(reactor, api, awaited, *goal, *invocation.limit, options.what));
+  auto done = reactor.block_on(wait_for(**session, awaited, *goal, *invocation.limit, options.what));
   if (!done) return done;
   for (const auto& one : awaited) print(fmt::format("{}: {}\n", one.to_string(), options.what));
   return {};

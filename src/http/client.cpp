@@ -206,6 +206,8 @@ runtime::Task<ClientResult<Client::Connection>> Client::exchange(Request request
 }
 
 runtime::Task<ClientResult<Client::Connection>> Client::connect() {
+  if (auto dialled = options_.dial ? options_.dial() : nullptr)
+    co_return std::make_unique<ClientConnection>(std::move(dialled));
   auto stream = co_await runtime::connect(reactor_, address_, options_.connect_limit);
   if (!stream) {
     co_return base::fail(ClientErrorKind::connect_failed,

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <expected>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -17,6 +18,7 @@
 #include "base/error.h"
 #include "message/head.h"
 #include "runtime/reactor.h"
+#include "runtime/stream.h"
 #include "runtime/task.h"
 
 namespace weft::http {
@@ -64,6 +66,8 @@ struct ClientOptions {
   std::string host;
   std::size_t max_body_bytes = 256 * 1024 * 1024;
   base::Duration connect_limit = std::chrono::seconds(5);
+  /// Where its connections come from, in place of the address; null from it: the address.
+  std::function<std::unique_ptr<runtime::Stream>()> dial;
   /// Connections kept open for the next request.
   std::size_t max_idle = 4;
 };

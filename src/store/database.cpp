@@ -112,6 +112,27 @@ Result<std::unique_ptr<Database>> Database::open_file(const std::string& path, s
   return database;
 }
 
+Result<std::unique_ptr<Database>> Database::open_image(const std::string& path, std::string bytes) {
+  // What says that there is a write-ahead log, which memory has not (https://sqlite.org/fileformat2.html,
+  // 1.3.3).
+  if (bytes.size() > 19) bytes[18] = bytes[19] = 1;
+  sqlite3* handle = nullptr;
+  const int code = sqlite3_open_v2(":memory:", &handle,
+                                   SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
+  if (handle == nullptr) return base::fail(StoreErrorKind::io, fmt::format("{}: out of memory", path));
+  std::unique_ptr<Database> database(new Database(handle, path));
+  database->image_ = std::move(bytes);
+  auto& image = database->image_;
+  auto* const data = reinterpret_cast<unsigned char*>(image.data());
+  const auto size = static_cast<sqlite3_int64>(image.size());
+  if (code != SQLITE_OK ||
+      sqlite3_deserialize(handle, "main", data, size, size, SQLITE_DESERIALIZE_READONLY) != SQLITE_OK) {
+    return database->failure("cannot read the store");
+  }
+  if (auto checked = database->check_format(); !checked) return std::unexpected(checked.error());
+  return database;
+}
+
 Result<void> Database::prepare(std::uint32_t max_pages) {
   // The exclusive mode comes before WAL: the log's index is then in memory, not in a file that a full disk
   // could break.

@@ -28,6 +28,8 @@ class Database {
   /// (`read_only`). Errors: `newer`, `corrupt`, `full`, `read_only`, `io`. `max_pages` as in SqliteOptions.
   static Result<std::unique_ptr<Database>> open(const std::string& path, const std::string& spare_folder,
                                                 std::uint32_t max_pages);
+  /// The one whose file, at `path`, has these bytes: in memory alone.
+  static Result<std::unique_ptr<Database>> open_image(const std::string& path, std::string bytes);
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;
   ~Database();
@@ -55,6 +57,7 @@ class Database {
   Result<void> write(const Row& row);
   std::unexpected<StoreError> failure(std::string_view doing) const;
 
+  std::string image_;  // of one in memory: what handle_ reads
   sqlite3* handle_;
   std::string path_;
   sqlite3_stmt* put_ = nullptr;

@@ -86,7 +86,7 @@ struct SqliteStore::Impl : std::enable_shared_from_this<Impl> {
   SqliteStats stats;
   std::shared_ptr<History> history;
   std::unique_ptr<Database> database;  // of the thread below, once that runs
-  // Last, so that it ends before anything else goes.
+  // None if changes are refused. Last, so that it ends before anything else goes.
   std::unique_ptr<runtime::WorkThread> writer;
 };
 
@@ -150,6 +150,7 @@ runtime::Task<Result<Object>> SqliteStore::Impl::submit(Key key, Event::Type typ
   // Of a deletion it is the last state, with a version of its own.
   const bool changes = next && *next != before;
   if (!changes && !rests_on_flight) co_return next;
+  if (!writer) co_return base::fail(StoreErrorKind::read_only, "the store is only read here");
 
   Change change{.key = key, .durable = !is_ephemeral(key.kind), .event = {}, .outcome = next, .answer = {}};
   if (changes) {
@@ -267,6 +268,13 @@ Result<std::unique_ptr<SqliteStore>> SqliteStore::open(runtime::Reactor& reactor
                                                        SqliteOptions options) {
   auto impl = std::make_shared<Impl>(reactor, random);
   if (auto opened = impl->open(options); !opened) return std::unexpected(opened.error());
+  return std::unique_ptr<SqliteStore>(new SqliteStore(std::move(impl)));
+}
+
+std::unique_ptr<SqliteStore> SqliteStore::of(runtime::Reactor& reactor, std::vector<Object> objects) {
+  auto impl = std::make_shared<Impl>(reactor, base::Random(0));  // which makes the uids of what is created
+  for (auto& object : objects) impl->visible.emplace(key_of(*object), std::move(object));
+  impl->history = std::make_shared<History>(reactor, impl->last_version);
   return std::unique_ptr<SqliteStore>(new SqliteStore(std::move(impl)));
 }
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/random.h"
 #include "runtime/reactor.h"
@@ -40,6 +41,9 @@ class SqliteStore final : public Store {
   /// its clock.
   static Result<std::unique_ptr<SqliteStore>> open(runtime::Reactor& reactor, base::Random random,
                                                    SqliteOptions options);
+  /// One of these objects in memory alone: they can be read and watched, and changes are refused as
+  /// `read_only`.
+  static std::unique_ptr<SqliteStore> of(runtime::Reactor& reactor, std::vector<Object> objects);
   SqliteStore(const SqliteStore&) = delete;
   SqliteStore& operator=(const SqliteStore&) = delete;
   /// Waits for the commit that is under way; what is still queued behind it was never answered and is
