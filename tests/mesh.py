@@ -7,6 +7,7 @@ import http.client
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -184,6 +185,11 @@ class Mesh:
         if result.code != 0:
             raise AssertionError(f"{' '.join(map(str, command))}: {result}")
         return result.out
+
+    def subcommands(self, *words):
+        """The names of the commands below these words, as --help lists them."""
+        listed = re.search(r"^Subcommands:\n((?:  .*\n)+)", self.ok("weft", *words, "--help"), re.MULTILINE)
+        return re.findall(r"^  (\S+)", listed[1], re.MULTILINE) if listed else []
 
     def json(self, *command):
         return json.loads(self.ok("weft", *command, "-o", "json"))

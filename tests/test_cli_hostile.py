@@ -62,8 +62,7 @@ class Terminal(mesh.MeshTest):
 
     def leaves(self, *words):
         """The paths of all commands below these words that have none below them."""
-        names = self.mesh.ok("weft", "__complete", "--", *words).split()
-        below = [name for name in names if not name.startswith("-")]
+        below = self.mesh.subcommands(*words)
         return [leaf for name in below for leaf in self.leaves(*words, name)] or [words]
 
     def hostile_resources(self):
@@ -96,6 +95,10 @@ class Terminal(mesh.MeshTest):
             "get": [["services"], ["deployments", "-o", "wide"], ["pods", "-o", "wide"], ["events"],
                     ["deployments", "-o", "yaml"], ["services", "-o", "json"], ["services", "-o", "name"], named,
                     ["services", "-l", ESCAPES], ["services", "-n", ESCAPES], [ESCAPES]],
+            "ps": [["-o", "wide"], ["-o", "jsonpath={.items[*].metadata}"], ["-o", ESCAPES]],
+            "exec": [[ESCAPES, "--", "true"], ["pod/" + ESCAPES, "--", "true"], ["deploy/evil", "--", ESCAPES]],
+            "down": [["-f", bad]],
+            "help": [[ESCAPES]],
             "describe": [["deployments"], ["services"], ["pods"], named],
             "wait": [["deployment", "evil", "missing", *short], [*named, *short], ["pods", "--for", ESCAPES]],
             "logs": [["deployment/evil"], [ESCAPES]],

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <ranges>
 #include <utility>
 
 #include "cli/objects.h"
@@ -26,6 +27,7 @@ constexpr int attempts = 20;
 /// One run's state, shared by its workers.
 struct Run {
   Api& api;
+  ApplyOptions options;
   std::vector<model::Object> objects;
   std::vector<Json> live;  // beside objects; null: not there
   std::vector<std::optional<Applied>> applied;
@@ -34,26 +36,41 @@ struct Run {
   ApplyReport report;
 };
 
-Awaited which(const model::Object& object) {
-  const auto& metadata = model::metadata_of(object.resource);
-  return {model::find_kind(model::kind_of(object.resource)), metadata.ns, metadata.name};
-}
-
 void keep(std::vector<std::string>& all, std::vector<std::string> more) {
   for (auto& text : more) {
     if (std::ranges::find(all, text) == all.end()) all.push_back(std::move(text));
   }
 }
 
+/// The label's name is that of kubectl's ApplySets (KEP-3659); the value is the name that the user gave.
+constexpr std::string_view set_label = "applyset.kubernetes.io/part-of";
+
+std::string set_of(const Json& object) {
+  const Json& labels = value_at(object, "/metadata/labels");
+  return labels.is_object() ? labels.value(std::string(set_label), "") : std::string();
+}
+
 Task<Result<Applied>> apply_one(Run& run, std::size_t index) {
   const auto target = which(run.objects[index]);
-  const std::string collection = rest_path(*target.kind, target.ns);
+  const bool dry = run.options.dry_run == DryRun::server;
+  const auto sent_to = [dry](std::string path) {
+    return with_query(std::move(path), {{"dryRun", dry ? "All" : ""}});
+  };
+  const std::string collection = sent_to(rest_path(*target.kind, target.ns));
   const std::string path = rest_path(*target.kind, target.ns, target.name);
-  const Json desired = model::with_last_applied(desired_of(run.objects[index]));
+  Json wanted = desired_of(run.objects[index]);
+  if (!run.options.set.empty()) wanted["metadata"]["labels"][std::string(set_label)] = run.options.set;
+  const Json desired = model::with_last_applied(std::move(wanted));
   Json live = std::move(run.live[index]);
+  if (const auto other = set_of(live);
+      !run.options.set.empty() && !other.empty() && other != run.options.set) {
+    co_return failure(Exit::failed, fmt::format("it belongs to the set {}", other), {},
+                      "apply it with that one, or delete it first");
+  }
   Result<Reply> reply;
   for (int attempt = 0; attempt < attempts; ++attempt) {
     if (live.is_null()) {
+      if (run.options.dry_run == DryRun::client) co_return Applied{target, Change::created, desired};
       reply = co_await run.api.call(Method::post, collection, desired);
       if (reply && reply->ok()) {
         keep(run.report.warnings, reply->warnings);
@@ -63,7 +80,9 @@ Task<Result<Applied>> apply_one(Run& run, std::size_t index) {
       Json patch = model::three_way_patch(model::last_applied_of(live), live, desired);
       if (patch.empty()) co_return Applied{target, Change::unchanged, std::move(live)};
       const auto change = visible_part(patch).empty() ? Change::unchanged : Change::configured;
-      reply = co_await run.api.call(Method::patch, path, std::move(patch));
+      if (run.options.dry_run == DryRun::client)
+        co_return Applied{target, change, model::apply_merge_patch(std::move(live), patch)};
+      reply = co_await run.api.call(Method::patch, sent_to(path), std::move(patch));
       if (reply && reply->ok()) {
         keep(run.report.warnings, reply->warnings);
         co_return Applied{target, change, std::move(reply->body)};
@@ -129,11 +148,8 @@ std::string_view to_string(Change change) {
 
 Json desired_of(const model::Object& object) {
   Json document = object.json;
-  // What the control plane writes: a file made by `get -o yaml` has it too.
   document.erase("status");
-  for (const char* field : {"resourceVersion", "uid", "generation", "creationTimestamp", "managedFields"}) {
-    document["metadata"].erase(field);
-  }
+  for (const char* field : written_by_server) document["metadata"].erase(field);
   if (object.source && object.source->file() != "-") {
     document["metadata"]["annotations"][std::string(model::annotation::source)] =
         fmt::format("{}:{}", base::printable(object.source->file()), object.position.line);
@@ -153,7 +169,34 @@ Json visible_part(Json patch) {
   return patch;
 }
 
-Task<ApplyReport> apply_all(Api& api, std::vector<model::Object> objects) {
+Awaited which(const model::Object& object) {
+  const auto& metadata = model::metadata_of(object.resource);
+  return {model::find_kind(model::kind_of(object.resource)), metadata.ns, metadata.name};
+}
+
+Task<Result<std::vector<Awaited>>> find_pruned(Api& api, std::vector<Awaited> kept, std::string set,
+                                               std::string selector) {
+  const bool everywhere = !set.empty();
+  if (everywhere) selector = fmt::format("{}={}", set_label, set);
+  std::vector<Awaited> found;
+  for (const auto& kind : std::views::reverse(model::kinds())) {
+    if (kind.ephemeral || kind.kind == "Namespace") continue;
+    auto all = co_await api.list(with_query(rest_path(kind, ""), {{"labelSelector", selector}}));
+    if (!all) co_return std::unexpected(std::move(all.error()));
+    for (const Json& object : *all) {
+      Awaited one{&kind, namespace_of(object), name_of(object)};
+      const bool stays = std::ranges::any_of(kept, [&one](const Awaited& other) {
+        return other.kind == one.kind && other.ns == one.ns && other.name == one.name;
+      });
+      const bool is_near = everywhere || !kind.namespaced ||
+                           std::ranges::any_of(kept, [&](const auto& other) { return other.ns == one.ns; });
+      if (!stays && is_near && !model::last_applied_of(object).is_null()) found.push_back(std::move(one));
+    }
+  }
+  co_return found;
+}
+
+Task<ApplyReport> apply_all(Api& api, std::vector<model::Object> objects, ApplyOptions options) {
   // Stable: within a stage, in the order of the files.
   std::vector<std::size_t> ends;
   std::vector<model::Object> staged;
@@ -167,7 +210,7 @@ Task<ApplyReport> apply_all(Api& api, std::vector<model::Object> objects) {
   std::vector<Awaited> targets;
   for (const auto& object : objects) targets.push_back(which(object));
   auto live = co_await fetch_all(api, targets);
-  Run run{api, std::move(objects), {}, {}, 0, 0, {}};
+  Run run{api, std::move(options), std::move(objects), {}, {}, 0, 0, {}};
   if (!live) {
     run.report.failures.push_back(std::move(live.error()));
     co_return std::move(run.report);

@@ -1,6 +1,7 @@
 // `apply`: makes stored resources what the files say, with kubectl's three-way merge.
 #pragma once
 
+#include <array>
 #include <string>
 #include <vector>
 
@@ -27,12 +28,33 @@ struct ApplyReport {
   std::vector<std::string> warnings;
 };
 
+/// Whether anything is stored, and who finds out what would be: the control plane, which says too what it
+/// would refuse, or this process.
+enum class DryRun : std::uint8_t { none, client, server };
+
+struct ApplyOptions {
+  DryRun dry_run = DryRun::none;
+  /// The set that the objects belong to from now on; empty: none.
+  std::string set;
+};
+
 /// Namespaces and the like first, then Services, then workloads; many at a time. One that fails does not keep
 /// the others.
-runtime::Task<ApplyReport> apply_all(Api& api, std::vector<model::Object> objects);
+runtime::Task<ApplyReport> apply_all(Api& api, std::vector<model::Object> objects, ApplyOptions options = {});
+
+/// What `apply --prune` takes away, the last applied first: what was applied (by whatever program keeps
+/// kubectl's annotation), is in the set or, without one, matches the selector in a namespace of what is kept,
+/// and is not among `kept`. Namespaces stay: what is in them may be of others.
+runtime::Task<Result<std::vector<Awaited>>> find_pruned(Api& api, std::vector<Awaited> kept, std::string set,
+                                                        std::string selector);
 
 /// What apply would store of an object: with the annotation that says which file it came from.
 base::Json desired_of(const model::Object& object);
+/// Which resource it is.
+Awaited which(const model::Object& object);
+/// Fields of the metadata that the control plane writes: a file made by `get -o yaml` has them too.
+inline constexpr std::array<const char*, 5> written_by_server = {"resourceVersion", "uid", "generation",
+                                                                 "creationTimestamp", "managedFields"};
 /// What of apply's patch is a change to who reads it, for `apply` and `diff` alike: all but the annotations
 /// in which apply notes the file and what it has sent.
 base::Json visible_part(base::Json patch);

@@ -51,42 +51,74 @@ std::vector<const CLI::App*> subcommands_of(const CLI::App& app) {
   return app.get_subcommands([](const CLI::App*) { return true; });
 }
 
-/// The deepest command that the words name, and the word after it that names none of its subcommands.
-struct Unknown {
-  std::string path;
+/// The flags that commands share and that may stand before them, as kubectl's do: they go with the command.
+/// Whether it has them, it says itself.
+constexpr std::string_view flags_with_value[] = {"-n", "--namespace", "--home",
+                                                 "-o", "--output",    "--timeout"};
+constexpr std::string_view plain_flags[] = {"-A", "--all-namespaces"};
+
+/// How many words from here on are such a flag, with its value; 0 if it is none.
+std::size_t flag_words(std::string_view word) {
+  const auto equals = word.find('=');
+  const bool is_short = !word.starts_with("--");
+  const auto name = word.substr(0, is_short ? 2 : equals);
+  if (std::ranges::find(plain_flags, word) != std::end(plain_flags)) return 1;
+  if (std::ranges::find(flags_with_value, name) == std::end(flags_with_value)) return 0;
+  return word.size() > name.size() ? 1 : 2;  // -nprod and --home=x have it in them
+}
+
+/// What the words name, from the root.
+struct Named {
   const CLI::App* app;
-  std::string word;
+  std::string path;
+  /// The word after it that names none of its subcommands, if it has any.
+  std::string unknown;
 };
 
-std::optional<Unknown> find_unknown(const CLI::App& root, int argc, char** argv) {
-  Unknown at{root.get_name(), &root, {}};
-  for (int i = 1; i < argc; ++i) {
-    const std::string word = argv[i];
-    const auto below = subcommands_of(*at.app);
-    if (below.empty() || word.starts_with('-')) return std::nullopt;
-    const auto next = std::ranges::find(below, word, [](const CLI::App* app) { return app->get_name(); });
-    if (next == below.end()) {
-      at.word = word;
-      return at;
+/// Follows `words` down the tree; with `ordered`, flags that stand before a command are put behind it.
+Named follow(const CLI::App& root, const std::vector<std::string>& words,
+             std::vector<std::string>* ordered = nullptr) {
+  Named named{&root, root.get_name(), {}};
+  std::vector<std::string> flags;
+  std::size_t at = 0;
+  const auto end = [&] { return words.begin() + static_cast<std::ptrdiff_t>(std::min(at, words.size())); };
+  for (; at < words.size(); ++at) {
+    const auto begin = end();
+    if (const auto count = flag_words(words[at]); count > 0) {
+      at += count - 1;
+      flags.insert(flags.end(), begin, begin + std::min<std::ptrdiff_t>(count, words.end() - begin));
+      continue;
     }
-    at.path += " " + word;
-    at.app = *next;
+    const auto below = subcommands_of(*named.app);
+    if (below.empty() || words[at].starts_with('-')) break;
+    const auto next =
+        std::ranges::find(below, words[at], [](const CLI::App* app) { return app->get_name(); });
+    if (next == below.end()) {
+      named.unknown = words[at];
+      break;
+    }
+    named.path += " " + words[at];
+    named.app = *next;
+    if (ordered != nullptr) ordered->push_back(words[at]);
   }
-  return std::nullopt;
+  if (ordered == nullptr) return named;
+  ordered->insert(ordered->end(), flags.begin(), flags.end());
+  ordered->insert(ordered->end(), end(), words.end());
+  return named;
 }
 
 /// "there is no command `weft gett`", with what may be meant.
-std::unexpected<Failure> refuse_unknown(const Unknown& unknown) {
+std::unexpected<Failure> refuse_unknown(const Named& named) {
   std::vector<std::string_view> names;
-  const auto below = subcommands_of(*unknown.app);
+  const auto below = subcommands_of(*named.app);
   for (const auto* app : below) {
     if (!app->get_group().empty()) names.push_back(app->get_name());
   }
-  auto nearest = std::string(base::nearest(unknown.word, names));
-  if (nearest.empty() && names.size() == 1) nearest = fmt::format("{} {}", names.front(), unknown.word);
-  return failure(Exit::usage, fmt::format("there is no command `{} {}`", unknown.path, unknown.word), {},
-                 nearest.empty() ? fmt::format("see `{} --help`", unknown.path)
-                                 : fmt::format("did you mean `{} {}`?", unknown.path, nearest));
+  auto nearest = std::string(base::nearest(named.unknown, names));
+  if (nearest.empty() && names.size() == 1) nearest = fmt::format("{} {}", names.front(), named.unknown);
+  return failure(Exit::usage, fmt::format("there is no command `{} {}`", named.path, named.unknown), {},
+                 nearest.empty() ? fmt::format("see `{} --help`", named.path)
+                                 : fmt::format("did you mean `{} {}`?", named.path, nearest));
 }
 
 }  // namespace
@@ -123,6 +155,11 @@ void Command::flag(const std::string& flags, bool& value, const std::string& hel
   app_->add_flag(flags, value, help);
 }
 
+void Command::flag(const std::string& flags, std::string& value, const std::string& help,
+                   std::vector<std::string> choices) {
+  app_->add_flag(flags, value, help)->check(CLI::IsMember(std::move(choices)));
+}
+
 void Command::home(Invocation& invocation) {
   app_->add_option("--home", invocation.home, "State folder of the mesh [$WEFT_HOME]")->type_name("DIR");
 }
@@ -147,10 +184,34 @@ void Command::output(Invocation& invocation) {
                                                         {"json", Format::json},
                                                         {"yaml", Format::yaml},
                                                         {"name", Format::name}};
-  const auto take = [&invocation](const std::string& text) { invocation.format = formats.at(text); };
-  app_->add_option_function<std::string>("-o,--output", take, "table, wide, json, yaml or name")
-      ->check(CLI::IsMember({"table", "wide", "json", "yaml", "name"}))
+  static constexpr std::string_view jsonpath = "jsonpath=";
+  const auto take = [&invocation](const std::string& text) {
+    if (text.starts_with(jsonpath)) {
+      auto path = JsonPath::parse(std::string_view(text).substr(jsonpath.size()));
+      if (!path) throw CLI::ValidationError("-o jsonpath", path.error());
+      invocation.format = Format::jsonpath;
+      invocation.path = std::move(*path);
+      return;
+    }
+    const auto found = formats.find(text);
+    if (found == formats.end())
+      throw CLI::ValidationError("-o " + text,
+                                 "it is none of table, wide, json, yaml, name and jsonpath=TEMPLATE");
+    invocation.format = found->second;
+  };
+  app_->add_option_function<std::string>("-o,--output", take,
+                                         "table, wide, json, yaml, name or jsonpath=TEMPLATE")
       ->type_name("FORMAT");
+}
+
+void Command::selector(std::string& value) {
+  app_->add_option("-l,--selector", value,
+                   "Those whose labels match, such as app=web, 'tier in (a,b)' or '!old'")
+      ->type_name("LABELS");
+}
+
+void Command::no_headers(Invocation& invocation) {
+  app_->add_flag("--no-headers", invocation.no_headers, "No header above a table");
 }
 
 void Command::timeout(Invocation& invocation, const std::string& fallback) {
@@ -185,34 +246,120 @@ CommandLine::~CommandLine() = default;
 
 Command CommandLine::root() { return Command(*app_); }
 
+void CommandLine::version(const std::string& text) {
+  app_->set_version_flag("-V,--version", text, "Print the version");
+}
+
 Result<bool> CommandLine::parse(int argc, char** argv) {
+  std::vector<std::string> words;
+  const auto named = follow(*app_, {argv + 1, argv + argc}, &words);
   try {
-    app_->parse(argc, argv);
+    std::ranges::reverse(words);  // as CLI11 takes them
+    app_->parse(std::move(words));
   } catch (const CLI::Success& help) {
     app_->exit(help);
     return false;
   } catch (const CLI::ParseError& error) {
-    if (const auto unknown = find_unknown(*app_, argc, argv)) return refuse_unknown(*unknown);
+    if (!named.unknown.empty()) return refuse_unknown(named);
     return failure(Exit::usage, error.what(), {}, "see `" + path_of(*app_) + " --help`");
   }
   return true;
 }
 
-std::vector<std::string> CommandLine::next_words(const std::vector<std::string>& words) const {
-  const CLI::App* at = app_.get();
-  for (const auto& word : words) {
-    for (const auto* next : subcommands_of(*at)) {
-      if (next->get_name() == word) at = next;
+Result<std::string> CommandLine::help(const std::vector<std::string>& words) const {
+  const auto named = follow(*app_, words);
+  if (!named.unknown.empty()) return refuse_unknown(named);
+  const auto above = named.path.rfind(' ');
+  return named.app->help(above == std::string::npos ? "" : named.path.substr(0, above));
+}
+
+namespace {
+
+/// The choices in what CLI11 calls the type of a value: "TEXT:{bash,zsh,fish}".
+std::vector<std::string> choices_of(const CLI::Option& option) {
+  const auto type = option.get_type_name();
+  const auto open = type.find('{');
+  const auto close = type.find('}');
+  if (open == std::string::npos || close == std::string::npos) return {};
+  return CLI::detail::split(type.substr(open + 1, close - open - 1), ',');
+}
+
+void expect_value(const CLI::Option& option, Expected& expected) {
+  expected.words = choices_of(option);
+  const auto type = option.get_type_name();
+  expected.value = option.nonpositional() ? type.substr(0, type.find(':')) : option.get_single_name();
+}
+
+/// The option without a flag that the word after `given` others belongs to.
+const CLI::Option* positional(const CLI::App& app, std::size_t given) {
+  for (const auto* option : app.get_options([](const CLI::Option* one) { return one->get_positional(); })) {
+    const auto most = static_cast<std::size_t>(option->get_items_expected_max());
+    if (given < most) return option;
+    given -= most;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+Expected CommandLine::expect(std::vector<std::string> words) const {
+  Expected expected;
+  const std::string typed = words.empty() ? "" : std::move(words.back());
+  if (!words.empty()) words.pop_back();
+  std::vector<std::string> ordered;
+  const auto named = follow(*app_, words, &ordered);
+  expected.path = named.path;
+  const auto depth = static_cast<std::ptrdiff_t>(std::ranges::count(named.path, ' '));
+  const CLI::Option* open = nullptr;  // whose value comes next
+  for (auto word = ordered.begin() + depth; word != ordered.end(); ++word) {
+    if (open != nullptr) {
+      if (!open->get_lnames().empty()) expected.values[open->get_lnames().front()] = *word;
+      open = nullptr;
+      continue;
+    }
+    if (*word == "--") return expected;  // what follows is not for this program
+    if (!word->starts_with('-')) {
+      expected.given.push_back(*word);
+      continue;
+    }
+    const auto equals = std::min(word->find('='), word->size());
+    const auto* option = named.app->get_option_no_throw(word->substr(0, equals));
+    if (option == nullptr && flag_words(*word) == 2) {
+      // Before a command that is not known yet.
+      if (++word != ordered.end()) continue;
+      const auto flag = ordered.back().substr(ordered.back().find_first_not_of('-'));
+      expected.value = flag.starts_with('n')   ? "NAMESPACE"
+                       : flag.starts_with("o") ? "FORMAT"
+                       : flag.starts_with("h") ? "DIR"
+                                               : "DURATION";
+      return expected;
+    }
+    if (option == nullptr) continue;
+    if (option->get_items_expected_max() > 0 && equals == word->size()) {
+      open = option;
+    } else if (!option->get_lnames().empty() && equals < word->size()) {
+      expected.values[option->get_lnames().front()] = word->substr(equals + 1);
     }
   }
-  std::vector<std::string> next;
-  for (const auto* command : subcommands_of(*at)) {
-    if (!command->get_group().empty()) next.push_back(command->get_name());
+  if (open != nullptr) {
+    expect_value(*open, expected);
+  } else if (const auto equals = typed.find('='); typed.starts_with("--") && equals != std::string::npos) {
+    if (const auto* option = named.app->get_option_no_throw(typed.substr(0, equals)))
+      expect_value(*option, expected);
+  } else if (typed.starts_with('-')) {
+    for (const auto* option : named.app->get_options()) {
+      for (const auto& name : option->get_snames()) expected.words.push_back("-" + name);
+      for (const auto& name : option->get_lnames()) expected.words.push_back("--" + name);
+    }
+  } else if (const auto below = subcommands_of(*named.app); !below.empty() && expected.given.empty()) {
+    expected.value = "SUBCOMMAND";
+    for (const auto* command : below) {
+      if (!command->get_group().empty()) expected.words.push_back(command->get_name());
+    }
+  } else if (const auto* option = positional(*named.app, expected.given.size())) {
+    expect_value(*option, expected);
   }
-  for (const auto* option : at->get_options()) {
-    for (const auto& name : option->get_lnames()) next.push_back("--" + name);
-  }
-  return next;
+  return expected;
 }
 
 Result<std::chrono::nanoseconds> parse_timeout(const std::string& text, std::string_view flag) {

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "cli/failure.h"
+#include "cli/jsonpath.h"
 #include "cli/time_limit.h"
 
 namespace CLI {
@@ -24,7 +26,7 @@ namespace weft::cli {
 enum class Program : std::uint8_t { weft, control_plane, service };
 
 /// How data is shown.
-enum class Format : std::uint8_t { table, wide, json, yaml, name };
+enum class Format : std::uint8_t { table, wide, json, yaml, name, jsonpath };
 
 /// What the command line said; one for each run of the program.
 struct Invocation {
@@ -35,6 +37,9 @@ struct Invocation {
   std::string ns;
   bool all_namespaces = false;
   Format format = Format::table;
+  /// Of Format::jsonpath.
+  std::optional<JsonPath> path;
+  bool no_headers = false;
   /// Whether -n was given: it must then agree with what a file says.
   bool ns_given = false;
   /// --timeout as given, or the command's default; empty for a command without.
@@ -80,6 +85,9 @@ class Command {
   void option(const std::string& flags, int& value, const std::string& help, int least, int most,
               const Use& use = {});
   void flag(const std::string& flags, bool& value, const std::string& help);
+  /// One that may have a value: "--flag{this}" without one is "this".
+  void flag(const std::string& flags, std::string& value, const std::string& help,
+            std::vector<std::string> choices);
 
   // Flags that mean the same in every command.
   void home(Invocation& invocation);
@@ -88,6 +96,10 @@ class Command {
   void all_namespaces(Invocation& invocation);
   /// -o with all formats.
   void output(Invocation& invocation);
+  /// -l.
+  void selector(std::string& value);
+  /// --no-headers.
+  void no_headers(Invocation& invocation);
   /// --timeout with its default ("60s"): sets the invocation's limit.
   void timeout(Invocation& invocation, const std::string& fallback = look_limit);
 
@@ -96,6 +108,18 @@ class Command {
 
  private:
   CLI::App* app_;
+};
+
+/// What may stand at the end of a command line that is being typed.
+struct Expected {
+  /// The words that there are: commands, flags, choices of a value.
+  std::vector<std::string> words;
+  /// What the value there is called in --help ("KIND", "FILE"); empty: none is known.
+  std::string value;
+  /// The command, with what it was given: words without a flag, and the values of flags by their long name.
+  std::string path;
+  std::vector<std::string> given;
+  std::map<std::string, std::string> values;
 };
 
 /// The tree of all commands of one program.
@@ -107,10 +131,15 @@ class CommandLine {
   CommandLine& operator=(const CommandLine&) = delete;
 
   Command root();
-  /// Sets the values and the Invocation's action; false after --help, which it has shown.
+  /// -V and --version.
+  void version(const std::string& text);
+  /// Sets the values and the Invocation's action; false after --help, which it has shown. Flags of a command
+  /// may stand before it.
   Result<bool> parse(int argc, char** argv);
-  /// Names of the subcommands and long flags that may follow these words; for completion.
-  std::vector<std::string> next_words(const std::vector<std::string>& words) const;
+  /// The --help of the command that the words name.
+  Result<std::string> help(const std::vector<std::string>& words) const;
+  /// What may come in place of the last of these words, which is being typed; for completion.
+  Expected expect(std::vector<std::string> words) const;
 
  private:
   std::unique_ptr<CLI::App> app_;

@@ -9,9 +9,13 @@ namespace weft::cli {
 // Resources of any kind, as kubectl has them.
 void add_apply(Command parent, Invocation& invocation);
 void add_get(Command parent, Invocation& invocation);
+/// `ps`: the instances.
+void add_ps(Command parent, Invocation& invocation);
 void add_describe(Command parent, Invocation& invocation);
 void add_delete(Command parent, Invocation& invocation);
 void add_wait(Command parent, Invocation& invocation);
+/// `exec`: one more program beside an instance.
+void add_exec(Command parent, Invocation& invocation);
 void add_logs(Command parent, Invocation& invocation);
 void add_validate(Command parent, Invocation& invocation);
 void add_diff(Command parent, Invocation& invocation);
@@ -32,12 +36,17 @@ void add_up(Command parent, Invocation& invocation);
 void add_run(Command parent, Invocation& invocation);
 /// `start` of the mesh, with `start service NAME` below it.
 void add_start(Command parent, Invocation& invocation);
+/// `stop` of the mesh.
+Result<void> stop(const Invocation& invocation);
+/// `down`: that, or `delete -f`.
+void add_down(Command parent, Invocation& invocation);
 /// `stop` of the mesh, with `stop service NAME` below it.
 void add_stop(Command parent, Invocation& invocation);
 void add_status(Command parent, Invocation& invocation);
 void add_top(Command parent, Invocation& invocation);
-/// `line` is what the words are completed for.
+/// `line` is what the words are completed for, and explained.
 void add_completion(Command parent, Invocation& invocation, const CommandLine& line);
+void add_help(Command parent, Invocation& invocation, const CommandLine& line);
 void add_version(Command parent, Invocation& invocation);
 
 // Its processes; the supervisor starts the other two.

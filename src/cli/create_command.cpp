@@ -189,9 +189,9 @@ Task<Result<Pair>> create_pair(Api& api, Pair pair) {
 }
 
 /// Says if `start` would find no image; it may be made until then.
-void warn_of_image(const Options& options) {
+void warn_of_image(Session& session, const Options& options) {
   if (!options.provider.empty() && options.provider != "process") return;
-  const auto image = provider::process::find_image(options.image, provider::process::image_folders());
+  const auto image = provider::process::find_image(options.image, images_in_force(session));
   if (!image) warn(image.error().detail + "; `start` fails until this is mended");
 }
 
@@ -205,9 +205,9 @@ Result<void> run(const Invocation& invocation, const Options& options) {
   if (!session) return std::unexpected(std::move(session.error()));
   auto created = (*session)->reactor.block_on(create_pair((*session)->api, std::move(*pair)));
   if (!created) return std::unexpected(std::move(created.error()));
-  warn_of_image(options);
-  if (invocation.format == Format::json || invocation.format == Format::yaml) {
-    print(show_documents({created->deployment, created->service}, invocation.format, false));
+  warn_of_image(**session, options);
+  if (wants_documents(invocation)) {
+    print(show_documents({created->deployment, created->service}, invocation, false));
   } else if (invocation.format == Format::name) {
     print(fmt::format("service/{}\n", options.name));
   } else {
@@ -234,7 +234,7 @@ void add_service_create(Command parent, Invocation& invocation, bool with_kind) 
       at.add(with_kind ? "service" : "create", "Create a service that is not started yet", examples);
   command.option("NAME", options->name, "Name of the service and of its Deployment", {.required = true});
   command.option("--image", options->image, "What to run: an image's name or an absolute path",
-                 {.required = true});
+                 {.required = true, .value = "IMAGE"});
   command.option("--replicas", options->replicas, "Instances that `start` starts [1]", 1, 10'000);
   command.option("--port", options->ports, "PORT[:CONTAINERPORT][/tcp] that it serves; may be repeated [80]");
   command.option("--env", options->env, "NAME=VALUE in its environment; may be repeated");

@@ -1,9 +1,14 @@
 // `delete`: takes resources away, and with --wait returns when their instances are gone.
 #include <fmt/format.h>
+#include <unistd.h>
+
+#include <ranges>
 
 #include "base/counted.h"
+#include "cli/apply.h"
 #include "cli/commands.h"
 #include "cli/files.h"
+#include "cli/mesh.h"
 #include "cli/objects.h"
 #include "cli/output.h"
 #include "cli/readiness.h"
@@ -22,22 +27,31 @@ namespace {
 struct Options {
   std::vector<std::string> words;
   std::vector<std::string> files;
+  std::string selector;
   bool ignore_missing = false;
 };
 
-/// Deletes in the order given; the first that fails ends it.
+/// Deletes in the order given, and goes on past what cannot be: that is told, but for the first, which is the
+/// result.
 Task<Result<void>> delete_all(Api& api, std::vector<Awaited> targets, bool ignore_missing) {
+  Result<void> result;
   for (const auto& target : targets) {
     auto reply = co_await api.call(Method::delete_, rest_path(*target.kind, target.ns, target.name));
     if (!reply) co_return std::unexpected(std::move(reply.error()));
     if (reply->status == 404 && ignore_missing) continue;
-    if (!reply->ok()) co_return std::unexpected(failure_of(*reply));
-    print(fmt::format("{} deleted\n", target.to_string()));
+    if (reply->ok()) {
+      print(fmt::format("{} deleted\n", target.to_string()));
+    } else if (result) {
+      result = std::unexpected(failure_of(*reply));
+    } else {
+      tell(render(failure_of(*reply), wants_colour(STDERR_FILENO)));
+    }
   }
-  co_return Result<void>();
+  co_return result;
 }
 
 bool belongs_to(const Json& pod, const Awaited& workload) {
+  if (workload.kind->kind == "Pod") return namespace_of(pod) == workload.ns && name_of(pod) == workload.name;
   const Json& labels = value_at(pod, "/metadata/labels");
   return labels.is_object() && namespace_of(pod) == workload.ns &&
          labels.value("weft.dev/kind", "") == workload.kind->kind &&
@@ -66,45 +80,51 @@ Task<Result<void>> wait_gone(runtime::Reactor& reactor, Api& api, std::vector<Aw
 
 Result<void> carry_out(Session& session, std::vector<Awaited> targets, const Invocation& invocation,
                        const Options& options) {
-  auto deleted = session.reactor.block_on(delete_all(session.api, targets, options.ignore_missing));
-  if (!deleted) return deleted;
-  return session.reactor.block_on(
-      wait_gone(session.reactor, session.api, std::move(targets), *invocation.limit));
+  auto& [reactor, home, api] = session;
+  auto deleted = reactor.block_on(delete_all(api, targets, options.ignore_missing));
+  if (!deleted && deleted.error().exit == Exit::unavailable) return deleted;
+  auto gone = reactor.block_on(wait_gone(reactor, api, std::move(targets), *invocation.limit));
+  return deleted ? gone : deleted;
 }
 
-Result<std::vector<Awaited>> targets_of(const Invocation& invocation, const Options& options) {
+/// What the files hold; what was applied first goes last.
+Result<void> delete_files(const Invocation& invocation, const Options& options) {
+  auto objects = load_valid(options.files, invocation, "nothing was deleted");
+  if (!objects) return std::unexpected(std::move(objects.error()));
   std::vector<Awaited> targets;
-  if (!options.files.empty()) {
-    auto objects = load_valid(options.files, invocation, "nothing was deleted");
-    if (!objects) return std::unexpected(std::move(objects.error()));
-    // What was applied first goes last.
-    for (auto object = objects->rbegin(); object != objects->rend(); ++object) {
-      const auto& metadata = model::metadata_of(object->resource);
-      targets.push_back({model::find_kind(model::kind_of(object->resource)), metadata.ns, metadata.name});
-    }
-    return targets;
-  }
-  auto named = parse_targets(options.words);
-  if (!named) return std::unexpected(std::move(named.error()));
-  for (const auto& target : *named) {
-    if (target.name.empty()) {
-      return failure(Exit::usage, fmt::format("which of the {}?", target.kind->plural), {},
-                     fmt::format("name them: weft delete {} NAME...", target.kind->singular));
-    }
-    targets.push_back({target.kind, target.kind->namespaced ? invocation.ns : "", target.name});
-  }
-  if (targets.empty()) {
-    return failure(Exit::usage, "nothing to delete was named", {}, "weft delete KIND NAME..., or -f FILE");
-  }
-  return targets;
+  for (const auto& object : std::views::reverse(*objects)) targets.push_back(which(object));
+  auto session = open_session(invocation, Absent::change);
+  if (!session) return std::unexpected(std::move(session.error()));
+  return carry_out(**session, std::move(targets), invocation, options);
 }
 
 Result<void> run(const Invocation& invocation, const Options& options) {
-  auto targets = targets_of(invocation, options);
-  if (!targets) return std::unexpected(std::move(targets.error()));
+  if (!options.files.empty() && (!options.words.empty() || !options.selector.empty())) {
+    return failure(Exit::usage, "both files (-f) and resources are named", {}, "leave out one of them");
+  }
+  if (!options.files.empty()) return delete_files(invocation, options);
+  auto named = parse_targets(options.words);
+  if (!named) return std::unexpected(std::move(named.error()));
+  if (named->empty()) {
+    return failure(Exit::usage, "nothing to delete was named", {}, "weft delete KIND NAME..., or -f FILE");
+  }
+  for (const auto& target : *named) {
+    if (target.name.empty() && options.selector.empty()) {
+      return failure(
+          Exit::usage, fmt::format("which of the {}?", target.kind->plural), {},
+          fmt::format("name them: weft delete {} NAME..., or select them with -l", target.kind->singular));
+    }
+  }
   auto session = open_session(invocation, Absent::change);
   if (!session) return std::unexpected(std::move(session.error()));
-  return carry_out(**session, std::move(*targets), invocation, options);
+  auto& [reactor, home, api] = **session;
+  auto found = reactor.block_on(find_targets(api, std::move(*named), invocation.ns, options.selector));
+  if (!found) return std::unexpected(std::move(found.error()));
+  if (found->empty()) tell(fmt::format("nothing matches {}\n", options.selector));
+  std::vector<Awaited> targets;
+  for (const auto& target : *found)
+    targets.push_back({target.kind, target.kind->namespaced ? invocation.ns : "", target.name});
+  return carry_out(**session, std::move(targets), invocation, options);
 }
 
 /// A service with the Deployments that no other service selects.
@@ -145,11 +165,30 @@ void add_delete(Command parent, Invocation& invocation) {
   auto options = std::make_shared<Options>();
   auto command = parent.add("delete", "Delete resources; returns when their instances have ended",
                             "weft delete service web\nweft delete deployment/web job/migrate\n"
-                            "weft delete -f examples/shop");
-  command.option("KIND", options->words, "KIND NAME... or KIND/NAME...");
+                            "weft delete -f examples/shop\nweft delete pod web-x7k2p\n"
+                            "weft delete jobs -l app=shop");
+  command.option("KIND", options->words, "KIND NAME... or KIND/NAME...; a pod is replaced");
+  command.selector(options->selector);
   command.option("-f,--filename", options->files, "What FILE, DIR or - holds", {.value = "FILE"});
   add_common(command, invocation, *options);
   command.run(invocation, [&invocation, options] { return run(invocation, *options); });
+}
+
+void add_down(Command parent, Invocation& invocation) {
+  auto options = std::make_shared<Options>();
+  options->ignore_missing = true;
+  auto command =
+      parent.add("down",
+                 "Stop the mesh, as `control-plane stop`; with -f, delete what files hold and leave "
+                 "the mesh running",
+                 "weft down\nweft down -f examples/shop");
+  command.option("-f,--filename", options->files, "What FILE, DIR or - holds", {.value = "FILE"});
+  command.timeout(invocation, base::format_duration(stop_limit));
+  command.ns(invocation);
+  command.home(invocation);
+  command.run(invocation, [&invocation, options] {
+    return options->files.empty() ? stop(invocation) : delete_files(invocation, *options);
+  });
 }
 
 void add_service_delete(Command parent, Invocation& invocation, bool with_kind) {

@@ -94,6 +94,7 @@ Task<Result<Shown>> describe(Api& api, const model::Kind* kind, std::string ns, 
     const bool of_pod = std::ranges::any_of(*pods, [&](const Json& pod) { return name_of(pod) == involved; });
     return !of_pod && (involved != name || text_at(event, "/involvedObject/kind") != kind->kind);
   });
+  sort_events(*events);
   Shown out = head_text(*object);
   if (object->contains("spec")) out += section("Spec", yaml::print((*object)["spec"]));
   out += conditions_text(*object, colour);
@@ -103,25 +104,21 @@ Task<Result<Shown>> describe(Api& api, const model::Kind* kind, std::string ns, 
   co_return out;
 }
 
-Result<void> run(const Invocation& invocation, const std::vector<std::string>& words,
-                 const std::string& default_kind) {
-  auto targets = parse_targets(words, default_kind);
+struct Options {
+  std::vector<std::string> words;
+  std::string selector;
+};
+
+Result<void> run(const Invocation& invocation, const Options& options, const std::string& default_kind) {
+  auto targets = parse_targets(options.words, default_kind);
   if (!targets) return std::unexpected(std::move(targets.error()));
   auto session = open_session(invocation, Absent::read);
   if (!session) return std::unexpected(std::move(session.error()));
   auto& [reactor, home, api] = **session;
-  std::vector<Target> named;
-  for (const auto& target : *targets) {
-    if (!target.name.empty()) {
-      named.push_back(target);
-      continue;
-    }
-    auto all = reactor.block_on(api.list(rest_path(*target.kind, invocation.ns)));
-    if (!all) return std::unexpected(std::move(all.error()));
-    for (const Json& object : *all) named.push_back({target.kind, name_of(object)});
-  }
+  auto named = reactor.block_on(find_targets(api, std::move(*targets), invocation.ns, options.selector));
+  if (!named) return std::unexpected(std::move(named.error()));
   Shown out;
-  for (const auto& target : named) {
+  for (const auto& target : *named) {
     auto text =
         reactor.block_on(describe(api, target.kind, invocation.ns, target.name, wants_colour(STDOUT_FILENO)));
     if (!text) return std::unexpected(std::move(text.error()));
@@ -134,14 +131,16 @@ Result<void> run(const Invocation& invocation, const std::vector<std::string>& w
 
 void add(Command parent, Invocation& invocation, const std::string& description, const std::string& examples,
          const std::string& default_kind) {
-  auto words = std::make_shared<std::vector<std::string>>();
+  auto options = std::make_shared<Options>();
   auto command = parent.add("describe", description, examples);
-  command.option(default_kind.empty() ? "KIND" : "NAME", *words, "What to describe", {.required = true});
+  command.option(default_kind.empty() ? "KIND" : "NAME", options->words, "What to describe",
+                 {.required = true});
+  if (default_kind.empty()) command.selector(options->selector);
   command.timeout(invocation);
   command.ns(invocation);
   command.home(invocation);
   command.run(invocation,
-              [&invocation, words, default_kind] { return run(invocation, *words, default_kind); });
+              [&invocation, options, default_kind] { return run(invocation, *options, default_kind); });
 }
 
 }  // namespace

@@ -36,6 +36,7 @@ Task<Result<std::vector<Found>>> fetch(Api& api, std::vector<Target> targets, st
     if (target.name.empty()) {
       auto list = co_await api.list(with_query(path, {{"labelSelector", selector}}));
       if (!list) co_return std::unexpected(std::move(list.error()));
+      if (target.kind->kind == "Event") sort_events(*list);
       objects.insert(objects.end(), std::make_move_iterator(list->begin()),
                      std::make_move_iterator(list->end()));
     } else {
@@ -48,10 +49,10 @@ Task<Result<std::vector<Found>>> fetch(Api& api, std::vector<Target> targets, st
 }
 
 void print_found(const std::vector<Found>& found, const Invocation& invocation, bool single) {
-  if (invocation.format == Format::json || invocation.format == Format::yaml) {
+  if (wants_documents(invocation)) {
     std::vector<Json> all;
     for (const auto& part : found) all.insert(all.end(), part.objects.begin(), part.objects.end());
-    print(show_documents(all, invocation.format, single));
+    print(show_documents(all, invocation, single));
     return;
   }
   bool first = true;
@@ -78,16 +79,16 @@ Result<void> watch(Session& session, const Invocation& invocation, const Target&
                   {"labelSelector", options.selector},
                   {"fieldSelector", target.name.empty() ? "" : "metadata.name=" + target.name}});
   std::string rest;
+  const bool has_header = invocation.format != Format::name && !invocation.no_headers;
   bool header = true;
   auto on_line = [&](const std::string& line) {
     Json event = Json::parse(line, nullptr, false);
     if (event.is_discarded() || !event.contains("object")) return;
     if (invocation.format == Format::json) return print(event.dump() + "\n");
-    if (invocation.format == Format::yaml)
-      return print("---\n" + show_document(event["object"], Format::yaml));
+    if (invocation.format == Format::yaml) print("---\n");
+    if (wants_documents(invocation)) return print(show_document(event["object"], invocation));
     std::string text = show({event["object"]}, *target.kind, invocation, false).text();
-    if (invocation.format != Format::name && !std::exchange(header, false))
-      text.erase(0, text.find('\n') + 1);
+    if (has_header && !std::exchange(header, false)) text.erase(0, text.find('\n') + 1);
     if (text_at(event, "/type") == "DELETED") text.insert(text.size() - 1, "   (deleted)");
     print(Shown::as_it_is(std::move(text)));
   };
@@ -105,6 +106,11 @@ Result<void> watch(Session& session, const Invocation& invocation, const Target&
 Result<void> run(const Invocation& invocation, const Options& options) {
   auto targets = parse_targets(options.words);
   if (!targets) return std::unexpected(std::move(targets.error()));
+  if (auto checked = check_selector(*targets, options.selector); !checked) return checked;
+  if (options.watch && targets->size() > 1) {
+    return failure(Exit::usage, "-w watches one kind, or one resource", {},
+                   "run `weft get -w` once for each of them");
+  }
   auto session = open_session(invocation, options.watch ? Absent::fail : Absent::read);
   if (!session) return std::unexpected(std::move(session.error()));
   if (options.watch) return watch(**session, invocation, targets->front(), options);
@@ -121,29 +127,46 @@ void add_get(Command parent, Invocation& invocation) {
   auto options = std::make_shared<Options>();
   auto command = parent.add("get", "Show resources",
                             "weft get services\nweft get service web -o yaml\nweft get pods,jobs -A -o wide\n"
-                            "weft get services -o json | jq '.items[].status.addresses'");
+                            "weft get services -l tier=front --no-headers\n"
+                            "weft get services -o jsonpath='{.items[*].status.addresses[0].url}'");
   command.option("KIND", options->words, "KIND [NAME...], KIND/NAME..., or KIND,KIND", {.required = true});
-  command.option("-l,--selector", options->selector, "Only those whose labels match, such as app=web");
+  command.selector(options->selector);
   command.flag("-w,--watch", options->watch, "Show every change until interrupted");
   command.timeout(invocation);
   command.ns(invocation);
   command.all_namespaces(invocation);
   command.output(invocation);
+  command.no_headers(invocation);
   command.home(invocation);
   command.run(invocation, [&invocation, options] { return run(invocation, *options); });
 }
 
-void add_service_list(Command parent, Invocation& invocation) {
+namespace {
+
+/// `get` of a kind that the command's name says.
+void add_list(Command command, Invocation& invocation, const char* kind) {
   auto options = std::make_shared<Options>();
-  options->words = {"services"};
-  auto command = parent.add("list", "Show all services", "service list\nservice list -o wide");
-  command.option("-l,--selector", options->selector, "Only those whose labels match, such as app=web");
+  options->words = {kind};
+  command.selector(options->selector);
   command.timeout(invocation);
   command.ns(invocation);
   command.all_namespaces(invocation);
   command.output(invocation);
+  command.no_headers(invocation);
   command.home(invocation);
   command.run(invocation, [&invocation, options] { return run(invocation, *options); });
+}
+
+}  // namespace
+
+void add_service_list(Command parent, Invocation& invocation) {
+  add_list(parent.add("list", "Show all services", "service list\nservice list -o wide"), invocation,
+           "services");
+}
+
+void add_ps(Command parent, Invocation& invocation) {
+  add_list(parent.add("ps", "Show all instances: `get pods` in short", "weft ps\nweft ps -A -o wide"),
+           invocation, "pods");
 }
 
 }  // namespace weft::cli

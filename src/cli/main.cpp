@@ -65,12 +65,15 @@ void add_service_commands(Command app, Invocation& invocation) {
 void add_weft_commands(Command app, Invocation& invocation) {
   app.needs_subcommand();
   add_up(app, invocation);
+  add_down(app, invocation);
   add_apply(app, invocation);
   add_get(app, invocation);
+  add_ps(app, invocation);
   add_describe(app, invocation);
   add_delete(app, invocation);
   add_wait(app, invocation);
   add_logs(app, invocation);
+  add_exec(app, invocation);
   add_top(app, invocation);
   add_validate(app, invocation);
   add_diff(app, invocation);
@@ -132,7 +135,9 @@ int run(int argc, char** argv) {
   // Other words than its own verbs never get here as `service`.
   if (invocation.program != Program::service) {
     add_completion(line.root(), invocation, line);
+    add_help(line.root(), invocation, line);
     add_version(line.root(), invocation);
+    line.version("weft " WEFT_VERSION);
   }
   auto parsed = line.parse(argc, argv);
   if (!parsed) return report(parsed.error());

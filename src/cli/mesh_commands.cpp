@@ -94,21 +94,6 @@ Result<void> serve(const Invocation& invocation) {
   return ended_with(reactor.block_on(control::serve(reactor, {.home = *home})));
 }
 
-Result<void> stop(const Invocation& invocation) {
-  auto home = home_of(invocation);
-  if (!home) return std::unexpected(std::move(home.error()));
-  if (!has_supervisor(*home)) {
-    tell(fmt::format("no mesh runs (state in {})\n", home->state()));
-    return {};
-  }
-  runtime::Reactor reactor;
-  auto on_step = [](const std::string& step) { tell(fmt::format("  {}\n", base::printable(step))); };
-  auto stopped = reactor.block_on(stop_mesh(reactor, *home, invocation.limit->total, on_step));
-  if (!stopped) return stopped;
-  print("stopped\n");
-  return {};
-}
-
 std::string process_text(const Json& process) {
   std::string text =
       process.contains("pid") ? fmt::format("process {}", number_at(process, "/pid")) : "not running";
@@ -144,12 +129,11 @@ Result<void> show_status(const Invocation& invocation, const std::vector<std::st
   Session session(*home, invocation.limit);
   const auto wait = std::min<base::Duration>(status_limit, invocation.limit->total);
   Json status = session.reactor.block_on(mesh_status(session.reactor, *home, wait));
-  const bool documents = invocation.format == Format::json || invocation.format == Format::yaml;
+  const bool documents = wants_documents(invocation);
   if (status["running"] == false) {
-    if (documents) print(show_document(status, invocation.format));
-    return failure(
-        Exit::unavailable, "no mesh runs", fmt::format("state in {}", home->state()),
-        "start it with `control-plane start`; `weft apply` and `create` start it too");
+    if (documents) print(show_document(status, invocation));
+    return failure(Exit::unavailable, "no mesh runs", fmt::format("state in {}", home->state()),
+                   "start it with `control-plane start`; `weft apply` and `create` start it too");
   }
   const auto& kind = *model::find_kind("Service");
   auto targets = parse_targets(words, "Service");
@@ -166,7 +150,7 @@ Result<void> show_status(const Invocation& invocation, const std::vector<std::st
   if (value_at(status, "/controlPlane/ready") == Json(true))
     services = session.reactor.block_on(session.api.list(rest_path(kind, "")));
   if (documents) {
-    print(show_document(status, invocation.format));
+    print(show_document(status, invocation));
   } else {
     print(status_text(status, services));
   }
@@ -174,6 +158,21 @@ Result<void> show_status(const Invocation& invocation, const std::vector<std::st
 }
 
 }  // namespace
+
+Result<void> stop(const Invocation& invocation) {
+  auto home = home_of(invocation);
+  if (!home) return std::unexpected(std::move(home.error()));
+  if (!has_supervisor(*home)) {
+    tell(fmt::format("no mesh runs (state in {})\n", home->state()));
+    return {};
+  }
+  runtime::Reactor reactor;
+  auto on_step = [](const std::string& step) { tell(fmt::format("  {}\n", base::printable(step))); };
+  auto stopped = reactor.block_on(stop_mesh(reactor, *home, invocation.limit->total, on_step));
+  if (!stopped) return stopped;
+  print("stopped\n");
+  return {};
+}
 
 void add_run(Command parent, Invocation& invocation) {
   auto command = parent.add("run", "Run the mesh in the foreground until Ctrl-C",

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <tuple>
 
 #include "model/labels.h"
 #include "model/resource.h"
@@ -73,6 +74,11 @@ std::string annotation_of(const Json& object, std::string_view key) {
   return found != annotations.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
 
+std::string last_seen(const Json& event) {
+  auto last = text_at(event, "/lastTimestamp");
+  return last.empty() ? text_at(event, "/metadata/creationTimestamp") : last;
+}
+
 model::Labels labels_at(const Json& object, std::string_view pointer) {
   model::Labels labels;
   const Json& value = value_at(object, pointer);
@@ -124,6 +130,14 @@ std::string age_of(std::string_view since, base::WallTime now) {
   if (seconds < 7200) return fmt::format("{}m", seconds / 60);
   if (seconds < 172'800) return fmt::format("{}h", seconds / 3600);
   return fmt::format("{}d", seconds / 86'400);
+}
+
+void sort_events(std::vector<Json>& events) {
+  std::ranges::sort(events, {}, [](const Json& event) {
+    // Within a second, by their versions: numbers that grow, as Kubernetes compares them (KEP-5504).
+    auto version = text_at(event, "/metadata/resourceVersion");
+    return std::tuple(last_seen(event), version.size(), std::move(version));
+  });
 }
 
 std::string pod_state(const Json& pod) {
@@ -308,11 +322,7 @@ const std::vector<Column>& pod_columns() {
 
 const std::vector<Column>& event_columns() {
   static const std::vector<Column> columns = {
-      {"LAST SEEN", false,
-       [](const Json& o, base::WallTime now) {
-         const std::string last = text_at(o, "/lastTimestamp");
-         return Cell{age_of(last.empty() ? text_at(o, "/metadata/creationTimestamp") : last, now)};
-       }},
+      {"LAST SEEN", false, [](const Json& o, base::WallTime now) { return Cell{age_of(last_seen(o), now)}; }},
       {"TYPE", false, [](const Json& o, base::WallTime) { return Cell{text_at(o, "/type")}; }},
       {"REASON", false, [](const Json& o, base::WallTime) { return Cell{text_at(o, "/reason")}; }},
       {"OBJECT", false,

@@ -56,6 +56,9 @@ struct Columns {
 Columns columns_of(const model::Kind& kind, const std::vector<base::Json>& objects, bool wide,
                    bool with_namespace, base::WallTime now);
 
+/// Puts Events in the order of time, the latest last.
+void sort_events(std::vector<base::Json>& events);
+
 /// The word for a Pod's state: its waiting or terminated reason, else its phase.
 std::string pod_state(const base::Json& pod);
 /// The word for a Service, Deployment or Job: "Ready", or the reason why it is not.

@@ -13,33 +13,35 @@ namespace weft::cli {
 
 using base::Json;
 
-std::string show_document(const Json& document, Format format) {
-  if (format == Format::yaml) return yaml::print(document);
+bool wants_documents(const Invocation& invocation) {
+  return invocation.format == Format::json || invocation.format == Format::yaml ||
+         invocation.format == Format::jsonpath;
+}
+
+std::string show_document(const Json& document, const Invocation& invocation) {
+  if (invocation.path) return invocation.path->print(document);
+  if (invocation.format == Format::yaml) return yaml::print(document);
   // Names of files need not be UTF-8.
   return document.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
-std::string show_documents(const std::vector<Json>& objects, Format format, bool single) {
-  if (single && objects.size() == 1) return show_document(objects.front(), format);
+std::string show_documents(const std::vector<Json>& objects, const Invocation& invocation, bool single) {
+  if (single && objects.size() == 1) return show_document(objects.front(), invocation);
   Json list = {{"apiVersion", "v1"}, {"kind", "List"}, {"items", objects}};
-  return show_document(list, format);
+  return show_document(list, invocation);
 }
 
 Shown show(const std::vector<Json>& objects, const model::Kind& kind, const Invocation& invocation,
            bool single) {
-  switch (invocation.format) {
-    case Format::json:
-    case Format::yaml: return show_documents(objects, invocation.format, single);
-    case Format::name: {
-      std::string names;
-      for (const Json& object : objects) names += fmt::format("{}/{}\n", kind.singular, name_of(object));
-      return names;
-    }
-    case Format::table:
-    case Format::wide: break;
+  if (wants_documents(invocation)) return show_documents(objects, invocation, single);
+  if (invocation.format == Format::name) {
+    std::string names;
+    for (const Json& object : objects) names += fmt::format("{}/{}\n", kind.singular, name_of(object));
+    return names;
   }
-  const auto columns = columns_of(kind, objects, invocation.format == Format::wide, invocation.all_namespaces,
-                                  base::system_clock().wall());
+  auto columns = columns_of(kind, objects, invocation.format == Format::wide, invocation.all_namespaces,
+                            base::system_clock().wall());
+  if (invocation.no_headers) columns.header.clear();
   return table(columns.header, columns.rows, wants_colour(STDOUT_FILENO));
 }
 

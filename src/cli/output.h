@@ -11,14 +11,16 @@
 
 namespace weft::cli {
 
-/// The objects of one kind as a table (wide or not) or by name; of json and yaml, one object alone as itself
-/// if `single`, else a List.
+/// Whether -o asks for documents (json, yaml, jsonpath) instead of lines for people.
+bool wants_documents(const Invocation& invocation);
+/// The objects of one kind as -o asks for them: a table (wide or not), names, or documents, of which one
+/// object alone is itself if `single`, else a List.
 Shown show(const std::vector<base::Json>& objects, const model::Kind& kind, const Invocation& invocation,
            bool single);
-/// A List of objects of any kinds as JSON or YAML.
-std::string show_documents(const std::vector<base::Json>& objects, Format format, bool single);
-/// A document that is not a resource, as JSON or YAML.
-std::string show_document(const base::Json& document, Format format);
+/// Objects of any kinds as a document.
+std::string show_documents(const std::vector<base::Json>& objects, const Invocation& invocation, bool single);
+/// A document that is not a resource: YAML if asked for, what a JSONPath finds in it, else JSON.
+std::string show_document(const base::Json& document, const Invocation& invocation);
 
 /// Writes to stdout; a reader who has gone away ends the program quietly. This and tell() are the way of all
 /// text to people.

@@ -32,6 +32,8 @@ class Screen {
   /// Draws `frame` in place of what is there, in one piece, and again whenever the size changes.
   void show(Frame frame);
   void redraw();
+  /// Whether keys can be typed; standard input may be something else.
+  bool has_keys() const { return before_.has_value(); }
   /// Gives the terminal back as long as this process is stopped (Ctrl-Z).
   void pause();
 

@@ -96,8 +96,8 @@ Result<void> print_addresses(Work& work, const Invocation& invocation, const std
   const auto* kind = model::find_kind("Service");
   auto service = work.session->reactor.block_on(work.session->api.get(rest_path(*kind, invocation.ns, name)));
   if (!service) return std::unexpected(std::move(service.error()));
-  if (invocation.format == Format::json || invocation.format == Format::yaml) {
-    print(show_document(*service, invocation.format));
+  if (wants_documents(invocation)) {
+    print(show_document(*service, invocation));
     return {};
   }
   print(fmt::format("service/{} is ready: {}\n", name,

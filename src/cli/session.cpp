@@ -9,11 +9,13 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 
 #include "base/json.h"
+#include "provider/process/image.h"
 #include "provider/process/old_logs.h"
 #include "runtime/combine.h"
 #include "runtime/socket.h"
@@ -210,6 +212,28 @@ Result<bool> answer_from_store(Session& session, Absent absent) {
 
 }  // namespace
 
+std::vector<std::string> images_in_force(Session& session) {
+  const auto told = session.reactor.block_on(
+      runtime::within(session.reactor, probe_limit, supervisor_status(session.reactor, session.home)));
+  return told && *told ? (*told)->images : provider::process::image_folders();
+}
+
+namespace {
+
+/// Says if WEFT_IMAGES is given too late: the mesh has that of its start.
+void warn_of_images(Session& session) {
+  const char* given = std::getenv("WEFT_IMAGES");
+  if (given == nullptr || *given == '\0') return;
+  const auto images = images_in_force(session);
+  if (images == provider::process::image_folders()) return;
+  warn(
+      fmt::format("the mesh was started with another WEFT_IMAGES: it finds images in {}; for {} to count, "
+                  "stop it first (control-plane stop)",
+                  fmt::join(images, ":"), given));
+}
+
+}  // namespace
+
 Result<std::unique_ptr<Session>> open_session(const Invocation& invocation, Absent absent) {
   auto home = home_of(invocation);
   if (!home) return std::unexpected(std::move(home.error()));
@@ -217,8 +241,10 @@ Result<std::unique_ptr<Session>> open_session(const Invocation& invocation, Abse
   auto& reactor = session->reactor;
   const auto begin = reactor.clock().wall();
   const auto probe = within_limit(invocation.limit, reactor.clock().now(), probe_limit);
-  if (!reactor.block_on(not_ready(reactor, *home, std::max<base::Duration>(probe, last_words))))
+  if (!reactor.block_on(not_ready(reactor, *home, std::max<base::Duration>(probe, last_words)))) {
+    if (absent == Absent::start) warn_of_images(*session);
     return session;
+  }
   bool runs = has_supervisor(*home);
   if (!runs && absent == Absent::fail) return mesh_is_stopped(*home);
   std::optional<pid_t> started;

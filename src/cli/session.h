@@ -62,6 +62,10 @@ Result<std::unique_ptr<Session>> open_session(const Invocation& invocation, Abse
 /// The failure of what only a mesh that runs can do.
 std::unexpected<Failure> mesh_is_stopped(const runtime::Home& home, const std::string& why = {});
 
+/// The folders in which the mesh finds images; if none runs, those that one would look in that is started
+/// now.
+std::vector<std::string> images_in_force(Session& session);
+
 /// The last lines of a file, for error messages; empty if it cannot be read.
 std::string tail_of(const std::string& path, std::size_t lines);
 

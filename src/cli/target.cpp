@@ -3,7 +3,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/nearest.h"
+#include "cli/objects.h"
 
 namespace weft::cli {
 
@@ -53,6 +56,29 @@ Result<std::vector<Target>> parse_targets(const std::vector<std::string>& words,
     }
   }
   return targets;
+}
+
+Result<void> check_selector(const std::vector<Target>& targets, const std::string& selector) {
+  const auto is_named = [](const Target& target) { return !target.name.empty(); };
+  if (selector.empty() || !std::ranges::any_of(targets, is_named)) return {};
+  return failure(Exit::usage, "both names and a selector (-l) are given", {}, "leave out one of them");
+}
+
+runtime::Task<Result<std::vector<Target>>> find_targets(Api& api, std::vector<Target> targets, std::string ns,
+                                                        std::string selector) {
+  if (auto checked = check_selector(targets, selector); !checked)
+    co_return std::unexpected(std::move(checked.error()));
+  std::vector<Target> found;
+  for (auto& target : targets) {
+    if (!target.name.empty()) {
+      found.push_back(std::move(target));
+      continue;
+    }
+    auto all = co_await api.list(with_query(rest_path(*target.kind, ns), {{"labelSelector", selector}}));
+    if (!all) co_return std::unexpected(std::move(all.error()));
+    for (const auto& object : *all) found.push_back({target.kind, name_of(object)});
+  }
+  co_return found;
 }
 
 }  // namespace weft::cli

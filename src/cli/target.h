@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/api.h"
 #include "cli/failure.h"
 #include "model/kinds.h"
 
@@ -22,5 +23,12 @@ Result<const model::Kind*> parse_kind(const std::string& text);
 /// the kind of a single word that is no kind.
 Result<std::vector<Target>> parse_targets(const std::vector<std::string>& words,
                                           const std::string& default_kind = {});
+
+/// The targets that have a name, and in place of those without all of that kind in `ns` whose labels match
+/// `selector` (empty: any do). Names together with a selector are refused.
+runtime::Task<Result<std::vector<Target>>> find_targets(Api& api, std::vector<Target> targets, std::string ns,
+                                                        std::string selector);
+/// The same check alone.
+Result<void> check_selector(const std::vector<Target>& targets, const std::string& selector);
 
 }  // namespace weft::cli

@@ -65,7 +65,7 @@ Shown line_of(const Row& row, const std::vector<std::size_t>& widths, bool colou
 }
 
 std::vector<std::size_t> widths_of(const std::vector<std::string>& header, const std::vector<Row>& rows) {
-  std::vector<std::size_t> widths(header.size());
+  std::vector<std::size_t> widths(header.empty() && !rows.empty() ? rows.front().size() : header.size());
   for (std::size_t i = 0; i < header.size(); ++i) widths[i] = base::columns_of(header[i]);
   for (const auto& row : rows) {
     for (std::size_t i = 0; i < row.size() && i < widths.size(); ++i) {
@@ -87,7 +87,7 @@ Shown table(const std::vector<std::string>& header, const std::vector<Row>& rows
     const bool right = !rows.empty() && i < rows.front().size() && rows.front()[i].right;
     head.push_back({header[i], Colour::bold, right});
   }
-  Shown out = line_of(head, widths, colour);
+  Shown out = header.empty() ? Shown() : line_of(head, widths, colour);
   for (const auto& row : rows) out += line_of(row, widths, colour);
   return out;
 }

@@ -66,7 +66,7 @@ struct Cell {
 using Row = std::vector<Cell>;
 
 /// Columns padded to their widest cell, three blanks between them, no blanks at the end of a line. The header
-/// has the alignment of the first row.
+/// has the alignment of the first row; there need be none.
 Shown table(const std::vector<std::string>& header, const std::vector<Row>& rows, bool colour);
 
 /// The same within `width` columns of a terminal: of the columns that `worth` names, the most useful first,

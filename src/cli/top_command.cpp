@@ -33,7 +33,8 @@ struct Top {
 
   void draw() {
     screen->show([this](TerminalSize size) {
-      return render_screen(lines, wants_colour(STDOUT_FILENO), Focus::numbers, size, "q: quit");
+      return render_screen(lines, wants_colour(STDOUT_FILENO), Focus::numbers, size,
+                           screen->has_keys() ? "q: quit" : "Ctrl-C: quit");
     });
   }
 };
@@ -81,7 +82,7 @@ Result<void> run(const Invocation& invocation, const Options& options) {
   auto& reactor = (*session)->reactor;
   Top top{.session = **session, .invocation = invocation, .interval = *interval};
   reactor.block_on(look(top));
-  const bool documents = invocation.format == Format::json || invocation.format == Format::yaml;
+  const bool documents = wants_documents(invocation);
   if (!options.once && !documents && can_draw() && top.result) {
     int signal = 0;
     reactor.block_on(show_on_screen(top, &signal));
@@ -92,7 +93,7 @@ Result<void> run(const Invocation& invocation, const Options& options) {
   while (top.result) {
     reactor.block_on(look_later(top));
     if (!top.result) break;
-    print(documents                    ? Shown(show_document(to_json(top.lines), invocation.format))
+    print(documents                    ? Shown(show_document(to_json(top.lines), invocation))
           : is_terminal(STDOUT_FILENO) ? render_all(top.lines, wants_colour(STDOUT_FILENO), Focus::numbers)
                                        : render(top.lines, false));
     if (options.once || documents) break;

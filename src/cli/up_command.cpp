@@ -56,9 +56,11 @@ struct Up {
   std::vector<ServiceLine> lines = {};
   Result<void> result = {};
 
+  /// `footer` stands before what one can do.
   void draw(std::string_view footer) {
     screen->show([this, footer](TerminalSize size) {
-      return render_screen(lines, wants_colour(STDOUT_FILENO), Focus::addresses, size, footer);
+      const auto end = fmt::format("{}{}Ctrl-C: stop everything", footer, screen->has_keys() ? "q, " : "");
+      return render_screen(lines, wants_colour(STDOUT_FILENO), Focus::addresses, size, end);
     });
   }
 };
@@ -70,8 +72,7 @@ Task<void> show(Up& up) {
   for (;;) {
     auto lines = co_await view.look();
     if (!lines && lines.error().exit == Exit::unavailable) {
-      if (up.screen)
-        up.draw("the control plane does not answer; it is waited for   q, Ctrl-C: stop everything");
+      if (up.screen) up.draw("waiting for the control plane   ");
       up.result = co_await wait_ready(up.session.reactor, up.invocation, up.keeper);
       if (!up.result) co_return;
       continue;
@@ -82,7 +83,7 @@ Task<void> show(Up& up) {
     }
     up.lines = std::move(*lines);
     if (up.screen) {
-      up.draw("q, Ctrl-C: stop everything");
+      up.draw("");
     } else {
       log_changes(up.lines, known);
     }

@@ -23,6 +23,7 @@ constexpr auto pause = std::chrono::milliseconds(20);
 
 struct Options {
   std::vector<std::string> words;
+  std::string selector;
   std::string what = "ready";
 };
 
@@ -116,16 +117,14 @@ Result<void> run(const Invocation& invocation, const Options& options) {
   auto session = open_session(invocation, Absent::read);
   if (!session) return std::unexpected(std::move(session.error()));
   auto& [reactor, home, api] = **session;
-  std::vector<Awaited> awaited;
-  for (const auto& target : *targets) {
-    if (!target.name.empty()) {
-      awaited.push_back({target.kind, invocation.ns, target.name});
-      continue;
-    }
-    auto all = reactor.block_on(api.list(rest_path(*target.kind, invocation.ns)));
-    if (!all) return std::unexpected(std::move(all.error()));
-    for (const Json& object : *all) awaited.push_back({target.kind, invocation.ns, name_of(object)});
+  auto found = reactor.block_on(find_targets(api, std::move(*targets), invocation.ns, options.selector));
+  if (!found) return std::unexpected(std::move(found.error()));
+  if (found->empty() && !options.selector.empty() && !goal->deleted) {
+    return failure(Exit::not_found, fmt::format("nothing matches {}", options.selector), {},
+                   "see the labels there are: weft get KIND -o yaml");
   }
+  std::vector<Awaited> awaited;
+  for (const auto& target : *found) awaited.push_back({target.kind, invocation.ns, target.name});
   auto done = reactor.block_on(wait_for(**session, awaited, *goal, *invocation.limit, options.what));
   if (!done) return done;
   for (const auto& one : awaited) print(fmt::format("{}: {}\n", one.to_string(), options.what));
@@ -141,6 +140,7 @@ void add_wait(Command parent, Invocation& invocation) {
                  "weft wait deployments --timeout 2m\nweft wait job/migrate --for condition=Complete\n"
                  "weft wait pod/web-x7k2p --for delete");
   command.option("KIND", options->words, "KIND [NAME...] or KIND/NAME...", {.required = true});
+  command.selector(options->selector);
   command.option("--for", options->what, "ready, delete, or condition=NAME[=VALUE] [ready]");
   command.timeout(invocation, "60s");
   command.ns(invocation);

@@ -91,6 +91,10 @@ class Operations final : public api::Operations {
     co_return std::expected<void, base::ErrorOf<api::Reason>>();
   }
 
+  void stop_instance(const std::string& ns, const std::string& pod) override {
+    reconciler_.stop_instance(ns, pod);
+  }
+
   Task<void> shutdown(api::Output& output) override {
     const auto lines = reconciler_.follow_stop();
     reconciler_.stop_all();

@@ -28,6 +28,7 @@ class NoOperations final : public api::Operations {
   Task<std::expected<void, base::ErrorOf<api::Reason>>> log(api::LogRequest, api::Output&) override {
     co_return base::fail(api::Reason::not_found, stopped_message);
   }
+  void stop_instance(const std::string&, const std::string&) override {}  // there is none
   Task<void> shutdown(api::Output&) override { co_return; }
   Json status() const override { return {{"ready", false}, {"reason", stopped_message}}; }
   telemetry::Samples metrics() const override { return {}; }

@@ -60,6 +60,9 @@ class Operations {
   /// ...); a later one just ends the answer.
   virtual runtime::Task<std::expected<void, base::ErrorOf<Reason>>> log(LogRequest request,
                                                                         Output& output) = 0;
+  /// DELETE of a Pod: takes the instance out as its workload would, which then makes another. Returns at
+  /// once; the Pod is gone when its process is.
+  virtual void stop_instance(const std::string& ns, const std::string& pod) = 0;
   /// POST /weft/v1/shutdown: stops all instances in reverse order of dependency, writes one JSON object a
   /// line about it, and has the control plane end after its return. Goes on if the client goes away
   /// meanwhile: start the work in a scope of its own and only report from here.

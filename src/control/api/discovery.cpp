@@ -53,6 +53,7 @@ Json group_list() {
 
 std::optional<Json> resource_list(std::string_view group, std::string_view version) {
   static constexpr std::string_view read_only[]{"get", "list", "watch"};
+  static constexpr std::string_view of_pods[]{"delete", "get", "list", "watch"};
   static constexpr std::string_view all[]{"create", "delete", "get", "list", "patch", "update", "watch"};
   auto resources = Json::array();
   for (const auto& kind : model::kinds()) {
@@ -61,7 +62,9 @@ std::optional<Json> resource_list(std::string_view group, std::string_view versi
                   {"singularName", kind.singular},
                   {"namespaced", kind.namespaced},
                   {"kind", kind.kind},
-                  {"verbs", kind.ephemeral ? names(read_only) : names(all)}};
+                  {"verbs", kind.kind == "Pod" ? names(of_pods)
+                            : kind.ephemeral   ? names(read_only)
+                                               : names(all)}};
     if (!kind.short_names.empty()) resource["shortNames"] = names(kind.short_names);
     resources.push_back(std::move(resource));
     const auto subresource = [&](std::string_view name, std::span<const std::string_view> verbs) {

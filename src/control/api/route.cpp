@@ -88,8 +88,10 @@ Outcome<Route> object_route(Method method, std::string_view group, std::string_v
   if (!place->subresource.empty() && place->subresource != "status") return no_such_path();
 
   const auto verb = verb_of(method, *place, watch);
-  if (kind->ephemeral && !reads(method)) {
-    return no_such_method("GET", fmt::format("{} are made by weft itself", kind->plural));
+  const bool is_pod = kind->kind == "Pod" && place->subresource.empty() && !place->name.empty();
+  if (kind->ephemeral && !reads(method) && !(is_pod && method == Method::delete_)) {
+    return no_such_method(is_pod ? "GET, DELETE" : "GET",
+                          fmt::format("{} are made by weft itself", kind->plural));
   }
   if (everywhere && !reads(method)) {
     return no_such_method("GET", fmt::format("{} live in a namespace, name it in the path", kind->plural));

@@ -244,7 +244,7 @@ struct Server::Impl {
        Operations& operations_in)
       : reactor(reactor_in),
         random(random_in),
-        means{reactor_in.clock(), store_in, random},
+        means{reactor_in.clock(), store_in, random, operations_in},
         operations(operations_in),
         server(reactor_in, [this](Exchange& exchange) { return answer(exchange); }, server_options()) {}
 

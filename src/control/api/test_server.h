@@ -29,6 +29,9 @@ class FakeOperations final : public Operations {
     }
     co_return std::expected<void, base::ErrorOf<Reason>>();
   }
+  void stop_instance(const std::string& ns, const std::string& pod) override {
+    stopped_instances.push_back(ns + "/" + pod);
+  }
   runtime::Task<void> shutdown(Output& output) override {
     co_await output.write("{\"stopped\":\"web\"}\n");
     stopped = true;
@@ -41,6 +44,7 @@ class FakeOperations final : public Operations {
   std::vector<std::string> lines;
   std::optional<std::string> why_not_ready;
   bool stopped = false;
+  std::vector<std::string> stopped_instances;
   runtime::Readiness never;
 };
 

@@ -258,6 +258,13 @@ Task<Outcome<Answer>> remove(Means& means, ObjectRequest request) {
   if (options->dry_run) {
     const store::Stamp stamp{.version = store::version_of(*current), .time = {}, .uid = {}};
     removed = store::removed(current, key_of(route), options->version, stamp);
+  } else if (route.kind->ephemeral) {
+    if (options->version && *options->version != store::version_of(*current)) {
+      co_return std::unexpected(
+          failure_of({store::StoreErrorKind::conflict, "it has changed meanwhile"}, *route.kind, route.name));
+    }
+    means.operations.stop_instance(route.ns, route.name);
+    removed = current;
   } else if (is_namespace) {
     removed = co_await remove_namespace(means.store, route.name, options->version);
   } else {

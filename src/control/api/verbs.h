@@ -21,6 +21,7 @@ struct Means {
   base::Clock& clock;
   store::Store& store;
   base::Random& random;
+  Operations& operations;
 };
 
 /// What came with the path: bodies as sent, the query as it concerns objects.
@@ -49,7 +50,7 @@ runtime::Task<Outcome<Answer>> update(Means& means, ObjectRequest request);
 /// A merge patch. Without a resourceVersion in it, it applies to whatever is there: changes by others
 /// meanwhile are merged with, not refused.
 runtime::Task<Outcome<Answer>> patch(Means& means, ObjectRequest request);
-/// Of a Namespace: with all that is in it.
+/// Of a Namespace: with all that is in it. Of a Pod: its instance is stopped.
 runtime::Task<Outcome<Answer>> remove(Means& means, ObjectRequest request);
 
 /// JSON text; bytes that are no UTF-8 become U+FFFD.

@@ -97,6 +97,9 @@ Reconciler::~Reconciler() = default;
 runtime::Task<std::expected<void, std::string>> Reconciler::run() { return engine_->run(); }
 std::optional<std::string> Reconciler::not_ready() const { return engine_->not_ready(); }
 void Reconciler::stop_all() { engine_->stop_all(); }
+void Reconciler::stop_instance(const std::string& ns, const std::string& pod) {
+  engine_->stop_instance(ns + "/" + pod);
+}
 std::shared_ptr<runtime::Queue<std::string>> Reconciler::follow_stop() { return engine_->follow_stop(); }
 base::Json Reconciler::status() const { return engine_->status(); }
 Reconciler::Work Reconciler::work() const { return engine_->work(); }

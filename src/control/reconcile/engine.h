@@ -38,6 +38,7 @@ class Engine final : public Observer {
   /// Why nobody should ask this control plane yet.
   std::optional<std::string> not_ready();
   void stop_all();
+  void stop_instance(const std::string& id);
   std::shared_ptr<runtime::Queue<std::string>> follow_stop();
   base::Json status() const;
   Reconciler::Work work() const;

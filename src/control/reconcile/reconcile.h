@@ -43,6 +43,9 @@ class Reconciler {
   /// Stops all instances in reverse order of dependency, leaving what is stored as it is. Returns at once;
   /// run() ends when the last one has stopped. A second call changes nothing.
   void stop_all();
+  /// Stops the instance that is Pod `ns`/`pod`, if there is one, as if it were not needed any more. Its
+  /// workload makes another.
+  void stop_instance(const std::string& ns, const std::string& pod);
   /// Lines of JSON about a stop_all() that is under way, from now on; the queue is closed at its end.
   std::shared_ptr<runtime::Queue<std::string>> follow_stop();
 

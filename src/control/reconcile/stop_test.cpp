@@ -57,6 +57,20 @@ TEST(Stop, AllInReverseOrderWithoutChangingWhatIsStored) {
   EXPECT_EQ(mesh.get("Deployment", "web")["metadata"]["generation"], 1);
 }
 
+TEST(Stop, OfOneInstanceMakesAnother) {
+  Mesh mesh;
+  mesh.apply(service("db"));
+  mesh.start_control_plane();
+  ASSERT_TRUE(mesh.until([&] { return mesh.ready("db") == 1; }));
+  const auto before = mesh.provider.running("db").at(0);
+  mesh.control_plane().stop_instance("default", before.substr(before.find('/') + 1));
+  mesh.control_plane().stop_instance("default", "none");
+  ASSERT_TRUE(mesh.until([&] {
+    const auto now = mesh.provider.running("db");
+    return now.size() == 1 && now.front() != before && mesh.ready("db") == 1;
+  }));
+}
+
 TEST(Stop, OfNothingEndsAtOnce) {
   Mesh mesh;
   mesh.start_control_plane();

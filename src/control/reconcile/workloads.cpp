@@ -187,6 +187,13 @@ bool Engine::find_provider(Workload& workload) {
   return fault.empty();
 }
 
+void Engine::stop_instance(const std::string& id) {
+  const auto instance = world_.find_instance(id);
+  if (!instance || instance->is_leaving()) return;
+  record(*instance, EventType::normal, "Killing", "stops, for its Pod was deleted");
+  runner_.stop(*instance);
+}
+
 bool Engine::is_restarted(const Instance& self) const {
   const auto* workload = world_.find_workload(self.workload);
   if (!workload || is_going(*workload)) return false;

@@ -246,6 +246,12 @@ runtime::Task<Result<SupervisorStatus>> SupervisorClient::status() {
   co_return status_from_json(*reply->ok);
 }
 
+runtime::Task<Result<Surroundings>> SupervisorClient::surroundings(std::string id) {
+  auto reply = co_await call({{"op", "surroundings"}, {"instance", id}});
+  if (!reply) co_return std::unexpected(reply.error());
+  co_return surroundings_from_json(*reply->ok);
+}
+
 runtime::Task<Result<void>> SupervisorClient::shutdown(bool quick) {
   auto reply = co_await call({{"op", "shutdown"}, {"quick", quick}});
   if (!reply) co_return std::unexpected(reply.error());

@@ -36,10 +36,18 @@ struct SupervisorStatus {
   bool cgroups = false;
   bool limits_processes = false;  // of instances, by pids.max
   bool stopping = false;
-  std::size_t instances = 0;  // running
+  std::size_t instances = 0;        // running
+  std::vector<std::string> images;  // folders in which images are found
   OwnProcess keeper;
   OwnProcess control_plane;
   OwnProcess proxy;
+};
+
+/// What an instance's program was started in: for one more beside it, that somebody else starts.
+struct Surroundings {
+  std::vector<std::string> environment;  // NAME=value
+  std::string directory;
+  std::string cgroup;  // its path; empty: none
 };
 
 /// A connection to the supervisor. Any number of calls may wait at once; all end with `unavailable` when the
@@ -77,6 +85,8 @@ class SupervisorClient final : public Provider {
   /// reserved it.
   runtime::Task<Result<runtime::Fd>> listen(std::string key);
   runtime::Task<Result<SupervisorStatus>> status();
+  /// not_found; failed if it does not run.
+  runtime::Task<Result<Surroundings>> surroundings(std::string id);
   /// Asks the supervisor to stop everything and end; `quick` kills instead. Returns once it has begun; see
   /// until_gone().
   runtime::Task<Result<void>> shutdown(bool quick = false);

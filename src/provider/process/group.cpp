@@ -97,9 +97,7 @@ runtime::IoResult<std::shared_ptr<Process>> Group::start_beside(const Program& p
 runtime::IoResult<std::shared_ptr<Process>> Group::spawn(const Program& program) {
   runtime::SpawnOptions options;
   options.argv = program.argv;
-  auto environment = program.environment;
-  environment[std::string(marker_variable)] = marker();
-  options.environment = to_strings(environment);
+  options.environment = surroundings(program).environment;
   options.directory = program.directory;
   if (program.output >= 0) options.fds = {{program.output, 1}, {program.output, 2}};
   options.parent_death_signal = SIGKILL;
@@ -112,6 +110,12 @@ runtime::IoResult<std::shared_ptr<Process>> Group::spawn(const Program& program)
   }
   options.cgroup_fd = cgroup.get();
   return fence_.processes.spawn(options);
+}
+
+Surroundings Group::surroundings(const Program& program) const {
+  auto environment = program.environment;
+  environment[std::string(marker_variable)] = marker();
+  return {to_strings(environment), program.directory, cgroup_ ? cgroup_->path() : std::string()};
 }
 
 void Group::signal(int number) const {

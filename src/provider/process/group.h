@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "provider/process/cgroup.h"
+#include "provider/process/client.h"
 #include "provider/process/environment.h"
 #include "provider/process/oom.h"
 #include "provider/process/processes.h"
@@ -46,6 +47,8 @@ class Group {
   runtime::IoResult<std::shared_ptr<Process>> start(const Program& program);
   /// Starts one more beside it.
   runtime::IoResult<std::shared_ptr<Process>> start_beside(const Program& program);
+  /// What start() gives every program: the environment with the marker, and the cgroup.
+  Surroundings surroundings(const Program& program) const;
   /// To the process group of the main process, if that has not been reaped.
   void signal(int number) const;
   /// SIGKILL to all until none is left; false if some still were after the limit (in an uninterruptible

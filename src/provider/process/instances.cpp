@@ -304,6 +304,19 @@ runtime::Task<Result<int>> Instances::execute(std::string id, std::vector<std::s
   co_return status.code ? *status.code : 128 + status.signal.value_or(0);
 }
 
+Result<Surroundings> Instances::surroundings(const std::string& id) const {
+  auto managed = find(id);
+  if (!managed) return unknown(id);
+  if (managed->seen.phase != Phase::running)
+    return base::fail(ProviderErrorKind::failed, fmt::format("{} does not run", id));
+  auto told = managed->group.surroundings(managed->program);
+  std::size_t bytes = told.directory.size();
+  for (const auto& variable : told.environment) bytes += variable.size();
+  if (bytes <= surroundings_bytes) return told;
+  return base::fail(ProviderErrorKind::failed,
+                    fmt::format("the environment of {} is larger than {} bytes", id, surroundings_bytes));
+}
+
 void Instances::remove_logs_of_gone() const {
   std::set<std::string> present;
   for (const auto& [id, managed] : instances_) present.insert(log_name(id));

@@ -39,6 +39,8 @@ class Instances {
   Result<void> note(const std::string& id, std::string text);
   runtime::Task<Result<int>> execute(std::string id, std::vector<std::string> argv,
                                      std::chrono::milliseconds limit);
+  /// Of one that runs.
+  Result<Surroundings> surroundings(const std::string& id) const;
   /// Deletes the logs of instances that are gone as far as they are beyond their limits.
   void remove_logs_of_gone() const;
   Result<std::string> log_path(const std::string& id) const;

@@ -149,6 +149,7 @@ Json to_json(const SupervisorStatus& status) {
           {"startedAt", to_ns(status.started_at)},
           {"cgroups", status.cgroups},
           {"limitsProcesses", status.limits_processes},
+          {"images", status.images},
           {"stopping", status.stopping},
           {"instances", status.instances},
           {"controlPlane", own_json(status.control_plane)},
@@ -165,11 +166,25 @@ Result<SupervisorStatus> status_from_json(const Json& json) {
     status.started_at = from_ns(json.at("startedAt"));
     status.cgroups = json.at("cgroups").get<bool>();
     status.limits_processes = json.at("limitsProcesses").get<bool>();
+    status.images = json.at("images").get<std::vector<std::string>>();
     status.stopping = json.at("stopping").get<bool>();
     status.instances = json.at("instances").get<std::size_t>();
     status.control_plane = own_from(json.at("controlPlane"));
     status.proxy = own_from(json.at("proxy"));
     return status;
+  });
+}
+
+Json to_json(const Surroundings& surroundings) {
+  return {{"environment", surroundings.environment},
+          {"directory", surroundings.directory},
+          {"cgroup", surroundings.cgroup}};
+}
+
+Result<Surroundings> surroundings_from_json(const Json& json) {
+  return decoded("surroundings", [&] {
+    return Surroundings{json.at("environment").get<std::vector<std::string>>(),
+                        json.at("directory").get<std::string>(), json.at("cgroup").get<std::string>()};
   });
 }
 

@@ -21,6 +21,8 @@ inline constexpr std::size_t label_bytes = std::size_t{32} * 1024;
 inline constexpr std::size_t note_bytes = std::size_t{4} * 1024;
 /// The most text of an error: it may hold a program's name of any length.
 inline constexpr std::size_t detail_bytes = std::size_t{4} * 1024;
+/// The most text of an instance's surroundings, for the same reason.
+inline constexpr std::size_t surroundings_bytes = std::size_t{128} * 1024;
 /// Most ports of one instance, of which its image may have some too.
 inline constexpr std::size_t most_instance_ports = 256;
 
@@ -28,11 +30,13 @@ base::Json to_json(const InstanceSpec& spec);
 base::Json to_json(const Instance& instance);
 base::Json to_json(const SupervisorStatus& status);
 base::Json to_json(const ProviderError& error);
+base::Json to_json(const Surroundings& surroundings);
 
 /// These give an error of kind `failed` for what is not of the right form.
 Result<InstanceSpec> spec_from_json(const base::Json& json);
 Result<Instance> instance_from_json(const base::Json& json);
 Result<SupervisorStatus> status_from_json(const base::Json& json);
+Result<Surroundings> surroundings_from_json(const base::Json& json);
 /// A number of milliseconds, not negative, from which a deadline can be made. Throws what nlohmann throws.
 std::chrono::milliseconds time_limit(const base::Json& json);
 ProviderError error_from_json(const base::Json& json);

@@ -192,6 +192,11 @@ Result<Server::Answer> Server::perform_at_once(Connection& from, const std::stri
   if (op == "reserve") return reserve(text("key"));
   if (op == "release") return release(request.at("keys"));
   if (op == "listen") return listen(text("key"));
+  if (op == "surroundings") {
+    auto told = desk_.instances.surroundings(text("instance"));
+    if (!told) return std::unexpected(told.error());
+    return Answer{to_json(*told)};
+  }
   if (op == "status") return Answer{to_json(desk_.status())};
   if (op == "log") {
     auto path = desk_.instances.log_path(text("instance"));

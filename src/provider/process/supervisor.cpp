@@ -236,6 +236,7 @@ SupervisorStatus Supervisor::status() const {
   }
   status.cgroups = fence_.cgroup_root.has_value();
   status.limits_processes = status.cgroups && cgroup_limits_processes(*fence_.cgroup_root);
+  status.images = options_.images;
   status.stopping = stop_.is_set();
   status.instances = instances_.running();
   status.control_plane = control_plane_.status();
