@@ -38,6 +38,15 @@ std::string to_words(ExpansionErrorKind kind) {
   return {};
 }
 
+std::string literal(std::string_view text) {
+  std::string escaped;
+  for (const char c : text) {
+    escaped += c;
+    if (c == '$') escaped += c;
+  }
+  return escaped;
+}
+
 std::expected<void, ExpansionErrorKind> Expansion::set(const std::string& name, std::string value) {
   if (value.find('\0') != std::string::npos) return std::unexpected(ExpansionErrorKind::has_nul);
   if (auto fit = fits(name.size() + 1 + value.size()); !fit) return fit;

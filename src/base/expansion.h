@@ -34,6 +34,9 @@ enum class ExpansionErrorKind : std::uint8_t {
 /// "is longer than 131071 bytes once it is expanded": follows the name of the string.
 std::string to_words(ExpansionErrorKind kind);
 
+/// The text as one that expands to it: with $$ for each $.
+std::string literal(std::string_view text);
+
 /// The environment and arguments of one process, one after the other. It never holds more than it may,
 /// however much the strings would expand to.
 class Expansion {

@@ -11,6 +11,7 @@
 #include "cli/objects.h"
 #include "model/merge.h"
 #include "model/resource.h"
+#include "model/secret.h"
 #include "runtime/combine.h"
 
 namespace weft::cli {
@@ -147,7 +148,7 @@ std::string_view to_string(Change change) {
 }
 
 Json desired_of(const model::Object& object) {
-  Json document = object.json;
+  Json document = model::with_folded_data(object.json);
   document.erase("status");
   for (const char* field : written_by_server) document["metadata"].erase(field);
   if (object.source && object.source->file() != "-") {

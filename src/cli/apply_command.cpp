@@ -14,6 +14,7 @@
 #include "model/check.h"
 #include "model/labels.h"
 #include "model/merge.h"
+#include "model/secret.h"
 #include "model/values.h"
 #include "yaml/print.h"
 
@@ -196,11 +197,11 @@ Result<void> diff(const Invocation& invocation, const Options& options) {
   for (std::size_t i = 0; i < targets.size(); ++i) {
     const auto& object = (*objects)[i];
     const Json desired = desired_of(object);
-    const Json& now = (*live)[i];
-    const Json then = now.is_null()
-                          ? desired
-                          : model::apply_merge_patch(
-                                now, model::three_way_patch(model::last_applied_of(now), now, desired));
+    Json now = (*live)[i];
+    Json then = now.is_null() ? desired
+                              : model::apply_merge_patch(
+                                    now, model::three_way_patch(model::last_applied_of(now), now, desired));
+    model::hide_values(now, then);
     const auto name = targets[i].ns.empty() ? targets[i].to_string()
                                             : fmt::format("{}/{}", targets[i].ns, targets[i].to_string());
     out += unified_diff(

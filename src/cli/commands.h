@@ -11,6 +11,8 @@ void add_apply(Command parent, Invocation& invocation);
 void add_get(Command parent, Invocation& invocation);
 /// `ps`: the instances.
 void add_ps(Command parent, Invocation& invocation);
+/// `create secret` and `create configmap`.
+void add_create(Command parent, Invocation& invocation);
 void add_describe(Command parent, Invocation& invocation);
 void add_delete(Command parent, Invocation& invocation);
 void add_wait(Command parent, Invocation& invocation);

@@ -6,6 +6,7 @@
 #include "cli/commands.h"
 #include "cli/objects.h"
 #include "cli/output.h"
+#include "cli/paths.h"
 #include "cli/session.h"
 #include "cli/words.h"
 #include "model/decode.h"
@@ -85,7 +86,7 @@ struct Pair {
 };
 
 Result<Json> container_of(const Options& options, const std::vector<Port>& ports) {
-  Json container = {{"name", options.name}, {"image", options.image}};
+  Json container = {{"name", options.name}, {"image", resolve_image(options.image)}};
   for (const auto& port : ports)
     container["ports"].push_back({{"name", port.name}, {"containerPort", port.target}});
   for (const auto& entry : options.env) {
@@ -191,7 +192,7 @@ Task<Result<Pair>> create_pair(Api& api, Pair pair) {
 /// Says if `start` would find no image; it may be made until then.
 void warn_of_image(Session& session, const Options& options) {
   if (!options.provider.empty() && options.provider != "process") return;
-  const auto image = provider::process::find_image(options.image, images_in_force(session));
+  const auto image = provider::process::find_image(resolve_image(options.image), images_in_force(session));
   if (!image) warn(image.error().detail + "; `start` fails until this is mended");
 }
 

@@ -89,7 +89,7 @@ Result<void> carry_out(Session& session, std::vector<Awaited> targets, const Inv
 
 /// What the files hold; what was applied first goes last.
 Result<void> delete_files(const Invocation& invocation, const Options& options) {
-  auto objects = load_valid(options.files, invocation, "nothing was deleted");
+  auto objects = load_valid(options.files, invocation, "nothing was deleted", Paths::may_be_missing);
   if (!objects) return std::unexpected(std::move(objects.error()));
   std::vector<Awaited> targets;
   for (const auto& object : std::views::reverse(*objects)) targets.push_back(which(object));

@@ -10,6 +10,7 @@
 #include "cli/target.h"
 #include "cli/terminal.h"
 #include "model/resource.h"
+#include "model/secret.h"
 #include "yaml/print.h"
 
 namespace weft::cli {
@@ -97,6 +98,11 @@ Task<Result<Shown>> describe(Api& api, const model::Kind* kind, std::string ns, 
   sort_events(*events);
   Shown out = head_text(*object);
   if (object->contains("spec")) out += section("Spec", yaml::print((*object)["spec"]));
+  for (const auto* field : {"data", "binaryData"}) {
+    if (object->contains(field))
+      out +=
+          section(*field == 'd' ? "Data" : "Binary data", yaml::print(model::without_values(*object)[field]));
+  }
   out += conditions_text(*object, colour);
   out += table_of("Deployments", "Deployment", *deployments, colour);
   out += table_of("Instances", "Pod", *pods, colour);

@@ -97,6 +97,8 @@ Result<runtime::ExitStatus> run_in(runtime::Reactor& reactor, const Surroundings
   spawned.argv.front() = *program;
   spawned.environment = around.environment;
   spawned.directory = around.directory;
+  if (const auto& who = around.credentials)
+    spawned.user = runtime::SpawnUser{who->uid, who->gid, {who->groups.begin(), who->groups.end()}};
   spawned.fds = {{STDOUT_FILENO, STDOUT_FILENO}, {STDERR_FILENO, STDERR_FILENO}};
   if (options.input) spawned.fds.emplace_back(STDIN_FILENO, STDIN_FILENO);
   // In this terminal's foreground, with its Ctrl-C; it does not outlive this process.

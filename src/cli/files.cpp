@@ -14,6 +14,7 @@
 
 #include "cli/objects.h"
 #include "cli/output.h"
+#include "cli/paths.h"
 #include "cli/terminal.h"
 #include "model/check.h"
 #include "model/codes.h"
@@ -152,7 +153,8 @@ std::string count_words(const base::Diagnostics& diagnostics) {
                            diagnostics.count(base::Severity::warning));
 }
 
-Result<model::Loaded> load_files(const std::vector<std::string>& paths, const Invocation& invocation) {
+Result<model::Loaded> load_files(const std::vector<std::string>& paths, const Invocation& invocation,
+                                 Paths inner) {
   model::Loaded all;
   for (const auto& path : paths) {
     auto files = files_of(path);
@@ -161,6 +163,11 @@ Result<model::Loaded> load_files(const std::vector<std::string>& paths, const In
       auto text = read_text(file, invocation);
       if (!text) return std::unexpected(std::move(text.error()));
       auto loaded = model::load(std::move(*text), file, {.default_namespace = invocation.ns});
+      const auto folder = folder_of(file);
+      for (auto& object : loaded.objects) {
+        auto missing = resolve_paths(object, folder);
+        if (inner == Paths::must_exist) loaded.diagnostics.append(std::move(missing));
+      }
       std::ranges::move(loaded.objects, std::back_inserter(all.objects));
       all.diagnostics.append(std::move(loaded.diagnostics));
     }
@@ -170,12 +177,16 @@ Result<model::Loaded> load_files(const std::vector<std::string>& paths, const In
 }
 
 Result<std::vector<model::Object>> load_valid(const std::vector<std::string>& paths,
-                                              const Invocation& invocation, const std::string& consequence) {
-  auto loaded = load_files(paths, invocation);
+                                              const Invocation& invocation, const std::string& consequence,
+                                              Paths inner) {
+  auto loaded = load_files(paths, invocation, inner);
   if (!loaded) return std::unexpected(std::move(loaded.error()));
   if (!base::has_errors(loaded->diagnostics)) {
     for (const auto& finding : model::check(loaded->objects)) {
-      if (finding.severity == base::Severity::error) loaded->diagnostics.push_back(finding);
+      // Of what is missing here the rest may be stored.
+      const bool is_certain =
+          finding.severity == base::Severity::error || finding.code == model::code::variable_collision;
+      if (is_certain) loaded->diagnostics.push_back(finding);
     }
   }
   if (base::has_errors(loaded->diagnostics)) {

@@ -1,6 +1,7 @@
 // The resources that -f names: files, folders, standard input.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -14,15 +15,20 @@ namespace weft::cli {
 /// a terminal, is said on stderr; waiting for it ends with the invocation's limit.
 Result<std::string> read_text(const std::string& path, const Invocation& invocation);
 
+/// Whether there must be something where the paths in resources lead: not for what is deleted.
+enum class Paths : std::uint8_t { must_exist, may_be_missing };
+
 /// Reads every FILE, every *.yaml, *.yml and *.json of every DIR (sorted), or standard input for "-". The
 /// diagnostics hold all that is wrong, also the same resource in two files, and a namespace other than the
 /// one given with -n. Fails only if something cannot be read.
-Result<model::Loaded> load_files(const std::vector<std::string>& paths, const Invocation& invocation);
+Result<model::Loaded> load_files(const std::vector<std::string>& paths, const Invocation& invocation,
+                                 Paths inner = Paths::must_exist);
 
 /// The same; fails if anything is invalid, prints warnings to stderr. `consequence` ends the message:
 /// "nothing was applied".
 Result<std::vector<model::Object>> load_valid(const std::vector<std::string>& paths,
-                                              const Invocation& invocation, const std::string& consequence);
+                                              const Invocation& invocation, const std::string& consequence,
+                                              Paths inner = Paths::must_exist);
 
 /// "2 errors, 1 warning", with those that are not shown.
 std::string count_words(const base::Diagnostics& diagnostics);

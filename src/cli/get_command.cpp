@@ -7,6 +7,7 @@
 #include "cli/output.h"
 #include "cli/session.h"
 #include "cli/target.h"
+#include "model/secret.h"
 
 namespace weft::cli {
 
@@ -44,6 +45,10 @@ Task<Result<std::vector<Found>>> fetch(Api& api, std::vector<Target> targets, st
       if (!object) co_return std::unexpected(std::move(object.error()));
       objects.push_back(std::move(*object));
     }
+  }
+  // Whatever it is shown as.
+  for (auto& part : all) {
+    for (auto& object : part.objects) object = model::without_values(std::move(object));
   }
   co_return all;
 }
@@ -84,6 +89,7 @@ Result<void> watch(Session& session, const Invocation& invocation, const Target&
   auto on_line = [&](const std::string& line) {
     Json event = Json::parse(line, nullptr, false);
     if (event.is_discarded() || !event.contains("object")) return;
+    event["object"] = model::without_values(std::move(event["object"]));
     if (invocation.format == Format::json) return print(event.dump() + "\n");
     if (invocation.format == Format::yaml) print("---\n");
     if (wants_documents(invocation)) return print(show_document(event["object"], invocation));

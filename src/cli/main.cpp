@@ -67,6 +67,7 @@ void add_weft_commands(Command app, Invocation& invocation) {
   add_up(app, invocation);
   add_down(app, invocation);
   add_apply(app, invocation);
+  add_create(app, invocation);
   add_get(app, invocation);
   add_ps(app, invocation);
   add_describe(app, invocation);

@@ -320,6 +320,28 @@ const std::vector<Column>& pod_columns() {
   return columns;
 }
 
+Cell data_cell(const Json& object, base::WallTime) {
+  return {std::to_string(value_at(object, "/data").size() + value_at(object, "/binaryData").size())};
+}
+
+const std::vector<Column>& config_map_columns() {
+  static const std::vector<Column> columns = {
+      {"NAME", false, name_cell}, {"DATA", false, data_cell}, {"AGE", false, age_cell}};
+  return columns;
+}
+
+const std::vector<Column>& secret_columns() {
+  static const std::vector<Column> columns = {{"NAME", false, name_cell},
+                                              {"TYPE", false,
+                                               [](const Json& o, base::WallTime) {
+                                                 const auto type = text_at(o, "/type");
+                                                 return Cell{type.empty() ? "Opaque" : type};
+                                               }},
+                                              {"DATA", false, data_cell},
+                                              {"AGE", false, age_cell}};
+  return columns;
+}
+
 const std::vector<Column>& event_columns() {
   static const std::vector<Column> columns = {
       {"LAST SEEN", false, [](const Json& o, base::WallTime now) { return Cell{age_of(last_seen(o), now)}; }},
@@ -341,6 +363,8 @@ const std::vector<Column>& columns_for(std::string_view kind) {
   if (kind == "Job") return job_columns();
   if (kind == "Pod") return pod_columns();
   if (kind == "Event") return event_columns();
+  if (kind == "ConfigMap") return config_map_columns();
+  if (kind == "Secret") return secret_columns();
   return plain;
 }
 

@@ -7,6 +7,7 @@
 #include <cstdio>
 
 #include "cli/objects.h"
+#include "model/secret.h"
 #include "yaml/print.h"
 
 namespace weft::cli {
@@ -18,7 +19,8 @@ bool wants_documents(const Invocation& invocation) {
          invocation.format == Format::jsonpath;
 }
 
-std::string show_document(const Json& document, const Invocation& invocation) {
+std::string show_document(const Json& whole, const Invocation& invocation) {
+  const Json document = model::without_values(whole);
   if (invocation.path) return invocation.path->print(document);
   if (invocation.format == Format::yaml) return yaml::print(document);
   // Names of files need not be UTF-8.

@@ -202,7 +202,7 @@ Task<std::optional<Foundations>> lay_foundations(runtime::Reactor& reactor, runt
     refuse_to_start("no supervisor", supervisor.error().detail);
     co_return std::nullopt;
   }
-  if (auto attached = co_await (*supervisor)->attach(); !attached) {
+  if (auto attached = co_await (*supervisor)->attach(provider::process::VolumeFolders::of(home)); !attached) {
     refuse_to_start("the supervisor refuses", attached.error().detail);
     co_return std::nullopt;
   }

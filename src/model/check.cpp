@@ -6,11 +6,13 @@
 #include <algorithm>
 #include <map>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "base/nearest.h"
 #include "model/codes.h"
 #include "model/dependency.h"
+#include "model/variables.h"
 
 namespace weft::model {
 namespace {
@@ -22,6 +24,8 @@ class Checker {
  public:
   explicit Checker(std::span<const Object> objects) : objects_(objects) {
     for (const Object& object : objects) {
+      const ObjectMeta& metadata = metadata_of(object.resource);
+      by_name_.emplace(Name(kind_of(object.resource), metadata.ns, metadata.name), &object);
       if (const auto* service = std::get_if<Service>(&object.resource)) services_.push_back(service);
       if (const auto* deployment = std::get_if<Deployment>(&object.resource))
         add_workload(deployments_, DependencyKind::deployment, *deployment);
@@ -33,6 +37,7 @@ class Checker {
   base::Diagnostics run() {
     DependencyGraph graph(services_, deployments_, jobs_);
     for (const Object& object : objects_) {
+      check_references(object);
       if (const auto* service = std::get_if<Service>(&object.resource)) {
         check_dependencies(graph, object, DependencyKind::service, service->spec.depends_on);
         check_selector(graph, object, *service);
@@ -45,6 +50,7 @@ class Checker {
       }
     }
     for (const Cycle& cycle : graph.cycles()) report_cycle(cycle);
+    for (const Workload& workload : graph.workloads()) check_variables(workload);
     findings_.sort();
     return std::move(findings_);
   }
@@ -194,18 +200,151 @@ class Checker {
             : "Write one of these as targetPort, or add the port to the container.");
   }
 
+  const Object* find(std::string_view kind, std::string_view ns, std::string_view name) const {
+    const auto at = by_name_.find(Name(kind, ns, name));
+    return at == by_name_.end() ? nullptr : at->second;
+  }
+
   /// At the entry that closes the circle.
   void report_cycle(const Cycle& cycle) {
     const base::Origin& origin = cycle.origins.back();
-    for (const Object& object : objects_) {
-      const ObjectMeta& metadata = metadata_of(object.resource);
-      if (kind_of(object.resource) != origin.kind || metadata.ns != origin.ns || metadata.name != origin.name)
-        continue;
-      add(object, Severity::error, code::dependency_cycle, origin.field + ".name",
-          fmt::format("the dependencies go in a circle: {}", cycle.to_string()),
-          "Remove one of these entries, or mark it `optional: true`.");
+    const Object* object = find(origin.kind, origin.ns, origin.name);
+    if (!object) return;
+    add(*object, Severity::error, code::dependency_cycle, origin.field + ".name",
+        fmt::format("the dependencies go in a circle: {}", cycle.to_string()),
+        "Remove one of these entries, or mark it `optional: true`.");
+  }
+
+  /// Names of variables that two things have.
+  void check_variables(const Workload& workload) {
+    const Object* object = find(to_string(workload.ref.kind), workload.ref.ns, workload.ref.name);
+    const auto services = named_services(workload);
+    for (const auto& [service, prefix] : services) {
+      if (prefix == variable_name(service.name)) continue;
+      const auto entry = std::ranges::find(workload.dependencies, service, &Dependency::target);
+      const base::Origin& origin = entry->origin;
+      const Object* declares = find(origin.kind, origin.ns, origin.name);
+      if (!declares) continue;
+      add(*declares, Severity::warning, code::variable_collision, origin.field + ".name",
+          fmt::format("{} depends on another Service of this name too: its variables for {}/{} begin with {}",
+                      workload.ref.to_string(), service.ns, service.name, prefix),
+          fmt::format("Read {0}_SERVICE_HOST and {0}_SERVICE_PORT for it.", prefix));
+    }
+    const Container& container = *containers_.at(workload.ref);
+    for (std::size_t i = 0; object && i < container.env.size(); ++i) {
+      const EnvVar& variable = container.env[i];
+      const auto hidden = std::ranges::find_if(services, [&](const NamedService& named) {
+        const auto host = named.prefix + "_SERVICE_";
+        const bool is_its = variable.name == named.prefix + "_URL" ||
+                            variable.name.starts_with(host + "PORT_") || variable.name == host + "PORT" ||
+                            variable.name == host + "HOST";
+        // One that is made of the others is meant so.
+        return is_its && !variable.value.contains("$(" + host);
+      });
+      if (hidden == services.end()) continue;
+      add(*object, Severity::warning, code::variable_collision,
+          fmt::format("spec.template.spec.containers[0].env[{}].name", i),
+          fmt::format("`{}` hides the variable of that name that tells where the Service {} is",
+                      variable.name, hidden->service.name),
+          "Give it another name, or remove it if it is there for that Service.");
+    }
+  }
+
+  /// What a pod template takes from ConfigMaps and Secrets.
+  void check_references(const Object& object) {
+    const PodSpec* spec = nullptr;
+    if (const auto* deployment = std::get_if<Deployment>(&object.resource))
+      spec = &deployment->spec.pod_template.spec;
+    if (const auto* job = std::get_if<Job>(&object.resource)) spec = &job->spec.pod_template.spec;
+    if (!spec) return;
+    const auto& container = spec->containers.front();
+    const std::string root = "spec.template.spec";
+    const auto at = root + ".containers[0]";
+    for (std::size_t i = 0; i < container.env_from.size(); ++i) {
+      const auto& source = container.env_from[i];
+      const auto field = fmt::format("{}.envFrom[{}].", at, i);
+      if (source.config_map_ref)
+        check_reference(object, field + "configMapRef.name", ConfigMap::kind, source.config_map_ref->name, {},
+                        source.config_map_ref->optional);
+      if (source.secret_ref)
+        check_reference(object, field + "secretRef.name", Secret::kind, source.secret_ref->name, {},
+                        source.secret_ref->optional);
+    }
+    for (std::size_t i = 0; i < container.env.size(); ++i) {
+      if (!container.env[i].value_from) continue;
+      const auto& source = *container.env[i].value_from;
+      const auto field = fmt::format("{}.env[{}].valueFrom.", at, i);
+      if (const auto& ref = source.config_map_key_ref)
+        check_reference(object, field + "configMapKeyRef.name", ConfigMap::kind, ref->name, {ref->key},
+                        ref->optional);
+      if (const auto& ref = source.secret_key_ref)
+        check_reference(object, field + "secretKeyRef.name", Secret::kind, ref->name, {ref->key},
+                        ref->optional);
+    }
+    for (std::size_t i = 0; i < spec->volumes.size(); ++i) {
+      const auto& volume = spec->volumes[i];
+      const auto field = fmt::format("{}.volumes[{}].", root, i);
+      if (volume.config_map)
+        check_reference(object, field + "configMap.name", ConfigMap::kind, volume.config_map->name,
+                        keys_of(volume.config_map->items), volume.config_map->optional);
+      if (volume.secret)
+        check_reference(object, field + "secret.secretName", Secret::kind, volume.secret->secret_name,
+                        keys_of(volume.secret->items), volume.secret->optional);
+    }
+  }
+
+  static std::vector<std::string> keys_of(const std::vector<KeyToPath>& items) {
+    std::vector<std::string> keys;
+    for (const auto& item : items) keys.push_back(item.key);
+    return keys;
+  }
+
+  void check_reference(const Object& object, const std::string& field, std::string_view kind,
+                       const std::string& name, const std::vector<std::string>& keys, bool is_optional) {
+    if (is_optional) return;
+    const auto& ns = metadata_of(object.resource).ns;
+    const Object* there = find(kind, ns, name);
+    if (!there) {
+      std::vector<std::string_view> names;
+      for (const Object& other :
+           findings_.is_full(Severity::warning) ? std::span<const Object>() : objects_) {
+        const ObjectMeta& metadata = metadata_of(other.resource);
+        if (kind_of(other.resource) == kind && metadata.ns == ns) names.push_back(metadata.name);
+      }
+      const auto near = base::nearest(name, names);
+      add(object, Severity::warning, code::missing_reference, field,
+          fmt::format("there is no {} `{}` here: the instance will wait for it", kind, name),
+          !near.empty() ? fmt::format("Did you mean `{}`?", near)
+          : kind == Secret::kind
+              ? fmt::format("Make it first (`weft create secret generic {}`), or write `optional: true`.",
+                            name)
+              : fmt::format("Apply it too, or write `optional: true` beside it."));
       return;
     }
+    for (const auto& key : keys) {
+      const auto known = keys_in(*there);
+      if (std::ranges::find(known, key) != known.end()) continue;
+      const auto near = base::nearest(key, std::vector<std::string_view>(known.begin(), known.end()));
+      add(object, Severity::warning, code::missing_reference, field,
+          fmt::format("{} `{}` has no key `{}`: the instance will wait for it", kind, name, key),
+          near.empty() ? "Add the key, or write `optional: true`." : fmt::format("Did you mean `{}`?", near));
+    }
+  }
+
+  static std::vector<std::string> keys_in(const Object& object) {
+    std::vector<std::string> keys;
+    const auto add_keys = [&](const std::map<std::string, std::string>& map) {
+      for (const auto& [key, value] : map) keys.push_back(key);
+    };
+    if (const auto* config = std::get_if<ConfigMap>(&object.resource)) {
+      add_keys(config->data);
+      add_keys(config->binary_data);
+    }
+    if (const auto* secret = std::get_if<Secret>(&object.resource)) {
+      add_keys(secret->data);
+      add_keys(secret->string_data);
+    }
+    return keys;
   }
 
   std::span<const Object> objects_;
@@ -214,6 +353,8 @@ class Checker {
   std::vector<const Job*> jobs_;
   std::map<Ref, const TrafficPolicy*> policies_;  // the first for each Service
   std::map<Ref, const Container*> containers_;    // the first of each workload
+  using Name = std::tuple<std::string_view, std::string_view, std::string_view>;  // kind, namespace, name
+  std::map<Name, const Object*> by_name_;
   base::Diagnostics findings_;
 };
 

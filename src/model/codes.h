@@ -26,17 +26,48 @@ constexpr std::string_view extra_container = "model/extra-container";
 constexpr std::string_view opaque_protocol = "model/opaque-protocol";
 constexpr std::string_view unknown_port = "model/unknown-port";
 constexpr std::string_view missing_dependency = "model/missing-dependency";
+constexpr std::string_view missing_reference = "model/missing-reference";
+constexpr std::string_view missing_path = "model/missing-path";
+constexpr std::string_view relative_path = "model/relative-path";
+constexpr std::string_view not_mounted = "model/not-mounted";
+constexpr std::string_view empty_variable = "model/empty-variable";
+constexpr std::string_view variable_collision = "model/variable-collision";
 constexpr std::string_view dependency_cycle = "model/dependency-cycle";
 constexpr std::string_view target_port_mismatch = "model/target-port-mismatch";
 constexpr std::string_view selects_nothing = "model/selects-nothing";
 constexpr std::string_view missing_target = "model/missing-target";
 constexpr std::string_view policy_conflict = "model/policy-conflict";
 
-constexpr std::array all{
-    empty,           not_a_resource,     unknown_kind,       wrong_api_version,    read_only_kind,
-    missing_field,   unknown_field,      ignored_field,      wrong_type,           invalid_value,
-    duplicate,       duplicate_resource, selector_mismatch,  impossible_condition, extra_container,
-    opaque_protocol, unknown_port,       missing_dependency, dependency_cycle,     target_port_mismatch,
-    selects_nothing, other_namespace,    too_large,          missing_target,       policy_conflict};
+constexpr std::array all{empty,
+                         not_a_resource,
+                         unknown_kind,
+                         wrong_api_version,
+                         read_only_kind,
+                         missing_field,
+                         unknown_field,
+                         ignored_field,
+                         wrong_type,
+                         invalid_value,
+                         duplicate,
+                         duplicate_resource,
+                         selector_mismatch,
+                         impossible_condition,
+                         extra_container,
+                         opaque_protocol,
+                         unknown_port,
+                         missing_dependency,
+                         dependency_cycle,
+                         target_port_mismatch,
+                         selects_nothing,
+                         other_namespace,
+                         too_large,
+                         missing_target,
+                         policy_conflict,
+                         missing_reference,
+                         missing_path,
+                         relative_path,
+                         not_mounted,
+                         empty_variable,
+                         variable_collision};
 
 }  // namespace weft::model::code

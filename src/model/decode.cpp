@@ -7,9 +7,9 @@
 
 #include "base/nearest.h"
 #include "model/codes.h"
+#include "model/config_schema.h"
 #include "model/kinds.h"
 #include "model/reader.h"
-#include "model/schema.h"
 #include "model/writer.h"
 
 namespace weft::model {

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "model/codes.h"
+#include "model/resource.h"
 
 namespace weft::model {
 
@@ -18,6 +19,10 @@ std::string Path::to_string() const {
 
 void Report::add(base::Severity severity, std::string_view code, base::Position position, std::string field,
                  std::string message, std::string mend) {
+  // A mend quotes what was written.
+  const bool is_hidden =
+      kind == Secret::kind && (field.starts_with("data") || field.starts_with("stringData"));
+  if (is_hidden && code == code::wrong_type) mend = "Write text in quotes below each key.";
   diagnostics.add(severity, [&] {
     base::Diagnostic diagnostic;
     if (source)

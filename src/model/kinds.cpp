@@ -14,6 +14,7 @@ constexpr std::array<std::string_view, 1> pod_short{"po"};
 constexpr std::array<std::string_view, 1> event_short{"ev"};
 constexpr std::array<std::string_view, 1> mesh_config_short{"mc"};
 constexpr std::array<std::string_view, 1> traffic_policy_short{"tp"};
+constexpr std::array<std::string_view, 1> config_map_short{"cm"};
 
 constexpr std::array<std::string_view, 2> service_conditions{"Ready", "DependenciesReady"};
 constexpr std::array<std::string_view, 3> deployment_conditions{"Available", "Progressing",
@@ -24,7 +25,7 @@ constexpr std::array<std::string_view, 1> policy_conditions{"Accepted"};
 
 constexpr std::string_view mesh_api = "weft.dev/v1alpha1";
 
-constexpr std::array<Kind, 10> registry{{
+constexpr std::array<Kind, 12> registry{{
     {"Namespace", "v1", "namespaces", "namespace", namespace_short, false, false, dns1123_label_fault, {}},
     {"MeshConfig",
      mesh_api,
@@ -38,6 +39,16 @@ constexpr std::array<Kind, 10> registry{{
     {"Provider", mesh_api, "providers", "provider", {}, false, false, dns1123_subdomain_fault, {}},
     {"TrafficPolicy", mesh_api, "trafficpolicies", "trafficpolicy", traffic_policy_short, true, false,
      dns1123_subdomain_fault, policy_conditions},
+    {"ConfigMap",
+     "v1",
+     "configmaps",
+     "configmap",
+     config_map_short,
+     true,
+     false,
+     dns1123_subdomain_fault,
+     {}},
+    {"Secret", "v1", "secrets", "secret", {}, true, false, dns1123_subdomain_fault, {}},
     {"Service", "v1", "services", "service", service_short, true, false, dns1035_label_fault,
      service_conditions},
     {"Deployment", "apps/v1", "deployments", "deployment", deployment_short, true, false, workload_name_fault,

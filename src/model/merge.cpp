@@ -3,6 +3,7 @@
 #include <string>
 
 #include "model/resource.h"
+#include "model/secret.h"
 #include "yaml/parse.h"
 
 namespace weft::model {
@@ -62,7 +63,8 @@ base::Json with_last_applied(base::Json document) {
     base::Json& annotations = (*metadata)["annotations"];
     if (annotations.is_object()) annotations.erase(std::string(annotation::last_applied));
   }
-  document["metadata"]["annotations"][std::string(annotation::last_applied)] = plain.dump();
+  document["metadata"]["annotations"][std::string(annotation::last_applied)] =
+      without_values(std::move(plain)).dump();
   return document;
 }
 

@@ -14,7 +14,8 @@ base::Json apply_merge_patch(base::Json target, const base::Json& patch);
 /// replaced as a whole. `last_applied` may be null (never applied). An empty object means: nothing to do.
 base::Json three_way_patch(const base::Json& last_applied, const base::Json& live, const base::Json& desired);
 
-/// The document with its text of itself in the last-applied annotation, ready to send.
+/// The document with its text of itself in the last-applied annotation, ready to send. A Secret's values are
+/// left out of that: three_way_patch() needs its keys alone.
 base::Json with_last_applied(base::Json document);
 /// The document in that annotation; null if there is none or it is malformed.
 base::Json last_applied_of(const base::Json& live);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "base/base64.h"
 #include "base/nearest.h"
 #include "model/codes.h"
 #include "model/decode.h"
@@ -176,15 +177,63 @@ void read_port(Report& report, const yaml::Node& node, const Path& path, IntOrSt
   }
 }
 
+void read_account(Report& report, const yaml::Node& node, const Path& path, Account& out) {
+  // The kernel's (uid_t)-1 stands for none.
+  constexpr Range numbers{0, UINT32_MAX - 1};
+  if (node.integer()) {
+    std::int64_t number = 0;
+    read_whole(report, node, path, numbers, number);
+    out.text = std::to_string(number);
+  } else if (const std::string* name = node.string(); name && !name->empty()) {
+    out.text = *name;
+    // useradd(8), and what directories have: user@realm, DOMAIN\\user.
+    const bool is_name = name->size() <= 255 && name->find_first_of(":/ \t\r\n") == std::string::npos &&
+                         name->front() != '-' && name->find_first_not_of("0123456789") != std::string::npos;
+    if (!is_name)
+      report_invalid(report, node, path, "is no name of a user or group", "Write its number or its name.");
+  } else {
+    report_wrong_type(report, node, path, "the number or the name of a user or group");
+  }
+}
+
+namespace {
+
+/// The value of a key of a ConfigMap or Secret. It is told of without being shown.
+void read_data(Report& report, const yaml::Node& node, const Path& path, MapRule rule, std::string& out) {
+  if (node.is_null()) {
+    report.add(error, code::missing_field, node.position, path.to_string(),
+               fmt::format("the key `{}` has no value", path.key),
+               "Write one; \"\" if it is meant to be empty.");
+    return;
+  }
+  read_text(report, node, path, out);
+  if (rule == MapRule::base64 && node.string() && !base::decode_base64(out)) {
+    report.add(error, code::invalid_value, node.position, path.to_string(),
+               fmt::format("the value of the key `{}` is not base64", path.key),
+               out.starts_with("(hidden") ? "Write the value itself: this is what weft shows in its place."
+               : report.kind == Secret::kind
+                   ? "Encode it (`printf %s VALUE | base64 -w0`), or write it as it is below `stringData`."
+                   : "Encode it (`base64 -w0 FILE`), or write text as it is below `data`.");
+  }
+}
+
+}  // namespace
+
 void read_labels(Report& report, const yaml::Node& node, const Path& path, MapRule rule, Labels& out) {
   const yaml::Map* map = node.map();
   if (!map) return report_wrong_type(report, node, path, "a map");
   if (!has_right_size(report, node, path, map->size(), {})) return;
+  const bool is_data = rule == MapRule::data || rule == MapRule::base64;
   for (const yaml::Entry& entry : *map) {
     Path at{&path, entry.key, 0, true};
-    if (Fault fault = label_key_fault(entry.key); !fault.empty()) {
+    Fault fault = is_data ? data_key_fault(entry.key) : label_key_fault(entry.key);
+    if (!fault.empty()) {
       report.add(error, code::invalid_value, entry.position, at.to_string(),
                  fmt::format("the key `{}` {}", entry.key, fault), "Change the key.");
+    }
+    if (is_data) {
+      read_data(report, entry.value, at, rule, out[entry.key]);
+      continue;
     }
     if (entry.value.is_null()) {
       out[entry.key];
@@ -193,7 +242,7 @@ void read_labels(Report& report, const yaml::Node& node, const Path& path, MapRu
     std::string& value = out[entry.key];
     read_text(report, entry.value, at, value);
     if (rule != MapRule::labels || !entry.value.string()) continue;
-    if (Fault fault = label_value_fault(value); !fault.empty())
+    if (fault = label_value_fault(value); !fault.empty())
       report_invalid(report, entry.value, at, fault, "Change the value.");
   }
 }

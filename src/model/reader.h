@@ -10,8 +10,8 @@
 #include <type_traits>
 #include <vector>
 
+#include "model/config_schema.h"
 #include "model/findings.h"
-#include "model/schema.h"
 #include "yaml/node.h"
 
 namespace weft::model {
@@ -42,6 +42,8 @@ void read_bool(Report& report, const yaml::Node& node, const Path& path, bool& o
 void read_whole(Report& report, const yaml::Node& node, const Path& path, Range range, std::int64_t& out);
 void read_duration(Report& report, const yaml::Node& node, const Path& path, base::Duration& out);
 void read_port(Report& report, const yaml::Node& node, const Path& path, IntOrString& out);
+/// A number, or a name, which becomes that text.
+void read_account(Report& report, const yaml::Node& node, const Path& path, Account& out);
 void read_labels(Report& report, const yaml::Node& node, const Path& path, MapRule rule, Labels& out);
 
 template <HasSchema T>
@@ -98,6 +100,8 @@ void read_value(Report& report, const yaml::Node& node, const Path& path, T& out
     read_duration(report, node, path, out);
   } else if constexpr (std::is_same_v<T, IntOrString>) {
     read_port(report, node, path, out);
+  } else if constexpr (std::is_same_v<T, Account>) {
+    read_account(report, node, path, out);
   } else if constexpr (std::is_same_v<T, Labels>) {
     read_labels(report, node, path, rule, out);
   } else if constexpr (HasNames<T>) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -75,11 +76,134 @@ struct ContainerPort {
   friend bool operator==(const ContainerPort&, const ContainerPort&) = default;
 };
 
+/// A key of a ConfigMap or a Secret of the workload's namespace.
+struct KeySelector {
+  std::string name;
+  std::string key;
+  /// Where it is missing the variable is not set; else the instance waits for it.
+  bool optional = false;
+
+  friend bool operator==(const KeySelector&, const KeySelector&) = default;
+};
+
+struct FieldSelector {
+  std::string field_path;
+
+  friend bool operator==(const FieldSelector&, const FieldSelector&) = default;
+};
+
+/// Exactly one of the three is set.
+struct EnvVarSource {
+  std::optional<KeySelector> config_map_key_ref;
+  std::optional<KeySelector> secret_key_ref;
+  std::optional<FieldSelector> field_ref;
+
+  friend bool operator==(const EnvVarSource&, const EnvVarSource&) = default;
+};
+
 struct EnvVar {
   std::string name;
   std::string value;
+  std::optional<EnvVarSource> value_from = {};
 
   friend bool operator==(const EnvVar&, const EnvVar&) = default;
+};
+
+/// A whole ConfigMap or Secret of the workload's namespace.
+struct EnvSource {
+  std::string name;
+  bool optional = false;
+
+  friend bool operator==(const EnvSource&, const EnvSource&) = default;
+};
+
+/// Every key of one is a variable. Exactly one of the two is set.
+struct EnvFromSource {
+  std::string prefix;
+  std::optional<EnvSource> config_map_ref;
+  std::optional<EnvSource> secret_ref;
+
+  friend bool operator==(const EnvFromSource&, const EnvFromSource&) = default;
+};
+
+/// A user or group: its number in decimal, or its name; empty: as the mesh itself runs.
+struct Account {
+  std::string text;
+
+  friend bool operator==(const Account&, const Account&) = default;
+};
+
+struct SecurityContext {
+  Account run_as_user;
+  Account run_as_group;
+  bool run_as_non_root = false;
+
+  friend bool operator==(const SecurityContext&, const SecurityContext&) = default;
+};
+
+struct VolumeMount {
+  std::string name;
+  /// Not where the folder is: nothing is mounted (docs/kinds.md).
+  std::string mount_path;
+
+  friend bool operator==(const VolumeMount&, const VolumeMount&) = default;
+};
+
+/// A key as a file of a volume.
+struct KeyToPath {
+  std::string key;
+  std::string path;
+  std::optional<std::int32_t> mode;
+
+  friend bool operator==(const KeyToPath&, const KeyToPath&) = default;
+};
+
+struct ConfigMapVolume {
+  std::string name;
+  /// Empty: all keys.
+  std::vector<KeyToPath> items;
+  std::int32_t default_mode = 0644;
+  bool optional = false;
+
+  friend bool operator==(const ConfigMapVolume&, const ConfigMapVolume&) = default;
+};
+
+struct SecretVolume {
+  std::string secret_name;
+  std::vector<KeyToPath> items;
+  /// Kubernetes: 0644, in a file system that only its container sees.
+  std::int32_t default_mode = 0600;
+  bool optional = false;
+
+  friend bool operator==(const SecretVolume&, const SecretVolume&) = default;
+};
+
+enum class Medium : std::uint8_t { disk, memory };
+
+struct EmptyDirVolume {
+  Medium medium = Medium::disk;
+
+  friend bool operator==(const EmptyDirVolume&, const EmptyDirVolume&) = default;
+};
+
+enum class HostPathType : std::uint8_t { any, directory, directory_or_create, file, file_or_create };
+
+struct HostPathVolume {
+  std::string path;
+  HostPathType type = HostPathType::any;
+
+  friend bool operator==(const HostPathVolume&, const HostPathVolume&) = default;
+};
+
+/// At most one of the four is set; none of a kind that weft does not have.
+struct Volume {
+  std::string name;
+  std::optional<ConfigMapVolume> config_map;
+  std::optional<SecretVolume> secret;
+  std::optional<EmptyDirVolume> empty_dir;
+  std::optional<HostPathVolume> host_path;
+
+  friend bool operator==(const Volume&, const Volume&) = default;
 };
 
 struct HttpHeader {
@@ -132,6 +256,9 @@ struct Container {
   std::string working_dir;
   std::vector<ContainerPort> ports;
   std::vector<EnvVar> env;
+  std::vector<EnvFromSource> env_from;
+  std::vector<VolumeMount> volume_mounts;
+  std::optional<SecurityContext> security_context;
   std::optional<Probe> readiness_probe;
   std::optional<Probe> liveness_probe;
   std::optional<Probe> startup_probe;
@@ -148,6 +275,8 @@ struct PodSpec {
   std::int64_t termination_grace_period_seconds = 30;
   /// Part of the identity; empty: the workload's name.
   std::string service_account_name;
+  std::vector<Volume> volumes;
+  std::optional<SecurityContext> security_context;
 
   friend bool operator==(const PodSpec&, const PodSpec&) = default;
 };
@@ -310,7 +439,32 @@ struct TrafficPolicy {
   friend bool operator==(const TrafficPolicy&, const TrafficPolicy&) = default;
 };
 
-using Resource = std::variant<Service, Deployment, Job, Namespace, Provider, MeshConfig, TrafficPolicy>;
+struct ConfigMap {
+  static constexpr std::string_view kind = "ConfigMap";
+  ObjectMeta metadata;
+  std::map<std::string, std::string> data;
+  /// In base64.
+  std::map<std::string, std::string> binary_data;
+  bool immutable = false;
+
+  friend bool operator==(const ConfigMap&, const ConfigMap&) = default;
+};
+
+struct Secret {
+  static constexpr std::string_view kind = "Secret";
+  ObjectMeta metadata;
+  /// In base64.
+  std::map<std::string, std::string> data;
+  /// As written; with_folded_data() (secret.h) takes it into data.
+  std::map<std::string, std::string> string_data;
+  std::string type = "Opaque";
+  bool immutable = false;
+
+  friend bool operator==(const Secret&, const Secret&) = default;
+};
+
+using Resource =
+    std::variant<Service, Deployment, Job, Namespace, Provider, MeshConfig, TrafficPolicy, ConfigMap, Secret>;
 
 std::string_view kind_of(const Resource& resource);
 const ObjectMeta& metadata_of(const Resource& resource);

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <map>
 #include <optional>
 #include <string>
@@ -12,6 +13,7 @@
 #include "model/codes.h"
 #include "model/kinds.h"
 #include "model/schema.h"
+#include "model/variables.h"
 
 namespace weft::model {
 namespace {
@@ -55,6 +57,32 @@ void check_depends_on(Findings& findings, const std::vector<DependsOn>& entries)
   }
 }
 
+/// What a list of volumes says of a name that one mounts.
+void check_mounts(Findings& findings, const PodSpec& spec) {
+  std::vector<std::string_view> names;
+  for (const Volume& volume : spec.volumes) names.push_back(volume.name);
+  for (std::size_t c = 0; c < spec.containers.size(); ++c) {
+    const auto& mounts = spec.containers[c].volume_mounts;
+    for (std::size_t i = 0; i < mounts.size(); ++i) {
+      const auto at = std::ranges::find(spec.volumes, mounts[i].name, &Volume::name);
+      const std::string field = fmt::format("containers[{}].volumeMounts[{}]", c, i);
+      if (at == spec.volumes.end()) {
+        const auto near = base::nearest(mounts[i].name, names);
+        findings.error(field + ".name", code::invalid_value,
+                       fmt::format("there is no volume `{}`", mounts[i].name),
+                       near.empty() ? "Add it below `volumes:`." : fmt::format("Did you mean `{}`?", near));
+      } else if (!mounts[i].mount_path.empty() &&
+                 !(at->host_path && at->host_path->path == mounts[i].mount_path)) {
+        findings.warning(
+            field + ".mountPath", code::not_mounted,
+            fmt::format("weft mounts nothing at {}: the program finds the folder of the volume `{}` in ${}",
+                        mounts[i].mount_path, at->name, volume_variable(at->name)),
+            fmt::format("Pass it on in `args` or `env`: $({}).", volume_variable(at->name)));
+      }
+    }
+  }
+}
+
 void expect_path_size(Findings& findings, std::string_view field, const std::string& value) {
   if (value.size() <= most_path_bytes) return;
   findings.error(
@@ -72,6 +100,7 @@ class StartCheck {
 
   void variables(const std::vector<EnvVar>& variables) {
     for (std::size_t i = 0; i < variables.size(); ++i) {
+      if (variables[i].value_from) continue;  // what it becomes is counted at the start
       const auto defined = expansion_.define(variables[i].name, variables[i].value);
       if (!defined) report(fmt::format("env[{}].value", i), variables[i].name, defined.error());
     }
@@ -221,6 +250,8 @@ void Schema<Container>::check(Findings& findings, Container& container) {
   expect_unique(findings, container.ports, "ports", "containerPort",
                 [](const ContainerPort& port) { return std::to_string(port.container_port); });
   expect_unique(findings, container.env, "env", "name", [](const EnvVar& variable) { return variable.name; });
+  expect_unique(findings, container.volume_mounts, "volumeMounts", "name",
+                [](const VolumeMount& mount) { return mount.name; });
   expect_path_size(findings, "image", container.image);
   expect_path_size(findings, "workingDir", container.working_dir);
   check_start(findings, container);
@@ -240,6 +271,8 @@ void Schema<Container>::check(Findings& findings, Container& container) {
 }
 
 void Schema<PodSpec>::check(Findings& findings, PodSpec& spec) {
+  expect_unique(findings, spec.volumes, "volumes", "name", [](const Volume& volume) { return volume.name; });
+  check_mounts(findings, spec);
   expect_unique(findings, spec.containers, "containers", "name",
                 [](const Container& container) { return container.name; });
   for (std::size_t i = 1; i < spec.containers.size(); ++i) {

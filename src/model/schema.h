@@ -27,7 +27,14 @@ constexpr Range port_range{1, 65535};
 constexpr Range from_zero{0, INT32_MAX};
 constexpr Range from_one{1, INT32_MAX};
 /// The rule of a map of strings.
-enum class MapRule : std::uint8_t { labels, annotations };
+enum class MapRule : std::uint8_t {
+  labels,
+  annotations,
+  /// Of a ConfigMap or Secret: keys that may be names of files, values of any text.
+  data,
+  /// The same with values in base64.
+  base64
+};
 /// The longest list, and map of labels, that a resource may have where nothing else is said. In memory an
 /// item is up to 200 times its text: without this a file within all limits of yaml/limits.h would take
 /// gigabytes.
@@ -38,6 +45,8 @@ struct Items {
   std::size_t most = max_items;
 };
 constexpr Items not_empty{1};
+/// Of one pod template: each is a folder that is made at every start.
+constexpr Items few_volumes{0, 128};
 /// Of a Service or a container. Each costs a listening socket for each of its callers, or a port of the
 /// machine, of which a mesh has about 12,000.
 constexpr std::size_t most_ports = 128;
@@ -173,8 +182,9 @@ struct Schema<EnvVar> {
   static void fields(V& v) {
     v.required("name", &EnvVar::name, env_name_fault);
     v.field("value", &EnvVar::value);
-    v.ignored({"valueFrom"});
+    v.field("valueFrom", &EnvVar::value_from);
   }
+  static void check(Findings& findings, EnvVar& variable);
 };
 
 template <>
@@ -243,12 +253,15 @@ struct Schema<Container> {
     v.field("workingDir", &Container::working_dir);
     v.field("ports", &Container::ports, Items{0, most_ports});
     v.field("env", &Container::env);
+    v.field("envFrom", &Container::env_from);
+    v.field("volumeMounts", &Container::volume_mounts, few_volumes);
+    v.field("securityContext", &Container::security_context);
     v.field("readinessProbe", &Container::readiness_probe);
     v.field("livenessProbe", &Container::liveness_probe);
     v.field("startupProbe", &Container::startup_probe);
-    v.ignored({"envFrom", "imagePullPolicy", "lifecycle", "resizePolicy", "resources", "restartPolicy",
-               "restartPolicyRules", "securityContext", "stdin", "stdinOnce", "terminationMessagePath",
-               "terminationMessagePolicy", "tty", "volumeDevices", "volumeMounts"});
+    v.ignored({"imagePullPolicy", "lifecycle", "resizePolicy", "resources", "restartPolicy",
+               "restartPolicyRules", "stdin", "stdinOnce", "terminationMessagePath",
+               "terminationMessagePolicy", "tty", "volumeDevices"});
   }
   static void check(Findings& findings, Container& container);
 };
@@ -261,6 +274,8 @@ struct Schema<PodSpec> {
     v.field("restartPolicy", &PodSpec::restart_policy);
     v.field("terminationGracePeriodSeconds", &PodSpec::termination_grace_period_seconds, from_zero);
     v.field("serviceAccountName", &PodSpec::service_account_name, dns1123_subdomain_fault);
+    v.field("volumes", &PodSpec::volumes, few_volumes);
+    v.field("securityContext", &PodSpec::security_context);
     v.ignored({"activeDeadlineSeconds",
                "affinity",
                "automountServiceAccountToken",
@@ -290,14 +305,12 @@ struct Schema<PodSpec> {
                "runtimeClassName",
                "schedulerName",
                "schedulingGates",
-               "securityContext",
                "serviceAccount",
                "setHostnameAsFQDN",
                "shareProcessNamespace",
                "subdomain",
                "tolerations",
-               "topologySpreadConstraints",
-               "volumes"});
+               "topologySpreadConstraints"});
   }
   static void check(Findings& findings, PodSpec& spec);
 };
@@ -309,6 +322,7 @@ struct Schema<PodTemplateSpec> {
     v.field("metadata", &PodTemplateSpec::metadata);
     v.required("spec", &PodTemplateSpec::spec);
   }
+  static void check(Findings& findings, PodTemplateSpec& pod_template);
 };
 
 template <>

@@ -107,6 +107,26 @@ Fault env_name_fault(std::string_view text) {
   return is_well ? Fault{} : "must be printable ASCII without spaces and =";
 }
 
+Fault env_prefix_fault(std::string_view text) { return text.empty() ? Fault{} : env_name_fault(text); }
+
+Fault data_key_fault(std::string_view text) {
+  if (Fault fault = too_long(text, 253); !fault.empty()) return fault;
+  constexpr std::string_view allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
+  if (text.empty() || text.find_first_not_of(allowed) != std::string_view::npos)
+    return "must be letters, digits, -, _ and .";
+  return text == "." || text.starts_with("..") ? "must not be . or begin with .." : Fault{};
+}
+
+Fault path_below_fault(std::string_view text) {
+  if (text.empty() || text.starts_with('/')) return "must be a path without a / at its start";
+  for (std::string_view rest = text; !rest.empty();) {
+    const auto part = rest.substr(0, rest.find('/'));
+    if (part.starts_with("..")) return "must not have a part that begins with ..";
+    rest.remove_prefix(std::min(part.size() + 1, rest.size()));
+  }
+  return {};
+}
+
 std::optional<double> parse_quantity(std::string_view text) {
   struct Suffix {
     std::string_view text;

@@ -41,6 +41,13 @@ Fault label_key_fault(std::string_view text);
 Fault label_value_fault(std::string_view text);
 /// An environment variable's name: printable ASCII without =.
 Fault env_name_fault(std::string_view text);
+/// What may stand before such a name; it may be empty.
+Fault env_prefix_fault(std::string_view text);
+/// A key of a ConfigMap or Secret: letters, digits, -, _ and ., at most 253, and no name that leads up.
+Fault data_key_fault(std::string_view text);
+/// A relative path that stays below where it begins, and out of the names that a volume needs itself
+/// (..data).
+Fault path_below_fault(std::string_view text);
 Fault quantity_fault(std::string_view text);
 
 }  // namespace weft::model

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "base/json.h"
+#include "model/config_schema.h"
 #include "model/reader.h"
-#include "model/schema.h"
 
 namespace weft::model {
 
@@ -46,6 +46,9 @@ base::Json write_value(const T& value) {
     return base::format_duration(value);
   } else if constexpr (std::is_same_v<T, IntOrString>) {
     return value.number() ? base::Json(*value.number()) : base::Json(*value.name());
+  } else if constexpr (std::is_same_v<T, Account>) {
+    const bool is_number = value.text.find_first_not_of("0123456789") == std::string::npos;
+    return is_number ? base::Json(std::stoll(value.text)) : base::Json(value.text);
   } else if constexpr (HasNames<T>) {
     for (const auto& [name, known] : EnumNames<T>::values)
       if (known == value) return std::string(name);

@@ -8,6 +8,7 @@ std::string_view to_string(ProviderErrorKind kind) {
     case ProviderErrorKind::image_not_executable: return "image_not_executable";
     case ProviderErrorKind::no_free_port: return "no_free_port";
     case ProviderErrorKind::port_in_use: return "port_in_use";
+    case ProviderErrorKind::wrong_config: return "wrong_config";
     case ProviderErrorKind::not_found: return "not_found";
     case ProviderErrorKind::already_exists: return "already_exists";
     case ProviderErrorKind::unavailable: return "unavailable";

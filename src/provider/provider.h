@@ -24,6 +24,8 @@ enum class ProviderErrorKind : std::uint8_t {
   no_free_port,
   /// A reserved address is taken by another process, which the detail names.
   port_in_use,
+  /// What it is to be given does not exist, or may not be given to it.
+  wrong_config,
   not_found,
   already_exists,
   /// What runs the instances cannot be reached (the supervisor is gone).
@@ -45,6 +47,42 @@ struct ContainerPort {
   std::uint16_t number = 0;
 };
 
+struct VolumeFile {
+  /// Below the volume's folder; it does not lead out of that.
+  std::string path;
+  std::string bytes;
+  std::uint32_t mode = 0644;
+};
+
+/// A folder (or a file of the machine) that an instance is given.
+struct Volume {
+  /// on_disk, in_memory: empty at the first start, and kept until the instance is removed.
+  enum class Kind : std::uint8_t { files, on_disk, in_memory, on_host };
+  enum class HostType : std::uint8_t { any, directory, directory_or_create, file, file_or_create };
+
+  std::string name;
+  /// The variable that tells where it is.
+  std::string variable;
+  Kind kind = Kind::files;
+  std::vector<VolumeFile> files;
+  std::string host_path;
+  HostType host_type = HostType::any;
+};
+
+/// Another user and group to run as, by name or number; empty: as the mesh itself.
+struct RunAs {
+  std::string user;
+  std::string group;
+  bool non_root = false;
+};
+
+/// What a RunAs comes to on the machine.
+struct Credentials {
+  std::uint32_t uid = 0;
+  std::uint32_t gid = 0;
+  std::vector<std::uint32_t> groups;
+};
+
 /// What to run. `id` is "<namespace>/<instance name>" and unique.
 struct InstanceSpec {
   std::string id;
@@ -56,6 +94,10 @@ struct InstanceSpec {
   std::string working_directory;
   std::vector<ContainerPort> ports;  // empty: the image's
   std::chrono::milliseconds grace{30'000};
+  std::vector<Volume> volumes;
+  RunAs run_as;
+  /// Of run_as; the provider finds them.
+  std::optional<Credentials> credentials;
   /// Opaque to the provider and kept with the instance, so that a new control plane knows what it adopts.
   std::map<std::string, std::string> labels;
 };
@@ -119,6 +161,9 @@ class Provider {
   virtual runtime::Task<Result<Instance>> stop(std::string id) = 0;
   /// Forgets an exited instance, its ports and its log; `failed` if it still runs.
   virtual runtime::Task<Result<void>> remove(std::string id) = 0;
+  /// Makes the files of volumes what they are here, each at one stroke; a started instance may be reading
+  /// them.
+  virtual runtime::Task<Result<void>> refresh(std::string id, std::vector<Volume> volumes, RunAs run_as) = 0;
   virtual runtime::Task<Result<void>> note(std::string id, std::string text) = 0;
   /// All that exist, also those started before this control plane.
   virtual runtime::Task<Result<std::vector<Instance>>> list() = 0;

@@ -37,6 +37,7 @@ struct ChildPlan {
   std::vector<std::pair<int, int>> fds;
   std::string oom_score_adj;  // empty: as it is
   const char* directory = nullptr;
+  const SpawnUser* user = nullptr;
   bool new_session = true;
   int parent_death_signal = 0;
   pid_t parent = 0;
@@ -130,12 +131,22 @@ int arrange_fds(const ChildPlan& plan) {
   return report;
 }
 
+void set_parent_death_signal(const ChildPlan& plan) {
+  if (plan.parent_death_signal == 0) return;
+  ::prctl(PR_SET_PDEATHSIG, plan.parent_death_signal);
+  if (::getppid() != plan.parent) ::_exit(127);  // the parent died before the signal was set
+}
+
+/// By system calls: the C library's own would ask all threads to follow, which this process has no more.
+bool become(const SpawnUser& user) {
+  return ::syscall(SYS_setgroups, user.groups.size(), user.groups.data()) == 0 &&
+         ::syscall(SYS_setresgid, user.gid, user.gid, user.gid) == 0 &&
+         ::syscall(SYS_setresuid, user.uid, user.uid, user.uid) == 0;
+}
+
 [[noreturn]] void run_child(const ChildPlan& plan) {
   if (plan.new_session) ::setsid();
-  if (plan.parent_death_signal != 0) {
-    ::prctl(PR_SET_PDEATHSIG, plan.parent_death_signal);
-    if (::getppid() != plan.parent) ::_exit(127);  // the parent died before the signal was set
-  }
+  set_parent_death_signal(plan);
   // Handlers fall away at exec, ignored signals and the mask do not.
   sigset_t none;
   sigemptyset(&none);
@@ -146,6 +157,10 @@ int arrange_fds(const ChildPlan& plan) {
   if (report < 0) give_up(plan.report);
   if (first_file_limit) ::setrlimit(RLIMIT_NOFILE, &*first_file_limit);
   write_oom_score_adj(plan.oom_score_adj);
+  if (plan.user != nullptr) {
+    if (!become(*plan.user)) give_up(report);
+    set_parent_death_signal(plan);  // the kernel has cleared it (PR_SET_PDEATHSIG(2const))
+  }
   if (plan.directory != nullptr && ::chdir(plan.directory) != 0) give_up(report);
   ::execve(plan.file.c_str(), plan.argv.data(), plan.environment.data());
   give_up(report);
@@ -204,6 +219,7 @@ IoResult<Child> spawn(const SpawnOptions& options) {
                        .fds = options.fds,
                        .oom_score_adj = options.oom_score_adj ? std::to_string(*options.oom_score_adj) : "",
                        .directory = options.directory.empty() ? nullptr : options.directory.c_str(),
+                       .user = options.user ? &*options.user : nullptr,
                        .new_session = options.new_session,
                        .parent_death_signal = options.parent_death_signal,
                        .parent = ::getpid(),

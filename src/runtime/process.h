@@ -15,6 +15,13 @@
 
 namespace weft::runtime {
 
+/// Another user to become. Only root may: EPERM.
+struct SpawnUser {
+  uid_t uid = 0;
+  gid_t gid = 0;
+  std::vector<gid_t> groups;
+};
+
 struct SpawnOptions {
   /// argv[0] is the file to run: a path, or a name looked up in the PATH of `environment`.
   std::vector<std::string> argv;
@@ -32,6 +39,8 @@ struct SpawnOptions {
   /// Its oom_score_adj (proc_pid_oom_score_adj(5)), from -1000 (never killed) to 1000; nothing: this
   /// process's.
   std::optional<int> oom_score_adj;
+  /// From before it enters its directory: what it may do, that user may.
+  std::optional<SpawnUser> user;
 };
 
 struct Child {

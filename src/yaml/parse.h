@@ -24,14 +24,18 @@ class Source {
   std::uint32_t line_count() const { return static_cast<std::uint32_t>(line_starts_.size()); }
   /// The line of that number (from 1) without its end, empty if there is none.
   std::string_view line(std::uint32_t number) const;
-  /// A diagnostic of this text: fills file and the source line, of a long one the part around the column.
+  /// A diagnostic of this text: fills file and the source line, of a long one the part around the column; not
+  /// of a document that is a Secret, for it would be shown to whoever reads along.
   base::Diagnostic error(std::string_view code, base::Position position, std::string message,
                          std::string mend) const;
 
  private:
   std::string file_;
   std::string text_;
+  void find_secrets();
+
   std::vector<std::size_t> line_starts_;
+  std::vector<std::pair<std::uint32_t, std::uint32_t>> secrets_;  // their first and last lines
 };
 
 /// The documents of a text (separated by ---); documents without content are left out. At an error,

@@ -1,4 +1,5 @@
 // Lines of a text.
+#include <algorithm>
 #include <utility>
 
 #include "yaml/parse.h"
@@ -41,6 +42,23 @@ Source::Source(std::string file, std::string text) : file_(std::move(file)), tex
     bool is_end = text_[i] == '\n' || (text_[i] == '\r' && (i + 1 == text_.size() || text_[i + 1] != '\n'));
     if (is_end) line_starts_.push_back(i + 1);
   }
+  find_secrets();
+}
+
+/// By its text, for what cannot be parsed is shown too.
+void Source::find_secrets() {
+  if (!text_.contains("Secret")) return;
+  std::uint32_t first = 1;
+  bool is_secret = false;
+  for (std::uint32_t number = 1; number <= line_count() + 1; ++number) {
+    const auto text = line(number);
+    if (number > line_count() || text.starts_with("---")) {
+      if (is_secret) secrets_.emplace_back(first, number - 1);
+      first = number;
+      is_secret = false;
+    }
+    is_secret = is_secret || (text.contains("kind") && text.contains("Secret"));
+  }
 }
 
 std::string_view Source::line(std::uint32_t number) const {
@@ -53,7 +71,10 @@ std::string_view Source::line(std::uint32_t number) const {
 
 base::Diagnostic Source::error(std::string_view code, base::Position position, std::string message,
                                std::string mend) const {
-  const Excerpt excerpt = excerpt_of(line(position.line), position.column);
+  const bool is_hidden = std::ranges::any_of(secrets_, [&](const auto& lines) {
+    return lines.first <= position.line && position.line <= lines.second;
+  });
+  const Excerpt excerpt = is_hidden ? Excerpt{} : excerpt_of(line(position.line), position.column);
   return base::Diagnostic{.code = std::string(code),
                           .severity = base::Severity::error,
                           .file = file_,

@@ -8,6 +8,8 @@
 #include "control/api/verbs.h"
 #include "model/codes.h"
 #include "model/decode.h"
+#include "model/paths.h"
+#include "model/secret.h"
 
 namespace weft::control::api {
 
@@ -92,6 +94,46 @@ base::Diagnostics check_metadata(const model::ObjectMeta& metadata) {
   return found;
 }
 
+/// Errors about paths that mean nothing here; without any if all begin at the root.
+base::Diagnostics check_paths(model::Resource resource) {
+  base::Diagnostics found;
+  model::for_each_path(resource, [&](const model::PathField& path) {
+    if (path.is_absolute()) return;
+    base::Diagnostic diagnostic;
+    diagnostic.code = model::code::relative_path;
+    diagnostic.field = path.field;
+    diagnostic.message =
+        fmt::format("`{}` is relative to a file, of which this server knows nothing", path.text);
+    diagnostic.mend = "Send an absolute path; `weft apply -f` does so.";
+    found.push_back(std::move(diagnostic));
+  });
+  return found;
+}
+
+/// Of one that is immutable, as Kubernetes has it: neither its data nor that it is so; of a Secret its type
+/// never.
+base::Diagnostics check_immutable(const Json& before, const Json& after) {
+  base::Diagnostics found;
+  const auto keep = [&](const char* field, std::string_view why) {
+    if (before.value(field, Json()) == after.value(field, Json())) return;
+    base::Diagnostic diagnostic;
+    diagnostic.code = model::code::invalid_value;
+    diagnostic.field = field;
+    diagnostic.message = fmt::format("it cannot be changed{}", why);
+    diagnostic.mend = "Make one of another name, or delete this one first.";
+    found.push_back(std::move(diagnostic));
+  };
+  const auto kind = before.value("kind", "");
+  if (kind == model::Secret::kind) {
+    if (before.value("type", "Opaque") != after.value("type", "Opaque")) keep("type", "");
+  }
+  if (kind != model::Secret::kind && kind != model::ConfigMap::kind) return found;
+  if (before.value("immutable", Json()) != true) return found;
+  for (const char* field : {"data", "binaryData", "immutable"})
+    keep(field, ", for it is marked as immutable");
+  return found;
+}
+
 /// What may be stored may also be read and sent again: a patch can make of an object what no body could hold.
 Outcome<void> check_size(const Json& document) {
   const auto memory = base::memory_of(document);
@@ -109,11 +151,14 @@ Outcome<void> check_size(const Json& document) {
 }
 
 Outcome<Admitted> validate(Json document, const ObjectRoute& route) {
+  document = model::with_folded_data(std::move(document));
+  model::hide_last_applied(document);
   if (auto fits = check_size(document); !fits) return std::unexpected(fits.error());
   const auto decoded = model::decode(document);
   if (!decoded.resource) return std::unexpected(invalid(decoded.diagnostics, *route.kind, name_of(document)));
-  if (const auto faults = check_metadata(model::metadata_of(*decoded.resource)); !faults.empty())
-    return std::unexpected(invalid(faults, *route.kind, name_of(document)));
+  auto faults = check_metadata(model::metadata_of(*decoded.resource));
+  faults.append(check_paths(*decoded.resource));
+  if (!faults.empty()) return std::unexpected(invalid(faults, *route.kind, name_of(document)));
   fill_defaults(document, *decoded.resource);
   Admitted admitted{.object = std::move(document), .warnings = {}};
   for (const auto& warning : decoded.diagnostics) {
@@ -150,9 +195,13 @@ Outcome<Admitted> admit_new(Json document, const ObjectRoute& route, const store
   return validate(std::move(document), route);
 }
 
-Outcome<Admitted> admit_change(Json document, const ObjectRoute& route) {
+Outcome<Admitted> admit_change(Json document, const ObjectRoute& route, const Json& before) {
   if (auto done = settle_identity(document, route); !done) return std::unexpected(done.error());
-  return validate(std::move(document), route);
+  auto admitted = validate(std::move(document), route);
+  if (!admitted) return admitted;
+  if (const auto faults = check_immutable(before, admitted->object); !faults.empty())
+    return std::unexpected(invalid(faults, *route.kind, route.name));
+  return admitted;
 }
 
 }  // namespace weft::control::api

@@ -23,7 +23,7 @@ struct Admitted {
 /// too_large.
 Outcome<Admitted> admit_new(base::Json document, const ObjectRoute& route, const store::Store& store,
                             base::Random& random);
-/// The next state of an object. Errors: bad_request, invalid, too_large.
-Outcome<Admitted> admit_change(base::Json document, const ObjectRoute& route);
+/// The next state of an object that is `before` now. Errors: bad_request, invalid, too_large.
+Outcome<Admitted> admit_change(base::Json document, const ObjectRoute& route, const base::Json& before);
 
 }  // namespace weft::control::api

@@ -15,6 +15,7 @@ using base::Json;
 using message::Method;
 using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 TEST_F(ServerTest, AnObjectsLife) {
   const auto created = call(Method::post, services, service("web"));
@@ -316,6 +317,44 @@ TEST_F(ServerTest, InvalidObjectsNameEveryCause) {
   }
   EXPECT_TRUE(fields.contains("spec.ports[0].port")) << got.text;
   EXPECT_TRUE(fields.contains("spec.ports[1].port")) << got.text;
+}
+
+TEST_F(ServerTest, ASecretIsStoredInOneFormAndWhatIsImmutableStays) {
+  const std::string secrets = "/api/v1/namespaces/default/secrets";
+  const auto made = call(Method::post, secrets, R"({"metadata": {"name": "db", "annotations": {
+    "kubectl.kubernetes.io/last-applied-configuration": "{\"kind\":\"Secret\",\"data\":{\"a\":\"Zm9v\"}}"}},
+    "data": {"a": "Zm9v"}, "stringData": {"b": "x"}})");
+  ASSERT_EQ(made.status, 201) << made.text;
+  EXPECT_EQ(made.body["data"], (Json{{"a", "Zm9v"}, {"b", "eA=="}}));
+  EXPECT_FALSE(made.body.contains("stringData"));
+  EXPECT_THAT(made.body["metadata"].dump(), Not(HasSubstr("Zm9v")));
+  const auto patch = [&](const std::string& body) {
+    return call(Method::patch, secrets + "/db", body, "application/merge-patch+json");
+  };
+  EXPECT_EQ(patch(R"({"type": "other"})").status, 422);
+  EXPECT_EQ(patch(R"({"stringData": {"a": "y"}})").body["data"]["a"], "eQ==");
+  EXPECT_EQ(patch(R"({"immutable": true})").status, 200);
+  for (const auto* body :
+       {R"({"data": {"a": "eA=="}})", R"({"immutable": false})", R"({"data": {"a": null}})"}) {
+    const auto got = patch(body);
+    EXPECT_EQ(got.status, 422) << body;
+    EXPECT_THAT(got.text, HasSubstr("marked as immutable"));
+  }
+  EXPECT_EQ(patch(R"({"metadata": {"labels": {"x": "y"}}})").status, 200);
+  const auto refused =
+      call(Method::post, secrets, R"({"metadata": {"name": "x"}, "data": {"a": "hunter2!"}})");
+  EXPECT_EQ(refused.status, 422);
+  EXPECT_THAT(refused.text, Not(HasSubstr("hunter2")));
+}
+
+TEST_F(ServerTest, RelativePathsAreRefused) {
+  const auto got = call(Method::post, "/apis/batch/v1/namespaces/default/jobs", R"({
+    "metadata": {"name": "j"}, "spec": {"template": {"spec": {"restartPolicy": "Never",
+    "volumes": [{"name": "v", "hostPath": {"path": "data"}}],
+    "containers": [{"name": "c", "image": "./c", "workingDir": "w"}]}}}})");
+  ASSERT_EQ(got.status, 422) << got.text;
+  for (const auto* text : {"`data` is relative", "`./c` is relative", "`w` is relative"})
+    EXPECT_THAT(got.text, HasSubstr(text));
 }
 
 TEST_F(ServerTest, WarningsAreFieldsOfTheAnswer) {

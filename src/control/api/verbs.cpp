@@ -53,7 +53,9 @@ store::Result<store::Object> rehearse_update(const Means& means, Json object) {
 /// Admits the next state of an object and stores it. Sets `conflict` if it rests on a state that is no longer
 /// the newest.
 Task<Outcome<Answer>> replace(Means& means, ObjectRoute route, bool dry_run, Json document, bool* conflict) {
-  auto admitted = admit_change(std::move(document), route);
+  const auto current = means.store.get(key_of(route));
+  if (!current) co_return std::unexpected(not_found(*route.kind, route.name));
+  auto admitted = admit_change(std::move(document), route, *current);
   if (!admitted) co_return std::unexpected(admitted.error());
   store::Result<store::Object> stored;
   if (dry_run) {
@@ -217,9 +219,6 @@ Task<Outcome<Answer>> create(Means& means, ObjectRequest request) {
 Task<Outcome<Answer>> update(Means& means, ObjectRequest request) {
   auto document = parse_object(request.content_type, request.body);
   if (!document) co_return std::unexpected(document.error());
-  if (!means.store.get(key_of(request.route))) {
-    co_return std::unexpected(not_found(*request.route.kind, request.route.name));
-  }
   bool conflict = false;
   co_return co_await replace(means, request.route, request.dry_run, std::move(*document), &conflict);
 }

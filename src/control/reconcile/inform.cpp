@@ -1,6 +1,7 @@
 // What the store holds and what is seen of instances into the World.
 #include <fmt/format.h>
 
+#include "control/reconcile/config.h"
 #include "control/reconcile/engine.h"
 #include "control/reconcile/workload_status.h"
 #include "model/kinds.h"
@@ -37,12 +38,21 @@ runtime::Task<void> Engine::follow_store(std::string_view kind,
     runtime::log::warning("reconcile", "the watch is behind, all of kind {} is read again: {}", kind,
                           events.error().detail);
     watch = read(kind);
+    if (is_config(kind)) runner_.config_changed({});
     ask_for_rebuild();
   }
   give_up(fmt::format("the store cannot be watched for kind {}: {}", kind, watch.error().detail));
 }
 
 void Engine::take_in(const store::Event& event) {
+  if (is_config(event.key.kind)) {
+    if (event.type == store::Event::Type::deleted) {
+      world_.remove(event.key);
+    } else {
+      world_.put(event.key, event.object);
+    }
+    return runner_.config_changed(event.key.ns);
+  }
   if (event.type == store::Event::Type::deleted) {
     world_.remove(event.key);
   } else if (!world_.put(event.key, event.object)) {

@@ -6,6 +6,7 @@
 
 #include "control/reconcile/environment.h"
 #include "control/reconcile/runner.h"
+#include "control/reconcile/volumes.h"
 #include "runtime/log.h"
 
 namespace weft::control::reconcile {
@@ -18,6 +19,9 @@ runtime::Task<void> pause(runtime::Reactor& reactor, base::Duration duration) {
   co_await reactor.sleep(duration);
 }
 
+/// What it is to be given is not there, or not well.
+constexpr std::string_view wrong_config_reason = "CreateContainerConfigError";
+
 /// The reason of a container that could not be started, as Kubernetes words it.
 std::string_view reason_of(provider::ProviderErrorKind kind) {
   using enum provider::ProviderErrorKind;
@@ -26,6 +30,7 @@ std::string_view reason_of(provider::ProviderErrorKind kind) {
     case image_not_executable: return "ImageNotExecutable";
     case no_free_port: return "NoFreePort";
     case port_in_use: return "PortInUse";
+    case wrong_config: return wrong_config_reason;
     case not_found: return "NotFound";
     case already_exists: return "AlreadyExists";
     case unavailable: return "ProviderUnavailable";
@@ -40,6 +45,7 @@ std::string join(const std::set<std::string>& parts) { return fmt::format("{}", 
 
 runtime::Task<void> Runner::live(RunPtr self) {
   observer_.changed(*self);
+  if (self->state == State::running) co_await refresh_volumes(self);  // one that was adopted
   while (!self->stop.is_set()) {
     if (self->state == State::starting) co_await start_process(self);
     if (self->state == State::running) co_await run_process(self);
@@ -73,6 +79,8 @@ runtime::Task<void> Runner::start_process(RunPtr self) {
     co_return;
   }
   note_started(*self, *started);
+  // They may have changed since they were read.
+  co_await refresh_volumes(self);
 }
 
 runtime::Task<provider::Result<provider::InstanceSpec>> Runner::spec_for(RunPtr self) {
@@ -94,8 +102,15 @@ runtime::Task<provider::Result<provider::InstanceSpec>> Runner::spec_for(RunPtr 
   spec.image = container.image;
   spec.command = container.command;
   spec.args = container.args;
-  if (const auto* workload = node())
-    spec.environment = environment(world_, *workload, container, addresses_.known());
+  if (const auto* workload = node()) {
+    auto variables = environment(world_, *workload, *self, addresses_.known());
+    if (!variables) co_return std::unexpected(variables.error());
+    spec.environment = std::move(*variables);
+  }
+  auto volumes = volumes_of(world_, *self);
+  if (!volumes) co_return std::unexpected(volumes.error());
+  spec.volumes = std::move(*volumes);
+  spec.run_as = run_as(pod);
   spec.working_directory = container.working_dir;
   for (const auto& port : container.ports) {
     spec.ports.push_back({port.name, static_cast<std::uint16_t>(port.container_port)});
@@ -192,6 +207,7 @@ void Runner::finish(Run& self) {
 }
 
 runtime::Task<void> Runner::back_off(RunPtr self) {
+  self->config_changed.clear();
   const auto delay = self->backoff.next(reactor_.clock().now() - self->running_since);
   // The first end is nothing but that; what ends again and again is in a loop.
   if (self->last_exit && self->restarts > 0) {
@@ -202,11 +218,30 @@ runtime::Task<void> Runner::back_off(RunPtr self) {
                      fmt::format("restarts again after {}", to_string(*self->last_exit)));
     observer_.changed(*self);
   }
-  co_await runtime::first(pause(reactor_, delay), until(self->stop));
+  co_await runtime::first(pause(reactor_, delay), either(self->stop, self->config_changed));
   if (self->stop.is_set()) co_return;
   if (!is_restarted_(*self)) co_return;
   if (self->last_exit) ++self->restarts;
   self->state = State::starting;
+}
+
+runtime::Task<void> Runner::refresh_volumes(RunPtr self) {
+  if (!has_config_volumes(*self->pod)) co_return;
+  // What is deleted while it is used stays as it was, as in Kubernetes.
+  auto volumes = volumes_of(world_, *self);
+  if (!volumes) co_return;
+  const auto refreshed = co_await provider_.refresh(self->id(), std::move(*volumes), run_as(*self->pod));
+  if (refreshed) co_return;
+  observer_.record(*self, EventType::warning, "FailedMount", refreshed.error().detail);
+}
+
+void Runner::config_changed(const std::string& ns) {
+  // A copy: what is woken may be erased at once.
+  for (const auto& [id, self] : std::map(runs_)) {
+    if (!ns.empty() && self->ns() != ns) continue;
+    if (self->reason == wrong_config_reason) self->config_changed.set();
+    if (self->state == State::running) scope_.spawn(refresh_volumes(self));
+  }
 }
 
 runtime::Task<void> Runner::take_down(RunPtr self) {
@@ -216,7 +251,7 @@ runtime::Task<void> Runner::take_down(RunPtr self) {
   if (self->has_process) co_await stop_process(self);
   // Without ports it has no listeners: the publisher gives their addresses back once the proxies know.
   if (!std::exchange(self->ports, {}).empty()) co_await publisher_.flush_and_settle(self->workload);
-  if (self->is_known) {
+  if (self->is_known || !self->pod->volumes.empty()) {
     auto removed = co_await provider_.remove(self->id());
     if (!removed && removed.error().kind != provider::ProviderErrorKind::not_found) {
       runtime::log::warning("reconcile", "{} was not removed: {}", self->id(), removed.error().detail);

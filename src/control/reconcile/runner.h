@@ -39,6 +39,9 @@ class Runner {
   void start(const Workload& workload);
   /// Takes an instance out for good: out of its callers' endpoints, then its process, then all of it.
   void stop(const Instance& instance);
+  /// A ConfigMap or Secret of that namespace (empty: of any) has changed: what could not start for want of
+  /// one tries again.
+  void config_changed(const std::string& ns);
 
  private:
   /// What only the runner must know of an instance.
@@ -53,6 +56,8 @@ class Runner {
     runtime::Event startup_done;
     /// Set by the one who is told of the process's end, after last_exit.
     runtime::Event exited;
+    /// It waits for want of a ConfigMap or Secret, and one of its namespace has changed.
+    runtime::Event config_changed;
     /// Set to take it out for good.
     runtime::Event stop;
   };
@@ -74,6 +79,7 @@ class Runner {
   void note_end(Run& self);
   void finish(Run& self);
   runtime::Task<void> back_off(RunPtr self);
+  runtime::Task<void> refresh_volumes(RunPtr self);
   runtime::Task<void> take_down(RunPtr self);
   runtime::Task<void> stop_process(RunPtr self);
 

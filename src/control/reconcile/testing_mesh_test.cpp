@@ -171,6 +171,12 @@ Task<provider::Result<void>> FakeProvider::remove(std::string id) {
   co_return provider::Result<void>();
 }
 
+Task<provider::Result<void>> FakeProvider::refresh(std::string id, std::vector<provider::Volume> volumes,
+                                                   provider::RunAs) {
+  specs[id].volumes = std::move(volumes);
+  co_return provider::Result<void>();
+}
+
 Task<provider::Result<void>> FakeProvider::note(std::string id, std::string text) {
   instances[id].note = std::move(text);
   co_return provider::Result<void>();

@@ -60,6 +60,8 @@ class FakeProvider final : public provider::Provider {
   runtime::Task<provider::Result<provider::Instance>> start(provider::InstanceSpec spec) override;
   runtime::Task<provider::Result<provider::Instance>> stop(std::string id) override;
   runtime::Task<provider::Result<void>> remove(std::string id) override;
+  runtime::Task<provider::Result<void>> refresh(std::string id, std::vector<provider::Volume> volumes,
+                                                provider::RunAs run_as) override;
   runtime::Task<provider::Result<void>> note(std::string id, std::string text) override;
   runtime::Task<provider::Result<std::vector<provider::Instance>>> list() override;
   runtime::Task<provider::Result<provider::Instance>> next_change() override;

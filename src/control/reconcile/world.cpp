@@ -333,6 +333,11 @@ InstancePtr World::find_instance(const std::string& id) const {
   return at == instances_.end() ? nullptr : at->second;
 }
 
+store::Object World::find_object(const store::Key& key) const {
+  const auto at = objects_.find(key);
+  return at == objects_.end() ? nullptr : at->second;
+}
+
 void World::add(const InstancePtr& instance) {
   instances_.insert_or_assign(instance->id(), instance);
   workload_of_orphan(instance->workload).instances.push_back(instance);

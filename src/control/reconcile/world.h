@@ -115,6 +115,8 @@ class World {
   /// The workload, made as one that is not stored if it is unknown (an orphan's owner).
   Workload& workload_of_orphan(const model::Ref& ref);
   InstancePtr find_instance(const std::string& id) const;
+  /// A stored object as it is; null if there is none.
+  store::Object find_object(const store::Key& key) const;
   void add(const InstancePtr& instance);
   void erase(const Instance& instance);
 

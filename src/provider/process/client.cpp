@@ -2,8 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <optional>
 
+#include "base/expansion.h"
+#include "provider/process/account.h"
 #include "provider/process/log_reader.h"
 #include "provider/process/protocol.h"
 
@@ -138,13 +141,26 @@ runtime::Task<Result<SupervisorClient::Reply>> SupervisorClient::call(base::Json
   co_return std::move(call.reply);
 }
 
-runtime::Task<Result<void>> SupervisorClient::attach() {
+runtime::Task<Result<void>> SupervisorClient::attach(VolumeFolders volumes) {
   auto reply = co_await call({{"op", "attach"}});
   if (!reply) co_return std::unexpected(reply.error());
+  volumes_ = Volumes(std::move(volumes));
+  auto listed = co_await list();
+  if (!listed) co_return std::unexpected(listed.error());
+  volumes_.remove_others(
+      [&](const std::string& id) { return std::ranges::find(*listed, id, &Instance::id) != listed->end(); });
   co_return Result<void>{};
 }
 
 runtime::Task<Result<Instance>> SupervisorClient::start(InstanceSpec spec) {
+  auto account = find_account(spec.run_as);
+  if (!account) co_return std::unexpected(account.error());
+  spec.credentials = account->credentials;
+  auto variables = volumes_.make(spec.id, spec.volumes, spec.credentials);
+  if (!variables) co_return std::unexpected(variables.error());
+  for (const auto& [name, value] : account->variables) variables->emplace_back(name, base::literal(value));
+  // First, for what is declared may use them, and wins.
+  spec.environment.insert(spec.environment.begin(), variables->begin(), variables->end());
   auto reply = co_await call({{"op", "start"}, {"spec", to_json(spec)}});
   if (!reply) co_return std::unexpected(reply.error());
   co_return instance_from_json(*reply->ok);
@@ -156,8 +172,19 @@ runtime::Task<Result<Instance>> SupervisorClient::stop(std::string id) {
   co_return instance_from_json(*reply->ok);
 }
 
+runtime::Task<Result<void>> SupervisorClient::refresh(std::string id, std::vector<Volume> volumes,
+                                                      RunAs run_as) {
+  const auto account = find_account(run_as);
+  if (!account) co_return std::unexpected(account.error());
+  const auto made = volumes_.make(id, volumes, account->credentials);
+  if (!made) co_return std::unexpected(made.error());
+  co_return Result<void>{};
+}
+
 runtime::Task<Result<void>> SupervisorClient::remove(std::string id) {
   auto reply = co_await call({{"op", "remove"}, {"instance", id}});
+  // Of one that never began there are volumes alone.
+  if (reply || reply.error().kind == ProviderErrorKind::not_found) volumes_.remove(id);
   if (!reply) co_return std::unexpected(reply.error());
   co_return Result<void>{};
 }

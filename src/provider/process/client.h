@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/json_fwd.h"
+#include "provider/process/volumes.h"
 #include "provider/provider.h"
 #include "runtime/combine.h"
 #include "runtime/fd.h"
@@ -47,7 +48,8 @@ struct SupervisorStatus {
 struct Surroundings {
   std::vector<std::string> environment;  // NAME=value
   std::string directory;
-  std::string cgroup;  // its path; empty: none
+  std::string cgroup;                           // its path; empty: none
+  std::optional<Credentials> credentials = {};  // nothing: the mesh's own
 };
 
 /// A connection to the supervisor. Any number of calls may wait at once; all end with `unavailable` when the
@@ -65,12 +67,14 @@ class SupervisorClient final : public Provider {
   ~SupervisorClient() override;
 
   /// Makes this client the one control plane: it is told of exits (next_change) from now on; ask list() after
-  /// it. already_exists if another one is attached, with its pid.
-  runtime::Task<Result<void>> attach();
+  /// it. It keeps the instances' volumes, and removes those that a control plane before it left of instances
+  /// that never began. already_exists if another one is attached, with its pid.
+  runtime::Task<Result<void>> attach(VolumeFolders volumes = {});
 
   runtime::Task<Result<Instance>> start(InstanceSpec spec) override;
   runtime::Task<Result<Instance>> stop(std::string id) override;
   runtime::Task<Result<void>> remove(std::string id) override;
+  runtime::Task<Result<void>> refresh(std::string id, std::vector<Volume> volumes, RunAs run_as) override;
   runtime::Task<Result<void>> note(std::string id, std::string text) override;
   runtime::Task<Result<std::vector<Instance>>> list() override;
   runtime::Task<Result<Instance>> next_change() override;
@@ -113,6 +117,7 @@ class SupervisorClient final : public Provider {
 
   runtime::Reactor& reactor_;
   runtime::MessageSocket socket_;
+  Volumes volumes_{VolumeFolders{}};
   std::uint64_t next_id_ = 1;
   std::unordered_map<std::uint64_t, Call*> calls_;
   runtime::Queue<Request> outgoing_;

@@ -102,6 +102,8 @@ runtime::IoResult<std::shared_ptr<Process>> Group::spawn(const Program& program)
   if (program.output >= 0) options.fds = {{program.output, 1}, {program.output, 2}};
   options.parent_death_signal = SIGKILL;
   options.oom_score_adj = program.oom_score_adj;
+  if (const auto& who = program.credentials)
+    options.user = runtime::SpawnUser{who->uid, who->gid, {who->groups.begin(), who->groups.end()}};
   runtime::Fd cgroup;
   if (cgroup_) {
     auto opened = cgroup_->open();
@@ -115,7 +117,8 @@ runtime::IoResult<std::shared_ptr<Process>> Group::spawn(const Program& program)
 Surroundings Group::surroundings(const Program& program) const {
   auto environment = program.environment;
   environment[std::string(marker_variable)] = marker();
-  return {to_strings(environment), program.directory, cgroup_ ? cgroup_->path() : std::string()};
+  return {to_strings(environment), program.directory, cgroup_ ? cgroup_->path() : std::string(),
+          program.credentials};
 }
 
 void Group::signal(int number) const {

@@ -32,6 +32,7 @@ struct Program {
   std::string directory;
   int output = -1;  // stdout and stderr; -1: /dev/null
   int oom_score_adj = 0;
+  std::optional<Credentials> credentials;  // nothing: this process's own
 };
 
 /// A pipe for a program's output: the end to read from, which does not block, and the other.

@@ -40,7 +40,15 @@ std::unexpected<ProviderError> unknown(const std::string& id) {
   return base::fail(ProviderErrorKind::not_found, fmt::format("no instance {}", id));
 }
 
-ProviderError exec_error(const std::string& program, runtime::IoError error) {
+ProviderError exec_error(const Program& wanted, runtime::IoError error) {
+  const auto& program = wanted.argv.front();
+  if (wanted.credentials && error.code == EACCES) {
+    return {
+        ProviderErrorKind::image_not_executable,
+        fmt::format("user {} may not execute {}, or not enter {}: let him read both, and enter all folders "
+                    "above them",
+                    wanted.credentials->uid, program, wanted.directory)};
+  }
   switch (error.code) {
     case ENOENT:
       return {ProviderErrorKind::image_not_executable,
@@ -156,6 +164,7 @@ Result<Instances::Pointer> Instances::prepare(InstanceSpec spec, const Managed* 
   if (!path) return std::unexpected(path.error());
   program.argv.front() = *path;
   program.oom_score_adj = fence_.oom.instance;
+  program.credentials = spec.credentials;
   program.directory = spec.working_directory.empty() ? image->working_directory : spec.working_directory;
   if (!program.directory.starts_with('/')) program.directory = image->folder + "/" + program.directory;
 
@@ -189,10 +198,14 @@ Result<void> Instances::launch(Managed& managed) {
   auto pipe = output_pipe();
   if (pipe && is_spare(pipe->first)) pipe = runtime::io_error(EMFILE);
   if (!pipe) return cannot(fmt::format("start {}", managed.spec.id), pipe.error());
+  // Else the program could write to it, but not open it again as /dev/stdout.
+  if (const auto& who = managed.program.credentials;
+      who && ::fchown(pipe->second.get(), who->uid, who->gid) != 0)
+    return cannot(fmt::format("start {}", managed.spec.id), runtime::IoError{errno});
   managed.program.output = pipe->second.get();
   auto process = managed.group.start(managed.program);
   managed.program.output = -1;
-  if (!process) return std::unexpected(exec_error(managed.program.argv.front(), process.error()));
+  if (!process) return std::unexpected(exec_error(managed.program, process.error()));
   managed.main = *process;
   managed.seen.phase = Phase::running;
   managed.seen.pid = managed.main->pid;
@@ -291,7 +304,7 @@ runtime::Task<Result<int>> Instances::execute(std::string id, std::vector<std::s
   program.argv = std::move(argv);
   program.argv.front() = *path;
   auto process = managed->group.start_beside(program);
-  if (!process) co_return std::unexpected(exec_error(*path, process.error()));
+  if (!process) co_return std::unexpected(exec_error(program, process.error()));
   // Also if whoever asked goes away: nothing of it is left.
   struct Killer {
     Process& process;

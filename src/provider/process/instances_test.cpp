@@ -98,6 +98,39 @@ TEST_P(InstancesTest, StartsWithItsEnvironmentAndStops) {
   EXPECT_EQ(mesh->run(mesh->client().stop("default/a")).error().kind, ProviderErrorKind::not_found);
 }
 
+TEST_P(InstancesTest, RunsAsAnotherUserWithAllThatItNeeds) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root may run programs as another user";
+  mesh->launch();
+  // No way for others into the folder of this test: what they run is the system's.
+  auto what = spec("a", "/bin/sh");
+  what.working_directory = "/";
+  what.run_as = {.user = "nobody", .group = "7"};
+  what.environment = {{"LATER", "$(USER)"}};
+  what.args = {"-c",
+               "echo $(id -u) $(id -g) $(id -G) $USER $LOGNAME $LATER; echo by /dev/stdout >/dev/stdout; "
+               "ls /proc/$$$$/fd; exec sleep 1000"};
+  auto started = start(what);
+  ASSERT_TRUE(started) << started.error().detail;
+  EXPECT_TRUE(logged("default/a", "65534 7 7 nobody nobody nobody"));
+  EXPECT_TRUE(logged("default/a", "by /dev/stdout"));
+  EXPECT_TRUE(logged("default/a", "0\n1\n2\n"));
+  EXPECT_EQ(mesh->run(mesh->client().execute("default/a", {"/bin/sh", "-c", "test $(id -u) = 65534"},
+                                             std::chrono::seconds(5))),
+            0);
+  what = spec("b", mesh->file("images/sleeper"));
+  what.run_as = {.user = "nobody", .group = {}};
+  started = start(what);
+  ASSERT_FALSE(started);
+  EXPECT_EQ(started.error().kind, ProviderErrorKind::image_not_executable);
+  EXPECT_THAT(started.error().detail, HasSubstr("user 65534 may not execute"));
+  // It ends with its supervisor as any other does: the signal for that outlives the change of user.
+  mesh->send(SIGKILL);
+  EXPECT_EQ(mesh->wait_end(), -1);
+  EXPECT_TRUE(mesh->until([&] { return mesh->processes().empty(); }));
+  mesh->disconnect();
+  mesh->launch();
+}
+
 TEST_P(InstancesTest, WhatCannotStartIsSaid) {
   mesh->launch();
   mesh->image("no-interpreter", "");

@@ -62,6 +62,17 @@ Exit exit_from(const Json& json) {
 /// What comes from outside must not overflow where a deadline is made of it.
 constexpr auto longest_limit = std::chrono::years(100);
 
+void put_credentials(const std::optional<Credentials>& who, Json& to) {
+  if (who) to["credentials"] = {{"uid", who->uid}, {"gid", who->gid}, {"groups", who->groups}};
+}
+
+std::optional<Credentials> credentials_in(const Json& json) {
+  const auto found = json.find("credentials");
+  if (found == json.end()) return {};
+  return Credentials{found->at("uid").get<std::uint32_t>(), found->at("gid").get<std::uint32_t>(),
+                     found->at("groups").get<std::vector<std::uint32_t>>()};
+}
+
 Json own_json(const OwnProcess& process) {
   return {{"pid", process.pid}, {"restarts", process.restarts}, {"lastExit", process.last_exit}};
 }
@@ -76,15 +87,17 @@ OwnProcess own_from(const Json& json) {
 Json to_json(const InstanceSpec& spec) {
   auto ports = Json::array();
   for (const auto& port : spec.ports) ports.push_back(port_json(port));
-  return {{"id", spec.id},
-          {"image", spec.image},
-          {"command", spec.command},
-          {"args", spec.args},
-          {"environment", spec.environment},
-          {"workingDirectory", spec.working_directory},
-          {"ports", std::move(ports)},
-          {"graceMs", spec.grace.count()},
-          {"labels", spec.labels}};
+  Json json{{"id", spec.id},
+            {"image", spec.image},
+            {"command", spec.command},
+            {"args", spec.args},
+            {"environment", spec.environment},
+            {"workingDirectory", spec.working_directory},
+            {"ports", std::move(ports)},
+            {"graceMs", spec.grace.count()},
+            {"labels", spec.labels}};
+  put_credentials(spec.credentials, json);
+  return json;
 }
 
 std::chrono::milliseconds time_limit(const Json& json) {
@@ -104,6 +117,7 @@ Result<InstanceSpec> spec_from_json(const Json& json) {
     for (const auto& port : json.at("ports")) spec.ports.push_back(port_from(port));
     spec.grace = time_limit(json.at("graceMs"));
     spec.labels = json.at("labels").get<std::map<std::string, std::string>>();
+    spec.credentials = credentials_in(json);
     return spec;
   });
 }
@@ -176,15 +190,18 @@ Result<SupervisorStatus> status_from_json(const Json& json) {
 }
 
 Json to_json(const Surroundings& surroundings) {
-  return {{"environment", surroundings.environment},
-          {"directory", surroundings.directory},
-          {"cgroup", surroundings.cgroup}};
+  Json json{{"environment", surroundings.environment},
+            {"directory", surroundings.directory},
+            {"cgroup", surroundings.cgroup}};
+  put_credentials(surroundings.credentials, json);
+  return json;
 }
 
 Result<Surroundings> surroundings_from_json(const Json& json) {
   return decoded("surroundings", [&] {
     return Surroundings{json.at("environment").get<std::vector<std::string>>(),
-                        json.at("directory").get<std::string>(), json.at("cgroup").get<std::string>()};
+                        json.at("directory").get<std::string>(), json.at("cgroup").get<std::string>(),
+                        credentials_in(json)};
   });
 }
 
@@ -200,8 +217,8 @@ ProviderError error_from_json(const Json& json) {
   ProviderError error{ProviderErrorKind::failed, text("detail")};
   for (auto kind :
        {ProviderErrorKind::image_not_found, ProviderErrorKind::image_not_executable,
-        ProviderErrorKind::no_free_port, ProviderErrorKind::port_in_use, ProviderErrorKind::not_found,
-        ProviderErrorKind::already_exists, ProviderErrorKind::unavailable}) {
+        ProviderErrorKind::no_free_port, ProviderErrorKind::port_in_use, ProviderErrorKind::wrong_config,
+        ProviderErrorKind::not_found, ProviderErrorKind::already_exists, ProviderErrorKind::unavailable}) {
     if (provider::to_string(kind) == text("kind")) error.kind = kind;
   }
   return error;

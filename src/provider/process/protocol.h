@@ -26,6 +26,7 @@ inline constexpr std::size_t surroundings_bytes = std::size_t{128} * 1024;
 /// Most ports of one instance, of which its image may have some too.
 inline constexpr std::size_t most_instance_ports = 256;
 
+/// Without its volumes and run_as, which are dealt with before.
 base::Json to_json(const InstanceSpec& spec);
 base::Json to_json(const Instance& instance);
 base::Json to_json(const SupervisorStatus& status);

@@ -18,6 +18,7 @@
 #include "provider/process/ports.h"
 #include "provider/process/server.h"
 #include "provider/process/state_file.h"
+#include "provider/process/volumes.h"
 #include "runtime/combine.h"
 #include "runtime/log.h"
 #include "runtime/signals.h"
@@ -252,6 +253,7 @@ runtime::Task<std::optional<SupervisorState>> take_over(runtime::Reactor& reacto
   if (!co_await clear_remains(reactor, state.identity, state.cgroup_root)) {
     runtime::log::warning(room, "some processes of the supervisor before this one do not end");
   }
+  Volumes(VolumeFolders::of(options.home)).clear();  // of instances that are gone now
   const auto recorded = state.cgroup_root;
   auto root = options.use_cgroups ? make_cgroup_root(state.identity) : std::nullopt;
   state.cgroup_root = root.value_or("");
@@ -301,6 +303,7 @@ runtime::Task<int> supervise(runtime::Reactor& reactor, Options options) {
   Supervisor supervisor(reactor, std::move(options), std::move(*state), signals, *lock, std::move(*thread));
   runtime::log::info(room, "supervises {}", home.state());
   co_await supervisor.run(std::move(*listening));
+  Volumes(VolumeFolders::of(home)).clear();
   home.remove_run_folder();
   lock->release();  // before the connections close: their ends tell that a new one may start
   runtime::log::info(room, "everything is stopped");
