@@ -167,7 +167,7 @@ Cell state_cell(const Json& object) {
   if (kind == "Deployment" && is_not_started(object)) return {"NotStarted", Colour::dim};
   const auto dependencies = condition_of(object, "DependenciesReady");
   if (!dependencies.status.empty() && !dependencies.is_true()) return {dependencies.reason, Colour::yellow};
-  const auto ready = condition_of(object, kind == "Service" ? "Ready" : "Available");
+  const auto ready = condition_of(object, kind == "Deployment" ? "Available" : "Ready");
   if (ready.is_true()) return {"Ready", Colour::green};
   if (ready.reason == "NotStarted") return {ready.reason, Colour::dim};
   return {ready.reason.empty() ? "Unknown" : ready.reason, Colour::yellow};
@@ -249,6 +249,23 @@ const std::vector<Column>& service_columns() {
        [](const Json& o, base::WallTime) { return Cell{joined(value_at(o, "/spec/ports"), port_text)}; }},
       {"SELECTOR", true, selector_cell},
       {"DEPENDS ON", true, depends_cell},
+  };
+  return columns;
+}
+
+const std::vector<Column>& external_columns() {
+  static const std::vector<Column> columns = {
+      {"NAME", false, name_cell},
+      {"HOST", false,
+       [](const Json& o, base::WallTime) {
+         const auto address = [](const Json& one) { return one.is_string() ? one.get<std::string>() : ""; };
+         const auto host = text_at(o, "/spec/host");
+         return Cell{host.empty() ? joined(value_at(o, "/spec/addresses"), address) : host};
+       }},
+      {"PORTS", false,
+       [](const Json& o, base::WallTime) { return Cell{joined(value_at(o, "/spec/ports"), port_text)}; }},
+      {"STATUS", false, state_column},
+      {"AGE", false, age_cell},
   };
   return columns;
 }
@@ -365,6 +382,7 @@ const std::vector<Column>& columns_for(std::string_view kind) {
   if (kind == "Event") return event_columns();
   if (kind == "ConfigMap") return config_map_columns();
   if (kind == "Secret") return secret_columns();
+  if (kind == "ExternalService") return external_columns();
   return plain;
 }
 

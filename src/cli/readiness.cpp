@@ -105,6 +105,13 @@ Progress progress_of_service(const Json& service, bool must_serve) {
   return progress;
 }
 
+/// Of what is done once that condition is True.
+Progress progress_of_condition(const Json& object, std::string_view type, std::string words) {
+  const auto condition = condition_of(object, type);
+  if (condition.is_true() && is_observed(object)) return done(std::move(words));
+  return waiting(words_of(condition));
+}
+
 }  // namespace
 
 Progress progress_of(const Json& object, bool must_serve) {
@@ -112,6 +119,8 @@ Progress progress_of(const Json& object, bool must_serve) {
   if (kind == "Deployment") return progress_of_deployment(object);
   if (kind == "Job") return progress_of_job(object);
   if (kind == "Service") return progress_of_service(object, must_serve);
+  if (kind == "ExternalService") return progress_of_condition(object, "Ready", "ready");
+  if (kind == "TrafficPolicy") return progress_of_condition(object, "Accepted", "accepted");
   return done("there");
 }
 

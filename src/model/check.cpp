@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <deque>
 #include <map>
 #include <string>
 #include <tuple>
@@ -27,6 +28,8 @@ class Checker {
       const ObjectMeta& metadata = metadata_of(object.resource);
       by_name_.emplace(Name(kind_of(object.resource), metadata.ns, metadata.name), &object);
       if (const auto* service = std::get_if<Service>(&object.resource)) services_.push_back(service);
+      if (const auto* external = std::get_if<ExternalService>(&object.resource))
+        services_.push_back(&externals_.emplace_back(as_service(*external)));
       if (const auto* deployment = std::get_if<Deployment>(&object.resource))
         add_workload(deployments_, DependencyKind::deployment, *deployment);
       if (const auto* job = std::get_if<Job>(&object.resource))
@@ -47,6 +50,8 @@ class Checker {
         check_dependencies(graph, object, DependencyKind::job, job->spec.depends_on);
       } else if (const auto* policy = std::get_if<TrafficPolicy>(&object.resource)) {
         check_targets(graph, object, *policy);
+      } else if (std::holds_alternative<ExternalService>(object.resource)) {
+        check_name(object);
       }
     }
     for (const Cycle& cycle : graph.cycles()) report_cycle(cycle);
@@ -89,6 +94,7 @@ class Checker {
     for (const Object& object : objects_) {
       const ObjectMeta& metadata = metadata_of(object.resource);
       std::string_view kind = kind_of(object.resource);
+      if (kind == ExternalService::kind) kind = Service::kind;
       bool can_be_target = kind == "Service" || kind == "Deployment" || kind == "Job";
       if (!can_be_target || metadata.ns != target.ns) continue;
       if (kind == to_string(target.kind))
@@ -128,6 +134,20 @@ class Checker {
                       waits ? ": it will wait for it" : ""),
           std::move(mend));
     }
+  }
+
+  /// Dependencies name both kinds alike.
+  void check_name(const Object& object) {
+    const ObjectMeta& metadata = metadata_of(object.resource);
+    bool is_taken = std::ranges::any_of(objects_, [&](const Object& other) {
+      const auto* service = std::get_if<Service>(&other.resource);
+      return service && service->metadata.name == metadata.name && service->metadata.ns == metadata.ns;
+    });
+    if (!is_taken) return;
+    add(object, Severity::error, code::duplicate_resource, "metadata.name",
+        fmt::format("there is a Service `{}` too: what depends on that name could mean either",
+                    metadata.name),
+        "Rename one of the two, or remove it.");
   }
 
   void check_targets(const DependencyGraph& graph, const Object& object, const TrafficPolicy& policy) {
@@ -348,6 +368,7 @@ class Checker {
   }
 
   std::span<const Object> objects_;
+  std::deque<Service> externals_;  // as their callers see them
   std::vector<const Service*> services_;
   std::vector<const Deployment*> deployments_;
   std::vector<const Job*> jobs_;

@@ -192,6 +192,10 @@ std::string deployment_with(std::string_view from, std::string_view to) {
 std::string container_with(std::string_view more) {
   return with(deployment_text, "image: example", "image: example\n        " + std::string(more));
 }
+std::string external_with(std::string_view spec) {
+  return "apiVersion: weft.dev/v1alpha1\nkind: ExternalService\nmetadata: {name: a}\nspec: {" +
+         std::string(spec) + "}\n";
+}
 std::string policy_with(std::string_view spec) {
   return "apiVersion: weft.dev/v1alpha1\nkind: TrafficPolicy\nmetadata: {name: a}\nspec: {" +
          std::string(spec) + "}\n";
@@ -211,7 +215,8 @@ const Wrong wrong_resources[] = {
     {"KindInLowerCase", service_with("kind: Service", "kind: service"), "unknown-kind", "kind", 2,
      "`Service`"},
     {"KindOfKubernetes", "apiVersion: apps/v1\nkind: DaemonSet\n", "unknown-kind", "kind", 2,
-     "Namespace, MeshConfig, Provider, TrafficPolicy, ConfigMap, Secret, Service, Deployment, Job"},
+     "Namespace, MeshConfig, Provider, TrafficPolicy, ConfigMap, Secret, ExternalService, Service, Deployment, "
+     "Job"},
     {"KindThatWeftMakes", "apiVersion: v1\nkind: Pod\n", "read-only-kind", "kind", 2, "Deployment"},
     {"OldApiVersion", deployment_with("apps/v1", "extensions/v1beta1"), "wrong-api-version", "apiVersion", 1,
      "apps/v1"},
@@ -270,6 +275,15 @@ const Wrong wrong_resources[] = {
     {"MeshConfigTrustedHops",
      "apiVersion: weft.dev/v1alpha1\nkind: MeshConfig\nmetadata: {name: default}\nspec: {trustedHops: -1}\n",
      "invalid-value", "spec.trustedHops", 4, "0"},
+    {"ExternalWithoutPlace", external_with("ports: [{port: 80}]"), "missing-field", "spec", 4, "addresses"},
+    {"ExternalInTwoPlaces", external_with("host: a.test, addresses: [192.0.2.1], ports: [{port: 80}]"),
+     "invalid-value", "spec.addresses", 4, "either"},
+    {"ExternalByUrl", external_with("host: \"https://a.test/\", ports: [{port: 80}]"), "invalid-value",
+     "spec.host", 4, "the name alone"},
+    {"ExternalNamedAsAddress", external_with("addresses: [a.test], ports: [{port: 80}]"), "invalid-value",
+     "spec.addresses[0]", 4, "as `host`"},
+    {"ExternalPortByName", external_with("host: a.test, ports: [{port: 80, targetPort: http}]"),
+     "invalid-value", "spec.ports[0].targetPort", 4, "number"},
     {"PolicyOfNothing", policy_with("targetRefs: []"), "invalid-value", "spec.targetRefs", 4, "at least one"},
     {"PolicyOfADeployment", policy_with("targetRefs: [{kind: Deployment, name: a}]"), "invalid-value",
      "spec.targetRefs[0].kind", 4, "kind: Service"},

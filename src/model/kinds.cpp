@@ -15,17 +15,19 @@ constexpr std::array<std::string_view, 1> event_short{"ev"};
 constexpr std::array<std::string_view, 1> mesh_config_short{"mc"};
 constexpr std::array<std::string_view, 1> traffic_policy_short{"tp"};
 constexpr std::array<std::string_view, 1> config_map_short{"cm"};
+constexpr std::array<std::string_view, 1> external_short{"es"};
 
 constexpr std::array<std::string_view, 2> service_conditions{"Ready", "DependenciesReady"};
 constexpr std::array<std::string_view, 3> deployment_conditions{"Available", "Progressing",
                                                                 "DependenciesReady"};
 constexpr std::array<std::string_view, 3> job_conditions{"Complete", "Failed", "DependenciesReady"};
 constexpr std::array<std::string_view, 1> pod_conditions{"Ready"};
+constexpr std::array<std::string_view, 1> external_conditions{"Ready"};
 constexpr std::array<std::string_view, 1> policy_conditions{"Accepted"};
 
 constexpr std::string_view mesh_api = "weft.dev/v1alpha1";
 
-constexpr std::array<Kind, 12> registry{{
+constexpr auto registry = std::to_array<Kind>({
     {"Namespace", "v1", "namespaces", "namespace", namespace_short, false, false, dns1123_label_fault, {}},
     {"MeshConfig",
      mesh_api,
@@ -49,6 +51,8 @@ constexpr std::array<Kind, 12> registry{{
      dns1123_subdomain_fault,
      {}},
     {"Secret", "v1", "secrets", "secret", {}, true, false, dns1123_subdomain_fault, {}},
+    {"ExternalService", mesh_api, "externalservices", "externalservice", external_short, true, false,
+     dns1035_label_fault, external_conditions},
     {"Service", "v1", "services", "service", service_short, true, false, dns1035_label_fault,
      service_conditions},
     {"Deployment", "apps/v1", "deployments", "deployment", deployment_short, true, false, workload_name_fault,
@@ -65,7 +69,7 @@ constexpr std::array<Kind, 12> registry{{
      true,
      dns1123_subdomain_fault,
      {}},
-}};
+});
 
 bool equals_folded(std::string_view a, std::string_view b) {
   return std::ranges::equal(

@@ -9,6 +9,10 @@ AppProtocol ServicePort::traffic() const {
   return name == "tcp" || name.starts_with("tcp-") ? AppProtocol::tcp : AppProtocol::http;
 }
 
+Service as_service(const ExternalService& external) {
+  return {external.metadata, {.selector = {}, .ports = external.spec.ports, .depends_on = {}}};
+}
+
 std::string_view kind_of(const Resource& resource) {
   return std::visit([](const auto& value) { return value.kind; }, resource);
 }

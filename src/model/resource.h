@@ -353,6 +353,28 @@ struct Service {
   friend bool operator==(const Service&, const Service&) = default;
 };
 
+struct ExternalServiceSpec {
+  /// A DNS name; or else `addresses`.
+  std::string host;
+  /// IPs.
+  std::vector<std::string> addresses;
+  /// Their targetPorts are numbers.
+  std::vector<ServicePort> ports;
+
+  friend bool operator==(const ExternalServiceSpec&, const ExternalServiceSpec&) = default;
+};
+
+/// A Service that weft does not run. Dependencies name it as they name a Service.
+struct ExternalService {
+  static constexpr std::string_view kind = "ExternalService";
+  ObjectMeta metadata;
+  ExternalServiceSpec spec;
+
+  friend bool operator==(const ExternalService&, const ExternalService&) = default;
+};
+/// What its callers see of it: a Service without a selector.
+Service as_service(const ExternalService& external);
+
 struct Namespace {
   static constexpr std::string_view kind = "Namespace";
   ObjectMeta metadata;
@@ -463,8 +485,8 @@ struct Secret {
   friend bool operator==(const Secret&, const Secret&) = default;
 };
 
-using Resource =
-    std::variant<Service, Deployment, Job, Namespace, Provider, MeshConfig, TrafficPolicy, ConfigMap, Secret>;
+using Resource = std::variant<Service, Deployment, Job, Namespace, Provider, MeshConfig, TrafficPolicy,
+                              ConfigMap, Secret, ExternalService>;
 
 std::string_view kind_of(const Resource& resource);
 const ObjectMeta& metadata_of(const Resource& resource);

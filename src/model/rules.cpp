@@ -322,15 +322,19 @@ void Schema<ServicePort>::check(Findings& findings, ServicePort& port) {
   }
 }
 
-void Schema<ServiceSpec>::check(Findings& findings, ServiceSpec& spec) {
-  expect_unique(findings, spec.ports, "ports", "name", [](const ServicePort& port) { return port.name; });
-  expect_unique(findings, spec.ports, "ports", "port",
+void check_ports(Findings& findings, const std::vector<ServicePort>& ports) {
+  expect_unique(findings, ports, "ports", "name", [](const ServicePort& port) { return port.name; });
+  expect_unique(findings, ports, "ports", "port",
                 [](const ServicePort& port) { return std::to_string(port.port); });
-  for (std::size_t i = 0; spec.ports.size() > 1 && i < spec.ports.size(); ++i) {
-    if (!spec.ports[i].name.empty()) continue;
+  for (std::size_t i = 0; ports.size() > 1 && i < ports.size(); ++i) {
+    if (!ports[i].name.empty()) continue;
     findings.error(fmt::format("ports[{}].name", i), code::missing_field,
                    "each port of a Service with several needs a name", "Add `name:` to it.");
   }
+}
+
+void Schema<ServiceSpec>::check(Findings& findings, ServiceSpec& spec) {
+  check_ports(findings, spec.ports);
   check_depends_on(findings, spec.depends_on);
 }
 

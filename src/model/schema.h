@@ -53,6 +53,8 @@ constexpr std::size_t most_ports = 128;
 /// Of one workload or Service. Each costs a listening socket of the caller for each port of its target, and
 /// their names go along with each instance (label_bytes in provider/process/protocol.h).
 constexpr Items few_dependencies{0, 128};
+/// Of an ExternalService. Each is asked again and again whether it is there.
+constexpr std::size_t most_addresses = 64;
 /// Of one policy: Gateway API's limit.
 constexpr std::size_t most_targets = 16;
 /// Each is a process, with two ports of the machine if it has any.
@@ -106,6 +108,9 @@ struct EnumNames<LoadBalancing> {
   static constexpr std::pair<std::string_view, LoadBalancing> values[] = {
       {"RoundRobin", LoadBalancing::round_robin}, {"LeastRequest", LoadBalancing::least_request}};
 };
+
+/// The rules of the ports of a Service or ExternalService.
+void check_ports(Findings& findings, const std::vector<ServicePort>& ports);
 
 /// The fields of a struct: `template <class V> static void fields(V& v)`, and, if it has rules of its own,
 /// `static void check(Findings&, T&)`, which also fills in defaults that depend on other fields.
@@ -434,6 +439,17 @@ struct Schema<TrafficPolicySpec> {
   static void check(Findings& findings, TrafficPolicySpec& spec);
 };
 
+template <>
+struct Schema<ExternalServiceSpec> {
+  template <class V>
+  static void fields(V& v) {
+    v.field("host", &ExternalServiceSpec::host);
+    v.field("addresses", &ExternalServiceSpec::addresses, Items{1, most_addresses});
+    v.required("ports", &ExternalServiceSpec::ports, Items{1, most_ports});
+  }
+  static void check(Findings& findings, ExternalServiceSpec& spec);
+};
+
 /// Of metadata in a whole resource: the name by its kind's rule, and the namespace, "default" where a
 /// namespaced kind says nothing.
 void check_metadata(Findings& findings, ObjectMeta& metadata);
@@ -466,6 +482,8 @@ template <>
 struct Schema<MeshConfig> : KindSchema<MeshConfig, false> {};
 template <>
 struct Schema<TrafficPolicy> : KindSchema<TrafficPolicy> {};
+template <>
+struct Schema<ExternalService> : KindSchema<ExternalService> {};
 
 template <>
 struct Schema<Namespace> {

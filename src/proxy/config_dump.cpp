@@ -53,6 +53,7 @@ void add_action(Json& json, const snapshot::Forward& forward) {
   }
   json["timeout"] = base::format_duration(forward.timeout);
   json["idleTimeout"] = base::format_duration(forward.idle_timeout);
+  if (!forward.host.empty()) json["host"] = forward.host;
 }
 
 void add_action(Json& json, const snapshot::Redirect& redirect) {

@@ -143,6 +143,14 @@ void patch_request(Request& request) {
   }
 }
 
+void patch_host(Request& request) {
+  const auto& host = request.forward.action->host;
+  if (host.empty()) return;
+  request.patch().leave_out(FieldId::host);
+  request.patch().added.remove(FieldId::host);
+  request.patch().added.add(FieldId::host, host);
+}
+
 void patch_response(const Request& request, const message::ResponseHead& head, message::Patch& patch) {
   patch.clear();
   patch.leave_out_hop_by_hop(head.headers);

@@ -11,6 +11,9 @@ namespace weft::proxy {
 /// Notes an upgrade in `request`.
 void patch_request(Request& request);
 
+/// Has the endpoint told the Host that the request's route says.
+void patch_host(Request& request);
+
 /// Makes `patch` what the endpoint's head leaves out and gains on its way to the client, but for what the
 /// client's protocol says of its connection.
 void patch_response(const Request& request, const message::ResponseHead& head, message::Patch& patch);

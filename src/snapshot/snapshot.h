@@ -106,6 +106,8 @@ struct Forward {
   /// How long the endpoint may take nothing of the request, or give nothing of the response's body; zero: no
   /// limit.
   std::chrono::milliseconds idle_timeout{300'000};
+  /// What the endpoint is told as Host; empty: what the client said.
+  std::string host{};
 
   friend bool operator==(const Forward&, const Forward&) = default;
 };

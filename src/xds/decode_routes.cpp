@@ -6,6 +6,7 @@
 #include <map>
 
 #include "envoy/config/route/v3/route.pb.h"
+#include "message/authority.h"
 #include "message/syntax.h"
 #include "snapshot/actions.h"
 #include "snapshot/patterns.h"
@@ -102,6 +103,9 @@ snapshot::Forward read_forward(const route_v3::RouteAction& message, Reading& re
   if (message.has_idle_timeout()) {
     forward.idle_timeout = duration(message.idle_timeout(), "a route's idle_timeout", reading);
   }
+  forward.host = message.host_rewrite_literal();
+  if (!forward.host.empty() && !message::split_authority(forward.host))
+    reading.refuse("a route's host_rewrite_literal is no host");
   return forward;
 }
 

@@ -153,6 +153,7 @@ void set_action(route_v3::Route& into, const snapshot::Forward& forward) {
   }
   set_duration(*action.mutable_timeout(), forward.timeout);
   set_duration(*action.mutable_idle_timeout(), forward.idle_timeout);
+  if (!forward.host.empty()) action.set_host_rewrite_literal(forward.host);
 }
 
 route_v3::RedirectAction::RedirectResponseCode code_of(snapshot::Redirect::Code code) {

@@ -87,7 +87,6 @@ inline constexpr UnknownPolicy route_match{"RouteMatch", route_match_critical, t
 inline constexpr std::array route_action_critical{Critical{2, "cluster_header"},
                                                   Critical{4, "metadata_match"},
                                                   Critical{5, "prefix_rewrite"},
-                                                  Critical{6, "host_rewrite_literal"},
                                                   Critical{7, "auto_host_rewrite"},
                                                   Critical{13, "rate_limits"},
                                                   Critical{17, "cors"},

@@ -134,7 +134,8 @@ inline snapshot::Action random_action(base::Random& random) {
     default: {
       snapshot::Forward forward{.to = {},
                                 .timeout = std::chrono::milliseconds(random.below(3) * 1500),
-                                .idle_timeout = std::chrono::milliseconds(random.below(3) * 1500)};
+                                .idle_timeout = std::chrono::milliseconds(random.below(3) * 1500),
+                                .host = random.below(3) == 0 ? "host.example:80" : ""};
       for (auto targets = 1 + random.below(3); targets > 0; --targets) {
         forward.to.push_back(
             {"c" + std::to_string(targets), static_cast<std::uint32_t>(random.below(3) + targets % 2)});

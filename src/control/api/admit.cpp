@@ -192,6 +192,17 @@ Outcome<Admitted> admit_new(Json document, const ObjectRoute& route, const store
   if (route.kind->namespaced && !store.get({"Namespace", {}, route.ns})) {
     return std::unexpected(not_found(*model::find_kind("Namespace"), route.ns));
   }
+  // Dependencies name both kinds alike.
+  for (const auto& [kind, other] :
+       {std::pair("Service", "ExternalService"), {"ExternalService", "Service"}}) {
+    if (route.kind->kind == kind && store.get({other, route.ns, name_of(document)})) {
+      return refuse(
+          Reason::already_exists,
+          fmt::format("there is an object of kind {} with the name \"{}\", which what depends on it "
+                      "could not tell from this one",
+                      other, name_of(document)));
+    }
+  }
   return validate(std::move(document), route);
 }
 

@@ -35,6 +35,11 @@ const Workload* find_workload(const Input& input, const model::Ref& ref) {
   return found == input.workloads.end() ? nullptr : &found->second;
 }
 
+const External* find_external(const Input& input, const model::Ref& ref) {
+  const auto found = input.externals.find(ref);
+  return found == input.externals.end() ? nullptr : &found->second;
+}
+
 const base::Address* address_of(const Mesh& mesh, std::string_view key) {
   const auto at = mesh.input.addresses->find(key);
   return at == mesh.input.addresses->end() ? nullptr : &at->second;
@@ -52,11 +57,13 @@ base::Origin origin_of(const model::Service& service, std::string field) {
   return {"Service", service.metadata.ns, service.metadata.name, std::move(field)};
 }
 
-/// Of the ways to one Service; zero is no limit.
-struct Timeouts {
+/// Of the ways to one Service. Zero is no limit.
+struct Way {
   std::chrono::milliseconds request{};
   /// Nothing: a route's own limit, none where there is none for the request; of TCP the proxy's own.
   std::optional<std::chrono::milliseconds> idle;
+  /// What HTTP endpoints are told as Host; empty: what the caller said.
+  std::string host;
 };
 
 std::chrono::milliseconds to_milliseconds(base::Duration time) {
@@ -69,37 +76,40 @@ const model::TrafficPolicy* find_policy(const Input& input, const model::Ref& se
   return found == input.policies.end() ? nullptr : found->second.get();
 }
 
-/// The policy's, else the mesh's.
-Timeouts timeouts_of(const Input& input, const model::Ref& service) {
+/// The limits are the policy's, else the mesh's.
+Way way_to(const Input& input, const model::Ref& service) {
   const auto* policy = find_policy(input, service);
   const auto own = policy == nullptr ? model::PolicyTimeouts{} : policy->spec.timeouts;
-  Timeouts timeouts{.request = to_milliseconds(own.request.value_or(input.mesh.request_timeout)), .idle = {}};
-  if (own.idle) timeouts.idle = to_milliseconds(*own.idle);
-  return timeouts;
+  Way way{
+      .request = to_milliseconds(own.request.value_or(input.mesh.request_timeout)), .idle = {}, .host = {}};
+  if (const auto* external = find_external(input, service)) way.host = external->host;
+  if (own.idle) way.idle = to_milliseconds(*own.idle);
+  return way;
 }
 
 /// A listener's table with the one route that sends everything to `cluster`.
-snapshot::RouteTable route_all(const std::string& name, const std::string& cluster, const Timeouts& timeouts,
+snapshot::RouteTable route_all(const std::string& name, const std::string& cluster, const Way& way,
                                const base::Origin& origin) {
   snapshot::Route route;
   route.name = name;
   auto forward = snapshot::forward_to(cluster);
-  forward.timeout = timeouts.request;
-  if (timeouts.idle || timeouts.request == std::chrono::milliseconds::zero())
-    forward.idle_timeout = timeouts.idle.value_or(std::chrono::milliseconds::zero());
+  forward.timeout = way.request;
+  if (way.idle || way.request == std::chrono::milliseconds::zero())
+    forward.idle_timeout = way.idle.value_or(std::chrono::milliseconds::zero());
+  forward.host = way.host;
   route.action = std::move(forward);
   route.origin = origin;
   return {name, {{name, {"*"}, {std::move(route)}}}, origin};
 }
 
 /// Adds a listener and, if it speaks HTTP, its routes.
-void add_listener(Snapshot& to, Listener listener, const std::string& cluster, const Timeouts& timeouts) {
+void add_listener(Snapshot& to, Listener listener, const std::string& cluster, const Way& way) {
   if (listener.protocol == snapshot::Protocol::tcp) {
     listener.cluster = cluster;
-    if (timeouts.idle) listener.idle_timeout = *timeouts.idle;
+    if (way.idle) listener.idle_timeout = *way.idle;
   } else {
     listener.routes = listener.name;
-    to.routes.push_back(route_all(listener.name, cluster, timeouts, listener.origin));
+    to.routes.push_back(route_all(listener.name, cluster, way, listener.origin));
   }
   to.listeners.push_back(std::move(listener));
 }
@@ -107,6 +117,16 @@ void add_listener(Snapshot& to, Listener listener, const std::string& cluster, c
 std::vector<snapshot::Endpoint> endpoints_of(const Mesh& mesh, const model::Ref& service,
                                              const model::ServicePort& port) {
   std::vector<snapshot::Endpoint> endpoints;
+  if (const auto* external = find_external(mesh.input, service)) {
+    for (const auto& [address, ready] : external->endpoints) {
+      const auto number = static_cast<std::uint16_t>(*port.target_port.number());
+      endpoints.push_back({*base::Address::parse_ip(address.ip(), number),
+                           ready ? snapshot::Health::healthy : snapshot::Health::unhealthy,
+                           1,
+                           {}});
+    }
+    return endpoints;
+  }
   const auto& graph = *mesh.input.graph;
   for (const auto index : graph.behind(service)) {
     const auto* behind = find_workload(mesh.input, graph.workloads()[index].ref);
@@ -175,7 +195,7 @@ void add_to_edge(Mesh& mesh, const model::Ref& ref, const model::Service& servic
       if (listener.protocol == snapshot::Protocol::http1) {
         listener.trusted_hops = static_cast<std::uint32_t>(mesh.input.mesh.trusted_hops);
       }
-      add_listener(to, std::move(listener), cluster->name, timeouts_of(mesh.input, ref));
+      add_listener(to, std::move(listener), cluster->name, way_to(mesh.input, ref));
     }
   }
 }
@@ -217,7 +237,7 @@ void add_dependency(Mesh& mesh, const model::Ref& caller, const model::Dependenc
                       .service_ns = target.ns,
                       .origin = dependency.origin};
     add_listener(to, std::move(listener), cluster_name(target.ns, target.name, ports[i].port),
-                 timeouts_of(mesh.input, target));
+                 way_to(mesh.input, target));
   }
 }
 
@@ -280,7 +300,8 @@ void add_inbound(const Mesh& mesh, const model::Workload& workload, std::string_
                         .origin = origin};
       to.clusters.push_back(std::move(cluster));
       // The caller's side keeps the time limits; a second one here would only race with it.
-      add_listener(to, std::move(listener), key, {.idle = std::chrono::milliseconds::zero()});
+      add_listener(to, std::move(listener), key,
+                   {.request = {}, .idle = std::chrono::milliseconds::zero(), .host = {}});
     }
   }
 }
@@ -372,7 +393,7 @@ std::set<std::string_view> nodes_of(const Mesh& mesh, const std::vector<const mo
 
 std::set<std::string, std::less<>> wanted(const Input& input, const model::Ref& owner) {
   std::set<std::string, std::less<>> keys;
-  if (const auto* service = find_service(input, owner)) {
+  if (const auto* service = find_service(input, owner); service && !find_external(input, owner)) {
     for (const auto& port : service->spec.ports) keys.insert(edge_key(owner.ns, owner.name, port.port));
   }
   if (const auto index = input.graph->find(owner)) {

@@ -41,6 +41,18 @@ struct Workload {
   std::vector<Instance> instances;
 };
 
+/// A Service that weft does not run.
+struct External {
+  /// What its HTTP ports are told as Host; empty: what the caller said.
+  std::string host;
+  struct Endpoint {
+    /// Without a port.
+    base::Address address;
+    bool ready = false;
+  };
+  std::vector<Endpoint> endpoints;
+};
+
 /// What Provider::reserve gave, by its key.
 using Addresses = std::map<std::string, base::Address, std::less<>>;
 
@@ -48,6 +60,8 @@ using Addresses = std::map<std::string, base::Address, std::less<>>;
 struct Input {
   model::MeshConfigSpec mesh;
   std::map<model::Ref, std::shared_ptr<const model::Service>> services;
+  /// Those of the Services that weft does not run; they have no address at the edge.
+  std::map<model::Ref, External> externals;
   /// Those in force, by the Service that they hold for, which need not be there.
   std::map<model::Ref, std::shared_ptr<const model::TrafficPolicy>> policies;
   /// They get a context.

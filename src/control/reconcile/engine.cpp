@@ -25,7 +25,11 @@ Engine::Engine(runtime::Reactor& reactor, store::Store& store, provider::Provide
       decisions_(reactor, decisions_at_once,
                  [this](Decision decision) { return decide(std::move(decision)); }),
       runner_(reactor, provider, prober, random, world_, addresses_, publisher_, *this,
-              [this](const Instance& instance) { return is_restarted(instance); }) {}
+              [this](const Instance& instance) { return is_restarted(instance); }),
+      externals_(reactor, prober, world_, [this](const model::Ref& service) {
+        publisher_.request(service);
+        touch(service);
+      }) {}
 
 runtime::Task<std::expected<void, std::string>> Engine::run() {
   auto watches = load();

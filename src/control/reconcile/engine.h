@@ -14,6 +14,7 @@
 #include "control/reconcile/addresses.h"
 #include "control/reconcile/data_plane.h"
 #include "control/reconcile/events.h"
+#include "control/reconcile/externals.h"
 #include "control/reconcile/observer.h"
 #include "control/reconcile/probe.h"
 #include "control/reconcile/publisher.h"
@@ -121,6 +122,7 @@ class Engine final : public Observer {
   WorkQueue<store::Key> reports_;
   WorkQueue<Decision> decisions_;
   Runner runner_;
+  Externals externals_;
   runtime::Scope scope_;  // last: its tasks use all of the above
 };
 

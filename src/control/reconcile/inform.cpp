@@ -69,7 +69,10 @@ void Engine::ask_for_rebuild() {
 void Engine::rebuild() {
   const auto began = reactor_.clock().now();
   is_rebuild_due_ = false;
-  for (const auto& ref : world_.take_changes()) touch(ref);
+  for (const auto& ref : world_.take_changes()) {
+    externals_.look(ref);
+    touch(ref);
+  }
   for (const auto& key : world_.take_policy_changes()) reports_.add(key);
   if (const auto changes = world_.take_compile_changes(); !changes.empty()) publisher_.request(changes);
   const auto now = reactor_.clock().now();

@@ -41,6 +41,18 @@ constexpr std::size_t status_writers = 64;
 constexpr auto retry_first = 50ms;
 constexpr auto retry_most = 10s;
 
+/// An address of an ExternalService is asked in these pauses: the first, doubled up to the most while
+/// something is wrong, as Kubernetes' readiness probes while nothing is. So many failures in a row
+/// (Kubernetes' default) make it unready, and a probe may take as long as a connection over a slow network.
+constexpr auto external_pause_first = 100ms;
+constexpr auto external_pause_most = 5s;
+constexpr auto external_pause_well = 10s;
+constexpr int external_failures = 3;
+constexpr int external_probe_seconds = 3;
+/// Its name is looked up again when its TTL is over, but for these bounds.
+constexpr auto external_ttl_least = 1s;
+constexpr auto external_ttl_most = 1h;
+
 /// So many Events are kept, the newest.
 constexpr std::size_t events_kept = 1000;
 

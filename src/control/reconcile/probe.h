@@ -1,11 +1,14 @@
 // Probes: asking an instance's application itself, on its own port, whether it is well.
 #pragma once
 
+#include <expected>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "model/resource.h"
 #include "provider/provider.h"
+#include "runtime/dns.h"
 #include "runtime/reactor.h"
 #include "runtime/task.h"
 
@@ -28,6 +31,8 @@ class Prober {
   virtual ~Prober() = default;
   /// Asks once, for at most the probe's timeoutSeconds.
   virtual runtime::Task<ProbeResult> probe(model::Probe probe, ProbeTarget target) = 0;
+  /// runtime::resolve().
+  virtual runtime::Task<std::expected<runtime::HostAddresses, std::string>> resolve(std::string host) = 0;
 };
 
 /// Asks over the network, and by the provider for exec.
@@ -36,6 +41,9 @@ class NetworkProber final : public Prober {
   NetworkProber(runtime::Reactor& reactor, provider::Provider& provider)
       : reactor_(reactor), provider_(provider) {}
   runtime::Task<ProbeResult> probe(model::Probe probe, ProbeTarget target) override;
+  runtime::Task<std::expected<runtime::HostAddresses, std::string>> resolve(std::string host) override {
+    return runtime::resolve(reactor_, std::move(host));
+  }
 
  private:
   runtime::Task<ProbeResult> http_get(model::HttpGetAction action, base::Address address,

@@ -18,6 +18,13 @@ compile::Workload workload_to_compile(const Workload& workload) {
   return made;
 }
 
+compile::External external_to_compile(const External& external) {
+  compile::External made{external.service->spec.host, {}};
+  for (const auto& endpoint : external.state.endpoints)
+    made.endpoints.push_back({endpoint.address, endpoint.ready});
+  return made;
+}
+
 }  // namespace
 
 Publisher::Publisher(runtime::Reactor& reactor, World& world, Addresses& addresses, DataPlane& data_plane,
@@ -100,6 +107,11 @@ runtime::Task<void> Publisher::settle_context(snapshot::ContextId context) {
 
 void Publisher::take_in(const model::Ref& ref) {
   if (ref.kind == model::DependencyKind::service) {
+    if (const auto* external = world_.find_external(ref)) {
+      input_.externals.insert_or_assign(ref, external_to_compile(*external));
+    } else {
+      input_.externals.erase(ref);
+    }
     if (auto policy = world_.policies().of(ref)) {
       input_.policies.insert_or_assign(ref, std::move(policy));
     } else {

@@ -23,6 +23,12 @@ void Engine::touch(const model::Ref& ref) {
     touch_services_of(ref);
   }
   const auto& graph = world_.graph();
+  if (world_.find_external(ref) != nullptr) {
+    for (const auto& workload : graph.workloads()) {
+      const auto is_it = [&](const model::Dependency& dependency) { return dependency.target == ref; };
+      if (std::ranges::any_of(workload.dependencies, is_it)) decisions_.add(workload.ref);
+    }
+  }
   for (const auto index : graph.behind(ref)) {
     for (const auto dependent : graph.dependents(index)) decisions_.add(graph.workloads()[dependent].ref);
   }
@@ -55,11 +61,15 @@ void Engine::touch_services(const Publisher::Refs& refs) {
 runtime::Task<bool> Engine::report(store::Key key) {
   if (!is_adopted_) co_return true;
   if (key.kind == "Pod") co_return co_await report_pod(std::move(key));
+  const auto ref = ref_of(key);
+  const auto* external = ref ? world_.find_external(*ref) : nullptr;
+  if (external != nullptr) key.kind = model::ExternalService::kind;
   const auto object = store_.get(key);
   const auto now = reactor_.clock().wall();
+  if (external != nullptr && object)
+    co_return co_await write_status(key, external_status(*external->service, external->state, *object, now));
   if (const auto* policy = world_.policies().find(key); policy != nullptr && object)
     co_return co_await write_status(key, policy_status(world_, *policy, *object, now));
-  const auto ref = ref_of(key);
   if (!object || !ref) {
     if (ref && ref->kind == model::DependencyKind::service) co_return co_await report_slices(*ref);
     co_return true;

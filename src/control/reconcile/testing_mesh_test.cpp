@@ -257,6 +257,12 @@ void FakeDataPlane::place(std::string node, std::vector<snapshot::ContextId> con
   }
 }
 
+runtime::Task<std::expected<runtime::HostAddresses, std::string>> FakeProber::resolve(std::string host) {
+  const auto known = hosts.find(host);
+  if (known == hosts.end()) co_return std::unexpected("no such host");
+  co_return known->second;
+}
+
 void FakeDataPlane::publish(std::string, snapshot::SnapshotPtr snapshot) {
   ++publications;
   const auto context = snapshot->context;

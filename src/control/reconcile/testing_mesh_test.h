@@ -109,6 +109,9 @@ class FakeProvider final : public provider::Provider {
 class FakeProber final : public Prober {
  public:
   runtime::Task<ProbeResult> probe(model::Probe probe, ProbeTarget target) override;
+  runtime::Task<std::expected<runtime::HostAddresses, std::string>> resolve(std::string host) override;
+  /// What names have; others are not there.
+  std::map<std::string, runtime::HostAddresses> hosts;
   /// Workloads (or ids) whose probes fail; by "liveness <workload>" only those with a failureThreshold of 1.
   std::set<std::string> failing;
   int asked = 0;

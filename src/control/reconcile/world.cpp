@@ -7,6 +7,7 @@
 #include "base/counted.h"
 #include "base/hash.h"
 #include "control/compile/compile.h"
+#include "control/reconcile/externals.h"
 #include "model/decode.h"
 #include "runtime/log.h"
 
@@ -76,6 +77,7 @@ std::optional<model::Ref> ref_of(const store::Key& key) {
   for (const auto kind : {service, deployment, job}) {
     if (key.kind == model::to_string(kind)) return model::Ref{kind, key.ns, key.name};
   }
+  if (key.kind == model::ExternalService::kind) return model::Ref{service, key.ns, key.name};
   return {};
 }
 
@@ -116,6 +118,7 @@ bool World::decode(const store::Key& key, const Json& object) {
   if (key.kind == model::Service::kind) {
     auto service = model::decode_as<model::Service>(object);
     if (!service) return refused(service.error());
+    externals_.erase(*ref_of(key));
     put_service(*ref_of(key), std::move(*service));
     return true;
   }
@@ -125,6 +128,11 @@ bool World::decode(const store::Key& key, const Json& object) {
     mesh_ = config->spec;
     compile_changes_.has_everything = true;
     return true;
+  }
+  if (key.kind == model::ExternalService::kind) {
+    auto external = model::decode_as<model::ExternalService>(object);
+    if (!external) return refused(external.error());
+    return put_external(*ref_of(key), object, std::move(*external));
   }
   if (key.kind == model::TrafficPolicy::kind) {
     auto policy = model::decode_as<model::TrafficPolicy>(object);
@@ -142,6 +150,32 @@ void World::note_policies(const std::set<model::Ref>& services) {
     compile_changes_.refs.insert(ref);
     changed_policies_.merge(policies_.naming(ref));
   }
+}
+
+bool World::put_external(const model::Ref& ref, const Json& object, model::ExternalService external) {
+  if (services_.contains(ref) && !externals_.contains(ref)) {
+    runtime::log::error("reconcile", "ExternalService {}/{} has the name of a Service and is passed over",
+                        ref.ns, ref.name);
+    return false;
+  }
+  auto [known, is_new] = externals_.try_emplace(ref);
+  if (is_new) known->second.state = external_state(object);
+  put_service(ref, model::as_service(external));
+  compile_changes_.refs.insert(ref);
+  known->second.service = std::make_shared<const model::ExternalService>(std::move(external));
+  return true;
+}
+
+const External* World::find_external(const model::Ref& service) const {
+  const auto found = externals_.find(service);
+  return found == externals_.end() ? nullptr : &found->second;
+}
+
+bool World::put_external(const model::Ref& service, ExternalState state) {
+  const auto found = externals_.find(service);
+  if (found == externals_.end() || found->second.state == state) return false;
+  found->second.state = std::move(state);
+  return true;
 }
 
 void World::put_service(const model::Ref& ref, model::Service service) {
@@ -202,7 +236,11 @@ void World::remove(const store::Key& key) {
   }
   if (key.kind == model::TrafficPolicy::kind) note_policies(policies_.remove(key));
   const auto ref = ref_of(key);
-  if (!ref) return;
+  const bool is_external = key.kind == model::ExternalService::kind;
+  // Of the two kinds that share a name the other one may be there.
+  if (!ref || (is_external != externals_.contains(*ref) && ref->kind == model::DependencyKind::service))
+    return;
+  if (is_external) externals_.erase(*ref);
   changed_.insert(*ref);
   compile_changes_.refs.insert(*ref);
   if (ref->kind == model::DependencyKind::service) {
@@ -370,6 +408,11 @@ TargetState World::state_of(const model::Ref& target) const {
 
 TargetState World::state_of_service(const model::Ref& target) const {
   TargetState state;
+  if (const auto* external = find_external(target)) {
+    state.started = state.ready = external->state.is_ready();
+    state.detail = external->state.detail();
+    return state;
+  }
   const auto entry = services_.find(target);
   const auto behind = graph_->behind(target);
   if (entry == services_.end() || behind.empty()) {

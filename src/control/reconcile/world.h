@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "control/reconcile/backoff.h"
+#include "control/reconcile/external.h"
 #include "control/reconcile/gate.h"
 #include "control/reconcile/instance.h"
 #include "control/reconcile/policies.h"
@@ -81,6 +82,11 @@ struct ServiceEntry {
   int routed_before = 0;
 };
 
+struct External {
+  std::shared_ptr<const model::ExternalService> service;
+  ExternalState state;
+};
+
 class World {
  public:
   /// Takes in a stored object after a change; gives whether anything but its status differs from before.
@@ -125,6 +131,10 @@ class World {
   std::map<model::Ref, ServiceEntry>& services() { return services_; }
   const std::map<model::Ref, ServiceEntry>& services() const { return services_; }
   const std::map<std::string, InstancePtr>& instances() const { return instances_; }
+  /// Of those Services that weft does not run; null of all others.
+  const External* find_external(const model::Ref& service) const;
+  /// What is known of one now; whether that is something else. Of one that is gone nothing happens.
+  bool put_external(const model::Ref& service, ExternalState state);
   const model::MeshConfigSpec& mesh() const { return mesh_; }
   const Policies& policies() const { return policies_; }
   /// Whether a provider of that name is there ("process" always is).
@@ -146,6 +156,7 @@ class World {
   bool put_workload(const model::Ref& ref, const base::Json& object,
                     std::shared_ptr<const T> Workload::* field);
   void put_service(const model::Ref& ref, model::Service service);
+  bool put_external(const model::Ref& ref, const base::Json& object, model::ExternalService external);
   void drop(model::Ref ref);
   /// Another policy may hold for these.
   void note_policies(const std::set<model::Ref>& services);
@@ -157,6 +168,7 @@ class World {
 
   std::map<model::Ref, Workload> workloads_;
   std::map<model::Ref, ServiceEntry> services_;
+  std::map<model::Ref, External> externals_;
   std::map<std::string, InstancePtr> instances_;  // by id
   std::set<std::string> providers_;
   Policies policies_;
@@ -171,7 +183,7 @@ class World {
   StopEdges declarers_;  // of Services
 };
 
-/// What a stored object names, for the kinds that a dependency can name.
+/// What a stored object is to those that depend on it, for the kinds that a dependency can name.
 std::optional<model::Ref> ref_of(const store::Key& key);
 store::Key key_of(const model::Ref& ref);
 /// Its Pod's.
