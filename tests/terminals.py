@@ -6,6 +6,7 @@ import fcntl
 import os
 import pathlib
 import re
+import select
 import struct
 import sys
 import termios
@@ -64,6 +65,7 @@ class Terminal:
         self.stream = pyte.ByteStream(self.screen)
         self.raw = b""
         self._lock = threading.Lock()
+        self._closed = False
         self._set_size(columns, rows)
         self.before = termios.tcgetattr(slave)
         environment = {**of.environment, "TERM": "xterm-256color", "NO_COLOR": "1"}
@@ -78,8 +80,12 @@ class Terminal:
         fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
     def _read(self):
+        # A read that waits would keep the terminal open for as long.
         with contextlib.suppress(OSError):
-            while data := os.read(self.master, 65536):
+            while not self._closed:
+                if not select.select([self.master], [], [], mesh.POLL)[0]:
+                    continue
+                data = os.read(self.master, 65536)
                 with self._lock:
                     self.raw += data
                     self.stream.feed(data)
@@ -112,6 +118,13 @@ class Terminal:
 
     def type(self, keys):
         os.write(self.master, keys.encode())
+
+    def hang_up(self):
+        """The terminal's window is closed."""
+        os.close(self._slave)
+        self._closed = True
+        self._reader.join()
+        os.close(self.master)
 
     def wait(self):
         """The exit code, once all that was written has been drawn."""

@@ -100,6 +100,13 @@ class Screens(mesh.MeshTest):
         self.assertEqual(up.wait(), 0, up.lines())
         self.assert_given_back(up)
 
+    def test_a_terminal_that_goes_away_stops_the_mesh(self):
+        up = self.up()
+        up.hang_up()
+        self.assertEqual(up.process.wait(mesh.LIMIT), 0)
+        mesh.reap()
+        self.assertEqual(mesh.descendants(), {})
+
     def test_a_mesh_that_is_killed_gives_the_terminal_back(self):
         up = self.up()
         for pid in (self.mesh.keeper(), self.mesh.supervisor()):

@@ -269,8 +269,8 @@ Result<bool> CommandLine::parse(int argc, char** argv) {
 Result<std::string> CommandLine::help(const std::vector<std::string>& words) const {
   const auto named = follow(*app_, words);
   if (!named.unknown.empty()) return refuse_unknown(named);
-  const auto above = named.path.rfind(' ');
-  return named.app->help(above == std::string::npos ? "" : named.path.substr(0, above));
+  // Not App::help(), which explains the command that was parsed: this one.
+  return named.app->get_formatter()->make_help(named.app, named.path, CLI::AppFormatMode::Normal);
 }
 
 namespace {

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
 
 #include "cli/output.h"
@@ -57,7 +58,9 @@ void Screen::enter() {
 }
 
 void Screen::leave() {
-  print(Shown::as_it_is(std::string(give_back)));
+  // Not by print(), which ends the program where nobody reads any more: there may be a mesh to stop first.
+  std::fflush(stdout);
+  (void)!::write(STDOUT_FILENO, give_back.data(), give_back.size());
   if (before_) tcsetattr(STDIN_FILENO, TCSANOW, &*before_);
   before_.reset();
 }

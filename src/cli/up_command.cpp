@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <map>
 
 #include "cli/apply.h"
@@ -143,13 +144,18 @@ Task<void> until_interrupted(runtime::Signals& signals, std::optional<Screen>& s
   *interrupted = true;
 }
 
+/// The end of a terminal is told of more than once, and asks for no haste.
+Task<void> until_interrupted_again(runtime::Signals& signals, std::optional<Screen>& screen) {
+  while (co_await until_ended(signals, screen) == SIGHUP) {
+  }
+}
+
 /// Stops the mesh in order; a second Ctrl-C kills what is left.
 Task<Result<void>> stop_or_kill(Up& up, runtime::Signals& signals) {
   auto& reactor = up.session.reactor;
-  bool again = false;
   auto on_step = [](const std::string& step) { tell(fmt::format("  {}\n", base::printable(step))); };
   tell("stopping; Ctrl-C again kills what still runs\n");
-  auto stopped = co_await runtime::unless(until_interrupted(signals, up.screen, &again),
+  auto stopped = co_await runtime::unless(until_interrupted_again(signals, up.screen),
                                           stop_mesh(reactor, up.session.home, stop_limit, on_step));
   if (stopped) co_return std::move(*stopped);
   tell("killing what still runs\n");
