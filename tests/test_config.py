@@ -54,6 +54,15 @@ class Secrets(mesh.MeshTest):
     def apply(self, value=VALUE, pod=""):
         self.mesh.apply(WEB % (value, pod), "--wait")
 
+    def test_come_after_their_namespace_and_before_who_reads_them(self):
+        team = [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "team"}}]
+        for kind in ("ConfigMap", "Secret"):
+            team += [{"apiVersion": "v1", "kind": kind, "metadata": {"name": f"c{number}", "namespace": "team"}}
+                     for number in range(20)]
+        # In whatever order they stand in the file.
+        self.mesh.apply("".join(f"---\n{json.dumps(one)}\n" for one in reversed(team)))
+        self.assertEqual(len(self.mesh.json("get", "secrets,configmaps", "-n", "team")["items"]), 40)
+
     def test_are_closed_at_rest_and_nowhere_else(self):
         before = os.umask(0)  # what is closed must not depend on it
         try:

@@ -118,13 +118,13 @@ Task<void> worker(Run& run) {
   }
 }
 
-/// A workload comes after the Services that select it: they say what it waits for, and it would start at
-/// once.
+/// What is in a namespace comes after that. A workload comes last: the Services that select it say what it
+/// waits for, ConfigMaps and Secrets what it is given, and it would start at once.
 constexpr int stages = 3;
 int stage_of(const model::Object& object) {
   const auto kind = model::kind_of(object.resource);
-  if (kind == "Service") return 1;
-  return kind == "Deployment" || kind == "Job" ? 2 : 0;
+  if (kind == "Deployment" || kind == "Job") return 2;
+  return model::find_kind(kind)->namespaced ? 1 : 0;
 }
 
 Task<void> apply_range(Run& run, std::size_t begin, std::size_t end) {

@@ -38,8 +38,8 @@ struct ApplyOptions {
   std::string set;
 };
 
-/// Namespaces and the like first, then Services, then workloads; many at a time. One that fails does not keep
-/// the others.
+/// What is in no namespace first, then Services, ConfigMaps and the like, then workloads; many at a time. One
+/// that fails does not keep the others.
 runtime::Task<ApplyReport> apply_all(Api& api, std::vector<model::Object> objects, ApplyOptions options = {});
 
 /// What `apply --prune` takes away, the last applied first: what was applied (by whatever program keeps
