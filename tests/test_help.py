@@ -1,0 +1,120 @@
+"""Every example in every --help, run as it stands there."""
+
+import os
+import re
+import signal
+import subprocess
+
+import mesh
+
+PROGRAMS = ("weft", "control-plane", "service")
+SECTION = r"^{}:\n((?:  .*\n?)+)"
+# What the examples are about.
+FIXTURE = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: NAME, labels: {app: shop}}
+spec:
+  selector: {matchLabels: {app: NAME}}
+  template:
+    metadata: {labels: {app: NAME}}
+    spec: {containers: [{name: main, image: example-web-service, ports: [{containerPort: 8080}]}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: NAME, labels: {tier: front}}
+spec:
+  selector: {app: NAME}
+  ports: [{port: 80, targetPort: 8080}]
+"""
+JOB = """
+---
+apiVersion: batch/v1
+kind: Job
+metadata: {name: migrate, labels: {app: shop}}
+spec:
+  template: {spec: {restartPolicy: Never, containers: [{name: main, image: /bin/true}]}}
+"""
+PROXY = """
+version: 1
+listeners:
+- address: "127.0.0.1:0"
+  routes: [{cluster: app}]
+clusters:
+- {name: app, endpoints: ["127.0.0.1:1"]}
+"""
+# What goes on until it is interrupted.
+ENDLESS = re.compile(r"^weft up(?!.*--once)|^weft top$| -f --tail| -w\b|^weft proxy|control-plane run|port-forward|^weft logs.* -f")
+# What every test does, in other words: the mesh's own processes, a shell's start, psql in a program that is none.
+PASSED_OVER = re.compile(r"^weft (keep|supervise)|^source |completion|psql|^control-plane (serve|run)")
+# Exit codes that are an answer, too.
+ANSWERS = {"weft diff": (0, 1), "weft up": (0, 130), "weft top": (0, 130), "weft proxy": (0, 130), "weft logs": (0, 130)}
+
+
+def help_of(words, environment):
+    return subprocess.run([*words, "--help"], env=environment, capture_output=True, text=True, check=True).stdout
+
+
+def section(name, text):
+    found = re.search(SECTION.format(name), text, re.MULTILINE)
+    return found[1].splitlines() if found else []
+
+
+def examples(words, environment):
+    text = help_of(words, environment)
+    for line in section("Example", text):
+        yield line.strip()
+    for line in section("Subcommands", text):
+        name = re.match(r"  (\S+)", line)
+        if name and name[1] != "help":
+            yield from examples([*words, name[1]], environment)
+
+
+class Examples(mesh.MeshTest):
+    def setUp(self):
+        super().setUp()
+        (self.mesh.folder / "examples").symlink_to(mesh.EXAMPLES)
+        names = ("web", "worker", "db", "simple-web-service")
+        self.mesh.write("web.yaml", "---".join(FIXTURE.replace("NAME", name) for name in names) + JOB)
+        self.mesh.write("proxy.yaml", PROXY)
+        self.mesh.write("script.sh", "echo here\n")
+
+    def prepare(self, example):
+        """What the example starts from."""
+        if re.search(r"\bservice create|create service", example):
+            name = re.search(r"create (?:service )?(\S+)", example)[1]
+            self.mesh.run("weft", "delete", "deployment/" + name, "service/" + name)
+            return example
+        if example.startswith("weft up"):
+            self.mesh.stop()  # its state folder must be nobody's
+        if "examples/shop" in example:
+            return example
+        self.mesh.ok("weft", "apply", "-f", "web.yaml", "--wait")
+        if "rollout" in example:
+            self.mesh.ok("weft", "restart", "deployment/web")
+        if "web-x7k2p" in example:
+            example = example.replace("web-x7k2p", self.mesh.pods("web")[0]["metadata"]["name"])
+        if "--for delete" in example:
+            self.mesh.ok("weft", "delete", "deployment", "web")
+        return example
+
+    def run_one(self, example):
+        if not ENDLESS.search(example):
+            return self.mesh.run("bash", "-c", example)
+        child = self.mesh.popen("bash", "-c", "exec " + example, start_new_session=True)
+        # It says something, or it has opened its socket: then it is under way.
+        first = os.read(child.stdout.fileno() if not example.startswith("weft proxy") else child.stderr.fileno(), 1)
+        os.killpg(child.pid, signal.SIGINT)
+        out, err = child.communicate(timeout=mesh.LIMIT)
+        return mesh.Result(child.returncode, first.decode(errors="replace") + out, err)
+
+    def test_each_does_what_it_says(self):
+        found = dict.fromkeys(line for name in PROGRAMS for line in examples([name], self.mesh.environment))
+        self.assertGreater(len(found), 60)
+        for example in found:
+            if PASSED_OVER.search(example):
+                continue
+            with self.subTest(example=example):
+                result = self.run_one(self.prepare(example))
+                allowed = next((codes for start, codes in ANSWERS.items() if example.startswith(start)), (0,))
+                self.assertIn(result.code, allowed, result)
