@@ -13,17 +13,32 @@ namespace weft::base {
 namespace {
 
 struct Colours {
-  std::string_view bold, error, warning, mend, off;
+  std::string_view bold, error, warning, note, mend, off;
 };
-constexpr Colours plain{"", "", "", "", ""};
-constexpr Colours ansi{"\033[1m", "\033[1;31m", "\033[1;33m", "\033[36m", "\033[0m"};
+constexpr Colours plain{"", "", "", "", "", ""};
+constexpr Colours ansi{"\033[1m", "\033[1;31m", "\033[1;33m", "\033[1;36m", "\033[36m", "\033[0m"};
 
 std::string_view word(Severity severity) {
   switch (severity) {
     case Severity::error: return "error";
     case Severity::warning: return "warning";
+    case Severity::note: return "note";
   }
   return {};
+}
+
+std::string_view colour_of(const Colours& colours, Severity severity) {
+  switch (severity) {
+    case Severity::error: return colours.error;
+    case Severity::warning: return colours.warning;
+    case Severity::note: return colours.note;
+  }
+  return {};
+}
+
+bool says_the_same(const Diagnostic& a, const Diagnostic& b) {
+  return a.position.line != 0 && a.position == b.position && a.code == b.code && a.file == b.file &&
+         a.message == b.message;
 }
 
 std::string place(const Diagnostic& diagnostic) {
@@ -69,9 +84,13 @@ void Diagnostics::push_back(Diagnostic one) {
 }
 
 void Diagnostics::append(Diagnostics more) {
-  for (const auto severity : {Severity::error, Severity::warning})
-    counts_[index(severity)] += more.omitted(severity);
-  for (Diagnostic& one : more.all_) push_back(std::move(one));
+  for (std::size_t severity = 0; severity < severities; ++severity)
+    counts_[severity] += more.counts_[severity] - more.kept_[severity];
+  for (Diagnostic& one : more.all_) {
+    const bool is_known =
+        std::ranges::any_of(all_, [&](const Diagnostic& known) { return says_the_same(known, one); });
+    if (!is_known) push_back(std::move(one));
+  }
 }
 
 void Diagnostics::sort() {
@@ -89,7 +108,7 @@ std::string count_words(std::size_t errors, std::size_t warnings) {
 std::string render(const Diagnostic& diagnostic, bool colour) {
   const Colours& c = colour ? ansi : plain;
   const auto where = place(diagnostic);
-  const auto severity_colour = diagnostic.severity == Severity::error ? c.error : c.warning;
+  const auto severity_colour = colour_of(c, diagnostic.severity);
   auto text = fmt::format("{}{}{}{}{}{}:{} {} [{}]\n", c.bold, where, where.empty() ? "" : ": ", c.off,
                           severity_colour, word(diagnostic.severity), c.off, printable(diagnostic.message),
                           diagnostic.code);
@@ -125,14 +144,20 @@ std::string render(const Diagnostics& diagnostics, bool colour) {
 }
 
 Json to_json(const Diagnostic& diagnostic) {
-  return Json{{"code", diagnostic.code},
-              {"severity", word(diagnostic.severity)},
-              {"file", diagnostic.file},
-              {"line", diagnostic.position.line},
-              {"column", diagnostic.position.column},
-              {"field", diagnostic.field},
-              {"message", diagnostic.message},
-              {"mend", diagnostic.mend}};
+  Json json{{"code", diagnostic.code},
+            {"severity", word(diagnostic.severity)},
+            {"file", diagnostic.file},
+            {"line", diagnostic.position.line},
+            {"column", diagnostic.position.column},
+            {"field", diagnostic.field},
+            {"message", diagnostic.message},
+            {"mend", diagnostic.mend}};
+  if (const auto& change = diagnostic.replacement) {
+    const auto place = [](const Position& at) { return Json{{"line", at.line}, {"column", at.column}}; };
+    json["replacement"] = {
+        {"begin", place(change->begin)}, {"end", place(change->end)}, {"text", change->text}};
+  }
+  return json;
 }
 
 }  // namespace weft::base

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -14,7 +15,9 @@
 
 namespace weft::base {
 
-enum class Severity : std::uint8_t { error, warning };
+/// A note says what weft makes of what is not wrong.
+enum class Severity : std::uint8_t { error, warning, note };
+constexpr std::size_t severities = 3;
 
 /// A place in a text. Lines and columns count from 1, columns in characters (code points); 0 means unknown.
 struct Position {
@@ -22,6 +25,13 @@ struct Position {
   std::uint32_t column = 0;
 
   friend bool operator==(const Position&, const Position&) = default;
+};
+
+/// A mend that needs no thought: what stands from `begin` up to `end` becomes `text`.
+struct Replacement {
+  Position begin;
+  Position end;
+  std::string text;
 };
 
 struct Diagnostic {
@@ -40,16 +50,18 @@ struct Diagnostic {
   std::string source;
   /// By how many columns `source` begins later than the line.
   std::uint32_t source_begin = 0;
+  /// The mend as a change of the text, if it is one.
+  std::optional<Replacement> replacement;
 };
 
-/// How many errors, and how many warnings, one input (a file, all files of a command) is told of: more than
-/// anybody mends before looking again.
+/// How many of each severity one input (a file, all files of a command) is told of: more than anybody mends
+/// before looking again.
 constexpr std::size_t max_diagnostics = 100;
 /// The longest message, mend or field in bytes; names have 253 at most, but what is wrong may be longer.
 constexpr std::size_t max_diagnostic_text = 2000;
 
 /// What is wrong with one input, bounded in number and in bytes whatever the input: the first max_diagnostics
-/// errors and as many warnings, with their texts shortened; of the rest only the number is known.
+/// of each severity, with their texts shortened; of the rest only the number is known.
 class Diagnostics {
  public:
   Diagnostics() = default;
@@ -58,6 +70,8 @@ class Diagnostics {
   }
 
   void push_back(Diagnostic one);
+  /// What is here already, of the same place and in the same words (an alias is read wherever it stands), is
+  /// not taken again.
   void append(Diagnostics more);
   /// Takes what `make()` returns; it is not called if it would not be kept.
   template <class Make>
@@ -90,8 +104,8 @@ class Diagnostics {
   static std::size_t index(Severity severity) { return static_cast<std::size_t>(severity); }
 
   std::vector<Diagnostic> all_;
-  std::array<std::size_t, 2> kept_{};
-  std::array<std::size_t, 2> counts_{};
+  std::array<std::size_t, severities> kept_{};
+  std::array<std::size_t, severities> counts_{};
 };
 
 bool has_errors(const Diagnostics& diagnostics);

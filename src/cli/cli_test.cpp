@@ -18,7 +18,6 @@
 #include "cli/system_service.h"
 #include "cli/target.h"
 #include "cli/terminal.h"
-#include "cli/words.h"
 
 namespace weft::cli {
 namespace {
@@ -26,22 +25,6 @@ namespace {
 using base::Json;
 using ::testing::HasSubstr;
 using namespace std::chrono_literals;
-
-TEST(Words, AreSplitAsAShellDoes) {
-  using Words = std::vector<std::string>;
-  const std::pair<const char*, std::optional<Words>> cases[] = {
-      {"", Words{}},
-      {"  a  b ", Words{"a", "b"}},
-      {"./server --name 'my shop'", Words{"./server", "--name", "my shop"}},
-      {R"(a"b c"d)", Words{"ab cd"}},
-      {R"("say \"hi\" \n")", Words{R"(say "hi" \n)"}},
-      {R"(a\ b)", Words{"a b"}},
-      {"''", Words{""}},
-      {"'open", std::nullopt},
-      {"end\\", std::nullopt},
-  };
-  for (const auto& [text, words] : cases) EXPECT_EQ(split_words(text), words) << text;
-}
 
 TEST(Terminal, TablesAlignByCharacters) {
   EXPECT_EQ(table({"NAME", "N"},

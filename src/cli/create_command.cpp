@@ -3,14 +3,15 @@
 
 #include <charconv>
 
+#include "base/words.h"
 #include "cli/commands.h"
 #include "cli/objects.h"
 #include "cli/output.h"
 #include "cli/paths.h"
 #include "cli/session.h"
-#include "cli/words.h"
 #include "model/decode.h"
 #include "model/kinds.h"
+#include "model/protocol.h"
 #include "model/resource.h"
 #include "provider/process/image.h"
 
@@ -47,10 +48,10 @@ struct Port {
   int target = 0;
 };
 
-/// PORT[:TARGET][/tcp]
+/// PORT[:TARGET][/tcp|/http]; without either, what Services take such a number for.
 Result<Port> parse_port(const std::string& text, bool only) {
   std::string_view numbers(text);
-  std::string protocol = "http";
+  std::string protocol;
   if (const auto slash = numbers.find('/'); slash != std::string_view::npos) {
     protocol = numbers.substr(slash + 1);
     numbers = numbers.substr(0, slash);
@@ -58,9 +59,13 @@ Result<Port> parse_port(const std::string& text, bool only) {
   const auto colon = std::min(numbers.find(':'), numbers.size());
   const auto number = parse_port_number(numbers.substr(0, colon));
   const auto target = colon == numbers.size() ? number : parse_port_number(numbers.substr(colon + 1));
+  if (number && target && numbers.size() == text.size()) {
+    const model::ServicePort port{.port = *number, .target_port = {*target}};
+    protocol = model::guessed_protocol(port) ? "tcp" : "http";
+  }
   if (!number || !target || (protocol != "http" && protocol != "tcp")) {
     return failure(Exit::usage, fmt::format("--port={} is not a port", text), {},
-                   "write PORT, PORT:CONTAINERPORT, or either with /tcp: 80, 80:8080, 5432/tcp");
+                   "write PORT, PORT:CONTAINERPORT, or either with /tcp or /http: 80, 80:8080, 7000/tcp");
   }
   return Port{only ? protocol : fmt::format("{}-{}", protocol, *number), *number, *target};
 }
@@ -98,7 +103,7 @@ Result<Json> container_of(const Options& options, const std::vector<Port>& ports
     container["env"].push_back({{"name", entry.substr(0, equals)}, {"value", entry.substr(equals + 1)}});
   }
   if (!options.command.empty()) {
-    auto words = split_words(options.command);
+    auto words = base::split_words(options.command);
     if (!words) {
       return failure(Exit::usage, "--command has a quote without its end", options.command,
                      "write it as for a shell: --command='./server --name \"my shop\"'");

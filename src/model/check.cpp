@@ -13,6 +13,8 @@
 #include "base/nearest.h"
 #include "model/codes.h"
 #include "model/dependency.h"
+#include "model/findings.h"
+#include "model/protocol.h"
 #include "model/variables.h"
 
 namespace weft::model {
@@ -44,14 +46,16 @@ class Checker {
       if (const auto* service = std::get_if<Service>(&object.resource)) {
         check_dependencies(graph, object, DependencyKind::service, service->spec.depends_on);
         check_selector(graph, object, *service);
+        note_protocols(object, service->spec.ports);
       } else if (const auto* deployment = std::get_if<Deployment>(&object.resource)) {
         check_dependencies(graph, object, DependencyKind::deployment, deployment->spec.depends_on);
       } else if (const auto* job = std::get_if<Job>(&object.resource)) {
         check_dependencies(graph, object, DependencyKind::job, job->spec.depends_on);
       } else if (const auto* policy = std::get_if<TrafficPolicy>(&object.resource)) {
         check_targets(graph, object, *policy);
-      } else if (std::holds_alternative<ExternalService>(object.resource)) {
+      } else if (const auto* external = std::get_if<ExternalService>(&object.resource)) {
         check_name(object);
+        note_protocols(object, external->spec.ports);
       }
     }
     for (const Cycle& cycle : graph.cycles()) report_cycle(cycle);
@@ -69,26 +73,31 @@ class Checker {
   }
 
   void add(const Object& object, Severity severity, std::string_view code, std::string field,
-           std::string message, std::string mend) {
+           std::string message, Mend mend) {
     findings_.add(severity, [&] {
-      base::Diagnostic diagnostic;
-      if (object.source) {
-        const yaml::Node* value = yaml::find_path(object.node, field);
-        bool is_scalar = value && !value->is_map() && !value->is_list();
-        base::Position position = is_scalar ? value->position : yaml::locate(object.node, field);
-        diagnostic = object.source->error(code, position, std::move(message), std::move(mend));
-      } else {
-        diagnostic = {.code = std::string(code), .message = std::move(message), .mend = std::move(mend)};
-      }
-      diagnostic.severity = severity;
-      diagnostic.field = std::move(field);
-      return diagnostic;
+      const yaml::Node* value = yaml::find_path(object.node, field);
+      bool is_scalar = value && !value->is_map() && !value->is_list();
+      base::Position position = is_scalar ? value->position : yaml::locate(object.node, field);
+      return report_of(object).make(severity, code, position, std::move(field), std::move(message),
+                                    std::move(mend));
     });
   }
 
-  /// The nearest name of that kind and namespace, and of the other kinds if there is none; empty if nothing
-  /// is near.
-  std::string nearest_target(const Ref& target) const {
+  static Report report_of(const Object& object) { return {.source = object.source.get()}; }
+
+  /// The mend that writes `text` as the field's value.
+  static Mend replace(const Object& object, std::string_view field, std::string words, std::string text) {
+    const yaml::Node* value = yaml::find_path(object.node, field);
+    return value ? report_of(object).replace(*value, std::move(words), std::move(text))
+                 : Mend(std::move(words));
+  }
+
+  /// The nearest name of that kind and namespace, and of the other kinds if there is none. `entry` is the
+  /// field.
+  Mend nearest_target(const Object& by, const std::string& entry, const Ref& target) const {
+    const auto did_you_mean = [&](std::string_view name) {
+      return replace(by, entry + ".name", fmt::format("Did you mean `{}`?", name), std::string(name));
+    };
     std::vector<std::string_view> same_kind;
     std::vector<std::pair<std::string_view, std::string_view>> others;  // kind, name
     for (const Object& object : objects_) {
@@ -103,17 +112,22 @@ class Checker {
         others.emplace_back(kind, metadata.name);
     }
     if (std::string_view near = base::nearest(target.name, same_kind); !near.empty())
-      return fmt::format("Did you mean `{}`?", near);
+      return did_you_mean(near);
     // A name with the kind in it ("web-deployment") is a common slip that no edit distance sees.
     for (std::string_view name : same_kind) {
       bool is_part = target.name.starts_with(fmt::format("{}-", name)) ||
                      target.name.ends_with(fmt::format("-{}", name));
-      if (is_part) return fmt::format("Did you mean `{}`?", name);
+      if (is_part) return did_you_mean(name);
     }
-    if (!others.empty())
-      return fmt::format("There is a {} of that name: write `kind: {}`.", others.front().first,
-                         others.front().first);
-    return {};
+    if (!others.empty()) {
+      const std::string kind(others.front().first);
+      auto words = fmt::format("There is a {0} of that name: write `kind: {0}`.", kind);
+      if (yaml::find_path(by.node, entry + ".kind"))
+        return replace(by, entry + ".kind", std::move(words), kind);
+      const yaml::Node* map = yaml::find_path(by.node, entry);
+      return map ? report_of(by).insert(*map, std::move(words), "kind: " + kind) : Mend(std::move(words));
+    }
+    return fmt::format("Apply the {} `{}` too, or remove the entry.", to_string(target.kind), target.name);
   }
 
   void check_dependencies(const DependencyGraph& graph, const Object& object, DependencyKind kind,
@@ -124,11 +138,9 @@ class Checker {
       if (graph.exists(target)) continue;
       bool waits = !entries[i].optional;
       // Each search looks at all objects, and what is only counted needs no mend.
-      std::string mend = findings_.is_full(Severity::warning) ? std::string() : nearest_target(target);
-      if (mend.empty())
-        mend =
-            fmt::format("Apply the {} `{}` too, or remove the entry.", to_string(target.kind), target.name);
-      add(object, Severity::warning, code::missing_dependency, fmt::format("spec.dependsOn[{}].name", i),
+      const auto entry = fmt::format("spec.dependsOn[{}]", i);
+      Mend mend = findings_.is_full(Severity::warning) ? Mend("") : nearest_target(object, entry, target);
+      add(object, Severity::warning, code::missing_dependency, entry + ".name",
           fmt::format("{} `{}` depends on the {} `{}`, which does not exist{}", to_string(kind),
                       metadata.name, to_string(target.kind), target.name,
                       waits ? ": it will wait for it" : ""),
@@ -153,18 +165,19 @@ class Checker {
   void check_targets(const DependencyGraph& graph, const Object& object, const TrafficPolicy& policy) {
     for (std::size_t i = 0; i < policy.spec.target_refs.size(); ++i) {
       const Ref target{DependencyKind::service, policy.metadata.ns, policy.spec.target_refs[i].name};
-      std::string field = fmt::format("spec.targetRefs[{}].name", i);
+      const auto entry = fmt::format("spec.targetRefs[{}]", i);
+      const std::string field = entry + ".name";
       auto [holder, is_first] = policies_.emplace(target, &policy);
       if (!is_first)
-        add(object, Severity::warning, code::policy_conflict, std::move(field),
+        add(object, Severity::warning, code::policy_conflict, field,
             fmt::format("TrafficPolicy `{}` is for Service `{}` too: of several the oldest holds",
                         holder->second->metadata.name, target.name),
             "Write both into one policy.");
       else if (!graph.exists(target))
-        add(object, Severity::warning, code::missing_target, std::move(field),
+        add(object, Severity::warning, code::missing_target, field,
             fmt::format("TrafficPolicy `{}` is for the Service `{}`, which does not exist",
                         policy.metadata.name, target.name),
-            findings_.is_full(Severity::warning) ? std::string() : nearest_target(target));
+            findings_.is_full(Severity::warning) ? Mend("") : nearest_target(object, entry, target));
     }
   }
 
@@ -208,16 +221,42 @@ class Checker {
     bool is_written =
         !object.source || yaml::find_path(object.node, fmt::format("spec.ports[{}].targetPort", index));
     std::string field = fmt::format("spec.ports[{}].{}", index, is_written ? "targetPort" : "port");
-    add(object, Severity::warning, code::target_port_mismatch, std::move(field),
+    add(object, Severity::warning, code::target_port_mismatch, field,
         fmt::format("targetPort {} is no containerPort of {} (containerPort {}): the Service will have no "
                     "endpoints there",
                     wanted.to_string(), workload, fmt::join(there, ", ")),
-        there.size() == 1
-            ? fmt::format("Write `targetPort: {}`, or `containerPort: {}` in {}.",
-                          container.ports.front().container_port,
-                          wanted.number() ? *wanted.number() : container.ports.front().container_port,
-                          workload)
-            : "Write one of these as targetPort, or add the port to the container.");
+        there.size() == 1 ? mend_target(object, index, container.ports.front(), workload)
+                          : Mend("Write one of these as targetPort, or add the port to the container."));
+  }
+
+  /// To the one port that the workload has.
+  static Mend mend_target(const Object& object, std::size_t index, const ContainerPort& port,
+                          const std::string& workload) {
+    const IntOrString& wanted = std::get<Service>(object.resource).spec.ports[index].target_port;
+    const auto number = std::to_string(port.container_port);
+    const auto item = fmt::format("spec.ports[{}]", index);
+    auto words = fmt::format("Write `targetPort: {}`, or `containerPort: {}` in {}.", number,
+                             wanted.number() ? *wanted.number() : port.container_port, workload);
+    if (yaml::find_path(object.node, item + ".targetPort"))
+      return replace(object, item + ".targetPort", std::move(words), number);
+    const yaml::Node* map = yaml::find_path(object.node, item);
+    return map ? report_of(object).insert(*map, std::move(words), "targetPort: " + number)
+               : Mend(std::move(words));
+  }
+
+  /// A port that is not read as HTTP for what it is called or numbered.
+  void note_protocols(const Object& object, const std::vector<ServicePort>& ports) {
+    for (std::size_t i = 0; i < ports.size(); ++i) {
+      const ServicePort& port = ports[i];
+      const Protocol* protocol = guessed_protocol(port);
+      if (!protocol) continue;
+      const bool is_named = protocol_of_name(port.name) == protocol;
+      add(object, Severity::note, code::known_protocol,
+          fmt::format("spec.ports[{}].{}", i, is_named ? "name" : "port"),
+          fmt::format("port {} is that of {}: it is carried as TCP, without looking into it",
+                      is_named ? fmt::format("`{}`", port.name) : std::to_string(port.port), protocol->title),
+          "If it speaks HTTP, write `appProtocol: http`; `appProtocol: tcp` leaves no doubt.");
+    }
   }
 
   const Object* find(std::string_view kind, std::string_view ns, std::string_view name) const {

@@ -8,6 +8,7 @@ namespace weft::model::code {
 
 constexpr std::string_view empty = "model/empty";
 constexpr std::string_view not_a_resource = "model/not-a-resource";
+constexpr std::string_view compose_file = "model/compose-file";
 constexpr std::string_view unknown_kind = "model/unknown-kind";
 constexpr std::string_view wrong_api_version = "model/wrong-api-version";
 constexpr std::string_view read_only_kind = "model/read-only-kind";
@@ -24,6 +25,8 @@ constexpr std::string_view selector_mismatch = "model/selector-mismatch";
 constexpr std::string_view impossible_condition = "model/impossible-condition";
 constexpr std::string_view extra_container = "model/extra-container";
 constexpr std::string_view opaque_protocol = "model/opaque-protocol";
+constexpr std::string_view known_protocol = "model/known-protocol";
+constexpr std::string_view unknown_image = "model/unknown-image";
 constexpr std::string_view unknown_port = "model/unknown-port";
 constexpr std::string_view missing_dependency = "model/missing-dependency";
 constexpr std::string_view missing_reference = "model/missing-reference";
@@ -68,6 +71,9 @@ constexpr std::array all{empty,
                          relative_path,
                          not_mounted,
                          empty_variable,
-                         variable_collision};
+                         variable_collision,
+                         compose_file,
+                         known_protocol,
+                         unknown_image};
 
 }  // namespace weft::model::code

@@ -10,7 +10,9 @@
 #include "model/config_schema.h"
 #include "model/kinds.h"
 #include "model/reader.h"
+#include "model/shorthand.h"
 #include "model/writer.h"
+#include "yaml/lookalike.h"
 
 namespace weft::model {
 namespace {
@@ -32,6 +34,28 @@ std::vector<std::string_view> writable_kinds() {
   return names;
 }
 
+/// An apiVersion or kind that goes with what the document says of the other one.
+std::string_view fitting(const yaml::Node& document, std::string_view name) {
+  const bool wants_kind = name == "kind";
+  const yaml::Node* other = document.find(wants_kind ? "apiVersion" : "kind");
+  const std::string* text = other ? other->string() : nullptr;
+  for (const Kind& kind : kinds()) {
+    const bool fits = text && !kind.ephemeral && *text == (wants_kind ? kind.api_version : kind.kind);
+    if (fits) return wants_kind ? kind.kind : kind.api_version;
+  }
+  return wants_kind ? "Service" : "v1";
+}
+
+/// The key that is meant for one of these two; null if there is none.
+const yaml::Entry* meant_for(const yaml::Node& document, std::string_view name) {
+  constexpr std::string_view known[] = {"apiVersion", "kind", "metadata", "spec", "status"};
+  for (const yaml::Entry& entry : *document.map()) {
+    const bool is_it = entry.key != name && base::nearest(yaml::without_lookalikes(entry.key), known) == name;
+    if (is_it) return &entry;
+  }
+  return nullptr;
+}
+
 /// The kind that `kind` and `apiVersion` name, null with an error in the report.
 const Kind* read_kind(Report& report, const yaml::Node& document) {
   const Path root;
@@ -40,9 +64,14 @@ const Kind* read_kind(Report& report, const yaml::Node& document) {
   const yaml::Node* version_node = document.find("apiVersion");
   for (auto [node, name] : {std::pair{version_node, "apiVersion"}, std::pair{kind_node, "kind"}}) {
     if (!node || node->is_null()) {
+      if (const yaml::Entry* meant = meant_for(document, name)) {
+        report_unknown(report, document, *meant, root, {name});
+        return nullptr;
+      }
+      const auto entry = fmt::format("{}: {}", name, fitting(document, name));
       findings.error(name, code::missing_field, fmt::format("a resource needs `{}`", name),
-                     fmt::format("Add it, such as `{}`.",
-                                 name == std::string_view("kind") ? "kind: Service" : "apiVersion: v1"));
+                     node ? Mend(fmt::format("Write `{}`.", entry))
+                          : findings.insert({}, fmt::format("Add it, such as `{}`.", entry), entry));
       return nullptr;
     }
     if (node->string()) continue;
@@ -56,9 +85,10 @@ const Kind* read_kind(Report& report, const yaml::Node& document) {
   const Kind* kind = find_kind(name);
   if (!kind || kind->kind != name) {
     std::string_view near = base::nearest(name, names);
-    findings.error("kind", code::unknown_kind, fmt::format("weft has no kind `{}`", name),
-                   near.empty() ? fmt::format("Use one of {}.", fmt::join(names, ", "))
-                                : fmt::format("Did you mean `{}`?", near));
+    findings.error(
+        "kind", code::unknown_kind, fmt::format("weft has no kind `{}`", name),
+        near.empty() ? Mend(fmt::format("Use one of {}.", fmt::join(names, ", ")))
+                     : findings.replace("kind", fmt::format("Did you mean `{}`?", near), std::string(near)));
     return nullptr;
   }
   if (kind->ephemeral) {
@@ -69,7 +99,8 @@ const Kind* read_kind(Report& report, const yaml::Node& document) {
   if (kind->api_version == *version_node->string()) return kind;
   findings.error("apiVersion", code::wrong_api_version,
                  fmt::format("`{}` has no kind {}", *version_node->string(), name),
-                 fmt::format("Write `apiVersion: {}`.", kind->api_version));
+                 findings.replace("apiVersion", fmt::format("Write `apiVersion: {}`.", kind->api_version),
+                                  std::string(kind->api_version)));
   return nullptr;
 }
 
@@ -82,6 +113,12 @@ Decoded decode(const yaml::Node& document, const yaml::Source* source) {
     report.add(base::Severity::error, code::not_a_resource, document.position, {},
                fmt::format("a resource is a map, not {}", yaml::type_name(document)),
                "Begin with `apiVersion:` and `kind:`.");
+  } else if (is_compose_file(document)) {
+    std::vector<std::string_view> names;
+    for (const yaml::Entry& service : *document.find("services")->map()) names.emplace_back(service.key);
+    report.add(base::Severity::error, code::compose_file, document.entry("services")->position, "services",
+               fmt::format("this is a Compose file, with the services {}", fmt::join(names, ", ")),
+               "Write a Deployment and a Service for each: docs/from-compose.md shows how.");
   } else if (const Kind* kind = read_kind(report, document)) {
     report.kind = kind->kind;
     with_type(kind->kind, [&]<class T>(T value) {
@@ -89,7 +126,7 @@ Decoded decode(const yaml::Node& document, const yaml::Source* source) {
       if (report.errors() == 0) decoded.resource = std::move(value);
     });
   }
-  decoded.diagnostics = std::move(report.diagnostics);
+  decoded.diagnostics = report.finish();
   return decoded;
 }
 

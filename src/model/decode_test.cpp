@@ -9,12 +9,14 @@
 #include <vector>
 
 #include "model/load.h"
+#include "model/testing_mend_test.h"
 #include "yaml/limits.h"
 
 namespace weft::model {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 constexpr std::string_view deployment_text = R"(apiVersion: apps/v1
 kind: Deployment
@@ -150,7 +152,21 @@ TEST(Decode, ProtocolOfAPort) {
         Case{"{port: 80, name: tcpx}", AppProtocol::http},
         Case{"{port: 80, appProtocol: tcp}", AppProtocol::tcp},
         Case{"{port: 80, name: tcp-x, appProtocol: http}", AppProtocol::http},
-        Case{"{port: 80, appProtocol: kubernetes.io/h2c}", AppProtocol::tcp}}) {
+        Case{"{port: 80, appProtocol: kubernetes.io/h2c}", AppProtocol::tcp},
+        // By names, as Istio has them.
+        Case{"{port: 80, name: mysql}", AppProtocol::tcp},
+        Case{"{port: 80, name: postgres-main}", AppProtocol::tcp},
+        Case{"{port: 80, name: mysql-http}", AppProtocol::tcp},
+        Case{"{port: 3306, name: http-mysql}", AppProtocol::http},
+        Case{"{port: 80, name: mysqlx}", AppProtocol::http},
+        Case{"{port: 80, name: https}", AppProtocol::tcp}, Case{"{port: 80, name: grpc}", AppProtocol::tcp},
+        Case{"{port: 80, name: grpc-web}", AppProtocol::http},
+        // By numbers.
+        Case{"{port: 3306}", AppProtocol::tcp}, Case{"{port: 5432, name: db}", AppProtocol::tcp},
+        Case{"{port: 15432, targetPort: 5432}", AppProtocol::tcp},
+        Case{"{port: 6379, appProtocol: http}", AppProtocol::http},
+        Case{"{port: 6379, name: http}", AppProtocol::http}, Case{"{port: 443}", AppProtocol::http},
+        Case{"{port: 8080}", AppProtocol::http}}) {
     auto service = read<Service>(with(service_text, "port: 80", one.port));
     EXPECT_EQ(service.spec.ports[0].traffic(), one.traffic) << one.port;
   }
@@ -181,6 +197,8 @@ TEST_P(WrongResource, IsReported) {
   EXPECT_EQ(found.position.line, wrong.line) << base::render(found);
   EXPECT_THAT(found.message + " " + found.mend, HasSubstr(wrong.says));
   EXPECT_FALSE(found.mend.empty());
+  // What is proposed as a change leaves nothing of it.
+  if (found.replacement) EXPECT_THAT(mend(wrong.text).rendered, Not(HasSubstr(found.message)));
   bool is_warning = found.severity == base::Severity::warning;
   EXPECT_EQ(loaded.objects.size(), is_warning ? 1U : 0U) << "only a resource without errors is there";
 }
@@ -215,7 +233,8 @@ const Wrong wrong_resources[] = {
     {"KindInLowerCase", service_with("kind: Service", "kind: service"), "unknown-kind", "kind", 2,
      "`Service`"},
     {"KindOfKubernetes", "apiVersion: apps/v1\nkind: DaemonSet\n", "unknown-kind", "kind", 2,
-     "Namespace, MeshConfig, Provider, TrafficPolicy, ConfigMap, Secret, ExternalService, Service, Deployment, "
+     "Namespace, MeshConfig, Provider, TrafficPolicy, ConfigMap, Secret, ExternalService, Service, "
+     "Deployment, "
      "Job"},
     {"KindThatWeftMakes", "apiVersion: v1\nkind: Pod\n", "read-only-kind", "kind", 2, "Deployment"},
     {"OldApiVersion", deployment_with("apps/v1", "extensions/v1beta1"), "wrong-api-version", "apiVersion", 1,
@@ -235,14 +254,14 @@ const Wrong wrong_resources[] = {
      "spec.zzz", 6, "replicas, selector"},
     {"FieldOfTheTop", service_with("spec:", "specs: {}\nspec:"), "unknown-field", "specs", 5, "`spec`"},
     {"StringForNumber", deployment_with("  selector:\n", "  replicas: \"3\"\n  selector:\n"), "wrong-type",
-     "spec.replicas", 6, "without quotes"},
+     "spec.replicas", 6, "alone: 3"},
     {"NumberForString", container_with("env: [{name: A, value: 1}]"), "wrong-type",
      "spec.template.spec.containers[0].env[0].value", 15, "\"1\""},
     {"BoolForString", container_with("env: [{name: A, value: true}]"), "wrong-type",
      "spec.template.spec.containers[0].env[0].value", 15, "\"true\""},
     {"MapForList", service_with("- port: 80", "  port: 80"), "wrong-type", "spec.ports", 8, "dash"},
     {"ListForMap", service_with("selector: {app: web}", "selector: [app]"), "wrong-type", "spec.selector", 6,
-     "dash"},
+     "names with their values"},
     {"StringForList", container_with("command: run"), "wrong-type",
      "spec.template.spec.containers[0].command", 15, "[\"run\"]"},
     {"YesForBool", depends_on("{name: a, optional: yes}"), "wrong-type", "spec.dependsOn[0].optional", 9,
@@ -309,7 +328,7 @@ const Wrong wrong_resources[] = {
     {"PortNameTooLong", container_with("ports: [{containerPort: 1, name: abcdefghijklmnop}]"),
      "invalid-value", "spec.template.spec.containers[0].ports[0].name", 15, "15 characters"},
     {"TargetPortIsQuotedNumber", service_with("port: 80", "port: 80\n    targetPort: \"8080\""), "wrong-type",
-     "spec.ports[0].targetPort", 9, "without quotes"},
+     "spec.ports[0].targetPort", 9, "alone: 8080"},
     {"TargetPortName", service_with("port: 80", "port: 80\n    targetPort: a_b"), "invalid-value",
      "spec.ports[0].targetPort", 9, "port's name"},
     {"Udp", service_with("port: 80", "port: 80\n    protocol: UDP"), "invalid-value",
@@ -397,6 +416,8 @@ const Wrong wrong_resources[] = {
      "spec.template.spec.containers[0].livenessProbe.grpc", 15, "grpc"},
     {"SecondContainer", std::string(deployment_text) + "      - {name: log, image: x}\n", "extra-container",
      "spec.template.spec.containers[1].name", 15, "`log`"},
+    {"Compose", "services:\n  web: {image: nginx}\n  db: {image: postgres}\n", "compose-file", "services", 1,
+     "the services web, db"},
     {"OtherProtocol", service_with("port: 80", "{port: 80, appProtocol: https}"), "opaque-protocol",
      "spec.ports[0].appProtocol", 8, "TCP"},
 };

@@ -9,6 +9,7 @@
 #include "model/codes.h"
 #include "model/decode.h"
 #include "model/kinds.h"
+#include "model/protocol.h"
 #include "yaml/codes.h"
 
 namespace weft::model {
@@ -38,6 +39,20 @@ TEST(Docs, EveryExplainedCodeExists) {
         std::ranges::find(yaml::code::all, std::string_view(line).substr(4)) != yaml::code::all.end() ||
         std::ranges::find(model::code::all, std::string_view(line).substr(4)) != model::code::all.end();
     EXPECT_TRUE(exists) << line;
+  }
+}
+
+TEST(Docs, EveryProtocolIsInTheTable) {
+  const std::string text = doc("kinds.md");
+  for (const Protocol& protocol : protocols()) {
+    std::string names;
+    for (std::string_view name : protocol.names)
+      if (!name.empty()) names += (names.empty() ? "`" : ", `") + std::string(name) + "`";
+    std::string numbers;
+    for (std::uint16_t number : protocol.numbers)
+      if (number != 0) numbers += (numbers.empty() ? "" : ", ") + std::to_string(number);
+    const auto row = "| " + std::string(protocol.title) + " | " + names + " | " + numbers + " |";
+    EXPECT_NE(text.find(row), std::string::npos) << row;
   }
 }
 

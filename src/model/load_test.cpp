@@ -102,6 +102,85 @@ TEST(Load, TheSameResourceTwice) {
   EXPECT_EQ(loaded.diagnostics[0].position.line, 7U);
 }
 
+TEST(Load, OneFaultIsOneError) {
+  const std::string head = "apiVersion: v1\nkind: Service\nmetadata: {name: a}\n";
+  const std::string job =
+      "apiVersion: batch/v1\nkind: Job\nmetadata: {name: a}\nspec:\n  template:\n    spec:\n"
+      "      restartPolicy: Never\n";
+  struct Case {
+    const char* name;
+    std::string text;
+    std::string code;
+  };
+  const Case cases[] = {
+      {"a key twice", head + "spec:\n  ports: [{port: 80}]\n  ports: [{port: 81}]\n", "yaml/duplicate-key"},
+      {"a key twice, of which the second is wrong", head + "spec:\n  ports: [{port: 80}]\n  ports: 81\n",
+       "yaml/duplicate-key"},
+      {"what must be there, misspelt", head + "spec:\n  prots: [{port: 80}]\n", "model/unknown-field"},
+      {"the same with a character that is not seen", head + "spec:\n  po\u200brts: [{port: 80}]\n",
+       "model/unknown-field"},
+      {"what must be there, one level too high", head + "ports: [{port: 80}]\n", "model/unknown-field"},
+      {"the same below", job + "  containers: [{name: c, image: x}]\n", "model/unknown-field"},
+      {"no line between two resources", head + "spec: {ports: [{port: 80}]}\n" + head + "spec: {x: y}\n",
+       "yaml/duplicate-key"},
+      {"a port twice", head + "spec: {ports: [{name: a, port: 80}, {name: a, port: 80}]}\n",
+       "model/duplicate"},
+      {"null for what must be there", head + "spec: {ports: [{port: ~}]}\n", "model/missing-field"},
+  };
+  for (const auto& [name, text, code] : cases) {
+    const Loaded loaded = load(text, "f.yaml");
+    ASSERT_EQ(loaded.diagnostics.size(), 1U) << name << ": " << base::render(loaded.diagnostics);
+    EXPECT_EQ(loaded.diagnostics[0].code, code) << name;
+  }
+}
+
+TEST(Load, OneWarningIsGivenOnce) {
+  const Loaded loaded = load(R"(kind: List
+items:
+- apiVersion: v1
+  kind: Service
+  metadata: {name: a}
+  spec: &spec {sessionAffinity: None, ports: [{port: 80}]}
+- apiVersion: v1
+  kind: Service
+  metadata: {name: b}
+  spec: *spec
+)",
+                             "f.yaml");
+  EXPECT_EQ(loaded.objects.size(), 2U);
+  EXPECT_EQ(loaded.diagnostics.size(), 1U) << base::render(loaded.diagnostics);
+}
+
+TEST(Load, NullIsNotIgnored) {
+  const Loaded loaded = load(
+      "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {sessionAffinity: ~, ports: [{port: 80}]}\n",
+      "f.yaml");
+  EXPECT_TRUE(loaded.diagnostics.empty()) << base::render(loaded.diagnostics) << "it is not there";
+}
+
+TEST(Check, NotesWhichPortsAreTakenForTcp) {
+  const auto found = check(load(R"(apiVersion: v1
+kind: Service
+metadata: {name: db}
+spec: {selector: {app: db}, ports: [{name: mysql, port: 80}, {name: b, port: 5432}, {name: http, port: 25}]}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: db}
+spec:
+  selector: {matchLabels: {app: db}}
+  template: {metadata: {labels: {app: db}}, spec: {containers: [{name: c, image: x}]}}
+)",
+                                "f.yaml")
+                               .objects);
+  ASSERT_EQ(found.size(), 2U) << base::render(found);
+  EXPECT_EQ(found.count(base::Severity::note), 2U);
+  EXPECT_EQ(found[0].field, "spec.ports[0].name");
+  EXPECT_NE(found[0].message.find("MySQL"), std::string::npos) << found[0].message;
+  EXPECT_EQ(found[1].field, "spec.ports[1].port");
+  EXPECT_NE(found[1].message.find("PostgreSQL"), std::string::npos) << found[1].message;
+}
+
 TEST(Load, NamespaceIsFilledIn) {
   std::string text = "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {ports: [{port: 1}]}\n";
   EXPECT_EQ(load(text, "").objects.at(0).json["metadata"]["namespace"], "default");

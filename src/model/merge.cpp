@@ -31,7 +31,7 @@ void add_removals(const base::Json& before, const base::Json& live, const base::
                   base::Json& patch) {
   for (const auto& [key, old] : before.items()) {
     auto there = live.find(key);
-    if (there == live.end()) continue;
+    if (there == live.end() || there->is_null()) continue;  // null is as good as nothing
     auto wanted = desired.find(key);
     if (wanted == desired.end() || wanted->is_null()) {
       patch[key] = nullptr;

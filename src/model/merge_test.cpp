@@ -48,6 +48,7 @@ const Merge merges[] = {
      R"({"a":{"b":1}})"},
     {"NeverApplied", "null", R"({"a":1,"b":2})", R"({"a":3})", R"({"a":3})", R"({"a":3,"b":2})"},
     {"NullIsNotSet", R"({"a":1})", R"({"a":1})", R"({"a":null})", R"({"a":null})", "{}"},
+    {"NullThatIsStored", R"({"a":null})", R"({"a":null})", R"({"a":null})", "{}", R"({"a":null})"},
     {"NullOfNothing", "{}", "{}", R"({"a":null})", "{}", "{}"},
 };
 INSTANTIATE_TEST_SUITE_P(Model, ThreeWay, ::testing::ValuesIn(merges),

@@ -3,10 +3,15 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+#include <charconv>
+
 #include "base/base64.h"
 #include "base/nearest.h"
 #include "model/codes.h"
 #include "model/decode.h"
+#include "model/kinds.h"
+#include "yaml/lookalike.h"
 
 namespace weft::model {
 namespace {
@@ -27,13 +32,8 @@ std::string owner(const Report& report, const Path& path) {
   return text.empty() ? fmt::format("a {}", report.kind) : fmt::format("`{}`", text);
 }
 
-std::string shown(const yaml::Node& node) {
-  if (const std::string* text = node.string()) return *text;
-  return yaml::to_json(node).dump(-1, ' ', false, base::Json::error_handler_t::replace);
-}
-
-/// Where else in the kind a field of that name is: "spec.template.spec.containers[].image"; empty if nowhere.
-std::string elsewhere(std::string_view kind, std::string_view name) {
+/// Where in a kind a field of that name is: "spec.template.spec.containers[].image"; empty if nowhere.
+std::string place_in(std::string_view kind, std::string_view name) {
   for (const std::string& field : field_names(kind)) {
     bool is_it =
         field.ends_with(name) && field.size() > name.size() && field[field.size() - name.size() - 1] == '.';
@@ -42,35 +42,151 @@ std::string elsewhere(std::string_view kind, std::string_view name) {
   return {};
 }
 
-std::string mend_unknown(std::string_view kind, std::string_view name,
-                         const std::vector<std::string_view>& known) {
-  if (std::string_view near = base::nearest(name, known); !near.empty())
-    return fmt::format("Did you mean `{}`?", near);
-  if (std::string other = elsewhere(kind, name); !other.empty())
-    return fmt::format("Move it to where it belongs: `{}`.", other);
-  return fmt::format("Remove it, or use one of {}.", fmt::join(known, ", "));
+/// A field that does not exist: which one is meant, as a path of the schema where it is of this kind.
+struct Meant {
+  std::string path;
+  Mend mend;
+};
+
+Meant meant_by(const Report& report, const yaml::Node& map, const yaml::Entry& entry, const Path& path,
+               const std::vector<std::string_view>& known) {
+  const std::string key = yaml::without_lookalikes(entry.key);
+  std::string_view other = renamed(key);
+  const bool is_here = std::ranges::find(known, other) != known.end();
+  std::string_view near = is_here ? other : base::nearest(key, known);
+  if (!near.empty()) {
+    if (map.find(near))
+      return {{}, fmt::format("Did you mean `{}`? That is there, too: join the two.", near)};
+    auto words = is_here ? fmt::format("Write `{}:`.", near) : fmt::format("Did you mean `{}`?", near);
+    // In the text, a key is of the same form as a value.
+    return {schema_path(Path{&path, near}.to_string()),
+            report.replace({entry.key, entry.position}, std::move(words), std::string(near))};
+  }
+  const std::string_view name = other.empty() ? std::string_view(key) : other;
+  const std::string as = other.empty() ? "" : fmt::format(" as `{}:`", name);
+  if (std::string place = place_in(report.kind, name); !place.empty())
+    return {place, fmt::format("Move it{} to where it belongs: `{}`.", as, place)};
+  for (const Kind& kind : kinds()) {
+    if (std::string place = place_in(kind.kind, name); !place.empty())
+      return {{}, fmt::format("It belongs to a {}{}: `{}`.", kind.kind, as, place)};
+  }
+  return {{}, fmt::format("Remove it, or use one of {}.", fmt::join(known, ", "))};
+}
+
+/// The whole number that a text means, as others and people write it: "3", 1_000, 3.0.
+std::optional<std::int64_t> meant_number(std::string_view text) {
+  std::string digits;
+  for (const char c : text)
+    if (c != '_' && c != ',' && c != '\'') digits += c;
+  if (digits.ends_with(".0")) digits.resize(digits.size() - 2);
+  std::int64_t number = 0;
+  const auto result = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+  const bool is_all = result.ec == std::errc{} && result.ptr == digits.data() + digits.size();
+  return is_all ? std::optional(number) : std::nullopt;
+}
+
+std::string range_words(Range range, std::int64_t value) {
+  if (range.most < INT32_MAX) return fmt::format("must be from {} to {}", range.least, range.most);
+  return fmt::format("must be at least {}{}", range.least, value > range.most ? ", and is too big" : "");
+}
+
+/// The lines of a map as those of a list's item.
+std::string as_item(std::string_view lines) {
+  std::string text = "- ";
+  for (const char c : lines) {
+    text += c;
+    if (c == '\n') text += "  ";
+  }
+  return text;
+}
+
+/// A rule of the value that it would be in quotes: that of its field, or for a resource's name that of its
+/// kind.
+TextRule rule_of(const Report& report, const Path& path, TextRule rule) {
+  const bool is_name = path.key == "name" && path.parent && path.parent->key == "metadata" &&
+                       path.parent->parent && !path.parent->parent->parent;
+  const Kind* kind = is_name ? find_kind(report.kind) : nullptr;
+  return kind ? kind->name_fault : rule;
 }
 
 }  // namespace
 
-void report_wrong_type(Report& report, const yaml::Node& node, const Path& path, std::string_view wanted) {
-  std::string mend = fmt::format("Write {}.", wanted);
-  bool is_scalar = !node.is_map() && !node.is_list() && !node.is_null();
-  if (wanted == "a string" && is_scalar) mend = fmt::format("Put it in quotes: \"{}\".", shown(node));
-  if (wanted == "a whole number" && node.string()) mend = "Write the number without quotes.";
-  if (wanted == "a list" && node.is_map()) mend = "Put a dash before it (`- `): it is a list of such maps.";
-  if (wanted == "a list" && node.string())
-    mend = fmt::format("Write it as a list: [\"{}\"].", *node.string());
-  if (wanted == "a map" && node.is_list()) mend = "Remove the dash (`- `): it is one map, no list.";
+void report_wrong_type(Report& report, const yaml::Node& node, const Path& path, std::string_view wanted,
+                       Mend mend) {
+  std::string_view type = yaml::type_name(node);
+  std::string shown = node.is_map() || node.is_list() || node.is_null() || report.hides(path.to_string())
+                          ? std::string(type)
+                          : fmt::format("{} `{}`", type, report.written(node));
   report.add(error, code::wrong_type, node.position, path.to_string(),
-             fmt::format("{} must be {}, not {}", subject(path), wanted, yaml::type_name(node)),
-             std::move(mend));
+             fmt::format("{} must be {}, not {}", subject(path), wanted, shown), std::move(mend));
+}
+
+void report_no_map(Report& report, const yaml::Node& node, const Path& path, Shorthand shorthand) {
+  Mend mend("Write a map: names with their values below it.");
+  const yaml::List* list = node.list();
+  const auto written = report.source ? report.source->written(node) : std::nullopt;
+  if (const auto map = list ? map_of(*list) : std::nullopt) {
+    mend = report.replace(node, fmt::format("Write it as a map: {}.", *map), *map);
+  } else if (list && list->size() == 1 && list->front().is_map()) {
+    mend.words = "Remove the dash (`- `): it is one map, no list.";
+    if (written && written->starts_with('-'))
+      mend.change = report.source->replace(written->substr(0, 1), " ");
+    if (written && written->starts_with('['))
+      mend =
+          report.replace(node, "Remove the brackets: it is one map, no list.", report.written(list->front()));
+  } else if (const auto item =
+                 node.is_map() || list ? std::nullopt : item_of(shorthand, report.written(node))) {
+    mend = report.replace(node, fmt::format("Write it as a map: {}.", *item), *item);
+  }
+  if (shorthand == Shorthand::variable && node.string() && !mend.change)
+    mend.words = fmt::format("Give it a value: {{name: {}, value: ...}}.", in_quotes(*node.string()));
+  report_wrong_type(report, node, path, "a map", std::move(mend));
+}
+
+bool report_entry(Report& report, const yaml::Node& node, const Path& path, Shorthand shorthand) {
+  constexpr std::string_view known[] = {"name", "value", "valueFrom", "kind", "namespace", "condition"};
+  const yaml::Map& map = *node.map();
+  if (map.size() != 1 || !base::nearest(map.front().key, known).empty()) return false;
+  const auto written = [&](const yaml::Node& value) { return report.written(value); };
+  const auto item = item_of(shorthand, map.front(), written);
+  if (!item) return false;
+  report.add(error, code::unknown_field, node.position, path.to_string(),
+             fmt::format("{} has no field `{}`", owner(report, path), map.front().key),
+             report.replace(node, fmt::format("Write {}.", *item), *item));
+  return true;
+}
+
+void report_no_list(Report& report, const yaml::Node& node, const Path& path, Shorthand shorthand) {
+  Mend mend("Write a list: each item in a line of its own behind a dash (`- `).");
+  const auto written = [&](const yaml::Node& value) { return report.written(value); };
+  const bool is_command = shorthand == Shorthand::word && (path.key == "command" || path.key == "args");
+  const auto list =
+      is_command && node.string() ? words_of(path.key, *node.string()) : list_of(shorthand, node, written);
+  if (list) {
+    mend = report.replace(node, fmt::format("Write it as a list: {}.", *list), *list);
+  } else if (is_command && node.string()) {
+    mend.words = path.key == "args"
+                     ? fmt::format("It takes a shell: write `command: [\"sh\", \"-c\", {}]` in its place.",
+                                   in_quotes(*node.string()))
+                     : "Close its quote, and write each word as an item of a list.";
+  } else if (node.is_map() && shorthand != Shorthand::word) {
+    mend.words =
+        "Put a dash before it (`- `), and two spaces before its other lines: it is a list of such maps.";
+    if (const auto text = report.source ? report.source->written(node) : std::nullopt) {
+      if (text->starts_with('{'))
+        mend =
+            report.replace(node, fmt::format("Write it as a list: [{}].", *text), fmt::format("[{}]", *text));
+      else
+        mend.change = report.source->replace(*text, as_item(*text));
+    }
+  }
+  report_wrong_type(report, node, path, "a list", std::move(mend));
 }
 
 void report_invalid(Report& report, const yaml::Node& node, const Path& path, std::string message,
-                    std::string mend) {
-  bool is_scalar = !node.is_map() && !node.is_list();
-  std::string value = is_scalar ? fmt::format(": `{}`", shown(node)) : std::string{};
+                    Mend mend) {
+  bool is_shown = !node.is_map() && !node.is_list() && !report.hides(path.to_string());
+  std::string value = is_shown ? fmt::format(": `{}`", report.written(node)) : std::string{};
   report.add(error, code::invalid_value, node.position, path.to_string(),
              fmt::format("{}{} {}", subject(path), value, message), std::move(mend));
 }
@@ -89,27 +205,40 @@ bool has_right_size(Report& report, const yaml::Node& node, const Path& path, st
 
 void report_not_one_of(Report& report, const yaml::Node& node, const Path& path,
                        const std::vector<std::string_view>& names) {
-  if (!node.string()) return report_wrong_type(report, node, path, "a string");
-  std::string_view near = base::nearest(*node.string(), names);
+  if (node.is_map() || node.is_list())
+    return report_wrong_type(report, node, path, "a string", fmt::format("Write {}.", names.front()));
+  std::string_view near = base::nearest(report.written(node), names);
   std::string list = fmt::format("{}", fmt::join(names, ", "));
   std::string message =
       names.size() == 1 ? fmt::format("must be {}", list) : fmt::format("must be one of {}", list);
   report_invalid(report, node, path, std::move(message),
-                 near.empty() ? "Choose one of them." : fmt::format("Did you mean `{}`?", near));
+                 near.empty()
+                     ? Mend("Choose one of them.")
+                     : report.replace(node, fmt::format("Did you mean `{}`?", near), std::string(near)));
 }
 
 void report_missing(Report& report, const yaml::Node& map, const Path& path, std::string_view name) {
   std::string field = Path{&path, name}.to_string();
-  report.add(error, code::missing_field, map.position, std::move(field),
-             fmt::format("{} has no `{}`", owner(report, path), name),
-             fmt::format("Add `{}:` and its value.", name));
+  const yaml::Entry* empty = map.entry(name);
+  auto& missing = report.missing.is_full(error) ? report.diagnostics : report.missing;
+  missing.add(error, [&] {
+    return report.make(error, code::missing_field, empty ? empty->position : map.position, std::move(field),
+                       empty ? fmt::format("`{}:` of {} has no value", name, owner(report, path))
+                             : fmt::format("{} has no `{}`", owner(report, path), name),
+                       empty ? fmt::format("Write its value behind `{}:`, or below it.", name)
+                             : fmt::format("Add `{}:` and its value.", name));
+  });
 }
 
-void report_unknown(Report& report, const yaml::Entry& entry, const Path& path,
+void report_unknown(Report& report, const yaml::Node& map, const yaml::Entry& entry, const Path& path,
                     const std::vector<std::string_view>& known) {
   // The search costs more than all else, and nobody sees what it finds for one that is only counted.
-  std::string mend =
-      report.diagnostics.is_full(error) ? std::string() : mend_unknown(report.kind, entry.key, known);
+  Mend mend("");
+  if (!report.diagnostics.is_full(error)) {
+    auto meant = meant_by(report, map, entry, path, known);
+    if (!meant.path.empty()) report.meant.insert(std::move(meant.path));
+    mend = std::move(meant.mend);
+  }
   report.add(error, code::unknown_field, entry.position, Path{&path, entry.key}.to_string(),
              fmt::format("{} has no field `{}`", owner(report, path), entry.key), std::move(mend));
 }
@@ -120,31 +249,60 @@ void report_ignored(Report& report, const yaml::Entry& entry, const Path& path) 
              "Leave it for Kubernetes (it is kept as it is), or remove it.");
 }
 
-void read_text(Report& report, const yaml::Node& node, const Path& path, std::string& out) {
-  if (const std::string* text = node.string())
-    out = *text;
-  else
-    report_wrong_type(report, node, path, "a string");
+void read_text(Report& report, const yaml::Node& node, const Path& path, TextRule rule, std::string& out) {
+  if (node.is_map() || node.is_list())
+    return report_wrong_type(report, node, path, "a string", "Write one value there.");
+  const std::string text = report.written(node);
+  const bool is_string = node.string() != nullptr;
+  if (is_string) out = text;
+  // What is no string must be more than quoted if it breaks the rule.
+  const TextRule whole = is_string ? rule : rule_of(report, path, rule);
+  if (Fault fault = whole ? whole(text) : Fault(); !fault.empty()) {
+    const auto near = near_name(text, whole);
+    report_invalid(report, node, path, std::move(fault),
+                   near.empty() ? Mend("Change the value.")
+                                : report.replace(node, fmt::format("Write `{}`.", near), near));
+  } else if (!is_string) {
+    report_wrong_type(
+        report, node, path, "a string",
+        report.replace(node, fmt::format("Put it in quotes: {}.", in_quotes(text)), in_quotes(text)));
+  }
 }
 
 void read_bool(Report& report, const yaml::Node& node, const Path& path, bool& out) {
-  if (const bool* value = node.boolean())
+  if (const bool* value = node.boolean()) {
     out = *value;
-  else
-    report_wrong_type(report, node, path, "true or false");
+    return;
+  }
+  constexpr std::string_view words[] = {"true", "yes", "on", "y", "1", "false", "no", "off", "n", "0"};
+  const bool is_scalar = !node.is_map() && !node.is_list();
+  Mend mend("Write true or false.");
+  std::string text = is_scalar ? report.written(node) : std::string();
+  std::ranges::transform(text, text.begin(),
+                         [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; });
+  for (std::size_t i = 0; i < std::size(words); ++i) {
+    if (text != words[i]) continue;
+    const std::string meant = i < std::size(words) / 2 ? "true" : "false";
+    mend = report.replace(node, fmt::format("Write `{}`.", meant), meant);
+  }
+  report_wrong_type(report, node, path, "true or false", std::move(mend));
 }
 
 void read_whole(Report& report, const yaml::Node& node, const Path& path, Range range, std::int64_t& out) {
   const std::int64_t* value = node.integer();
-  if (!value) return report_wrong_type(report, node, path, "a whole number");
-  out = *value;
-  if (*value >= range.least && *value <= range.most) return;
-  bool has_upper_end = range.most < INT32_MAX;
-  report_invalid(report, node, path,
-                 has_upper_end ? fmt::format("must be from {} to {}", range.least, range.most)
-                               : fmt::format("must be at least {}{}", range.least,
-                                             *value > range.most ? ", and is too big" : ""),
-                 "Change the number.");
+  if (value && *value >= range.least && *value <= range.most) {
+    out = *value;
+    return;
+  }
+  if (value) return report_invalid(report, node, path, range_words(range, *value), "Change the number.");
+  const bool is_scalar = !node.is_map() && !node.is_list();
+  const auto meant = is_scalar ? meant_number(report.written(node)) : std::nullopt;
+  if (meant && (*meant < range.least || *meant > range.most))
+    return report_invalid(report, node, path, range_words(range, *meant), "Change the number.");
+  report_wrong_type(
+      report, node, path, "a whole number",
+      meant ? report.replace(node, fmt::format("Write the number alone: {}.", *meant), std::to_string(*meant))
+            : Mend("Write a number, in digits alone."));
 }
 
 void read_duration(Report& report, const yaml::Node& node, const Path& path, base::Duration& out) {
@@ -154,8 +312,11 @@ void read_duration(Report& report, const yaml::Node& node, const Path& path, bas
     out = *value;
     return;
   }
-  std::string mend = node.integer() ? fmt::format("Add a unit: {}s.", *node.integer())
-                                    : "Write it like 1h30m, 30s or 250ms.";
+  Mend mend("Write it like 1h30m, 30s or 250ms.");
+  if (node.integer() && *node.integer() >= 0) {
+    const auto seconds = fmt::format("{}s", *node.integer());
+    mend = report.replace(node, fmt::format("Add a unit: {}.", seconds), seconds);
+  }
   report_invalid(report, node, path, "must be a duration", std::move(mend));
 }
 
@@ -167,13 +328,15 @@ void read_port(Report& report, const yaml::Node& node, const Path& path, IntOrSt
   } else if (const std::string* name = node.string()) {
     out.value = *name;
     bool is_number = name->find_first_not_of("0123456789") == std::string::npos && !name->empty();
-    if (is_number) return report_wrong_type(report, node, path, "a whole number");
+    std::int64_t number = 0;
+    if (is_number) return read_whole(report, node, path, port_range, number);
     Fault fault = port_name_fault(*name);
     if (!fault.empty())
       report_invalid(report, node, path, "as a port's name " + fault,
                      "Give a port number or the name of a port.");
   } else {
-    report_wrong_type(report, node, path, "a port number or the name of a port");
+    report_wrong_type(report, node, path, "a port number or the name of a port",
+                      "Give a port number or the name of a port.");
   }
 }
 
@@ -192,7 +355,8 @@ void read_account(Report& report, const yaml::Node& node, const Path& path, Acco
     if (!is_name)
       report_invalid(report, node, path, "is no name of a user or group", "Write its number or its name.");
   } else {
-    report_wrong_type(report, node, path, "the number or the name of a user or group");
+    report_wrong_type(report, node, path, "the number or the name of a user or group",
+                      "Write its number or its name.");
   }
 }
 
@@ -206,7 +370,7 @@ void read_data(Report& report, const yaml::Node& node, const Path& path, MapRule
                "Write one; \"\" if it is meant to be empty.");
     return;
   }
-  read_text(report, node, path, out);
+  read_text(report, node, path, nullptr, out);
   if (rule == MapRule::base64 && node.string() && !base::decode_base64(out)) {
     report.add(error, code::invalid_value, node.position, path.to_string(),
                fmt::format("the value of the key `{}` is not base64", path.key),
@@ -221,7 +385,7 @@ void read_data(Report& report, const yaml::Node& node, const Path& path, MapRule
 
 void read_labels(Report& report, const yaml::Node& node, const Path& path, MapRule rule, Labels& out) {
   const yaml::Map* map = node.map();
-  if (!map) return report_wrong_type(report, node, path, "a map");
+  if (!map) return report_no_map(report, node, path);
   if (!has_right_size(report, node, path, map->size(), {})) return;
   const bool is_data = rule == MapRule::data || rule == MapRule::base64;
   for (const yaml::Entry& entry : *map) {
@@ -239,11 +403,7 @@ void read_labels(Report& report, const yaml::Node& node, const Path& path, MapRu
       out[entry.key];
       continue;
     }
-    std::string& value = out[entry.key];
-    read_text(report, entry.value, at, value);
-    if (rule != MapRule::labels || !entry.value.string()) continue;
-    if (fault = label_value_fault(value); !fault.empty())
-      report_invalid(report, entry.value, at, fault, "Change the value.");
+    read_text(report, entry.value, at, rule == MapRule::labels ? label_value_fault : nullptr, out[entry.key]);
   }
 }
 

@@ -12,6 +12,7 @@
 
 #include "model/config_schema.h"
 #include "model/findings.h"
+#include "model/shorthand.h"
 #include "yaml/node.h"
 
 namespace weft::model {
@@ -24,20 +25,28 @@ concept HasSchema = requires { sizeof(Schema<T>); };
 template <class T>
 concept HasNames = requires { EnumNames<T>::values; };
 
-void report_wrong_type(Report& report, const yaml::Node& node, const Path& path, std::string_view wanted);
-void report_invalid(Report& report, const yaml::Node& node, const Path& path, std::string message,
-                    std::string mend);
+void report_wrong_type(Report& report, const yaml::Node& node, const Path& path, std::string_view wanted,
+                       Mend mend);
+/// Whether a map of one entry stands for an item (`A: b` in env), which is reported.
+bool report_entry(Report& report, const yaml::Node& node, const Path& path, Shorthand shorthand);
+/// A map of this kind belongs there, or a list of such: others may write either shorter.
+void report_no_map(Report& report, const yaml::Node& node, const Path& path,
+                   Shorthand shorthand = Shorthand::none);
+void report_no_list(Report& report, const yaml::Node& node, const Path& path, Shorthand shorthand);
+void report_invalid(Report& report, const yaml::Node& node, const Path& path, std::string message, Mend mend);
 void report_not_one_of(Report& report, const yaml::Node& node, const Path& path,
                        const std::vector<std::string_view>& names);
 void report_missing(Report& report, const yaml::Node& map, const Path& path, std::string_view name);
-void report_unknown(Report& report, const yaml::Entry& entry, const Path& path,
+/// Of an entry of `map`, which `path` leads to.
+void report_unknown(Report& report, const yaml::Node& map, const yaml::Entry& entry, const Path& path,
                     const std::vector<std::string_view>& known);
 void report_ignored(Report& report, const yaml::Entry& entry, const Path& path);
 
 /// Whether a list or map of `size` items has as many as it may; reports it if not.
 bool has_right_size(Report& report, const yaml::Node& node, const Path& path, std::size_t size, Items wanted);
 
-void read_text(Report& report, const yaml::Node& node, const Path& path, std::string& out);
+/// Without a rule, any text.
+void read_text(Report& report, const yaml::Node& node, const Path& path, TextRule rule, std::string& out);
 void read_bool(Report& report, const yaml::Node& node, const Path& path, bool& out);
 void read_whole(Report& report, const yaml::Node& node, const Path& path, Range range, std::int64_t& out);
 void read_duration(Report& report, const yaml::Node& node, const Path& path, base::Duration& out);
@@ -56,7 +65,7 @@ template <class Item, class Rule>
 void read_list(Report& report, const yaml::Node& node, const Path& path, std::vector<Item>& out,
                [[maybe_unused]] Rule rule) {
   const yaml::List* list = node.list();
-  if (!list) return report_wrong_type(report, node, path, "a list");
+  if (!list) return report_no_list(report, node, path, shorthand_of<Item>);
   // What has far too many items is not read at all: each may be wrong, too.
   Items wanted;
   if constexpr (std::is_same_v<Rule, Items>) wanted = rule;
@@ -82,12 +91,9 @@ void read_enum(Report& report, const yaml::Node& node, const Path& path, E& out)
 template <class T, class Rule>
 void read_value(Report& report, const yaml::Node& node, const Path& path, T& out, Rule rule) {
   if constexpr (std::is_same_v<T, std::string>) {
-    read_text(report, node, path, out);
-    if constexpr (std::is_convertible_v<Rule, TextRule>) {
-      if (!node.string()) return;
-      Fault fault = TextRule(rule)(out);
-      if (!fault.empty()) report_invalid(report, node, path, std::move(fault), "Change the value.");
-    }
+    TextRule text_rule = nullptr;
+    if constexpr (std::is_convertible_v<Rule, TextRule>) text_rule = rule;
+    read_text(report, node, path, text_rule, out);
   } else if constexpr (std::is_same_v<T, bool>) {
     read_bool(report, node, path, out);
   } else if constexpr (std::is_integral_v<T>) {
@@ -140,7 +146,7 @@ class StructReader {
   }
   void ignored(std::initializer_list<std::string_view> names) {
     for (std::string_view name : names)
-      if (std::optional<std::size_t> at = take(name)) ignored_[*at] = true;
+      if (std::optional<std::size_t> at = take(name)) ignored_[*at] = !(*node_.map())[*at].value.is_null();
   }
 
   /// Reports what no field took, in the order of the text.
@@ -148,7 +154,7 @@ class StructReader {
     const yaml::Map& map = *node_.map();
     for (std::size_t i = 0; i < map.size(); ++i) {
       if (ignored_[i]) report_ignored(report_, map[i], path_);
-      if (!taken_[i]) report_unknown(report_, map[i], path_, known_);
+      if (!taken_[i]) report_unknown(report_, node_, map[i], path_, known_);
     }
   }
 
@@ -186,7 +192,9 @@ class StructReader {
 
 template <HasSchema T>
 void read_struct(Report& report, const yaml::Node& node, const Path& path, T& out) {
-  if (!node.is_map()) return report_wrong_type(report, node, path, "a map");
+  if (!node.is_map()) return report_no_map(report, node, path, shorthand_of<T>);
+  if constexpr (shorthand_of<T> != Shorthand::none)
+    if (report_entry(report, node, path, shorthand_of<T>)) return;
   std::size_t errors_before = report.errors();
   StructReader<T> reader(report, node, path, out);
   Schema<T>::fields(reader);

@@ -1,12 +1,15 @@
 #include "model/resource.h"
 
+#include "model/protocol.h"
+
 namespace weft::model {
 
 AppProtocol ServicePort::traffic() const {
   // kubernetes.io/ws is WebSocket over HTTP/1.1 (KEP-3726).
   if (app_protocol == "http" || app_protocol == "kubernetes.io/ws") return AppProtocol::http;
   if (!app_protocol.empty()) return AppProtocol::tcp;
-  return name == "tcp" || name.starts_with("tcp-") ? AppProtocol::tcp : AppProtocol::http;
+  const bool is_tcp = name == "tcp" || name.starts_with("tcp-") || guessed_protocol(*this) != nullptr;
+  return is_tcp ? AppProtocol::tcp : AppProtocol::http;
 }
 
 Service as_service(const ExternalService& external) {

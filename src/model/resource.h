@@ -332,7 +332,8 @@ struct ServicePort {
   /// The text's value, empty if it says nothing.
   std::string app_protocol;
 
-  /// http, unless appProtocol is something else or, without one, the name is "tcp" or begins with "tcp-".
+  /// http, unless appProtocol is something else or, without one, the name is "tcp", begins with "tcp-", or
+  /// name or number are those of a protocol that is none (protocol.h).
   AppProtocol traffic() const;
   friend bool operator==(const ServicePort&, const ServicePort&) = default;
 };

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,7 @@
 #include "base/nearest.h"
 #include "model/codes.h"
 #include "model/kinds.h"
+#include "model/protocol.h"
 #include "model/schema.h"
 #include "model/variables.h"
 
@@ -19,15 +21,17 @@ namespace weft::model {
 namespace {
 
 /// Reports every item of `list` whose key an earlier one has; `field` names the key's field within an item.
+/// What has another key twice, too, is one fault: `reported` has those that were told of.
 template <class List, class Key>
 void expect_unique(Findings& findings, const List& list, std::string_view list_name, std::string_view field,
-                   Key key) {
+                   std::set<std::size_t>& reported, Key key) {
   std::map<std::string, std::size_t> first;
   for (std::size_t i = 0; i < list.size(); ++i) {
     std::string value = key(list[i]);
-    if (value.empty()) continue;
+    if (value.empty() || reported.contains(i)) continue;
     auto [there, is_new] = first.emplace(value, i);
     if (is_new) continue;
+    reported.insert(i);
     findings.error(fmt::format("{}[{}].{}", list_name, i, field), code::duplicate,
                    fmt::format("`{}` is also the {} of {}[{}]", value, field, list_name, there->second),
                    fmt::format("Give each {} of `{}` once.", field, list_name));
@@ -42,7 +46,8 @@ void expect_tcp(Findings& findings) {
   if (text && *text == "TCP") return;
   findings.error("protocol", code::invalid_value,
                  fmt::format("`protocol` must be TCP{}", text ? ", not " + *text : ""),
-                 "Write TCP, or leave it out: weft carries TCP alone.");
+                 text && *text == "tcp" ? findings.replace("protocol", "Write `TCP`.", "TCP")
+                                        : Mend("Write TCP, or leave it out: weft carries TCP alone."));
 }
 
 void check_depends_on(Findings& findings, const std::vector<DependsOn>& entries) {
@@ -155,11 +160,11 @@ void check_probe_port(Findings& findings, const Container& container, std::strin
     if (!known.name.empty()) names.push_back(known.name);
   }
   std::string_view near = base::nearest(*port->name(), names);
-  std::string mend = near.empty()
-                         ? std::string("Give a port of the container that name, or write the port's number.")
-                         : fmt::format("Did you mean `{}`?", near);
-  findings.warning(fmt::format("{}.{}.port", probe_name, probe->http_get ? "httpGet" : "tcpSocket"),
-                   code::unknown_port,
+  const auto field = fmt::format("{}.{}.port", probe_name, probe->http_get ? "httpGet" : "tcpSocket");
+  Mend mend = near.empty()
+                  ? Mend("Give a port of the container that name, or write the port's number.")
+                  : findings.replace(field, fmt::format("Did you mean `{}`?", near), std::string(near));
+  findings.warning(field, code::unknown_port,
                    fmt::format("no port of container `{}` is named `{}`: the probe will fail", container.name,
                                *port->name()),
                    std::move(mend));
@@ -181,6 +186,12 @@ void check_quantities(Findings& findings) {
                      "Write a number with a unit.");
     }
   }
+}
+
+/// Whether TCP is all that a mesh makes of that appProtocol, but for those that others look into.
+bool is_meant_as_tcp(std::string_view app_protocol) {
+  const Protocol* protocol = protocol_of_name(app_protocol);
+  return protocol && protocol->numbers[0] != 0;
 }
 
 std::string to_text(const Labels& labels) {
@@ -245,12 +256,16 @@ void Schema<Probe>::check(Findings& findings, Probe& probe) {
 void Schema<Container>::check(Findings& findings, Container& container) {
   if (container.image.empty())
     findings.error("image", code::invalid_value, "`image` must not be empty", "Name an image.");
-  expect_unique(findings, container.ports, "ports", "name",
+  std::set<std::size_t> ports;
+  expect_unique(findings, container.ports, "ports", "name", ports,
                 [](const ContainerPort& port) { return port.name; });
-  expect_unique(findings, container.ports, "ports", "containerPort",
+  expect_unique(findings, container.ports, "ports", "containerPort", ports,
                 [](const ContainerPort& port) { return std::to_string(port.container_port); });
-  expect_unique(findings, container.env, "env", "name", [](const EnvVar& variable) { return variable.name; });
-  expect_unique(findings, container.volume_mounts, "volumeMounts", "name",
+  std::set<std::size_t> variables;
+  expect_unique(findings, container.env, "env", "name", variables,
+                [](const EnvVar& variable) { return variable.name; });
+  std::set<std::size_t> mounts;
+  expect_unique(findings, container.volume_mounts, "volumeMounts", "name", mounts,
                 [](const VolumeMount& mount) { return mount.name; });
   expect_path_size(findings, "image", container.image);
   expect_path_size(findings, "workingDir", container.working_dir);
@@ -271,9 +286,12 @@ void Schema<Container>::check(Findings& findings, Container& container) {
 }
 
 void Schema<PodSpec>::check(Findings& findings, PodSpec& spec) {
-  expect_unique(findings, spec.volumes, "volumes", "name", [](const Volume& volume) { return volume.name; });
+  std::set<std::size_t> volumes;
+  expect_unique(findings, spec.volumes, "volumes", "name", volumes,
+                [](const Volume& volume) { return volume.name; });
   check_mounts(findings, spec);
-  expect_unique(findings, spec.containers, "containers", "name",
+  std::set<std::size_t> containers;
+  expect_unique(findings, spec.containers, "containers", "name", containers,
                 [](const Container& container) { return container.name; });
   for (std::size_t i = 1; i < spec.containers.size(); ++i) {
     findings.warning(
@@ -295,16 +313,21 @@ void Schema<DeploymentSpec>::check(Findings& findings, DeploymentSpec& spec) {
                    "Give the template the labels that `spec.selector` asks for.");
   }
   if (spec.pod_template.spec.restart_policy != RestartPolicy::always)
-    findings.error("template.spec.restartPolicy", code::invalid_value,
-                   "`restartPolicy` of a Deployment must be Always", "Write Always, or make it a Job.");
+    findings.error(
+        "template.spec.restartPolicy", code::invalid_value, "`restartPolicy` of a Deployment must be Always",
+        findings.replace("template.spec.restartPolicy", "Write `Always`, or make it a Job.", "Always"));
   check_depends_on(findings, spec.depends_on);
 }
 
 void Schema<JobSpec>::check(Findings& findings, JobSpec& spec) {
   if (spec.pod_template.spec.restart_policy == RestartPolicy::always) {
-    findings.error("template.spec.restartPolicy", code::invalid_value,
-                   "`restartPolicy` of a Job must be Never or OnFailure",
-                   "Add `restartPolicy: Never` below `spec.template.spec`.");
+    const std::string_view field = "template.spec.restartPolicy";
+    const bool is_written = yaml::find_path(findings.node(), field) != nullptr;
+    findings.error(field, code::invalid_value, "`restartPolicy` of a Job must be Never or OnFailure",
+                   is_written ? findings.replace(field, "Write `Never`, or `OnFailure`.", "Never")
+                              : findings.insert("template.spec",
+                                                "Add `restartPolicy: Never` below `spec.template.spec`.",
+                                                "restartPolicy: Never"));
   }
   check_depends_on(findings, spec.depends_on);
 }
@@ -313,8 +336,8 @@ void Schema<ServicePort>::check(Findings& findings, ServicePort& port) {
   expect_tcp(findings);
   const yaml::Node* target = findings.node().find("targetPort");
   if (!target || target->is_null()) port.target_port.value = port.port;
-  bool is_known =
-      port.app_protocol.empty() || port.app_protocol == "tcp" || port.traffic() == AppProtocol::http;
+  bool is_known = port.app_protocol.empty() || port.app_protocol == "tcp" ||
+                  port.traffic() == AppProtocol::http || is_meant_as_tcp(port.app_protocol);
   if (!is_known) {
     findings.warning("appProtocol", code::opaque_protocol,
                      fmt::format("`{}` is carried as TCP, without looking into it", port.app_protocol),
@@ -323,13 +346,18 @@ void Schema<ServicePort>::check(Findings& findings, ServicePort& port) {
 }
 
 void check_ports(Findings& findings, const std::vector<ServicePort>& ports) {
-  expect_unique(findings, ports, "ports", "name", [](const ServicePort& port) { return port.name; });
-  expect_unique(findings, ports, "ports", "port",
+  std::set<std::size_t> reported;
+  expect_unique(findings, ports, "ports", "name", reported,
+                [](const ServicePort& port) { return port.name; });
+  expect_unique(findings, ports, "ports", "port", reported,
                 [](const ServicePort& port) { return std::to_string(port.port); });
   for (std::size_t i = 0; ports.size() > 1 && i < ports.size(); ++i) {
     if (!ports[i].name.empty()) continue;
+    const auto name = fmt::format("name: port-{}", ports[i].port);
     findings.error(fmt::format("ports[{}].name", i), code::missing_field,
-                   "each port of a Service with several needs a name", "Add `name:` to it.");
+                   "each port of a Service with several needs a name",
+                   findings.insert(fmt::format("ports[{}]", i),
+                                   fmt::format("Add one to it, such as `{}`.", name), name));
   }
 }
 
@@ -344,11 +372,11 @@ void check_metadata(Findings& findings, ObjectMeta& metadata) {
     findings.error("metadata.name", code::missing_field, fmt::format("a {} needs a name", findings.kind()),
                    "Add `name:` below `metadata:`.");
   } else {
-    findings.expect("metadata.name", metadata.name, kind.name_fault, "Change the name.");
+    findings.expect("metadata.name", metadata.name, kind.name_fault);
   }
   if (kind.namespaced) {
     if (metadata.ns.empty()) metadata.ns = "default";
-    findings.expect("metadata.namespace", metadata.ns, dns1123_label_fault, "Change the name.");
+    findings.expect("metadata.namespace", metadata.ns, dns1123_label_fault);
   } else if (!metadata.ns.empty()) {
     findings.error("metadata.namespace", code::invalid_value,
                    fmt::format("a {} is in no namespace", findings.kind()), "Remove `namespace:`.");

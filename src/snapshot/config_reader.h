@@ -19,6 +19,7 @@
 #include "base/diagnostic.h"
 #include "snapshot/config_codes.h"
 #include "snapshot/snapshot.h"
+#include "yaml/lookalike.h"
 #include "yaml/node.h"
 #include "yaml/parse.h"
 
@@ -47,8 +48,10 @@ class ConfigReader {
 
  private:
   void error(std::string_view code, base::Position position, std::string message, std::string mend) {
-    diagnostics.add(base::Severity::error,
-                    [&] { return source_.error(code, position, std::move(message), std::move(mend)); });
+    diagnostics.add(base::Severity::error, [&] {
+      return yaml::blame_lookalike(source_,
+                                   source_.error(code, position, std::move(message), std::move(mend)));
+    });
   }
   /// Whether `node` is a map; its fields that are not in `known` are errors.
   bool map_of(const yaml::Node& node, std::string_view what, std::initializer_list<std::string_view> known,

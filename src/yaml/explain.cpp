@@ -9,6 +9,7 @@
 
 #include "base/counted.h"
 #include "yaml/codes.h"
+#include "yaml/lookalike.h"
 
 namespace weft::yaml {
 namespace {
@@ -72,6 +73,12 @@ std::string spaces(std::uint32_t count) { return base::counted(count, "space"); 
 /// "remove 2 spaces" or "add 1 space": from column `from` to column `to`.
 std::string move_by(std::uint32_t from, std::uint32_t to) {
   return from > to ? "remove " + spaces(from - to) : "add " + spaces(to - from);
+}
+
+/// The same as a change: what begins at `from` then begins in column `to`.
+base::Replacement moved(base::Position from, std::uint32_t to) {
+  if (from.column < to) return {from, from, std::string(to - from.column, ' ')};
+  return {{from.line, to}, from, {}};
 }
 
 /// A tab in the indentation of one of these lines.
@@ -138,13 +145,15 @@ Line next_line(const Source& source, std::uint32_t number) {
 base::Diagnostic deeper_than(const Source& source, const Line& above, const Line& below) {
   base::Position at{below.number, below.column};
   std::string move = move_by(below.column, above.key_column);
-  return source.error(
+  auto error = source.error(
       code::bad_indent, at,
       fmt::format("`{}:` is indented deeper than `{}:` in line {}, which already has the value `{}`",
                   below.key, above.key, above.number, above.value),
       fmt::format("Line up `{0}:` with `{1}:` in line {2}, column {3}: {4} (and move what belongs to `{0}:` "
                   "with it).",
                   below.key, above.key, above.number, above.key_column, move));
+  error.replacement = moved(at, above.key_column);
+  return error;
 }
 
 /// A plain value over several lines of which a later one has a colon.
@@ -160,9 +169,12 @@ base::Diagnostic explain_multiline(const Source& source, const SyntaxError& erro
   if (colon != std::string_view::npos && colon > 0 && !has(above.value, "://")) {
     std::uint32_t column = above.column + code_points(above.text.substr(
                                               above.column - 1, above.text.find(':') - (above.column - 1)));
-    return source.error(
+    auto found = source.error(
         code::syntax, {above.number, column}, "no space after the colon",
         fmt::format("Write `{}: {}`.", above.value.substr(0, colon), trim(above.value.substr(colon + 1))));
+    const base::Position after{above.number, column + 1};
+    found.replacement = {after, after, " "};
+    return found;
   }
   if (above.is_item && below.column > above.column) {
     return source.error(
@@ -238,10 +250,15 @@ base::Diagnostic explain_indent(const Source& source, const SyntaxError& error) 
     mend = fmt::format("Line it up {}, or {}.", choice(*wider), choice(*narrower));
   else if (wider || narrower)
     mend = fmt::format("Line it up {}.", choice(wider ? *wider : *narrower));
-  return source.error(
+  auto found = source.error(
       code::bad_indent, at,
       fmt::format("the indentation of {} ({}) fits no block above it", own, spaces(line.column - 1)),
       std::move(mend));
+  if ((wider != nullptr) != (narrower != nullptr)) {
+    const Line& block = wider ? *wider : *narrower;
+    found.replacement = moved(at, block.key.empty() ? block.column : block.key_column);
+  }
+  return found;
 }
 
 base::Diagnostic explain_two_colons(const Source& source, const SyntaxError& error) {
@@ -251,7 +268,9 @@ base::Diagnostic explain_two_colons(const Source& source, const SyntaxError& err
 
 }  // namespace
 
-base::Diagnostic explain(const Source& source, const SyntaxError& error) {
+namespace {
+
+base::Diagnostic explain_words(const Source& source, const SyntaxError& error) {
   std::string_view what = error.message;
   if (has(what, "tab ") || has(what, " tab")) return explain_tab(source, error);
   if (has(what, "closing quote") || has(what, "quoted scalar in flow") ||
@@ -295,6 +314,22 @@ base::Diagnostic explain(const Source& source, const SyntaxError& error) {
   }
   return source.error(code::syntax, error.position, std::string(what),
                       "Check the quotes, brackets, colons and indentation here.");
+}
+
+}  // namespace
+
+base::Diagnostic explain(const Source& source, const SyntaxError& error) {
+  auto explained = explain_words(source, error);
+  // The parser stumbles where it is, or in a line beside it.
+  const auto line = explained.position.line;
+  for (const auto number : {line, line - 1, line + 1}) {
+    const auto found = find_lookalike(source.line(number));
+    if (!found) continue;
+    return blame_lookalike(
+        source, source.error(code::syntax, {number, found->column},
+                             fmt::format("{} here means nothing to YAML but itself", found->name), {}));
+  }
+  return explained;
 }
 
 }  // namespace weft::yaml

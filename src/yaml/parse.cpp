@@ -14,6 +14,7 @@
 #include "yaml/codes.h"
 #include "yaml/explain.h"
 #include "yaml/limits.h"
+#include "yaml/lookalike.h"
 #include "yaml/scalar.h"
 #include "yaml/text.h"
 
@@ -96,7 +97,8 @@ class Builder {
   bool count(std::size_t nodes, base::Position position);
   bool keep_anchor(std::string_view name, const Node& node);
   bool count_copy(const Extent& extent, base::Position position);
-  bool check_duplicates(const Map& map);
+  void drop_duplicates(Map& map);
+  bool drop_second_resource(Map& map);
   bool merge(Frame& frame);
   base::Position start_of(fy_token* token) const;
   bool expects_key() const { return !frames_.empty() && frames_.back().is_map && !frames_.back().pending; }
@@ -202,7 +204,11 @@ bool Builder::open(fy_token* start, fy_token* anchor, fy_token* tag, bool is_map
 bool Builder::close() {
   Frame frame = std::move(frames_.back());
   frames_.pop_back();
-  if (frame.is_map && (!check_duplicates(*frame.node.map()) || !merge(frame))) return false;
+  if (frame.is_map) {
+    Map& map = std::get<Map>(frame.node.value);
+    if (!frames_.empty() || !drop_second_resource(map)) drop_duplicates(map);
+    if (!merge(frame)) return false;
+  }
   if (!keep_anchor(frame.anchor, frame.node)) return false;
   return add(std::move(frame.node), false);
 }
@@ -321,16 +327,43 @@ bool Builder::add_key(Node node, bool is_plain) {
   return true;
 }
 
-/// Reports every key that is there twice, at its second place; parsing goes on.
-bool Builder::check_duplicates(const Map& map) {
+/// Where a document has `apiVersion` and `kind` twice, only the line between the two is missing: that is
+/// reported, and the first of them is gone on with.
+bool Builder::drop_second_resource(Map& map) {
+  std::map<std::string, std::size_t> seen;
+  std::optional<std::size_t> begin;
+  bool is_second = false;
+  for (std::size_t i = 0; i < map.size(); ++i) {
+    const auto key = without_lookalikes(map[i].key);
+    if (key != "apiVersion" && key != "kind") continue;
+    if (seen.emplace(key, i).second) continue;
+    is_second = begin.has_value();
+    if (!begin) begin = i;
+  }
+  if (!is_second) return false;
+  auto error = source_.error(
+      code::duplicate_key, map[*begin].position,
+      fmt::format("a second resource begins here; the first is in line {}", map.front().position.line),
+      "Put a line with `---` before it.");
+  const base::Position at{map[*begin].position.line, 1};
+  error.replacement = {at, at, "---\n"};
+  fail(std::move(error));
+  map.resize(*begin);
+  return true;
+}
+
+/// Reports every key that is there twice, at its second place, and goes on with the first alone.
+void Builder::drop_duplicates(Map& map) {
   std::vector<std::pair<std::string_view, std::size_t>> order;
   order.reserve(map.size());
   for (std::size_t i = 0; i < map.size(); ++i) order.emplace_back(map[i].key, i);
   std::ranges::sort(order);
+  std::vector<std::size_t> later;
   for (std::size_t i = 1; i < order.size(); ++i) {
     const Entry& first = map[order[i - 1].second];
     const Entry& second = map[order[i].second];
     if (first.key != second.key) continue;
+    later.push_back(order[i].second);
     parsed_.diagnostics.add(base::Severity::error, [&] {
       return source_.error(code::duplicate_key, second.position,
                            fmt::format("`{}:` is here a second time; the first is in line {}", second.key,
@@ -338,7 +371,13 @@ bool Builder::check_duplicates(const Map& map) {
                            "Remove one of the two, or join what is below them.");
     });
   }
-  return true;
+  if (later.empty()) return;
+  std::ranges::sort(later);
+  Map kept;
+  kept.reserve(map.size() - later.size());
+  for (std::size_t i = 0; i < map.size(); ++i)
+    if (!std::ranges::binary_search(later, i)) kept.push_back(std::move(map[i]));
+  map = std::move(kept);
 }
 
 /// Adds the entries of << that the map does not have itself (https://yaml.org/type/merge.html).

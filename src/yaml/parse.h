@@ -2,6 +2,7 @@
 #pragma once
 
 #include <expected>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,7 +17,8 @@ namespace weft::yaml {
 /// A text with the name its user knows it by. Finds its lines, for diagnostics.
 class Source {
  public:
-  /// `file` as the user named it: a path, "-" for standard input, empty for a request body.
+  /// `file` as the user named it: a path, "-" for standard input, empty for a request body. Byte order marks
+  /// before a document (YAML 1.2.2, 5.2: files may be joined) are no part of the text.
   Source(std::string file, std::string text);
 
   const std::string& file() const { return file_; }
@@ -28,8 +30,23 @@ class Source {
   /// of a document that is a Secret, for it would be shown to whoever reads along.
   base::Diagnostic error(std::string_view code, base::Position position, std::string message,
                          std::string mend) const;
+  /// The text from there on.
+  std::string_view from(base::Position position) const {
+    return std::string_view(text_).substr(offset_of(position));
+  }
+  /// A value as it is written: `1.10`, `"a b"`, `[x, {y: z}]`, a block from its first character to its last.
+  /// Nothing if no text of one piece stands for it: an alias within it, a text over several lines.
+  std::optional<std::string_view> written(const Node& value) const;
+  /// `part`, which is of this text, becomes `text`.
+  base::Replacement replace(std::string_view part, std::string text) const;
 
  private:
+  std::size_t offset_of(base::Position position) const;
+  base::Position position_of(std::size_t offset) const;
+  std::optional<std::size_t> end_of(const Node& value) const;
+  std::optional<std::size_t> end_of_scalar(const Node& value, std::size_t begin) const;
+  std::optional<std::size_t> end_of_collection(const Node& value, std::size_t begin) const;
+
   std::string file_;
   std::string text_;
   void find_secrets();

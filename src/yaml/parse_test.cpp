@@ -100,6 +100,12 @@ const Broken broken_texts[] = {
     {"UnknownTag", "a: !foo x\n", code::unsupported_tag, 1, 9, "Remove"},
     {"TagThatDoesNotFit", "a: !!int x\n", code::unsupported_tag, 1, 10, "Remove"},
     {"MergeOfNoMap", "a: 1\n<<: [1]\n", code::bad_key, 2, 5, "alias"},
+    {"NoBreakSpaceInTheLineBefore", "a:\n  b: 1\n\u00a0 c: 2\n  d: 3\n", code::syntax, 3, 1,
+     "Write a space in place of a no-break space (U+00A0) in column 1"},
+    {"FullWidthColon", "a: 1\nb\uff1a 2\n", code::syntax, 2, 2,
+     "Write `:` in place of a full-width colon (U+FF1A)"},
+    {"TypographicDash", "a:\n- b\n\u2013 c\n", code::syntax, 3, 1, "Write `-`"},
+    {"TypographicQuote", "a: \"b\u201d\nc: 2\nd: 3\n", code::syntax, 1, 6, "typographic quote (U+201D)"},
     {"Nul", std::string("a: x\0y\n", 7), code::binary, 1, 5, "YAML file"},
     {"ControlCharacter", "a: x\x07\n", code::binary, 1, 5, "\\x07"},
     {"InvalidUtf8", "a: b\nc: \xFF\xFE\n", code::invalid_utf8, 2, 4, "UTF-8"},
@@ -152,6 +158,19 @@ const Reads well_formed[] = {
      "\xEF\xBB\xBF"
      "a: 1\n",
      R"({"a":1})"},
+    {"ByteOrderMarkAtALaterDocument",
+     "a: 1\n---\n\xEF\xBB\xBF"
+     "b: 2\n",
+     R"({"a":1} {"b":2})"},
+    {"ByteOrderMarkBeforeTheMarkerOfADocument",
+     "a: 1\n\xEF\xBB\xBF"
+     "---\nb: 2\n...\n\xEF\xBB\xBF# c\nc: 3\n",
+     R"({"a":1} {"b":2} {"c":3})"},
+    {"ByteOrderMarkBehindAComment",
+     "\xEF\xBB\xBF# x\n\n\xEF\xBB\xBF"
+     "a: 1\n",
+     R"({"a":1})"},
+    {"ByteOrderMarkInText", "a: 'x\xEF\xBB\xBF'\n", "{\"a\":\"x\xEF\xBB\xBF\"}"},
     {"Json", "{\"a\":[1,{\"b\":null}],\"c\":\"\\u00e9\"}", "{\"a\":[1,{\"b\":null}],\"c\":\"é\"}"},
     {"EmptyCollections", "a: {}\nb: []\n", R"({"a":{},"b":[]})"},
     {"Nothing", "", ""},
@@ -289,6 +308,7 @@ TEST(Limits, TooManyValues) {
 TEST(Parse, EveryDuplicateIsReported) {
   Parsed parsed = parse_text("a: 1\na: 2\nb: 1\nb: 2\n");
   EXPECT_EQ(parsed.diagnostics.size(), 2U);
+  EXPECT_EQ(to_json(parsed.documents.at(0)).dump(), R"({"a":1,"b":1})") << "the first is kept";
 }
 
 TEST(Parse, PositionsOfKeysAndValues) {
@@ -305,6 +325,53 @@ TEST(Parse, PositionsOfKeysAndValues) {
       << "an empty value stands where its key does";
   EXPECT_EQ(locate(root, "c[0].none.deeper"), (base::Position{5, 3})) << "the deepest part that exists";
   EXPECT_EQ(find_path(root, "c[1]"), nullptr);
+}
+
+TEST(Parse, WhatIsWrittenOfAValue) {
+  const Source source("f.yaml", R"(a: 1.10 # x
+b: {c: 0x1F, d: 'it''s', e: "q\"z", f: ~ }
+g: [x, {y: z}, ] # w
+h:
+  i: [
+    1, # one
+    2]
+  j: k, l
+m: two
+  lines
+n: |
+  block
+o: &p v
+q: [*p]
+r: ü v
+s:
+)");
+  const Parsed parsed = parse(source);
+  ASSERT_EQ(parsed.documents.size(), 1U) << base::render(parsed.diagnostics);
+  const std::pair<const char*, const char*> cases[] = {
+      {"a", "1.10"},
+      {"b.c", "0x1F"},
+      {"b.d", "'it''s'"},
+      {"b.e", "\"q\\\"z\""},
+      {"b.f", "~"},
+      {"b", "{c: 0x1F, d: 'it''s', e: \"q\\\"z\", f: ~ }"},
+      {"g", "[x, {y: z}, ]"},
+      {"h.i", "[\n    1, # one\n    2]"},
+      {"h", "i: [\n    1, # one\n    2]\n  j: k, l"},
+      {"m", nullptr},
+      {"n", nullptr},
+      {"o", "v"},
+      {"q", nullptr},
+      {"r", "ü v"},
+      {"s", nullptr},
+  };
+  for (const auto& [path, text] : cases) {
+    const auto written = source.written(*find_path(parsed.documents.front(), path));
+    ASSERT_EQ(written.has_value(), text != nullptr) << path;
+    if (text) EXPECT_EQ(*written, text) << path;
+  }
+  const auto change = source.replace(*source.written(*find_path(parsed.documents.front(), "r")), "w");
+  EXPECT_EQ(change.begin, (base::Position{15, 4}));
+  EXPECT_EQ(change.end, (base::Position{15, 7}));
 }
 
 TEST(Parse, KeepsMapOrder) {

@@ -1,11 +1,14 @@
-// Lines of a text.
+// Lines of a text, and what of it a node stands for.
 #include <algorithm>
 #include <utility>
 
 #include "yaml/parse.h"
+#include "yaml/scalar.h"
 
 namespace weft::yaml {
 namespace {
+
+bool is_continuation(char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; }
 
 /// The part of a line that is shown, and how many columns it begins after the line.
 struct Excerpt {
@@ -22,7 +25,7 @@ Excerpt excerpt_of(std::string_view line, std::uint32_t column) {
   std::size_t begin = line.size();
   std::size_t end = line.size();
   for (std::size_t at = 0, seen = 0; at < line.size() && end == line.size(); ++at) {
-    if ((static_cast<unsigned char>(line[at]) & 0xC0) == 0x80) continue;
+    if (is_continuation(line[at])) continue;
     if (seen == first) begin = at;
     if (seen == first + max_shown) end = at;
     ++seen;
@@ -33,9 +36,41 @@ Excerpt excerpt_of(std::string_view line, std::uint32_t column) {
   return {std::string(cut) + text, static_cast<std::uint32_t>(first - cut.size())};
 }
 
+constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
+
+/// Whether a document may begin in the line after this one (it follows one where it may, if `before`).
+bool may_begin_after(std::string_view line, bool before) {
+  const auto rest = line.substr(std::min<std::size_t>(3, line.size()));
+  const auto first = rest.find_first_not_of(" \t\r");
+  const bool says_no_more = first == std::string_view::npos || rest[first] == '#';
+  if (line.starts_with("---") || line.starts_with("...")) return says_no_more;
+  const auto begin = line.find_first_not_of(" \t\r");
+  return before && (begin == std::string_view::npos || line[begin] == '#' || line[begin] == '%');
+}
+
+/// The text without the byte order marks that may stand before a document.
+std::string without_marks(std::string text) {
+  if (!text.contains(byte_order_mark)) return text;
+  std::string out;
+  out.reserve(text.size());
+  bool may_begin = true;
+  for (std::string_view rest = text; !rest.empty();) {
+    const auto end = rest.find('\n');
+    auto line = rest.substr(0, end == std::string_view::npos ? end : end + 1);
+    rest.remove_prefix(line.size());
+    auto bare = line;
+    while (bare.starts_with(byte_order_mark)) bare.remove_prefix(byte_order_mark.size());
+    if (may_begin || bare.starts_with("---")) line = bare;
+    may_begin = may_begin_after(line.substr(0, line.find('\n')), may_begin);
+    out += line;
+  }
+  return out;
+}
+
 }  // namespace
 
-Source::Source(std::string file, std::string text) : file_(std::move(file)), text_(std::move(text)) {
+Source::Source(std::string file, std::string text)
+    : file_(std::move(file)), text_(without_marks(std::move(text))) {
   line_starts_.push_back(0);
   for (std::size_t i = 0; i < text_.size(); ++i) {
     // A carriage return alone also ends a line (YAML 1.2, 5.4).
@@ -84,6 +119,86 @@ base::Diagnostic Source::error(std::string_view code, base::Position position, s
                           .mend = std::move(mend),
                           .source = excerpt.text,
                           .source_begin = excerpt.begin};
+}
+
+std::size_t Source::offset_of(base::Position position) const {
+  if (position.line == 0 || position.line > line_starts_.size()) return text_.size();
+  std::size_t at = line_starts_[position.line - 1];
+  for (std::uint32_t column = 1; column < position.column && at < text_.size(); ++column) {
+    do ++at;
+    while (at < text_.size() && is_continuation(text_[at]));
+  }
+  return at;
+}
+
+base::Position Source::position_of(std::size_t offset) const {
+  const auto line = std::ranges::upper_bound(line_starts_, offset) - line_starts_.begin();
+  const auto begin = line_starts_[static_cast<std::size_t>(line - 1)];
+  const auto before = std::string_view(text_).substr(begin, offset - begin);
+  const auto characters = std::ranges::count_if(before, [](char c) { return !is_continuation(c); });
+  return {static_cast<std::uint32_t>(line), static_cast<std::uint32_t>(characters + 1)};
+}
+
+base::Replacement Source::replace(std::string_view part, std::string text) const {
+  const auto begin = static_cast<std::size_t>(part.data() - text_.data());
+  return {position_of(begin), position_of(begin + part.size()), std::move(text)};
+}
+
+std::optional<std::string_view> Source::written(const Node& value) const {
+  if (value.position.line == 0) return std::nullopt;
+  const auto begin = offset_of(value.position);
+  const auto end = end_of(value);
+  if (!end) return std::nullopt;
+  return std::string_view(text_).substr(begin, *end - begin);
+}
+
+std::optional<std::size_t> Source::end_of(const Node& value) const {
+  const auto begin = offset_of(value.position);
+  if (begin >= text_.size()) return std::nullopt;
+  return value.is_map() || value.is_list() ? end_of_collection(value, begin) : end_of_scalar(value, begin);
+}
+
+std::optional<std::size_t> Source::end_of_scalar(const Node& value, std::size_t begin) const {
+  const auto rest = std::string_view(text_).substr(begin);
+  if (rest[0] == '"' || rest[0] == '\'') {
+    for (std::size_t i = 1; i < rest.size() && rest[i] != '\n'; ++i) {
+      if (rest[0] == '"' && rest[i] == '\\')
+        ++i;
+      else if (rest[i] == rest[0] && rest[0] == '\'' && rest.substr(i + 1).starts_with('\''))
+        ++i;
+      else if (rest[i] == rest[0])
+        return begin + i + 1;
+    }
+    return std::nullopt;
+  }
+  // A text in a block, or over several lines, is not its value as it stands.
+  if (const auto* text = value.string())
+    return !text->empty() && rest.starts_with(*text) ? std::optional(begin + text->size()) : std::nullopt;
+  const auto end = std::min(rest.find_first_of(" \t\r\n,[]{}"), rest.size());
+  const bool is_it = end > 0 && to_json({plain_value(rest.substr(0, end)), {}}) == to_json(value);
+  return is_it ? std::optional(begin + end) : std::nullopt;
+}
+
+std::optional<std::size_t> Source::end_of_collection(const Node& value, std::size_t begin) const {
+  std::size_t end = begin;
+  const auto take = [&](const Node& child) {
+    const auto after = offset_of(child.position) >= end ? end_of(child) : std::nullopt;
+    if (after) end = *after;
+    return after.has_value();
+  };
+  const char open = text_[begin];
+  const bool is_flow = open == '[' || open == '{';
+  if (is_flow) ++end;
+  if (const List* list = value.list()) {
+    if (!std::ranges::all_of(*list, take)) return std::nullopt;
+  } else {
+    if (!std::ranges::all_of(*value.map(), take, &Entry::value)) return std::nullopt;
+  }
+  if (!is_flow) return end > begin ? std::optional(end) : std::nullopt;
+  while (end < text_.size() && (std::string_view(" \t\r\n,").contains(text_[end]) || text_[end] == '#'))
+    end = text_[end] == '#' ? std::min(text_.find('\n', end), text_.size()) : end + 1;
+  if (end >= text_.size() || text_[end] != (open == '[' ? ']' : '}')) return std::nullopt;
+  return end + 1;
 }
 
 }  // namespace weft::yaml
