@@ -37,12 +37,6 @@ struct Run {
   ApplyReport report;
 };
 
-void keep(std::vector<std::string>& all, std::vector<std::string> more) {
-  for (auto& text : more) {
-    if (std::ranges::find(all, text) == all.end()) all.push_back(std::move(text));
-  }
-}
-
 /// The label's name is that of kubectl's ApplySets (KEP-3659); the value is the name that the user gave.
 constexpr std::string_view set_label = "applyset.kubernetes.io/part-of";
 
@@ -74,7 +68,7 @@ Task<Result<Applied>> apply_one(Run& run, std::size_t index) {
       if (run.options.dry_run == DryRun::client) co_return Applied{target, Change::created, desired};
       reply = co_await run.api.call(Method::post, collection, desired);
       if (reply && reply->ok()) {
-        keep(run.report.warnings, reply->warnings);
+        // What the answer warns of has been said of the file.
         co_return Applied{target, Change::created, std::move(reply->body)};
       }
     } else {
@@ -85,7 +79,6 @@ Task<Result<Applied>> apply_one(Run& run, std::size_t index) {
         co_return Applied{target, change, model::apply_merge_patch(std::move(live), patch)};
       reply = co_await run.api.call(Method::patch, sent_to(path), std::move(patch));
       if (reply && reply->ok()) {
-        keep(run.report.warnings, reply->warnings);
         co_return Applied{target, change, std::move(reply->body)};
       }
     }

@@ -25,7 +25,6 @@ struct ApplyReport {
   /// In the order of the objects given; those that failed are missing.
   std::vector<Applied> applied;
   std::vector<Failure> failures;
-  std::vector<std::string> warnings;
 };
 
 /// Whether anything is stored, and who finds out what would be: the control plane, which says too what it

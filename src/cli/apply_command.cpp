@@ -6,6 +6,7 @@
 #include "cli/apply.h"
 #include "cli/commands.h"
 #include "cli/files.h"
+#include "cli/image_check.h"
 #include "cli/objects.h"
 #include "cli/output.h"
 #include "cli/session.h"
@@ -125,7 +126,6 @@ Result<void> apply(Invocation invocation, const Options& options) {
   auto report =
       reactor.block_on(apply_all(api, std::move(*objects), {.dry_run = dry_run, .set = options.set}));
   print_report(report, invocation, dry_run);
-  for (const auto& warning : report.warnings) warn(warning);
   if (!report.failures.empty()) {
     const bool colour = wants_colour(STDERR_FILENO);
     for (std::size_t i = 1; i < report.failures.size(); ++i) {
@@ -150,12 +150,17 @@ Result<void> validate(const Invocation& invocation, const Options& options) {
   auto loaded = load_files(options.files, invocation);
   if (!loaded) return std::unexpected(std::move(loaded.error()));
   auto findings = std::move(loaded->diagnostics);
-  if (!base::has_errors(findings)) findings.append(model::check(loaded->objects));
+  if (!base::has_errors(findings)) {
+    findings.append(model::check(loaded->objects));
+    findings.append(check_images(loaded->objects));
+  }
   const bool errors = base::has_errors(findings);
   if (wants_documents(invocation)) {
     Json list = Json::array();
     for (const auto& finding : findings) list.push_back(base::to_json(finding));
-    const auto omitted = findings.omitted(base::Severity::error) + findings.omitted(base::Severity::warning);
+    std::size_t omitted = 0;
+    for (const auto severity : {base::Severity::error, base::Severity::warning, base::Severity::note})
+      omitted += findings.omitted(severity);
     print(show_document({{"valid", !errors}, {"diagnostics", list}, {"omitted", omitted}}, invocation));
     if (errors) return std::unexpected(Failure{Exit::invalid, {}, {}, {}, {}});
     return {};

@@ -107,6 +107,17 @@ Named follow(const CLI::App& root, const std::vector<std::string>& words,
   return named;
 }
 
+/// The way to a command of that very name below others: "control-plane stop" of `stop`; empty if there is
+/// none.
+std::string place_of(const CLI::App& app, const std::string& word) {
+  for (const auto* below : subcommands_of(app)) {
+    if (below->get_group().empty()) continue;
+    if (below->get_name() == word) return word;
+    if (const auto place = place_of(*below, word); !place.empty()) return below->get_name() + " " + place;
+  }
+  return {};
+}
+
 /// "there is no command `weft gett`", with what may be meant.
 std::unexpected<Failure> refuse_unknown(const Named& named) {
   std::vector<std::string_view> names;
@@ -114,7 +125,8 @@ std::unexpected<Failure> refuse_unknown(const Named& named) {
   for (const auto* app : below) {
     if (!app->get_group().empty()) names.push_back(app->get_name());
   }
-  auto nearest = std::string(base::nearest(named.unknown, names));
+  auto nearest = place_of(*named.app, named.unknown);
+  if (nearest.empty()) nearest = std::string(base::nearest(named.unknown, names));
   if (nearest.empty() && names.size() == 1) nearest = fmt::format("{} {}", names.front(), named.unknown);
   return failure(Exit::usage, fmt::format("there is no command `{} {}`", named.path, named.unknown), {},
                  nearest.empty() ? fmt::format("see `{} --help`", named.path)

@@ -10,6 +10,7 @@
 #include <cstring>
 #include <filesystem>
 #include <map>
+#include <set>
 #include <tuple>
 
 #include "cli/objects.h"
@@ -156,10 +157,16 @@ std::string count_words(const base::Diagnostics& diagnostics) {
 Result<model::Loaded> load_files(const std::vector<std::string>& paths, const Invocation& invocation,
                                  Paths inner) {
   model::Loaded all;
+  std::set<std::filesystem::path> seen;
   for (const auto& path : paths) {
     auto files = files_of(path);
     if (!files) return std::unexpected(std::move(files.error()));
     for (const auto& file : *files) {
+      // One that is named twice, or lies in a folder that is named too, is read once.
+      std::error_code error;
+      if (std::filesystem::is_regular_file(file, error) &&
+          !seen.insert(std::filesystem::weakly_canonical(file, error)).second)
+        continue;
       auto text = read_text(file, invocation);
       if (!text) return std::unexpected(std::move(text.error()));
       auto loaded = model::load(std::move(*text), file, {.default_namespace = invocation.ns});

@@ -32,9 +32,9 @@ constexpr int log_lines = 10;
 constexpr auto crash_patience = std::chrono::seconds(3);
 
 /// Reasons that only the user can mend.
-constexpr std::array<std::string_view, 6> stuck_reasons = {"ImageNotFound",      "ImageNotExecutable",
-                                                           "DependencyCycle",    "BackoffLimitExceeded",
-                                                           "AddressUnavailable", "ProviderNotFound"};
+constexpr std::array<std::string_view, 7> stuck_reasons = {
+    "ImageNotFound",        "ImageNotExecutable", "DependencyCycle", "DependencyFailed",
+    "BackoffLimitExceeded", "AddressUnavailable", "ProviderNotFound"};
 
 bool is_stuck(std::string_view reason) {
   return std::ranges::find(stuck_reasons, reason) != stuck_reasons.end();
@@ -71,7 +71,7 @@ Progress progress_of_deployment(const Json& deployment) {
   const auto updated = number_at(deployment, "/status/updatedReplicas");
   const auto total = number_at(deployment, "/status/replicas");
   const std::string counts = fmt::format("{} of {} ready", ready, wanted);
-  if (!is_observed(deployment)) return waiting("waits for the control plane");
+  if (!is_observed(deployment)) return waiting("the change is not taken up yet");
   if (ready == wanted && updated == wanted && total == wanted) return done(wanted == 0 ? "stopped" : counts);
   if (wanted == 0) return waiting(fmt::format("{} still to stop", total));
   auto progress = waits(deployment, {"DependenciesReady"}, counts);
@@ -121,7 +121,7 @@ Progress progress_of(const Json& object, bool must_serve) {
   if (kind == "Service") return progress_of_service(object, must_serve);
   if (kind == "ExternalService") return progress_of_condition(object, "Ready", "ready");
   if (kind == "TrafficPolicy") return progress_of_condition(object, "Accepted", "accepted");
-  return done("there");
+  return done("exists");
 }
 
 Task<Result<std::vector<Json>>> fetch_all(Api& api, std::vector<Awaited> awaited) {
@@ -180,11 +180,11 @@ Task<std::string> failing_log(Api& api, std::string ns, std::string workload) {
 
 namespace {
 
-Task<Failure> failure_for(Api& api, Awaited awaited, Progress progress, TimeLimit limit) {
+Task<Failure> failure_for(Api& api, Awaited awaited, Progress progress, TimeLimit limit, std::string word) {
   Failure failure;
   failure.exit = progress.stuck ? Exit::failed : Exit::timeout;
   failure.what = progress.stuck ? fmt::format("{}: {}", awaited.to_string(), progress.text)
-                                : fmt::format("{} is not ready after {}: {}", awaited.to_string(),
+                                : fmt::format("{} is not {} after {}: {}", awaited.to_string(), word,
                                               base::format_duration(limit.total), progress.text);
   failure.where = co_await failing_log(api, awaited.ns, awaited.name);
   if (progress.reason == "ImageNotFound") {
@@ -194,16 +194,22 @@ Task<Failure> failure_for(Api& api, Awaited awaited, Progress progress, TimeLimi
         "it again)";
     co_return failure;
   }
-  failure.mend = fmt::format("`weft describe {} {}{}` shows all about it{}", awaited.kind->singular,
-                             awaited.name, awaited.ns == "default" ? "" : " -n " + awaited.ns,
-                             progress.stuck ? "" : "; it goes on trying until it is stopped");
+  failure.mend = fmt::format("`weft describe {} {}{}` shows all about it", awaited.kind->singular,
+                             awaited.name, awaited.ns == "default" ? "" : " -n " + awaited.ns);
   co_return failure;
 }
 
 }  // namespace
 
+Goal readiness() {
+  return {[](const Awaited& awaited, const Json& object) {
+            return object.is_null() ? waiting("it does not exist") : progress_of(object, awaited.must_serve);
+          },
+          "ready"};
+}
+
 Task<Result<std::vector<Json>>> wait_done(runtime::Reactor& reactor, Api& api, std::vector<Awaited> awaited,
-                                          TimeLimit limit, OnProgress on_progress, bool patient) {
+                                          TimeLimit limit, OnProgress on_progress, Goal goal) {
   const auto start = reactor.clock().now();
   std::vector<std::string> told(awaited.size());
   std::vector<std::optional<base::MonoTime>> crashes_since(awaited.size());
@@ -212,9 +218,7 @@ Task<Result<std::vector<Json>>> wait_done(runtime::Reactor& reactor, Api& api, s
     if (!objects) co_return std::unexpected(std::move(objects.error()));
     std::optional<std::pair<std::size_t, Progress>> missing;
     for (std::size_t i = 0; i < awaited.size(); ++i) {
-      const Json& object = (*objects)[i];
-      auto progress =
-          object.is_null() ? waiting("does not exist") : progress_of(object, awaited[i].must_serve);
+      auto progress = goal.look(awaited[i], (*objects)[i]);
       if (progress.text != told[i]) on_progress(awaited[i], progress);
       told[i] = progress.text;
       if (progress.crashes) {
@@ -227,8 +231,13 @@ Task<Result<std::vector<Json>>> wait_done(runtime::Reactor& reactor, Api& api, s
     }
     if (!missing) co_return std::move(*objects);
     const auto waited = reactor.clock().now() - start;
-    if ((missing->second.stuck && !patient) || reactor.clock().now() >= limit.end) {
-      co_return std::unexpected(co_await failure_for(api, awaited[missing->first], missing->second, limit));
+    if (missing->second.stuck || reactor.clock().now() >= limit.end) {
+      co_return std::unexpected(
+          co_await failure_for(api, awaited[missing->first], missing->second, limit, goal.word));
+    }
+    if (api.is_stopped()) {
+      co_return failure(Exit::unavailable, fmt::format("{} is not {}, and nothing becomes of it meanwhile",
+                                                       awaited[missing->first].to_string(), goal.word));
     }
     co_await reactor.sleep(std::clamp<base::Duration>(waited / 16, first_pause, longest_pause));
   }

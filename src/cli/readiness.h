@@ -42,11 +42,19 @@ struct Awaited {
 /// Called whenever a resource's progress text has changed.
 using OnProgress = std::function<void(const Awaited&, const Progress&)>;
 
+/// What is waited for: how far an object (null: it does not exist) is on the way to it, and its word.
+struct Goal {
+  std::function<Progress(const Awaited&, const base::Json&)> look;
+  std::string word;
+};
+/// All of it is as its spec asks for.
+Goal readiness();
+
 /// Waits until all are done; the objects as they then are, in order. Fails with the first that is stuck, or
-/// at the limit's end with what is missing. With `patient`, stuck ones are waited for too.
+/// at the limit's end with what is missing: what is final ends every wait.
 runtime::Task<Result<std::vector<base::Json>>> wait_done(runtime::Reactor& reactor, Api& api,
                                                          std::vector<Awaited> awaited, TimeLimit limit,
-                                                         OnProgress on_progress, bool patient = false);
+                                                         OnProgress on_progress, Goal goal = readiness());
 
 /// The objects as they are now, in order; null where one does not exist. Many of one kind cost one request.
 runtime::Task<Result<std::vector<base::Json>>> fetch_all(Api& api, std::vector<Awaited> awaited);

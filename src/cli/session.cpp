@@ -91,6 +91,11 @@ Result<runtime::Home> home_of(const Invocation& invocation) {
   if (!home) {
     return failure(Exit::failed, home.error().detail);
   }
+  // What lies in it would all seem not to be there.
+  if (faccessat(AT_FDCWD, home->state().c_str(), X_OK, AT_EACCESS) != 0 && errno == EACCES) {
+    return failure(Exit::failed, "permission denied: this user may not enter the state folder", home->state(),
+                   "run it as the user whose mesh it is, or give another folder with --home or WEFT_HOME");
+  }
   return std::move(*home);
 }
 

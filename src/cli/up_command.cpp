@@ -104,9 +104,12 @@ Task<void> show_on_screen(Up& up) {
 Task<Result<void>> prove(Session& session, std::vector<Applied> applied, TimeLimit limit) {
   std::vector<Awaited> awaited;
   for (const auto& one : applied) awaited.push_back(one.which);
-  auto objects =
-      co_await wait_done(session.reactor, session.api, std::move(awaited), limit, print_progress, true);
-  if (!objects) co_return std::unexpected(std::move(objects.error()));
+  auto objects = co_await wait_done(session.reactor, session.api, std::move(awaited), limit, print_progress);
+  if (!objects) {
+    auto failure = std::move(objects.error());
+    failure.mend = "without --once it stays as it is, to be looked at";
+    co_return std::unexpected(std::move(failure));
+  }
   std::vector<Json> services;
   for (Json& object : *objects) {
     if (text_at(object, "/kind") == "Service") services.push_back(std::move(object));
@@ -123,7 +126,6 @@ Task<void> work(Up& up, std::vector<model::Object> objects, bool once) {
   for (const auto& [which, change, object] : report.applied) {
     print(fmt::format("{} {}\n", which.to_string(), to_string(change)));
   }
-  for (const auto& warning : report.warnings) warn(warning);
   if (!report.failures.empty()) {
     up.result = std::unexpected(std::move(report.failures.front()));
   } else if (once) {

@@ -15,11 +15,8 @@
 namespace weft::cli {
 
 using base::Json;
-using runtime::Task;
 
 namespace {
-
-constexpr auto pause = std::chrono::milliseconds(20);
 
 struct Options {
   std::vector<std::string> words;
@@ -27,22 +24,36 @@ struct Options {
   std::string what = "ready";
 };
 
-/// --for: what holds for an object (null: it does not exist).
-struct Goal {
+/// --for.
+struct What {
   bool deleted = false;
-  std::string condition;  // empty: done
+  std::string condition;  // empty: ready
   std::string status;
-
-  bool holds(const Json& object) const {
-    if (deleted) return object.is_null();
-    if (object.is_null()) return false;
-    if (condition.empty()) return progress_of(object).done;
-    return message::equals_ignore_case(condition_of(object, condition).status, status);
-  }
 };
 
+Progress look_for(const What& what, const Json& object) {
+  if (what.deleted && object.is_null()) return {.done = true, .text = "it is gone"};
+  if (what.deleted) return {.text = "it is still there"};
+  auto progress = progress_of(object);
+  const bool is_over = text_at(object, "/kind") == "Job" && progress.done;
+  progress.done = message::equals_ignore_case(condition_of(object, what.condition).status, what.status);
+  // A Job that has completed gets no other condition.
+  progress.stuck = progress.stuck || is_over;
+  return progress;
+}
+
+Goal goal_of(const What& what) {
+  if (!what.deleted && what.condition.empty()) return readiness();
+  const auto status = what.status == "True" ? "" : "=" + what.status;
+  return {[what](const Awaited& awaited, const Json& object) {
+            return object.is_null() && !what.deleted ? readiness().look(awaited, object)
+                                                     : look_for(what, object);
+          },
+          what.deleted ? "gone" : what.condition + status};
+}
+
 /// Fails if it can never hold: the whole time would be waited in vain.
-Result<void> check(const Target& target, const Goal& goal) {
+Result<void> check(const Target& target, const What& goal) {
   const auto& kind = *target.kind;
   if (!target.name.empty()) {
     if (const auto fault = kind.name_fault(target.name); !fault.empty()) {
@@ -62,14 +73,14 @@ Result<void> check(const Target& target, const Goal& goal) {
   return {};
 }
 
-Result<Goal> parse_goal(const std::string& text) {
+Result<What> parse_what(const std::string& text) {
   constexpr std::string_view prefix = "condition=";
-  if (text == "ready") return Goal{};
-  if (text == "delete") return Goal{.deleted = true};
+  if (text == "ready") return What{};
+  if (text == "delete") return What{.deleted = true};
   if (text.starts_with(prefix) && text.size() > prefix.size()) {
     const auto rest = text.substr(prefix.size());
     const auto equals = std::min(rest.find('='), rest.size());
-    Goal goal{false, rest.substr(0, equals), equals < rest.size() ? rest.substr(equals + 1) : "True"};
+    What goal{false, rest.substr(0, equals), equals < rest.size() ? rest.substr(equals + 1) : "True"};
     for (const char* status : {"True", "False", "Unknown"}) {
       if (message::equals_ignore_case(goal.status, status)) return goal;
     }
@@ -80,53 +91,30 @@ Result<Goal> parse_goal(const std::string& text) {
                  "write ready, delete, or condition=NAME[=VALUE] such as condition=Available");
 }
 
-Task<Result<void>> wait_for(Session& session, std::vector<Awaited> awaited, Goal goal, TimeLimit limit,
-                            std::string what) {
-  auto& [reactor, home, api] = session;
-  for (;;) {
-    auto objects = co_await fetch_all(api, awaited);
-    if (!objects) co_return std::unexpected(std::move(objects.error()));
-    const auto missing =
-        std::ranges::find_if(*objects, [&goal](const Json& object) { return !goal.holds(object); });
-    if (missing == objects->end()) co_return Result<void>();
-    if (api.is_stopped()) {
-      const auto& which = awaited[static_cast<std::size_t>(missing - objects->begin())];
-      co_return mesh_is_stopped(
-          home, fmt::format("{} is not {}, and nothing becomes of it meanwhile", which.to_string(), what));
-    }
-    if (reactor.clock().now() >= limit.end) {
-      const auto& which = awaited[static_cast<std::size_t>(missing - objects->begin())];
-      co_return failure(Exit::timeout,
-                        fmt::format("waited {} for {} in vain: {}", base::format_duration(limit.total),
-                                    which.to_string(), what),
-                        missing->is_null() ? "it does not exist" : progress_of(*missing).text,
-                        fmt::format("weft describe {} {}", which.kind->singular, which.name));
-    }
-    co_await reactor.sleep(pause);
-  }
-}
-
 Result<void> run(const Invocation& invocation, const Options& options) {
-  auto goal = parse_goal(options.what);
-  if (!goal) return std::unexpected(std::move(goal.error()));
+  auto what = parse_what(options.what);
+  if (!what) return std::unexpected(std::move(what.error()));
   auto targets = parse_targets(options.words);
   if (!targets) return std::unexpected(std::move(targets.error()));
   for (const auto& target : *targets) {
-    if (auto checked = check(target, *goal); !checked) return checked;
+    if (auto checked = check(target, *what); !checked) return checked;
   }
   auto session = open_session(invocation, Absent::read);
   if (!session) return std::unexpected(std::move(session.error()));
   auto& [reactor, home, api] = **session;
   auto found = reactor.block_on(find_targets(api, std::move(*targets), invocation.ns, options.selector));
   if (!found) return std::unexpected(std::move(found.error()));
-  if (found->empty() && !options.selector.empty() && !goal->deleted) {
+  if (found->empty() && !options.selector.empty() && !what->deleted) {
     return failure(Exit::not_found, fmt::format("nothing matches {}", options.selector), {},
                    "see the labels there are: weft get KIND -o yaml");
   }
   std::vector<Awaited> awaited;
   for (const auto& target : *found) awaited.push_back({target.kind, invocation.ns, target.name});
-  auto done = reactor.block_on(wait_for(**session, awaited, *goal, *invocation.limit, options.what));
-  if (!done) return done;
+  const auto silently = [](const Awaited&, const Progress&) {};
+  auto done = reactor.block_on(wait_done(reactor, api, awaited, *invocation.limit, silently, goal_of(*what)));
+  if (!done && done.error().exit == Exit::unavailable && api.is_stopped())
+    return mesh_is_stopped(home, done.error().what);
+  if (!done) return std::unexpected(std::move(done.error()));
   for (const auto& one : awaited) print(fmt::format("{}: {}\n", one.to_string(), options.what));
   return {};
 }

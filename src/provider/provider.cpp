@@ -12,6 +12,7 @@ std::string_view to_string(ProviderErrorKind kind) {
     case ProviderErrorKind::not_found: return "not_found";
     case ProviderErrorKind::already_exists: return "already_exists";
     case ProviderErrorKind::unavailable: return "unavailable";
+    case ProviderErrorKind::timed_out: return "timed_out";
     case ProviderErrorKind::failed: return "failed";
   }
   return {};

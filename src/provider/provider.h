@@ -30,6 +30,8 @@ enum class ProviderErrorKind : std::uint8_t {
   already_exists,
   /// What runs the instances cannot be reached (the supervisor is gone).
   unavailable,
+  /// A command did not end within its limit.
+  timed_out,
   failed,
 };
 /// "image_not_found".
@@ -169,7 +171,8 @@ class Provider {
   virtual runtime::Task<Result<std::vector<Instance>>> list() = 0;
   /// The next instance that exited, by itself or because somebody stopped it. One waiter.
   virtual runtime::Task<Result<Instance>> next_change() = 0;
-  /// Runs a command as the instance would (its environment and directory): the exit code, 124 after `limit`.
+  /// Runs a command as the instance would (its environment and directory): the exit code; timed_out after
+  /// `limit`.
   virtual runtime::Task<Result<int>> execute(std::string id, std::vector<std::string> argv,
                                              std::chrono::milliseconds limit) = 0;
   virtual runtime::Task<Result<std::unique_ptr<LogReader>>> logs(std::string id, LogOptions options) = 0;

@@ -18,10 +18,16 @@ bool is_satisfied(model::DependencyCondition condition, const TargetState& state
 }
 
 std::string describe(const model::Dependency& dependency, const TargetState& state) {
+  if (state.failed) return fmt::format("{} has {}", dependency.target.to_string(), state.detail);
   auto text =
       fmt::format("waiting for {} to be {}", dependency.target.to_string(), to_string(dependency.condition));
   if (!state.detail.empty()) text += fmt::format(" ({})", state.detail);
   return text;
+}
+
+/// Which of two reasons is told of.
+int weight(GateReason reason) {
+  return reason == GateReason::dependency_failed ? 2 : reason == GateReason::dependency_timeout ? 1 : 0;
 }
 
 }  // namespace
@@ -33,6 +39,7 @@ std::string_view to_string(GateReason reason) {
     case GateReason::dependency_not_ready: return "DependencyNotReady";
     case GateReason::dependency_cycle: return "DependencyCycle";
     case GateReason::dependency_timeout: return "DependencyTimeout";
+    case GateReason::dependency_failed: return "DependencyFailed";
   }
   return "Unknown";
 }
@@ -48,13 +55,13 @@ Gate evaluate_gate(std::span<const model::Dependency> dependencies, const model:
     if (dependency.exists) {
       const auto target = state(dependency.target);
       if (is_satisfied(dependency.condition, target)) continue;
-      reason = GateReason::dependency_not_ready;
+      reason = target.failed ? GateReason::dependency_failed : GateReason::dependency_not_ready;
       message = describe(dependency, target);
     } else {
       message = fmt::format("{} does not exist (declared by {})", dependency.target.to_string(),
                             dependency.origin.to_string());
     }
-    if (dependency.timeout) {
+    if (dependency.timeout && reason != GateReason::dependency_failed) {
       if (waited >= *dependency.timeout) {
         reason = GateReason::dependency_timeout;
         message = fmt::format("for more than {}: {}", base::format_duration(*dependency.timeout), message);
@@ -63,8 +70,9 @@ Gate evaluate_gate(std::span<const model::Dependency> dependencies, const model:
         gate.next_timeout = gate.next_timeout ? std::min(*gate.next_timeout, left) : left;
       }
     }
-    // The first entry speaks, unless a later one has run out of time.
-    if (unsatisfied++ == 0 || (reason == GateReason::dependency_timeout && gate.reason != reason)) {
+    // The first entry speaks, unless a later one has run out of time or never will be.
+    const bool is_worse = weight(reason) > weight(gate.reason);
+    if (unsatisfied++ == 0 || is_worse) {
       gate.reason = reason;
       gate.message = std::move(message);
     }

@@ -18,7 +18,9 @@ enum class GateReason : std::uint8_t {
   dependency_missing,
   dependency_not_ready,
   dependency_cycle,
-  dependency_timeout
+  dependency_timeout,
+  /// A Job that it needs has failed for good.
+  dependency_failed
 };
 
 /// The reason of the condition DependenciesReady, e.g. dependency_missing -> "DependencyMissing".
@@ -29,6 +31,8 @@ struct TargetState {
   bool started = false;
   bool ready = false;
   bool completed = false;
+  /// A Job that is not tried again.
+  bool failed = false;
   /// What there is to say about it: "1 of 3 instances ready", "not started".
   std::string detail;
 };

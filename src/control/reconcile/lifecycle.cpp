@@ -34,6 +34,7 @@ std::string_view reason_of(provider::ProviderErrorKind kind) {
     case not_found: return "NotFound";
     case already_exists: return "AlreadyExists";
     case unavailable: return "ProviderUnavailable";
+    case timed_out:
     case failed: return "StartError";
   }
   return "StartError";

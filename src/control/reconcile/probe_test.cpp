@@ -81,8 +81,10 @@ TEST_F(ProbeTest, ExecNeedsExitCodeZero) {
   model::Probe probe;
   probe.exec = model::ExecAction{{"check"}};
   EXPECT_TRUE(ask(probe).success);
-  provider.exec_code = 124;
-  EXPECT_EQ(ask(probe).message, "exec check: exit code 124");
+  provider.exec_result = 124;
+  EXPECT_EQ(ask(probe).message, "exec check: exit code 124") << "its own";
+  provider.exec_result = base::fail(provider::ProviderErrorKind::timed_out, "it took longer than 1s");
+  EXPECT_EQ(ask(probe).message, "exec check: it took longer than 1s");
 }
 
 TEST(DefaultReadiness, IsTheFirstPort) {

@@ -197,7 +197,7 @@ Task<provider::Result<provider::Instance>> FakeProvider::next_change() {
 
 Task<provider::Result<int>> FakeProvider::execute(std::string, std::vector<std::string>,
                                                   std::chrono::milliseconds) {
-  co_return exec_code;
+  co_return exec_result;
 }
 
 Task<provider::Result<std::unique_ptr<provider::LogReader>>> FakeProvider::logs(std::string id,

@@ -93,7 +93,7 @@ class FakeProvider final : public provider::Provider {
   /// Keys whose address somebody else has.
   std::set<std::string> taken;
   bool take_inbound = false;
-  int exec_code = 0;
+  provider::Result<int> exec_result = 0;
   /// The most instances that ran at a time, by workload.
   std::map<std::string, std::size_t> most_running;
 

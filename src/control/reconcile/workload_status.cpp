@@ -93,8 +93,9 @@ Condition progressing(const Workload& workload, const Counts& counts) {
 }  // namespace
 
 Condition dependencies_ready(const Gate& gate, bool waits) {
-  const bool is_final =
-      gate.reason == GateReason::dependency_cycle || gate.reason == GateReason::dependency_timeout;
+  const bool is_final = gate.reason == GateReason::dependency_cycle ||
+                        gate.reason == GateReason::dependency_timeout ||
+                        gate.reason == GateReason::dependency_failed;
   const auto status = gate.is_open() ? "True" : waits && !is_final ? "Unknown" : "False";
   return {"DependenciesReady", status, to_string(gate.reason), gate.message};
 }
@@ -156,7 +157,7 @@ Json job_status(const Workload& workload, const Json& object, base::WallTime now
   // A Job that is over has no dependencies any more: what it waited for was there.
   add(workload.is_over() ? Condition{"DependenciesReady", "True", "Satisfied", ""}
                          : dependencies_ready(workload.gate, is_waiting(workload)));
-  add({"Complete", truth(workload.is_complete), workload.is_complete ? "CompletionsReached" : "NotComplete",
+  add({"Complete", truth(workload.is_complete), workload.is_complete ? "CompletionsReached" : "",
        workload.is_complete ? "exit code 0" : ""});
   const auto* trouble = troubled(workload);
   if (workload.is_failed) {
@@ -166,7 +167,7 @@ Json job_status(const Workload& workload, const Json& object, base::WallTime now
   } else if (trouble) {
     add({"Failed", "False", trouble->reason, fmt::format("{}: {}", trouble->name, trouble->message)});
   } else {
-    add({"Failed", "False", "NotFailed", ""});
+    add({"Failed", "False", "", ""});
   }
 
   Json status = {{"active", active},

@@ -458,6 +458,7 @@ TargetState World::state_of_workload(const Workload& workload) const {
   }
   if (workload.job) {
     state.completed = workload.is_complete;
+    state.failed = workload.is_failed;
     state.started |= workload.is_over();
     state.ready = ready > 0;
     state.detail = workload.is_failed ? "failed: " + workload.failure

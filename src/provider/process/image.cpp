@@ -18,13 +18,17 @@ namespace {
 
 namespace fs = std::filesystem;
 
-enum class Found : std::uint8_t { nothing, program, not_executable, folder };
+/// `closed`: this user may not look, so that nobody knows what is there.
+enum class Found : std::uint8_t { nothing, program, not_executable, folder, closed };
 
 Found look_at(const std::string& path) {
   struct stat found{};
-  if (stat(path.c_str(), &found) != 0) return Found::nothing;
-  if (S_ISDIR(found.st_mode))
-    return access((path + "/image.yaml").c_str(), F_OK) == 0 ? Found::folder : Found::nothing;
+  if (stat(path.c_str(), &found) != 0) return errno == EACCES ? Found::closed : Found::nothing;
+  if (S_ISDIR(found.st_mode)) {
+    struct stat description{};
+    if (stat((path + "/image.yaml").c_str(), &description) == 0) return Found::folder;
+    return errno == EACCES ? Found::closed : Found::nothing;
+  }
   if (!S_ISREG(found.st_mode)) return Found::nothing;
   return access(path.c_str(), X_OK) == 0 ? Found::program : Found::not_executable;
 }
@@ -53,10 +57,20 @@ std::unexpected<ProviderError> not_found(std::string_view name, const std::vecto
   auto near = base::nearest(without_tag(name), candidates);
   auto where = folders.empty() ? std::string("no folder (set WEFT_IMAGES)")
                                : fmt::format("{}", fmt::join(folders, ", "));
-  return base::fail(ProviderErrorKind::image_not_found,
-                    near.empty()
-                        ? fmt::format("no image \"{}\" in {}", name, where)
-                        : fmt::format("no image \"{}\" in {}; did you mean \"{}\"?", name, where, near));
+  auto words = fmt::format("no image \"{}\" in {}", name, where);
+  const auto program = installed_program(name);
+  if (!near.empty())
+    words += fmt::format("; did you mean \"{}\"?", near);
+  else
+    words += "; weft runs programs of this machine, containers come later";
+  if (near.empty() && !program.empty()) words += fmt::format(": it has {}", program);
+  return base::fail(ProviderErrorKind::image_not_found, std::move(words));
+}
+
+std::unexpected<ProviderError> closed(const std::string& path) {
+  return base::fail(
+      ProviderErrorKind::image_not_executable,
+      fmt::format("{}: permission denied: let this user read it, and enter the folders above it", path));
 }
 
 std::unexpected<ProviderError> not_executable(const std::string& path) {
@@ -67,6 +81,7 @@ std::unexpected<ProviderError> not_executable(const std::string& path) {
 /// The image at `path`, where look_at() found one.
 Result<Image> image_at(const std::string& path, Found found) {
   if (found == Found::not_executable) return not_executable(path);
+  if (found == Found::closed) return closed(path);
   if (found == Found::program) {
     Image image;
     image.path = path;
@@ -82,7 +97,33 @@ Result<Image> image_at(const std::string& path, Found found) {
   return image;
 }
 
+/// How images of registries are called whose program has another name.
+constexpr std::pair<std::string_view, std::string_view> programs_of_images[] = {{"mariadb", "mariadbd"},
+                                                                                {"mongo", "mongod"},
+                                                                                {"mysql", "mysqld"},
+                                                                                {"python", "python3"},
+                                                                                {"redis", "redis-server"}};
+
 }  // namespace
+
+std::string installed_program(std::string_view image) {
+  auto name = without_tag(image.substr(0, image.find('@')));
+  if (const auto slash = name.rfind('/'); slash != std::string_view::npos) name.remove_prefix(slash + 1);
+  for (const auto& [theirs, ours] : programs_of_images)
+    if (name == theirs) name = ours;
+  if (name.empty() || name == "..") return {};
+  const char* variable = std::getenv("PATH");
+  // Servers are often there, which is on the PATH of root alone.
+  const auto search =
+      fmt::format("{}:/usr/local/sbin:/usr/sbin", variable != nullptr ? variable : "/usr/bin");
+  for (std::string_view rest = search; !rest.empty();) {
+    const auto end = std::min(rest.find(':'), rest.size());
+    const auto path = fmt::format("{}/{}", rest.substr(0, end), name);
+    if (path.starts_with('/') && look_at(path) == Found::program) return path;
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+  return {};
+}
 
 std::vector<std::string> image_folders() {
   std::vector<std::string> folders;
@@ -137,13 +178,15 @@ Result<std::string> find_program(const std::string& name, const std::string& fol
       rest.remove_prefix(std::min(end + 1, rest.size()));
     }
   }
-  std::string closed;
+  std::optional<std::unexpected<ProviderError>> fault;
   for (const auto& candidate : candidates) {
     auto found = look_at(candidate);
     if (found == Found::program) return candidate;
-    if (found == Found::not_executable && closed.empty()) closed = candidate;
+    if (found == Found::not_executable && !fault) fault = not_executable(candidate);
+    // Of a folder of PATH that is closed, nobody knows whether it has the program.
+    if (found == Found::closed && !fault && candidate == candidates.front()) fault = closed(candidate);
   }
-  if (!closed.empty()) return not_executable(closed);
+  if (fault) return *fault;
   return base::fail(ProviderErrorKind::image_not_found,
                     fmt::format("no program \"{}\" in {}{}", name, folder,
                                 name.find('/') == std::string::npos ? " or on PATH" : ""));

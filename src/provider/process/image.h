@@ -24,6 +24,10 @@ struct Image {
 /// The folders of $WEFT_IMAGES (separated by colons); without it `<folder of this program>/../images`.
 std::vector<std::string> image_folders();
 
+/// The path of a program of this machine that is called like an image of a registry ("nginx:1.27",
+/// "docker.io/library/redis"), on $PATH or where servers are; empty if there is none.
+std::string installed_program(std::string_view image);
+
 /// Finds `name`: an executable file, or a folder with image.yaml (command, args, env, ports, workingDir), in
 /// the first of `folders` that has it, as it is and then without its tag (`web:1.2`); or an absolute path of
 /// such a file or folder. Errors: image_not_found (with the nearest name there is), image_not_executable,

@@ -72,6 +72,37 @@ TEST_F(ImageTest, WhatIsNotThereIsSaidWithTheNearestName) {
     EXPECT_EQ(image.error().kind, ProviderErrorKind::image_not_found) << name;
   }
   EXPECT_THAT(find_image("web", {}).error().detail, HasSubstr("WEFT_IMAGES"));
+  EXPECT_THAT(find_image("ghcr.io/x/nothing-like-it:1", folders_).error().detail,
+              HasSubstr("containers come later"));
+  EXPECT_THAT(find_image("docker.io/library/sh:latest", folders_).error().detail, HasSubstr("it has /"));
+}
+
+TEST_F(ImageTest, AProgramThatIsCalledLikeAnImageIsFound) {
+  EXPECT_THAT(installed_program("docker.io/library/sh:3"), testing::EndsWith("/sh"));
+  EXPECT_EQ(installed_program("sh@sha256:0123"), installed_program("sh"));
+  for (const char* none : {"", ":1", "nothing-like-it", "a/..", "/"})
+    EXPECT_EQ(installed_program(none), "") << none;
+}
+
+TEST_F(ImageTest, WhatThisUserMayNotSeeIsNotCalledMissing) {
+  file("closed/web", "#!/bin/sh\n", true);
+  ::chmod((root_ / "closed").c_str(), 0);
+  ::chmod(root_.c_str(), 0755);
+  // Root may see everything.
+  const bool is_root = ::geteuid() == 0;
+  constexpr ::uid_t nobody = 65534;
+  if (is_root) ASSERT_EQ(::seteuid(nobody), 0);
+  const auto by_path = find_image((root_ / "closed/web").string(), folders_);
+  const auto by_name = find_image("web", {root_ / "closed"});
+  const auto program = find_program("./web", root_ / "closed", "");
+  if (is_root) ASSERT_EQ(::seteuid(0), 0);
+  ::chmod((root_ / "closed").c_str(), 0755);
+  for (const auto* image : {&by_path, &by_name}) {
+    ASSERT_FALSE(*image);
+    EXPECT_EQ(image->error().kind, ProviderErrorKind::image_not_executable);
+    EXPECT_THAT(image->error().detail, HasSubstr("permission denied"));
+  }
+  EXPECT_THAT(program.error().detail, HasSubstr("permission denied"));
 }
 
 TEST_F(ImageTest, AFileWithoutTheExecuteBitIsNamed) {

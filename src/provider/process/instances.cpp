@@ -16,8 +16,6 @@
 namespace weft::provider::process {
 namespace {
 
-/// What timeout(1) answers when the time is over.
-constexpr int timed_out = 124;
 /// How long an instance's log pipe may stay open after all its processes are gone.
 constexpr auto output_limit = std::chrono::milliseconds(500);
 /// How long stop_all() waits for one after SIGKILL: one that sleeps in the kernel must not keep the others
@@ -40,6 +38,7 @@ std::unexpected<ProviderError> unknown(const std::string& id) {
   return base::fail(ProviderErrorKind::not_found, fmt::format("no instance {}", id));
 }
 
+/// Why a program was not started.
 ProviderError exec_error(const Program& wanted, runtime::IoError error) {
   const auto& program = wanted.argv.front();
   if (wanted.credentials && error.code == EACCES) {
@@ -49,10 +48,15 @@ ProviderError exec_error(const Program& wanted, runtime::IoError error) {
                     "above them",
                     wanted.credentials->uid, program, wanted.directory)};
   }
+  if (!wanted.directory.empty() && ::access(wanted.directory.c_str(), X_OK) != 0) {
+    return {ProviderErrorKind::image_not_executable,
+            fmt::format("{} cannot run in its working directory {}: {}", program, wanted.directory,
+                        runtime::IoError{errno}.message())};
+  }
   switch (error.code) {
     case ENOENT:
       return {ProviderErrorKind::image_not_executable,
-              fmt::format("{} cannot run: its interpreter or its working directory does not exist", program)};
+              fmt::format("{} cannot run: its interpreter does not exist", program)};
     case ENOEXEC:
       return {ProviderErrorKind::image_not_executable,
               fmt::format("{} is no program of this machine (a script needs a first line such as #!/bin/sh)",
@@ -62,7 +66,9 @@ ProviderError exec_error(const Program& wanted, runtime::IoError error) {
               fmt::format("{} cannot run: its command line and environment are larger than the kernel takes",
                           program)};
     case EACCES:
-      return {ProviderErrorKind::image_not_executable, fmt::format("{} may not be executed here", program)};
+      return {ProviderErrorKind::image_not_executable,
+              fmt::format("{}: permission denied: this user may not execute it, or not on this file system",
+                          program)};
     default: return cannot(fmt::format("start {}", program), error).error();
   }
 }
@@ -312,7 +318,10 @@ runtime::Task<Result<int>> Instances::execute(std::string id, std::vector<std::s
       if (process.is_running()) ::kill(-process.pid, SIGKILL);
     }
   } killer{**process};
-  if (!co_await runtime::within(fence_.reactor, limit, until((*process)->ended))) co_return timed_out;
+  if (!co_await runtime::within(fence_.reactor, limit, until((*process)->ended))) {
+    co_return base::fail(ProviderErrorKind::timed_out,
+                         fmt::format("it took longer than {}", base::format_duration(limit)));
+  }
   const auto& status = (*process)->status;
   co_return status.code ? *status.code : 128 + status.signal.value_or(0);
 }

@@ -218,7 +218,8 @@ ProviderError error_from_json(const Json& json) {
   for (auto kind :
        {ProviderErrorKind::image_not_found, ProviderErrorKind::image_not_executable,
         ProviderErrorKind::no_free_port, ProviderErrorKind::port_in_use, ProviderErrorKind::wrong_config,
-        ProviderErrorKind::not_found, ProviderErrorKind::already_exists, ProviderErrorKind::unavailable}) {
+        ProviderErrorKind::not_found, ProviderErrorKind::already_exists, ProviderErrorKind::unavailable,
+        ProviderErrorKind::timed_out}) {
     if (provider::to_string(kind) == text("kind")) error.kind = kind;
   }
   return error;

@@ -51,7 +51,8 @@ TEST(Protocol, EveryKindOfErrorArrives) {
   for (auto kind :
        {ProviderErrorKind::image_not_found, ProviderErrorKind::image_not_executable,
         ProviderErrorKind::no_free_port, ProviderErrorKind::port_in_use, ProviderErrorKind::not_found,
-        ProviderErrorKind::already_exists, ProviderErrorKind::unavailable, ProviderErrorKind::failed}) {
+        ProviderErrorKind::already_exists, ProviderErrorKind::unavailable, ProviderErrorKind::timed_out,
+        ProviderErrorKind::failed}) {
     const ProviderError error{kind, "words"};
     EXPECT_EQ(error_from_json(to_json(error)), error);
   }

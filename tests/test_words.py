@@ -1,0 +1,157 @@
+"""What commands say and when they end: what is final ends every wait, and nothing is called what it is not."""
+
+import os
+import time
+
+import mesh
+import resources
+
+FAILING = """\
+apiVersion: batch/v1
+kind: Job
+metadata: {name: step1}
+spec:
+  backoffLimit: 0
+  template: {spec: {restartPolicy: Never, containers: [{name: c, image: /bin/false}]}}
+"""
+FINAL = "job/step1: failed, BackoffLimitExceeded"
+
+# A program that is not weft's own: it answers whatever it likes, or speaks first.
+OTHER = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: {name}}}
+spec:
+  selector: {{matchLabels: {{app: {name}}}}}
+  template:
+    metadata: {{labels: {{app: {name}}}}}
+    spec:
+      containers:
+      - name: {name}
+        image: /usr/bin/python3
+        args: ["-c", "{program}"]
+        ports: [{{containerPort: 8080}}]
+---
+apiVersion: v1
+kind: Service
+metadata: {{name: {name}}}
+spec: {{selector: {{app: {name}}}, ports: [{{name: {port}, port: {number}, targetPort: 8080}}]}}
+---
+"""
+HTTP = ("import http.server, os; http.server.HTTPServer((os.environ['HOST'], int(os.environ['PORT'])), "
+        "http.server.BaseHTTPRequestHandler).serve_forever()")
+BANNER = ("import os, socketserver; H = type('H', (socketserver.BaseRequestHandler,), "
+          "{'handle': lambda self: self.request.sendall(b'hello')}); "
+          "socketserver.TCPServer((os.environ['HOST'], int(os.environ['PORT'])), H).serve_forever()")
+
+
+def other(name, program, port, number):
+    return OTHER.format(name=name, program=program, port=port, number=number)
+
+
+class Final(mesh.MeshTest):
+    def ends_early(self, *command, code=1, says=FINAL):
+        begin = time.monotonic()
+        result = self.mesh.run(*command, "--timeout", "60s")
+        self.assertLess(time.monotonic() - begin, 20, result)
+        self.assertEqual(result.code, code, result)
+        self.assertIn(says, result.err)
+        return result
+
+    def test_a_job_that_has_failed_ends_up_once(self):
+        path = self.mesh.write("job.yaml", FAILING)
+        result = self.ends_early("weft", "up", "-f", path, "--once")
+        self.assertIn("without --once", result.err)
+
+    def test_a_job_that_has_failed_ends_every_wait(self):
+        path = self.mesh.write("job.yaml", FAILING)
+        self.ends_early("weft", "apply", "-f", path, "--wait")
+        self.ends_early("weft", "wait", "job/step1")
+        self.ends_early("weft", "wait", "job/step1", "--for", "condition=Complete")
+        self.assertEqual(self.mesh.ok("weft", "wait", "job/step1", "--for", "condition=Failed"),
+                         "job/step1: condition=Failed\n")
+
+    def test_what_needs_it_ends_too(self):
+        self.mesh.apply(FAILING)
+        self.mesh.apply(resources.text(*resources.pair("web", depends_on=[{"name": "step1", "kind": "Job"}])))
+        self.mesh.until_condition("deployment", "web", "DependenciesReady", "False", "DependencyFailed")
+        self.ends_early("weft", "wait", "deployment/web", says="DependencyFailed: Job default/step1 has failed")
+        self.ends_early("control-plane", "start", "service", "web", says="DependencyFailed")
+
+    def test_a_job_that_runs_is_said_to_run(self):
+        self.mesh.apply(FAILING.replace("/bin/false}", "/bin/sleep, args: ['100']}"))
+        result = self.mesh.weft("wait", "job/step1", "--timeout", "100ms")
+        self.assertEqual(result.code, 5, result)
+        self.assertRegex(result.err, "job/step1 is not ready after 100ms: (runs|waits)\n")
+
+    def test_a_job_that_is_complete_does_not_fail(self):
+        self.mesh.apply(FAILING.replace("/bin/false", "/bin/true"))
+        self.mesh.ok("weft", "wait", "job/step1")
+        self.ends_early("weft", "wait", "job/step1", "--for", "condition=Failed", says="job/step1: complete")
+
+    def test_what_is_there_is_not_gone(self):
+        self.mesh.apply(resources.text(resources.service("web")))
+        result = self.mesh.weft("wait", "service/web", "--for", "delete", "--timeout", "100ms")
+        self.assertEqual(result.code, 5, result)
+        self.assertIn("service/web is not gone after 100ms: it is still there", result.err)
+
+
+class Once(mesh.MeshTest):
+    def test_any_answer_of_another_program_counts(self):
+        text = other("web", HTTP, "http", 80) + other("db", BANNER, "mysql", 3306)
+        result = self.mesh.weft("up", "-f", self.mesh.write("others.yaml", text), "--once", "--timeout", "60s")
+        self.assertEqual(result.code, 0, result)
+        self.assertRegex(result.out, r"GET http://\S+ \(web\): status 501\n")
+        self.assertRegex(result.out, r"TCP tcp://\S+ \(db\): connected\n")
+        self.assertIn("these at least", result.out)
+
+
+class Said(mesh.MeshTest):
+    def test_a_warning_is_said_once(self):
+        text = resources.text(resources.deployment("web")).replace(
+            '"replicas": 1', '"replicas": 1, "revisionHistoryLimit": 3')
+        self.assertIn("revisionHistoryLimit", text)
+        path = self.mesh.write("web.yaml", text)
+        result = self.mesh.weft("apply", "-f", path, "-f", path)
+        self.assertEqual(result.code, 0, result)
+        self.assertEqual(result.err.count("does not act on"), 1, result)
+        self.assertEqual(self.mesh.ok("weft", "apply", "-f", path), "deployment/web unchanged\n")
+
+    def test_what_is_unchanged_is_called_so(self):
+        path = self.mesh.write("web.yaml", resources.text(resources.service("web")).replace(
+            '"selector"', '"sessionAffinity": null, "selector"'))
+        self.assertEqual(self.mesh.ok("weft", "apply", "-f", path), "service/web created\n")
+        self.assertEqual(self.mesh.ok("weft", "apply", "-f", path), "service/web unchanged\n")
+
+    def test_create_knows_the_numbers_of_protocols(self):
+        self.mesh.ok("control-plane", "create", "service", "db", "--image=example-web-service", "--port=5432",
+                     "--port=80", "--port=3306/http")
+        ports = self.mesh.json("get", "service", "db")["spec"]["ports"]
+        self.assertEqual([port["name"] for port in ports], ["tcp-5432", "http-80", "http-3306"])
+
+    def test_an_image_that_is_none(self):
+        path = self.mesh.write("web.yaml", resources.text(resources.deployment("web", image="ghcr.io/x/no-such:1")))
+        result = self.mesh.weft("validate", "-f", path)
+        self.assertEqual(result.code, 0, result)
+        self.assertIn("containers come later [model/unknown-image]", result.err)
+        path = self.mesh.write("sh.yaml", resources.text(resources.deployment("web", image="docker.io/library/sh:1")))
+        self.assertRegex(self.mesh.weft("validate", "-f", path).err, "= Write `image: /\\S+/sh`.")
+
+    def test_a_probe_that_takes_too_long(self):
+        probe = {"exec": {"command": ["sleep", "100"]}, "timeoutSeconds": 1}
+        self.mesh.apply(resources.text(resources.deployment("web", probe=probe)))
+        mesh.until(lambda: "it took longer than 1s" in self.mesh.ok("weft", "describe", "deployment", "web"),
+                   "the probe's time is over")
+
+    def test_a_state_folder_of_somebody_else(self):
+        is_root = os.geteuid() == 0
+        self.mesh.home.mkdir(mode=0o700 if is_root else 0)
+        self.mesh.folder.chmod(0o711)
+        somebody = {"user": 65534} if is_root else {}
+        try:
+            for command in ("control-plane status", "control-plane stop", "weft get services"):
+                result = self.mesh.run(*command.split(), **somebody)
+                self.assertEqual(result.code, 1, result)
+                self.assertIn("error: permission denied: this user may not enter the state folder", result.err)
+        finally:
+            self.mesh.home.chmod(0o700)
