@@ -109,6 +109,10 @@ class Proxy(mesh.MeshTest):
             self.assertLess(time.monotonic() - killed, 1.0)
             self.assertNotEqual(self.mesh.proxy(), pid)
         self.assertEqual(self.mesh.url("web"), url)
+        run = self.mesh.home / "run"
+        self.assertEqual(sorted(path.name for path in run.glob("admin*")),
+                         [f"admin.{self.mesh.proxy()}.sock", "admin.sock"], "of those that were killed nothing is left")
+        self.assertEqual(self.mesh.ok("curl", "-sf", "--unix-socket", run / "admin.sock", "http://weft/ready"), "ready\n")
 
     def answers(self, url):
         try:

@@ -133,18 +133,18 @@ class ProxyApplication final : public xds::Application {
 
 Task<void> until_signal(runtime::Signals& signals) { co_await signals.next(); }
 
-Task<void> admin(runtime::Reactor& reactor, proxy::Proxy& proxy, base::Address address,
+Task<void> admin(runtime::Reactor& reactor, proxy::Proxy& proxy, proxy::AdminOptions options,
                  runtime::Event& stop) {
-  auto ended = co_await proxy::serve_admin(reactor, proxy, {std::move(address)}, [&stop] { stop.set(); });
+  auto ended = co_await proxy::serve_admin(reactor, proxy, std::move(options), [&stop] { stop.set(); });
   if (!ended) runtime::log::error(room, "no admin interface: {}", ended.error());
 }
 
 /// Serves until SIGTERM or POST /drain, then lets requests finish; a second signal cuts them.
 Task<void> serve_until_stopped(runtime::Reactor& reactor, proxy::Proxy& proxy, runtime::Signals& signals,
-                               std::optional<base::Address> admin_address, base::Duration drain_limit) {
+                               std::optional<proxy::AdminOptions> admin_options, base::Duration drain_limit) {
   runtime::Event stop;
   runtime::Scope scope;
-  if (admin_address) scope.spawn(admin(reactor, proxy, *admin_address, stop));
+  if (admin_options) scope.spawn(admin(reactor, proxy, *admin_options, stop));
   co_await runtime::first(until_signal(signals), until(stop));
   co_await runtime::first(proxy.drain(drain_limit), until_signal(signals));
 }
@@ -249,8 +249,11 @@ Task<Result<void>> run_in_mesh(runtime::Reactor& reactor, runtime::Home home, Op
   runtime::Scope scope;
   scope.spawn(client.run());
   co_await runtime::first(
-      serve_until_stopped(reactor, proxy, signals, base::Address::unix_path(home.admin_socket()),
-                          drain_limit_in_mesh),
+      // Beside the proxy that it follows, or is followed by.
+      serve_until_stopped(
+          reactor, proxy, signals,
+          proxy::AdminOptions{.address = base::Address::unix_path(home.admin_socket()), .is_shared = true},
+          drain_limit_in_mesh),
       (*supervisor)->until_gone());
   // What woke this may be the supervisor's connection, which ends with this: let it return first.
   co_await reactor.sleep(base::Duration::zero());
@@ -319,11 +322,11 @@ Task<Result<void>> run_alone(runtime::Reactor& reactor, proxy::Options settings,
     print(
         fmt::format("listening on {} ({})\n", listener.address.to_string(), base::printable(listener.name)));
   }
-  std::optional<base::Address> admin_address;
-  if (!options.admin.empty()) admin_address = base::Address::parse(options.admin);
+  std::optional<proxy::AdminOptions> admin;
+  if (!options.admin.empty()) admin = proxy::AdminOptions{.address = *base::Address::parse(options.admin)};
   runtime::Scope scope;
   scope.spawn(keep_loaded(reactor, proxy, source, hangups, options.config));
-  co_await serve_until_stopped(reactor, proxy, signals, admin_address, drain_limit);
+  co_await serve_until_stopped(reactor, proxy, signals, std::move(admin), drain_limit);
   co_return Result<void>();
 }
 

@@ -4,7 +4,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <csignal>
+#include <filesystem>
 #include <fstream>
+#include <optional>
 
 #include "base/json.h"
 #include "export/prometheus.h"
@@ -17,6 +22,7 @@
 namespace weft::proxy {
 namespace {
 
+namespace fs = std::filesystem;
 using base::Json;
 using message::Method;
 
@@ -26,7 +32,7 @@ struct Admin {
   std::function<void()> on_drain;
 };
 
-/// The file of a Unix socket that this process listens on: it goes with this.
+/// A file that goes with this: that of a Unix socket which this process listens on.
 class SocketFile {
  public:
   explicit SocketFile(const base::Address& address)
@@ -39,6 +45,58 @@ class SocketFile {
 
  private:
   const std::string path_;
+};
+
+/// Names of this process's own beside a socket's path: "admin.123.sock" beside "admin.sock".
+class OwnNames {
+ public:
+  explicit OwnNames(const fs::path& path)
+      : folder_(path.parent_path()), prefix_(path.stem().string() + "."), extension_(path.extension()) {}
+  fs::path socket() const { return folder_ / (prefix_ + std::to_string(::getpid()) + extension_); }
+  /// A link on its way to its place.
+  fs::path link() const { return folder_ / (prefix_ + std::to_string(::getpid()) + ".link"); }
+  /// Clears what processes left there that were killed.
+  void clear_dead() const {
+    std::error_code error;
+    for (const auto& entry : fs::directory_iterator(folder_, error)) {
+      const auto name = entry.path().filename().string();
+      if (!name.starts_with(prefix_)) continue;
+      pid_t pid = 0;
+      const auto* const end = name.data() + name.size();
+      const auto [rest, fault] = std::from_chars(name.data() + prefix_.size(), end, pid);
+      if (fault != std::errc{} || rest == end || *rest != '.' || pid <= 0) continue;
+      if (::kill(pid, 0) != 0 && errno == ESRCH) ::unlink(entry.path().c_str());
+    }
+  }
+
+ private:
+  fs::path folder_;
+  std::string prefix_;
+  std::string extension_;
+};
+
+/// A link at a path to a file beside it, which replaces what is there. It goes with this, unless it leads
+/// elsewhere by then.
+class Link {
+ public:
+  Link(fs::path path, const OwnNames& names) : path_(std::move(path)), to_(names.socket().filename()) {
+    std::error_code ignored;
+    fs::remove(names.link(), ignored);
+    fs::create_symlink(to_, names.link(), error_);
+    if (!error_) fs::rename(names.link(), path_, error_);
+  }
+  Link(const Link&) = delete;
+  Link& operator=(const Link&) = delete;
+  ~Link() {
+    std::error_code ignored;
+    if (fs::read_symlink(path_, ignored) == to_) fs::remove(path_, ignored);
+  }
+  const std::error_code& error() const { return error_; }
+
+ private:
+  const fs::path path_;
+  const fs::path to_;
+  std::error_code error_;
 };
 
 runtime::Task<void> reply_text(http::Exchange& exchange, int status, std::string text,
@@ -167,13 +225,24 @@ runtime::Task<void> serve_page(Admin& admin, http::Exchange& exchange) {
 runtime::Task<std::expected<void, std::string>> serve_admin(runtime::Reactor& reactor, Proxy& proxy,
                                                             AdminOptions options,
                                                             std::function<void()> on_drain) {
-  auto fd = runtime::listen_on(options.address);
-  if (!fd) {
-    co_return std::unexpected("the admin interface cannot listen on " + options.address.to_string() + ": " +
-                              fd.error().message());
+  const auto cannot = [&options](const std::string& why) {
+    return std::unexpected("the admin interface cannot listen on " + options.address.to_string() + ": " +
+                           why);
+  };
+  auto address = options.address;
+  std::optional<OwnNames> names;
+  if (options.is_shared) {
+    names.emplace(options.address.path());
+    names->clear_dead();
+    address = base::Address::unix_path(names->socket());
   }
+  auto fd = runtime::listen_on(address);
+  if (!fd) co_return cannot(fd.error().message());
   // What listens leaves no file behind.
-  const SocketFile file(options.address);
+  const SocketFile file(address);
+  std::optional<Link> link;
+  if (names) link.emplace(options.address.path(), *names);
+  if (link && link->error()) co_return cannot(link->error().message());
   Admin admin{proxy, std::move(on_drain)};
   http::Server server(reactor, [&admin](http::Exchange& exchange) { return serve_page(admin, exchange); });
   runtime::Acceptor acceptor(reactor, std::move(*fd));

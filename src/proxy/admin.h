@@ -14,6 +14,9 @@ namespace weft::proxy {
 struct AdminOptions {
   /// The Unix socket, made with mode 0600; or a loopback address when asked.
   base::Address address;
+  /// A Unix socket's: other processes may have theirs at the same path. Each is at a name with its pid, and a
+  /// link at the path leads to the newest.
+  bool is_shared = false;
 };
 
 /// Serves until it is destroyed: GET /ready, /stats/prometheus, /config_dump, /clusters, /listeners, /memory,

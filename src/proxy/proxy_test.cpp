@@ -1,10 +1,13 @@
 // The whole data plane with its threads and real sockets on loopback.
 #include "proxy/proxy.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <filesystem>
+#include <fstream>
 #include <list>
 #include <set>
 
@@ -400,6 +403,34 @@ TEST_F(ProxyTest, AdminPages) {
   EXPECT_EQ(ask(Method::post, "/drain"), "200 draining\n");
   EXPECT_TRUE(drained);
   ::unlink(socket.path().c_str());
+}
+
+TEST_F(ProxyTest, AdminSocketsOfTwoLivesAtOnePath) {
+  const auto folder = std::filesystem::path(testing::TempDir()) / fmt::format("weft-admin-{}.d", ::getpid());
+  std::filesystem::create_directory(folder);
+  const auto path = folder / "admin.sock";
+  // One that was killed, and one that lives.
+  const auto dead = folder / "admin.4194304.sock";
+  const auto living = folder / fmt::format("admin.{}.sock", ::getppid());
+  for (const auto& file : {dead, living}) std::ofstream(file) << "";
+  std::filesystem::create_symlink(dead.filename(), path);
+  runtime::Scope scope;
+  scope.spawn([](auto& reactor, auto& proxy, auto address) -> Task<void> {
+    co_await serve_admin(reactor, proxy, {.address = address, .is_shared = true}, {});
+  }(reactor_, *proxy_, base::Address::unix_path(path)));
+  EXPECT_FALSE(std::filesystem::exists(dead));
+  EXPECT_TRUE(std::filesystem::exists(living));
+  http::Client client(reactor_, base::Address::unix_path(path));
+  const auto response = reactor_.block_on(client.send({message::Method::get, "/ready", {}, {}}));
+  EXPECT_EQ(response ? response->body : response.error().detail, "ready\n");
+
+  // The next one publishes itself; what ends then leaves that alone.
+  std::filesystem::rename(path, folder / "before");
+  std::filesystem::create_symlink(living.filename(), path);
+  scope.cancel();
+  EXPECT_EQ(std::filesystem::read_symlink(path), living.filename());
+  EXPECT_FALSE(std::filesystem::exists(folder / fmt::format("admin.{}.sock", ::getpid())));
+  std::filesystem::remove_all(folder);
 }
 
 }  // namespace

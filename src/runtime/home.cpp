@@ -26,8 +26,9 @@ namespace fs = std::filesystem;
 
 /// sun_path holds 108 bytes with its end (unix(7)).
 constexpr std::size_t max_socket_path = 107;
-/// The longest name among the sockets of a run folder, with its slash.
-constexpr std::string_view longest_socket = "/supervisor.sock";
+/// The longest name among the sockets of a run folder, with its slash: that of a proxy with the kernel's
+/// highest pid (PID_MAX_LIMIT).
+constexpr std::string_view longest_socket = "/admin.4194304.sock";
 
 std::string environment(const char* name) {
   const char* value = std::getenv(name);
