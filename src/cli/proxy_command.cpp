@@ -46,6 +46,8 @@ constexpr auto drain_limit_in_mesh = std::chrono::seconds(4);
 /// (systemd: 90 s, Kubernetes: 30 s).
 constexpr const char* drain_default = "10s";
 constexpr auto supervisor_limit = std::chrono::seconds(10);
+/// The longest pause before it tries again to reach the control plane, which waits for it when it comes back.
+constexpr auto connect_pause_most = std::chrono::seconds(1);
 /// Of the mesh's own access log, which lies on the disk of its store, twice: some 100,000 requests, of which
 /// each hop has two lines.
 constexpr std::size_t mesh_access_log_bytes = std::size_t{32} * 1024 * 1024;
@@ -124,6 +126,9 @@ class ProxyApplication final : public xds::Application {
   explicit ProxyApplication(proxy::Proxy& proxy) : proxy_(proxy) {}
   Task<std::expected<void, std::string>> apply(snapshot::SnapshotPtr snapshot) override {
     return proxy_.apply(std::move(snapshot));
+  }
+  Task<void> drained(snapshot::ContextId context, std::string listener) override {
+    return proxy_.drained(std::move(context), std::move(listener));
   }
   Task<void> remove(snapshot::ContextId context) override { return proxy_.remove(std::move(context)); }
 
@@ -244,7 +249,8 @@ Task<Result<void>> run_in_mesh(runtime::Reactor& reactor, runtime::Home home, Op
   ProxyApplication application(proxy);
   xds::Client client(reactor,
                      {.proxy = std::string(provider::local_node),
-                      .connect = xds::connector(reactor, base::Address::unix_path(home.xds_socket()))},
+                      .connect = xds::connector(reactor, base::Address::unix_path(home.xds_socket())),
+                      .backoff_max = connect_pause_most},
                      application, base::Random::from_entropy());
   runtime::Scope scope;
   scope.spawn(client.run());

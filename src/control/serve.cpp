@@ -28,6 +28,9 @@ using runtime::Task;
 constexpr auto attach_limit = std::chrono::seconds(5);
 /// For a supervisor that is asked which process the proxy is: it answers at once, or is stopped.
 constexpr auto own_proxy_limit = std::chrono::seconds(1);
+/// For the proxies of a control plane that was killed to connect to this one: they try at least once a
+/// second.
+constexpr auto proxy_return_time = std::chrono::seconds(2);
 /// At the end, for the last lines to clients that follow the stop.
 constexpr auto last_words_limit = std::chrono::seconds(1);
 
@@ -49,6 +52,10 @@ class XdsDataPlane final : public reconcile::DataPlane {
     if (settled) co_return reconcile::Settlement{settled->proxies > 0, settled->proxies, {}};
     const bool refused = settled.error().kind == xds::XdsErrorKind::nacked;
     co_return reconcile::Settlement{false, 1, refused ? settled.error().detail : std::string()};
+  }
+  Task<bool> drained(std::string node, snapshot::ContextId context, std::vector<std::string> listeners,
+                     base::Duration limit) override {
+    return server_.drained(std::move(node), std::move(context), std::move(listeners), limit);
   }
 
  private:
@@ -234,7 +241,7 @@ Task<int> serve(runtime::Reactor& reactor, Options options) {
   if (!api_listening) co_return refuse_to_start(home.api_socket(), api_listening.error().message());
 
   runtime::Acceptor xds_acceptor(reactor, std::move(*xds_listening));
-  xds::Server xds_server(reactor);
+  xds::Server xds_server(reactor, proxy_return_time);
   XdsDataPlane data_plane(xds_server);
   reconcile::NetworkProber prober(reactor, *supervisor);
   reconcile::Reconciler reconciler(reactor, *store, *supervisor, data_plane, prober,

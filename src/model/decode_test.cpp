@@ -106,6 +106,9 @@ TEST(Decode, ReadsAllOfAContainer) {
         - containerPort: 9090
         livenessProbe: {tcpSocket: {port: http}, initialDelaySeconds: 2}
         startupProbe: {exec: {command: [check]}}
+        lifecycle:
+          postStart: {httpGet: {path: hello, port: http}}
+          preStop: {sleep: {seconds: 30}}
         readinessProbe:
           httpGet: {path: ready, port: 8080, httpHeaders: [{name: X, value: "y"}]})"));
   const Container& container = deployment.spec.pod_template.spec.containers[0];
@@ -117,6 +120,8 @@ TEST(Decode, ReadsAllOfAContainer) {
   EXPECT_EQ(*container.liveness_probe->tcp_socket->port.name(), "http");
   EXPECT_EQ(container.liveness_probe->initial_delay_seconds, 2);
   EXPECT_EQ(container.startup_probe->exec->command, std::vector<std::string>{"check"});
+  EXPECT_EQ(container.lifecycle->post_start->http_get->path, "/hello");
+  EXPECT_EQ(container.lifecycle->pre_stop->sleep->seconds, 30);
   EXPECT_EQ(container.readiness_probe->http_get->path, "/ready");
   EXPECT_EQ(container.readiness_probe->http_get->http_headers, (std::vector<HttpHeader>{{"X", "y"}}));
 }
@@ -386,6 +391,19 @@ const Wrong wrong_resources[] = {
     {"DependsOnKind", depends_on("{name: a, kind: Pod}"), "invalid-value", "spec.dependsOn[0].kind", 9,
      "Service, Deployment, Job"},
     {"DependsOnName", depends_on("{name: A}"), "invalid-value", "spec.dependsOn[0].name", 9, "DNS-1123"},
+    {"HandlerWithTwoActions",
+     container_with("lifecycle: {preStop: {exec: {command: [a]}, sleep: {seconds: 1}}}"), "invalid-value",
+     "spec.template.spec.containers[0].lifecycle.preStop", 15, "more than one"},
+    {"HandlerWithoutAction", container_with("lifecycle: {preStop: {}}"), "missing-field",
+     "spec.template.spec.containers[0].lifecycle.preStop", 15, "sleep"},
+    {"HandlerPortName",
+     container_with(
+         "ports: [{containerPort: 1, name: http}]\n        lifecycle: {preStop: {httpGet: {port: htp}}}"),
+     "unknown-port", "spec.template.spec.containers[0].lifecycle.preStop.httpGet.port", 16, "`http`"},
+    {"SleepBeyondTheGrace", container_with("lifecycle: {preStop: {sleep: {seconds: 31}}}"), "invalid-value",
+     "spec.template.spec.containers[0].lifecycle.preStop.sleep.seconds", 15, "terminationGracePeriodSeconds"},
+    {"IgnoredHandler", container_with("lifecycle: {preStop: {tcpSocket: {port: 1}}}"), "ignored-field",
+     "spec.template.spec.containers[0].lifecycle.preStop.tcpSocket", 15, "tcpSocket"},
     {"DependsOnTimeout", depends_on("{name: a, timeout: 10}"), "invalid-value", "spec.dependsOn[0].timeout",
      9, "10s"},
     {"DependsOnZeroTimeout", depends_on("{name: a, timeout: 0s}"), "invalid-value",
@@ -512,6 +530,8 @@ TEST(Decode, WhatMultipliesIsLimitedInBytes) {
        container("        args: [\"" + items(1000, "echo $(date) ") + "\"]\n"), true},
       {"a probe's command", container("        livenessProbe: {exec: {command: [" + value(131'072) + "]}}\n"),
        false},
+      {"a handler's command",
+       container("        lifecycle: {preStop: {exec: {command: [" + value(131'072) + "]}}}\n"), false},
       {"a NUL", container("        args: [\"a\\0b\"]\n"), false},
       {"an image's name", with(deployment_text, "image: example", "image: " + value(4096)), false},
       {"a folder", container("        workingDir: " + value(4096) + "\n"), false},

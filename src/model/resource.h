@@ -247,6 +247,30 @@ struct Probe {
   friend bool operator==(const Probe&, const Probe&) = default;
 };
 
+struct SleepAction {
+  std::int32_t seconds = 0;
+
+  friend bool operator==(const SleepAction&, const SleepAction&) = default;
+};
+
+/// Exactly one of the three is set.
+struct LifecycleHandler {
+  std::optional<ExecAction> exec;
+  std::optional<HttpGetAction> http_get;
+  std::optional<SleepAction> sleep;
+
+  friend bool operator==(const LifecycleHandler&, const LifecycleHandler&) = default;
+};
+
+struct Lifecycle {
+  /// Right after the start: the container does not count as started before.
+  std::optional<LifecycleHandler> post_start;
+  /// Before SIGTERM, within the grace.
+  std::optional<LifecycleHandler> pre_stop;
+
+  friend bool operator==(const Lifecycle&, const Lifecycle&) = default;
+};
+
 struct Container {
   std::string name;
   std::string image;
@@ -262,6 +286,7 @@ struct Container {
   std::optional<Probe> readiness_probe;
   std::optional<Probe> liveness_probe;
   std::optional<Probe> startup_probe;
+  std::optional<Lifecycle> lifecycle;
 
   friend bool operator==(const Container&, const Container&) = default;
 };

@@ -137,37 +137,77 @@ void check_start(Findings& findings, const Container& container) {
   check.arguments("command", container.command);
   check.arguments("args", container.args);
   // A probe's command runs in the same environment, and is not expanded.
-  for (const auto& [name, probe] : {std::pair{"readinessProbe", &container.readiness_probe},
-                                    {"livenessProbe", &container.liveness_probe},
-                                    {"startupProbe", &container.startup_probe}}) {
-    if (!*probe || !(*probe)->exec) continue;
+  const auto check_command = [&](std::string_view name, const auto& by) {
+    if (!by || !by->exec) return;
     StartCheck(findings, base::Expansion(base::most_container_bytes))
-        .arguments(fmt::format("{}.exec.command", name), (*probe)->exec->command);
-  }
+        .arguments(fmt::format("{}.exec.command", name), by->exec->command);
+  };
+  check_command("readinessProbe", container.readiness_probe);
+  check_command("livenessProbe", container.liveness_probe);
+  check_command("startupProbe", container.startup_probe);
+  if (!container.lifecycle) return;
+  check_command("lifecycle.postStart", container.lifecycle->post_start);
+  check_command("lifecycle.preStop", container.lifecycle->pre_stop);
 }
 
-/// A probe's port by name must be one of the container's.
-void check_probe_port(Findings& findings, const Container& container, std::string_view probe_name,
-                      const std::optional<Probe>& probe) {
-  if (!probe) return;
-  const IntOrString* port = probe->http_get     ? &probe->http_get->port
-                            : probe->tcp_socket ? &probe->tcp_socket->port
-                                                : nullptr;
-  if (!port || !port->name()) return;
+/// A port by name that is asked must be one of the container's. `asker`: "the probe".
+void check_asked_port(Findings& findings, const Container& container, std::string_view field,
+                      const IntOrString& port, std::string_view asker) {
+  if (!port.name()) return;
   std::vector<std::string_view> names;
   for (const ContainerPort& known : container.ports) {
-    if (known.name == *port->name()) return;
+    if (known.name == *port.name()) return;
     if (!known.name.empty()) names.push_back(known.name);
   }
-  std::string_view near = base::nearest(*port->name(), names);
-  const auto field = fmt::format("{}.{}.port", probe_name, probe->http_get ? "httpGet" : "tcpSocket");
+  std::string_view near = base::nearest(*port.name(), names);
   Mend mend = near.empty()
                   ? Mend("Give a port of the container that name, or write the port's number.")
                   : findings.replace(field, fmt::format("Did you mean `{}`?", near), std::string(near));
   findings.warning(field, code::unknown_port,
-                   fmt::format("no port of container `{}` is named `{}`: the probe will fail", container.name,
-                               *port->name()),
+                   fmt::format("no port of container `{}` is named `{}`: {} will fail", container.name,
+                               *port.name(), asker),
                    std::move(mend));
+}
+
+void check_probe_port(Findings& findings, const Container& container, std::string_view name,
+                      const std::optional<Probe>& probe) {
+  if (!probe || (!probe->http_get && !probe->tcp_socket)) return;
+  check_asked_port(findings, container,
+                   fmt::format("{}.{}.port", name, probe->http_get ? "httpGet" : "tcpSocket"),
+                   probe->http_get ? probe->http_get->port : probe->tcp_socket->port, "the probe");
+}
+
+void check_lifecycle(Findings& findings, const Container& container, Lifecycle& lifecycle) {
+  for (auto [name, handler] :
+       {std::pair{"postStart", &lifecycle.post_start}, std::pair{"preStop", &lifecycle.pre_stop}}) {
+    if (!*handler) continue;
+    // One with an action that weft does not have (tcpSocket) has been warned about.
+    if (!(*handler)->exec && !(*handler)->http_get && !(*handler)->sleep) {
+      handler->reset();
+    } else if ((*handler)->http_get) {
+      check_asked_port(findings, container, fmt::format("lifecycle.{}.httpGet.port", name),
+                       (*handler)->http_get->port, name);
+    }
+  }
+}
+
+/// What an instance sleeps through must fit into its grace, as in Kubernetes.
+void check_sleep(Findings& findings, const PodSpec& spec) {
+  for (std::size_t i = 0; i < spec.containers.size(); ++i) {
+    const auto& lifecycle = spec.containers[i].lifecycle;
+    if (!lifecycle) continue;
+    for (const auto& [name, handler] :
+         {std::pair{"postStart", &lifecycle->post_start}, std::pair{"preStop", &lifecycle->pre_stop}}) {
+      if (!*handler || !(*handler)->sleep ||
+          (*handler)->sleep->seconds <= spec.termination_grace_period_seconds)
+        continue;
+      findings.error(fmt::format("containers[{}].lifecycle.{}.sleep.seconds", i, name), code::invalid_value,
+                     fmt::format("`seconds` is more than terminationGracePeriodSeconds ({})",
+                                 spec.termination_grace_period_seconds),
+                     fmt::format("Write at most {}, or raise terminationGracePeriodSeconds.",
+                                 spec.termination_grace_period_seconds));
+    }
+  }
 }
 
 /// resources.limits and .requests are not acted on, but must be quantities.
@@ -253,6 +293,17 @@ void Schema<Probe>::check(Findings& findings, Probe& probe) {
                    "Add one, such as `httpGet: {path: /, port: 80}`.");
 }
 
+void Schema<LifecycleHandler>::check(Findings& findings, LifecycleHandler& handler) {
+  const int actions =
+      int{handler.exec.has_value()} + int{handler.http_get.has_value()} + int{handler.sleep.has_value()};
+  if (actions > 1)
+    findings.error({}, code::invalid_value, "a handler has more than one of exec, httpGet and sleep",
+                   "Keep one of them.");
+  if (actions == 0 && !findings.node().find("tcpSocket"))
+    findings.error({}, code::missing_field, "a handler needs one of exec, httpGet and sleep",
+                   "Add one, such as `sleep: {seconds: 5}`.");
+}
+
 void Schema<Container>::check(Findings& findings, Container& container) {
   if (container.image.empty())
     findings.error("image", code::invalid_value, "`image` must not be empty", "Name an image.");
@@ -271,6 +322,7 @@ void Schema<Container>::check(Findings& findings, Container& container) {
   expect_path_size(findings, "workingDir", container.working_dir);
   check_start(findings, container);
   check_quantities(findings);
+  if (container.lifecycle) check_lifecycle(findings, container, *container.lifecycle);
   using Named = std::pair<std::string_view, std::optional<Probe>*>;
   for (auto [name, probe] :
        {Named{"readinessProbe", &container.readiness_probe},
@@ -293,6 +345,7 @@ void Schema<PodSpec>::check(Findings& findings, PodSpec& spec) {
   std::set<std::size_t> containers;
   expect_unique(findings, spec.containers, "containers", "name", containers,
                 [](const Container& container) { return container.name; });
+  check_sleep(findings, spec);
   for (std::size_t i = 1; i < spec.containers.size(); ++i) {
     findings.warning(
         fmt::format("containers[{}].name", i), code::extra_container,

@@ -248,6 +248,36 @@ struct Schema<Probe> {
 };
 
 template <>
+struct Schema<SleepAction> {
+  template <class V>
+  static void fields(V& v) {
+    v.required("seconds", &SleepAction::seconds, from_zero);
+  }
+};
+
+template <>
+struct Schema<LifecycleHandler> {
+  template <class V>
+  static void fields(V& v) {
+    v.field("exec", &LifecycleHandler::exec);
+    v.field("httpGet", &LifecycleHandler::http_get);
+    v.field("sleep", &LifecycleHandler::sleep);
+    v.ignored({"tcpSocket"});
+  }
+  static void check(Findings& findings, LifecycleHandler& handler);
+};
+
+template <>
+struct Schema<Lifecycle> {
+  template <class V>
+  static void fields(V& v) {
+    v.field("postStart", &Lifecycle::post_start);
+    v.field("preStop", &Lifecycle::pre_stop);
+    v.ignored({"stopSignal"});
+  }
+};
+
+template <>
 struct Schema<Container> {
   template <class V>
   static void fields(V& v) {
@@ -264,9 +294,9 @@ struct Schema<Container> {
     v.field("readinessProbe", &Container::readiness_probe);
     v.field("livenessProbe", &Container::liveness_probe);
     v.field("startupProbe", &Container::startup_probe);
-    v.ignored({"imagePullPolicy", "lifecycle", "resizePolicy", "resources", "restartPolicy",
-               "restartPolicyRules", "stdin", "stdinOnce", "terminationMessagePath",
-               "terminationMessagePolicy", "tty", "volumeDevices"});
+    v.field("lifecycle", &Container::lifecycle);
+    v.ignored({"imagePullPolicy", "resizePolicy", "resources", "restartPolicy", "restartPolicyRules", "stdin",
+               "stdinOnce", "terminationMessagePath", "terminationMessagePolicy", "tty", "volumeDevices"});
   }
   static void check(Findings& findings, Container& container);
 };

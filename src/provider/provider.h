@@ -158,9 +158,10 @@ class Provider {
   /// An exited instance of the same id is started anew with this spec: it keeps its log, and its ports if
   /// their number is the same. already_exists if it still runs.
   virtual runtime::Task<Result<Instance>> start(InstanceSpec spec) = 0;
-  /// SIGTERM, the grace of its spec, SIGKILL; ends when it and all that it forked are gone. It stays listed
-  /// as exited.
-  virtual runtime::Task<Result<Instance>> stop(std::string id) = 0;
+  /// SIGTERM, `grace` (nothing: its spec's), SIGKILL, unless somebody stops it already; ends when it and all
+  /// that it forked are gone. It stays listed as exited.
+  virtual runtime::Task<Result<Instance>> stop(std::string id,
+                                               std::optional<std::chrono::milliseconds> grace) = 0;
   /// Forgets an exited instance, its ports and its log; `failed` if it still runs.
   virtual runtime::Task<Result<void>> remove(std::string id) = 0;
   /// Makes the files of volumes what they are here, each at one stroke; a started instance may be reading

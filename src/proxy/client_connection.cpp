@@ -13,6 +13,7 @@ ClientConnection::ClientConnection(Worker& of, LocalPtr<ListenerState> from, con
       address(client),
       peer(std::move(caller)),
       generation_(listener->generation) {
+  ++listener->connections;
   if (peer.context) return;
   ++worker.shard.proxy.downstream_connections;
   active_ = &worker.shard.proxy.downstream_connections_active;
@@ -21,11 +22,20 @@ ClientConnection::ClientConnection(Worker& of, LocalPtr<ListenerState> from, con
 
 ClientConnection::~ClientConnection() {
   if (active_ != nullptr) --*active_;
+  --listener->connections;
+  if (is_tunnel_) --listener->tunnels;
+  if (listener->config->drain) worker.tell_drain_progress();
+}
+
+void ClientConnection::become_tunnel() {
+  is_tunnel_ = true;
+  ++listener->tunnels;
+  if (listener->config->drain) worker.tell_drain_progress();
 }
 
 bool ClientConnection::is_ending() const {
-  return listener->is_removed() || listener->generation != generation_ || worker.is_draining() ||
-         requests >= worker.limits().max_requests_per_connection;
+  return listener->is_removed() || listener->config->drain || listener->generation != generation_ ||
+         worker.is_draining() || requests >= worker.limits().max_requests_per_connection;
 }
 
 telemetry::Ends ClientConnection::ends(const snapshot::Listener& of, const snapshot::Cluster* cluster,

@@ -23,6 +23,7 @@ Json listener_json(const snapshot::Listener& listener) {
             {"serviceNamespace", listener.service_ns},
             {"origin", origin_json(listener.origin)}};
   if (listener.idle_timeout) json["idleTimeout"] = base::format_duration(*listener.idle_timeout);
+  if (listener.drain) json["drain"] = base::format_duration(*listener.drain);
   if (listener.protocol == snapshot::Protocol::tcp) {
     json["cluster"] = listener.cluster;
   } else {

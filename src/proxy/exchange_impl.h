@@ -277,6 +277,7 @@ runtime::Task<Failure> run_tunnel(Request& request, Client& client, Upstream& up
   const auto& response = upstream.head();
   request.status = response.status;
   client.close_after();
+  client.connection().become_tunnel();
   patch_response(request, response, client.response_patch());
   client.put_bare_head(response, client.response_patch());
   request.has_begun_response = true;

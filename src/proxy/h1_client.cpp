@@ -68,6 +68,26 @@ void H1Client::close_if_idle() {
   if (wait_until_ != base::MonoTime::max() && !has_begun()) stream_->fail({ECANCELED});
 }
 
+void H1Client::hurry_if_idle(base::Duration limit) {
+  if (wait_until_ == base::MonoTime::max() || has_begun()) return;
+  wait_until_ = std::min<base::MonoTime>(wait_until_, worker.reactor.coarse_now() + limit);
+  worker.sweep_by(wait_until_);
+}
+
+bool H1Client::asks_for_events() const {
+  if (wait_until_ != base::MonoTime::max() || codec_ == nullptr) return false;
+  const auto accept = codec_->reader.head().headers.find(message::FieldId::accept);
+  return accept && accept->find("text/event-stream") != std::string_view::npos;
+}
+
+base::Duration H1Client::idle_limit() const {
+  const auto& config = *listener->config;
+  const auto limit = config.idle_timeout.value_or(worker.limits().idle_timeout);
+  if (!config.drain) return limit;
+  const auto most = worker.limits().drain_idle_timeout;
+  return limit > base::Duration::zero() ? std::min(limit, most) : most;
+}
+
 std::optional<http::ReadResult<void>> H1Client::try_head() {
   if (!codec_) codec_ = worker.take_codec(*stream_);
   auto head = codec_->reader.try_head();
@@ -100,9 +120,7 @@ runtime::Task<void> H1Client::run() {
   while (true) {
     auto read = try_head();
     bool had_begun = has_begun();
-    if (!read)
-      wait_for(had_begun ? worker.limits().head_timeout
-                         : listener->config->idle_timeout.value_or(worker.limits().idle_timeout));
+    if (!read) wait_for(had_begun ? worker.limits().head_timeout : idle_limit());
     while (!read) {
       co_await runtime::Wait(stream_->readable());
       read = try_head();

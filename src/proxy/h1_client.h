@@ -46,6 +46,10 @@ class H1Client final : public ClientConnection {
   runtime::Task<void> run();
   /// Ends it if no request is under way.
   void close_if_idle();
+  /// A request must come within this time if none is under way.
+  void hurry_if_idle(base::Duration limit);
+  /// The request that is under way asks for an event stream (HTML, 9.2), which has no end of its own.
+  bool asks_for_events() const;
   /// Ends it if the time for its next request is over. When that will be; MonoTime::max() while one is under
   /// way.
   base::MonoTime close_if_late();
@@ -87,6 +91,8 @@ class H1Client final : public ClientConnection {
  private:
   /// The next head, or what was found in its place; nothing if more must arrive.
   std::optional<http::ReadResult<void>> try_head();
+  /// How long it may wait for the next request's first byte.
+  base::Duration idle_limit() const;
   /// The wait for a request ends after that time.
   void wait_for(base::Duration limit);
   bool has_begun() const { return codec_ != nullptr && codec_->reader.has_begun(); }

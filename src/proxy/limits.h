@@ -12,6 +12,9 @@ struct Limits {
   std::chrono::milliseconds head_timeout{10'000};
   /// A keep-alive connection may rest this long between requests (nginx: 75 s, Envoy: 1 h).
   std::chrono::milliseconds idle_timeout{75'000};
+  /// The same where the listener drains. The mesh's own proxies close theirs as soon as they know that; who
+  /// has not by then does not know it, and must not be waited for.
+  std::chrono::milliseconds drain_idle_timeout{1'000};
   /// The longest pause of a client, within its request's body or before it takes more of the response. A
   /// service's is its route's (snapshot::Route::idle_timeout).
   std::chrono::milliseconds body_timeout{60'000};

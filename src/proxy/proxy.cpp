@@ -45,6 +45,12 @@ struct Change {
   std::expected<void, std::string> result;
 };
 
+/// What happens at listeners that drain. The workers tell of it on the main reactor.
+struct DrainProgress {
+  std::uint64_t count = 0;
+  runtime::Event changed;
+};
+
 /// The places of the listeners of `next` at addresses at which `before` (may be null) has none: all others
 /// have their sockets.
 std::vector<std::size_t> new_addresses(const snapshot::Snapshot& next, const snapshot::Snapshot* before) {
@@ -77,6 +83,8 @@ struct Proxy::Impl {
   runtime::Task<void> run_changes();
   runtime::Task<std::expected<void, std::string>> apply(snapshot::SnapshotPtr snapshot);
   runtime::Task<void> remove(ContextId context);
+  runtime::Task<void> drained(ContextId context, std::string listener);
+  runtime::Task<bool> is_busy(ContextId context, ListenerNumber listener, bool with_streams);
   runtime::Task<std::expected<void, std::string>> change(ContextId context, snapshot::SnapshotPtr snapshot);
 
   /// Runs `work` on every worker's thread and ends when it has run on all.
@@ -93,6 +101,7 @@ struct Proxy::Impl {
   std::map<ContextId, PlanPtr> in_force;
   runtime::Queue<std::shared_ptr<Change>> changes;
   bool is_draining = false;
+  std::shared_ptr<DrainProgress> drain_progress = std::make_shared<DrainProgress>();
   runtime::Scope scope;
 };
 
@@ -127,6 +136,12 @@ void Proxy::Impl::run_worker(std::size_t number) {
     return hand_out(number, context, listener, fd);
   };
   parts.load = &thread.load;
+  parts.on_drain_progress = [this] {
+    main.post([progress = drain_progress] {
+      ++progress->count;
+      progress->changed.pulse();
+    });
+  };
   thread.worker = std::make_unique<Worker>(*thread.reactor, std::move(parts));
   thread.reactor->run();
   thread.worker.reset();
@@ -242,6 +257,38 @@ runtime::Task<void> Proxy::Impl::remove(ContextId context) {
   co_await on_workers([context](Worker& worker) { worker.remove(context); });
 }
 
+runtime::Task<bool> Proxy::Impl::is_busy(ContextId id, ListenerNumber listener, bool with_streams) {
+  // Twice: what one worker hands to another meanwhile is seen the second time.
+  for (int look = 0; look < 2; ++look) {
+    const auto answers = co_await from_workers<bool>(
+        [id, listener, with_streams](Worker& worker) { return worker.is_busy(id, listener, with_streams); });
+    if (std::ranges::find(answers, true) != answers.end()) co_return true;
+  }
+  co_return false;
+}
+
+runtime::Task<void> Proxy::Impl::drained(ContextId id, std::string name) {
+  const auto progress = drain_progress;
+  const auto began = main.clock().now();
+  for (;;) {
+    const auto known = in_force.find(id);
+    if (known == in_force.end()) co_return;
+    const auto plan = known->second;
+    const auto place = plan->snapshot->listeners.place(name);
+    if (!place || !plan->snapshot->listeners[*place].drain) co_return;
+    const base::Duration left = began + *plan->snapshot->listeners[*place].drain - main.clock().now();
+    const bool with_streams = left > base::Duration::zero();
+    const auto seen = progress->count;
+    if (!co_await is_busy(id, (*plan->numbers)[*place], with_streams)) co_return;
+    if (progress->count != seen) continue;
+    if (with_streams) {
+      co_await runtime::within(main, left, until(progress->changed));
+    } else {
+      co_await progress->changed.wait();
+    }
+  }
+}
+
 runtime::Task<runtime::IoResult<runtime::Fd>> BindingListenerSource::open(std::string,
                                                                           base::Address address) {
   co_return runtime::listen_on(address);
@@ -260,6 +307,10 @@ runtime::Task<std::expected<void, std::string>> Proxy::apply(snapshot::SnapshotP
 }
 
 runtime::Task<void> Proxy::remove(ContextId context) { co_await impl_->change(std::move(context), nullptr); }
+
+runtime::Task<void> Proxy::drained(ContextId context, std::string listener) {
+  return impl_->drained(std::move(context), std::move(listener));
+}
 
 runtime::Task<void> Proxy::drain(base::Duration deadline) {
   impl_->is_draining = true;

@@ -82,6 +82,9 @@ class Proxy {
   runtime::Task<std::expected<void, std::string>> apply(snapshot::SnapshotPtr snapshot);
   /// Closes a context's listeners; its connections finish.
   runtime::Task<void> remove(snapshot::ContextId context);
+  /// Ends when nothing is under way any more at a listener of the context that drains, or when it has none of
+  /// that name.
+  runtime::Task<void> drained(snapshot::ContextId context, std::string listener);
   /// Stops accepting, answers with `Connection: close`, and ends when all is finished or `deadline` has
   /// passed (what is left is cut then).
   runtime::Task<void> drain(base::Duration deadline);

@@ -329,6 +329,54 @@ TEST_F(ProxyTest, DrainCutsAtItsDeadline) {
   EXPECT_THAT(answer, HasSubstr("error"));
 }
 
+TEST_F(ProxyTest, DrainedWhenItsListenersRequestsHaveEnded) {
+  const auto listening = runtime::listen_on(base::Address::loopback(0));  // accepts, and never answers
+  const auto listen = free_address();
+  const auto snapshot = context({"default", "web"}, snapshot::Direction::inbound, listen,
+                                {runtime::local_address(listening->get())});
+  ASSERT_TRUE(apply(snapshot));
+  const auto drained = [&] { return proxy_->drained(snapshot->context, "l"); };
+  reactor_.block_on(drained());  // it does not drain
+  auto next = *snapshot;
+  next.listeners[0].drain = 1h;
+  http::Client client(reactor_, listen);
+  runtime::Scope request;
+  request.spawn([](http::Client& of) -> Task<void> { (void)co_await fetch(of); }(client));
+  while (total("weft_requests_active") == 0) {
+  }
+  ASSERT_TRUE(apply(std::make_shared<snapshot::Snapshot>(next)));
+  EXPECT_FALSE(reactor_.block_on(runtime::within(reactor_, 20ms, drained())));
+  runtime::Scope waiting;
+  bool is_drained = false;
+  waiting.spawn([](Task<void> task, bool* into) -> Task<void> {
+    co_await std::move(task);
+    *into = true;
+  }(drained(), &is_drained));
+  request.cancel();
+  reactor_.block_on(waiting.join());
+  EXPECT_TRUE(is_drained);
+}
+
+TEST_F(ProxyTest, DrainedThoughAnOpaqueConnectionStaysOpen) {
+  const auto listening = runtime::listen_on(base::Address::loopback(0));
+  const auto listen = free_address();
+  auto snapshot = *context({"default", "web"}, snapshot::Direction::inbound, listen,
+                           {runtime::local_address(listening->get())});
+  snapshot.listeners[0].protocol = snapshot.clusters[0].protocol = snapshot::Protocol::tcp;
+  snapshot.listeners[0].cluster = "c";
+  snapshot.listeners[0].routes.clear();
+  snapshot.routes = {};
+  snapshot.listeners[0].drain = 50ms;
+  ASSERT_TRUE(apply(std::make_shared<snapshot::Snapshot>(snapshot)));
+  const auto client = reactor_.block_on(runtime::connect(reactor_, listen, 10s));
+  ASSERT_TRUE(client);
+  while (total("istio_tcp_connections_opened_total") == 0) {
+  }
+  const auto began = base::system_clock().now();
+  reactor_.block_on(proxy_->drained(snapshot.context, "l"));
+  EXPECT_GE(base::system_clock().now() - began, 50ms);
+}
+
 /// Sends much to whoever comes.
 Task<void> send_much(runtime::Acceptor& acceptor, std::size_t size) {
   runtime::Scope scope;

@@ -1,9 +1,11 @@
 #include "proxy/worker.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
@@ -59,9 +61,16 @@ void Worker::apply(const snapshot::ContextId& id, PlanPtr plan) {
   const auto changes = put_in_force(context, std::move(plan), {reactor, limits(), shard.proxy, random});
   if (!changes.has_any) return;
   forget_listeners(changes.removed);
+  bool has_drain = false;
   for (const auto& [number, listener] : context->listeners) {
     const auto& address = listener->config->address;
     if (is_inbound_at(address, *listener)) inbound_[address] = listener.get();
+    has_drain |= listener->config->drain.has_value();
+  }
+  if (has_drain) {
+    for (auto* client : clients_) {
+      if (client->listener->config->drain) client->hurry_if_idle(limits().drain_idle_timeout);
+    }
   }
   if (changes.has_new_generation) close_idle_if_ending();
 }
@@ -97,8 +106,9 @@ void Worker::accept_on(const snapshot::ContextId& id, ListenerNumber number, run
   auto listener = find_listener(id, number);
   if (!listener || is_draining_) return;
   acceptors_.erase(listener.get());
-  auto& scope = acceptors_.try_emplace(listener.get()).first->second;
-  scope.spawn(accept_loop(std::move(listener), std::move(listening)));
+  auto& accepting = acceptors_.try_emplace(listener.get()).first->second;
+  accepting.listening = listening.get();
+  accepting.scope.spawn(accept_loop(std::move(listener), std::move(listening)));
 }
 
 LocalPtr<ListenerState> Worker::find_listener(const snapshot::ContextId& id, ListenerNumber number) const {
@@ -106,6 +116,23 @@ LocalPtr<ListenerState> Worker::find_listener(const snapshot::ContextId& id, Lis
   if (context == contexts_.end()) return {};
   const auto listener = context->second->listeners.find(number);
   return listener == context->second->listeners.end() ? LocalPtr<ListenerState>() : listener->second;
+}
+
+bool Worker::is_busy(const snapshot::ContextId& id, ListenerNumber number, bool with_streams) const {
+  const auto listener = find_listener(id, number);
+  if (!listener) return false;
+  std::size_t streams = 0;
+  if (!with_streams) {
+    streams = listener->tunnels +
+              static_cast<std::size_t>(std::ranges::count_if(clients_, [&](const H1Client* client) {
+                return client->listener == listener && client->asks_for_events();
+              }));
+  }
+  if (listener->connections > streams) return true;
+  const auto accepting = acceptors_.find(listener.get());
+  if (accepting == acceptors_.end()) return false;
+  pollfd queue{accepting->second.listening, POLLIN, 0};
+  return ::poll(&queue, 1, 0) > 0;
 }
 
 ListenerState* Worker::inbound_at(const base::Address& address) const {

@@ -52,6 +52,9 @@ struct WorkerParts {
   std::function<bool(const snapshot::ContextId& context, ListenerNumber listener, runtime::Fd& fd)> hand_out;
   /// The count of this worker's connections that hand_out goes by, and has added to.
   std::atomic<std::size_t>* load = nullptr;
+  /// Runs when a connection of a listener that drains has ended or become a tunnel. Empty: nobody wants to
+  /// know.
+  std::function<void()> on_drain_progress;
 };
 
 class Worker {
@@ -70,6 +73,13 @@ class Worker {
   /// The inbound listener of this process at that address; null if there is none. All contexts of a process
   /// are of one node, where an address that an endpoint has means one listener only.
   ListenerState* inbound_at(const base::Address& address) const;
+
+  /// Whether anything is under way that came by that listener, or waits to be accepted here. Without
+  /// `with_streams` tunnels and event streams do not count.
+  bool is_busy(const snapshot::ContextId& id, ListenerNumber number, bool with_streams) const;
+  void tell_drain_progress() const {
+    if (parts_.on_drain_progress) parts_.on_drain_progress();
+  }
 
   // Connections.
   /// Serves a client's connection, accepted (a socket) or made within this process.
@@ -162,8 +172,12 @@ class Worker {
   WorkerParts parts_;
   std::map<snapshot::ContextId, LocalPtr<Context>> contexts_;
   std::unordered_map<base::Address, ListenerState*> inbound_;
-  /// Stops accepting for a listener.
-  std::unordered_map<ListenerState*, runtime::Scope> acceptors_;
+  /// Accepts for a listener, on that descriptor, until it goes.
+  struct Accepting {
+    int listening = -1;
+    runtime::Scope scope;
+  };
+  std::unordered_map<ListenerState*, Accepting> acceptors_;
   std::list<H1Client*> clients_;
   std::vector<std::unique_ptr<Codec>> codecs_;
   std::vector<SplicePipe> pipes_;

@@ -52,6 +52,10 @@ struct Listener {
   /// How long a client's connection may rest: between requests (http), or without a byte either way (tcp).
   /// Zero: no limit; nothing: the proxy's own.
   std::optional<std::chrono::milliseconds> idle_timeout{};
+  /// Its instance is about to go, and no caller picks it any more: what is under way ends, and each
+  /// connection with it. Tunnels and event streams, which may last for days, are waited for so long and no
+  /// longer.
+  std::optional<std::chrono::milliseconds> drain;
   /// The service that this listener speaks for, for metrics and logs: "web" and "default".
   std::string service;
   std::string service_ns;

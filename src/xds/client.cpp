@@ -12,6 +12,7 @@
 #include "runtime/scope.h"
 #include "xds/assembly.h"
 #include "xds/backoff.h"
+#include "xds/names.h"
 #include "xds/serialize.h"
 
 namespace weft::xds {
@@ -68,6 +69,11 @@ struct ContextStream {
   std::vector<Unanswered> unanswered;
   /// The application refused the last one, as it may not do again: a port becomes free, a descriptor.
   bool may_go_well_later = false;
+  /// The listeners that drain, each waited for by a task, and those of them that are done but not told yet.
+  std::set<std::string> draining;
+  std::vector<std::string> drained;
+  runtime::Event has_drained;
+  runtime::Scope drains;
 };
 
 }  // namespace
@@ -90,6 +96,10 @@ struct Client::State : std::enable_shared_from_this<Client::State> {
   Task<bool> subscribe_to_references(Context& context, ContextStream& stream);
   void take(Context& context, const Response& response);
   Task<bool> settle(Context& context, ContextStream& stream);
+  /// Waits for the listeners that drain from now on.
+  void follow_drains(Context& context, ContextStream& stream);
+  Task<void> follow_drain(ContextId id, std::string listener, ContextStream& stream);
+  static Task<bool> tell_drained(ContextStream& stream);
 
   runtime::Reactor& reactor;
   Options options;
@@ -193,13 +203,23 @@ Task<void> Client::State::keep_following(Context& context, http::h2::Connection&
 Task<bool> Client::State::follow(Context& context, http::h2::Connection& connection) {
   auto call = ClientCall::open(reactor, connection, std::string(delta_method), {});
   if (!call) co_return false;
-  ContextStream stream{std::move(*call), {}, {}};
+  ContextStream stream{.call = std::move(*call)};
   context.assembly.forget_changes();
   if (!co_await subscribe(context, stream)) co_return false;
   if (!co_await stream.call.started()) co_return false;
+  follow_drains(context, stream);
   for (;;) {
-    auto received = co_await runtime::within(
-        reactor, stream.may_go_well_later ? options.retry_refused : forever, stream.call.receive());
+    if (!co_await tell_drained(stream)) co_return true;
+    auto next = co_await runtime::unless(
+        until(stream.has_drained),
+        runtime::within(reactor, stream.may_go_well_later ? options.retry_refused : forever,
+                        stream.call.receive()));
+    if (!next) {
+      // What woke this is a task of the stream, which may end with this: let it return first.
+      co_await reactor.sleep(base::Duration::zero());
+      continue;
+    }
+    auto& received = *next;
     // The control plane does not send again what was refused: a new stream asks for it.
     if (!received) co_return true;
     auto& message = *received;
@@ -237,6 +257,7 @@ Task<bool> Client::State::subscribe(Context& context, ContextStream& stream) {
     request.set_type_url(std::string(type_url(type)));
     if (std::exchange(is_first, false)) {
       request.mutable_node()->set_id(options.proxy + '/' + context.id.to_string());
+      request.mutable_node()->add_client_features(std::string(feature_drain));
       request.mutable_node()->set_user_agent_name("weft");
     }
     if (!co_await send(stream.call, std::move(request))) co_return false;
@@ -283,6 +304,7 @@ Task<bool> Client::State::settle(Context& context, ContextStream& stream) {
       auto applied = co_await application.apply(*next);
       if (applied) {
         assembly.accept(std::move(*next));
+        follow_drains(context, stream);
       } else {
         refusal = applied.error().empty() ? "the proxy refused it" : std::move(applied.error());
         stream.may_go_well_later = true;
@@ -299,6 +321,37 @@ Task<bool> Client::State::settle(Context& context, ContextStream& stream) {
     if (!co_await answer(stream.call, std::move(response), refusal)) co_return false;
   }
   co_return co_await subscribe_to_references(context, stream);
+}
+
+void Client::State::follow_drains(Context& context, ContextStream& stream) {
+  const auto& snapshot = context.assembly.in_force();
+  if (!snapshot) return;
+  std::set<std::string> begun;
+  std::set<std::string> draining;
+  for (const auto& listener : snapshot->listeners) {
+    if (!listener.drain) continue;
+    draining.insert(listener.name);
+    if (!stream.draining.contains(listener.name)) begun.insert(listener.name);
+  }
+  stream.draining = std::move(draining);
+  for (const auto& name : begun) stream.drains.spawn(follow_drain(context.id, name, stream));
+}
+
+Task<void> Client::State::follow_drain(ContextId id, std::string listener, ContextStream& stream) {
+  co_await application.drained(std::move(id), listener);
+  if (!stream.draining.contains(listener)) co_return;  // it drains no more
+  stream.drained.push_back(std::move(listener));
+  stream.has_drained.set();
+}
+
+Task<bool> Client::State::tell_drained(ContextStream& stream) {
+  stream.has_drained.clear();
+  if (stream.drained.empty()) co_return true;
+  Request request;
+  request.set_type_url(std::string(type_url(Type::listener)));
+  for (auto& name : std::exchange(stream.drained, {}))
+    request.add_resource_names_unsubscribe(std::move(name));
+  co_return co_await send(stream.call, std::move(request));
 }
 
 Client::Client(runtime::Reactor& reactor, Options options, Application& application, base::Random random)

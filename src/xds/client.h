@@ -28,6 +28,9 @@ class Application {
   /// context never overlap, those for several may. It may be cancelled (destroyed) at any suspension when the
   /// context is removed.
   virtual runtime::Task<std::expected<void, std::string>> apply(snapshot::SnapshotPtr snapshot) = 0;
+  /// Ends when nothing is under way any more at a listener of the context that drains
+  /// (snapshot::Listener::drain), or when there is none of that name. It may be cancelled at any suspension.
+  virtual runtime::Task<void> drained(snapshot::ContextId context, std::string listener) = 0;
   /// The context is placed elsewhere or gone. Only for one that apply was called for, however that ended.
   virtual runtime::Task<void> remove(snapshot::ContextId context) = 0;
 };

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 
 #include "envoy/config/cluster/v3/cluster.pb.h"
 #include "envoy/config/listener/v3/listener.pb.h"
@@ -108,6 +109,17 @@ void read_filter_chain(const listener_v3::FilterChain& chain, snapshot::Listener
   } else {
     reading.refuse(fmt::format("the network filter {} is not supported", filter.name()));
   }
+}
+
+/// Milliseconds in decimal.
+std::optional<std::chrono::milliseconds> read_drain(const std::string& text, Reading& reading) {
+  constexpr std::int64_t most = 1'000'000'000'000;  // 31 years, which a clock can be advanced by
+  if (text.empty()) return std::nullopt;
+  std::int64_t value = -1;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size() || value < 0 || value > most)
+    reading.refuse(fmt::format("its {} is no time in milliseconds", key_drain));
+  return std::chrono::milliseconds(value);
 }
 
 snapshot::Direction direction_of(core::TrafficDirection direction) {
@@ -283,6 +295,7 @@ std::expected<snapshot::Listener, XdsError> decode_listener(std::string_view bod
   listener.direction = direction_of(message.traffic_direction());
   listener.service = weft.text(key_service);
   listener.service_ns = weft.text(key_service_namespace);
+  listener.drain = read_drain(weft.text(key_drain), reading);
   if (message.filter_chains_size() == 1) {
     read_filter_chain(message.filter_chains(0), listener, reading);
   } else {

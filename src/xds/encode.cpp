@@ -274,6 +274,7 @@ Resource encode_listener(const snapshot::Listener& listener) {
   put_origin(weft, listener.origin);
   put(weft, key_service, listener.service);
   put(weft, key_service_namespace, listener.service_ns);
+  if (listener.drain) put(weft, key_drain, std::to_string(listener.drain->count()));
   return resource(Type::listener, listener.name, message);
 }
 

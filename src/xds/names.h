@@ -15,6 +15,10 @@ inline constexpr std::string_view key_service_namespace = "service_namespace";
 inline constexpr std::string_view key_policy = "policy";
 inline constexpr std::string_view key_instance = "instance";
 inline constexpr std::string_view key_protocol = "protocol";
+inline constexpr std::string_view key_drain = "drain_ms";
+/// Among the features of a node (Node.client_features): by unsubscribing from a listener that drains, it
+/// tells that nothing is under way there any more.
+inline constexpr std::string_view feature_drain = "dev.weft.drain";
 /// Envoy's name for CONNECT among the upgrades of a connection manager.
 inline constexpr std::string_view upgrade_connect = "CONNECT";
 /// Envoy's name for the method where it stands among the headers.

@@ -186,6 +186,7 @@ inline snapshot::Snapshot random_snapshot(base::Random& random) {
     listener.service_ns = random_text(random);
     listener.origin = random_origin(random);
     if (random.below(3) > 0) listener.idle_timeout = std::chrono::milliseconds(random.below(3) * 1500);
+    if (random.below(3) == 0) listener.drain = std::chrono::milliseconds(random.below(3) * 1500);
     if (random.below(2)) {
       listener.allow_connect = random.below(2) != 0;
       listener.trusted_hops = static_cast<std::uint32_t>(random.below(3));

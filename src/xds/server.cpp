@@ -11,6 +11,7 @@
 #include "runtime/credentials.h"
 #include "runtime/log.h"
 #include "runtime/scope.h"
+#include "xds/names.h"
 #include "xds/serialize.h"
 #include "xds/subscriber.h"
 
@@ -94,6 +95,8 @@ struct Peer {
   NodeId node;
   Share& share;
   std::uint64_t number = 0;  // in the order of their coming
+  /// It tells when nothing is under way any more at a listener that drains.
+  bool tells_drained = false;
   Subscriber subscriber;
   std::optional<Nack> nack;
   runtime::Event dirty;
@@ -114,13 +117,19 @@ struct Proxy {
   /// Null until the first set_contexts().
   InventoryPtr placed;
   std::vector<Peer*> peers;
+  /// It has ever been connected.
+  bool has_come = false;
 };
 
 }  // namespace
 
 struct Server::State final : runtime::Waiter, std::enable_shared_from_this<Server::State> {
-  explicit State(runtime::Reactor& on)
-      : reactor(on), own(on, max_streams), others(on, max_streams_of_other), soon(on, *this) {
+  State(runtime::Reactor& on, base::Duration return_time)
+      : reactor(on),
+        returns_by(on.clock().now() + return_time),
+        own(on, max_streams),
+        others(on, max_streams_of_other),
+        soon(on, *this) {
     for (auto* share : {&own, &others}) {
       share->grpc.add(std::string(delta_method),
                       [this, share](ServerCall& call) { return serve(call, *share); });
@@ -148,10 +157,19 @@ struct Server::State final : runtime::Waiter, std::enable_shared_from_this<Serve
   void mark_all();
   void wake() override;
 
+  /// Whether a proxy is connected, or about to come back.
+  bool is_present(const Proxy& proxy) const {
+    return !proxy.peers.empty() || (!proxy.has_come && reactor.clock().now() < returns_by);
+  }
   std::set<std::string> connected_proxies(const ContextId& id, const Context& context) const;
   std::optional<std::expected<Server::Settled, XdsError>> settled_now(const ContextId& id) const;
+  bool is_drained(const std::string& proxy, const ContextId& id,
+                  const std::vector<std::string>& listeners) const;
+  /// Waits until something of the context is another than before, at the latest until `end`, which it says.
+  Task<bool> changes(ContextId id, base::MonoTime end);
 
   runtime::Reactor& reactor;
+  const base::MonoTime returns_by;
   Share own;
   Share others;
   // Wakes are made outside of whoever publishes or acknowledges, so that nobody is woken from within himself,
@@ -189,6 +207,7 @@ class Server::State::Present {
  public:
   Present(State& state, Peer& peer) : state_(state.shared_from_this()), peer_(peer) {
     list().push_back(&peer_);
+    if (!peer_.node.context) state_->proxies[peer_.node.proxy].has_come = true;
     peer_.share.peers.insert(&peer_);
   }
   Present(const Present&) = delete;
@@ -240,7 +259,11 @@ Task<Status> Server::State::serve(ServerCall& call, Share& share) {
        std::ranges::count_if(known->second->peers, is_beside) >= max_streams_of_context)) {
     co_return refuse("too many streams are open");
   }
-  Peer peer{.node = std::move(*node), .share = share, .number = ++peer_count};
+  const auto& features = request.node().client_features();
+  Peer peer{.node = std::move(*node),
+            .share = share,
+            .number = ++peer_count,
+            .tells_drained = std::ranges::find(features, feature_drain) != features.end()};
   Present present(*this, peer);
   // Tells the proxy that it is served although there may be nothing to tell it.
   call.start();
@@ -391,7 +414,7 @@ std::set<std::string> Server::State::connected_proxies(const ContextId& id, cons
   }
   for (const auto& [name, proxy] : proxies) {
     bool has_context = proxy.placed && proxy.placed->find(Type::placement, id.to_string());
-    if (has_context && !proxy.peers.empty()) connected.insert(name);
+    if (has_context && is_present(proxy)) connected.insert(name);
   }
   return connected;
 }
@@ -419,7 +442,31 @@ std::optional<std::expected<Server::Settled, XdsError>> Server::State::settled_n
   return settled;
 }
 
-Server::Server(runtime::Reactor& reactor) : state_(std::make_shared<State>(reactor)) {}
+bool Server::State::is_drained(const std::string& proxy, const ContextId& id,
+                               const std::vector<std::string>& listeners) const {
+  const auto found = contexts.find(id);
+  const auto known = proxies.find(proxy);
+  const auto* peer = found == contexts.end() ? nullptr : newest_of(found->second->peers, proxy);
+  // Without a proxy nothing is under way. One that has just come may not have asked for the context yet.
+  if (!peer) return found == contexts.end() || known == proxies.end() || !is_present(known->second);
+  if (!peer->tells_drained || peer->nack) return true;
+  return is_settled(*peer) && std::ranges::all_of(listeners, [&](const std::string& name) {
+           return peer->subscriber.is_done_with(Type::listener, name);
+         });
+}
+
+Task<bool> Server::State::changes(ContextId id, base::MonoTime end) {
+  const auto change = contexts.at(id)->changed;  // kept: it is another one as soon as it is set
+  const auto now = reactor.clock().now();
+  if (now >= end) co_return false;
+  // Who has not come back by then is not waited for: that is a change too.
+  const bool may_return = now < returns_by && returns_by < end;
+  co_return co_await runtime::within(reactor, (may_return ? returns_by : end) - now, until(*change)) ||
+      may_return;
+}
+
+Server::Server(runtime::Reactor& reactor, base::Duration return_time)
+    : state_(std::make_shared<State>(reactor, return_time)) {}
 Server::~Server() = default;
 
 Task<runtime::IoError> Server::serve(runtime::Acceptor& acceptor, IsOwnProxy is_own_proxy) {
@@ -482,14 +529,22 @@ Task<std::expected<Server::Settled, XdsError>> Server::settled(ContextId id, bas
   auto end = state->reactor.clock().now() + limit;
   for (;;) {
     if (auto now = state->settled_now(id)) co_return std::move(*now);
-    auto left = end - state->reactor.clock().now();
-    auto change = state->contexts.at(id)->changed;  // kept: it is another one as soon as it is set
-    if (left <= base::Duration::zero() || !co_await runtime::within(state->reactor, left, until(*change))) {
+    if (!co_await state->changes(id, end)) {
       co_return base::fail(
           XdsErrorKind::timeout,
           fmt::format("not every proxy of {} has acknowledged its configuration", id.to_string()));
     }
   }
+}
+
+Task<bool> Server::drained(std::string proxy, ContextId id, std::vector<std::string> listeners,
+                           base::Duration limit) {
+  auto state = state_;
+  const auto end = state->reactor.clock().now() + limit;
+  while (!state->is_drained(proxy, id, listeners)) {
+    if (!co_await state->changes(id, end)) co_return false;
+  }
+  co_return true;
 }
 
 std::optional<std::expected<Server::Settled, XdsError>> Server::settled_now(const ContextId& context) const {

@@ -45,7 +45,9 @@ struct ProxyStatus {
 
 class Server {
  public:
-  explicit Server(runtime::Reactor& reactor);
+  /// For so long after its making a proxy that has contexts and has not connected yet is waited for like one
+  /// that has: the proxies that a control plane before this one had come back.
+  explicit Server(runtime::Reactor& reactor, base::Duration return_time = {});
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
   ~Server();
@@ -78,6 +80,11 @@ class Server {
   runtime::Task<std::expected<Settled, XdsError>> settled(snapshot::ContextId context, base::Duration limit);
   /// The same without waiting; nothing if it is still under way.
   std::optional<std::expected<Settled, XdsError>> settled_now(const snapshot::ContextId& context) const;
+  /// Ends when `proxy` has said of all of these listeners of the context, which drain by what was published
+  /// last, that nothing is under way there any more; at once if it is not connected, refuses what was
+  /// published, or does not tell such things. False once `limit` has passed.
+  runtime::Task<bool> drained(std::string proxy, snapshot::ContextId context,
+                              std::vector<std::string> listeners, base::Duration limit);
   /// The last refusal of what is published now for `context`, nothing if it was acknowledged since.
   std::optional<Nack> last_nack(const snapshot::ContextId& context) const;
   /// The connected proxies, by name.

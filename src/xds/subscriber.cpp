@@ -88,7 +88,11 @@ void Subscriber::subscribe(Interest& interest, const Request& request) {
   for (const auto& name : request.resource_names_unsubscribe()) {
     if (name == wildcard) interest.is_wildcard = false;
     if (interest.names.erase(name) > 0) asked_bytes_ -= cost_of(name);
-    if (!interest.is_wildcard) interest.held.erase(name);
+    if (!interest.is_wildcard) {
+      interest.held.erase(name);
+    } else if (interest.held.contains(name)) {
+      interest.done_with.insert(name);
+    }
   }
   if (!is_first) return;
   for (const auto& [name, version] : request.initial_resource_versions()) {
@@ -169,6 +173,7 @@ bool Subscriber::add_changed(Type type, Response& response) {
     into.mutable_resource()->set_type_url(std::string(type_url(type)));
     into.mutable_resource()->set_value(std::move(resource.body));
     if (held != interest.held.end()) {
+      interest.done_with.erase(held->first);
       held->second = entry.version;
     } else {
       interest.held.emplace(entry.name, entry.version);
@@ -184,6 +189,7 @@ void Subscriber::add_removed(Type type, Response& response) {
   std::erase_if(interest.held, [&](const auto& held) {
     if (still_there.contains(held.first)) return false;
     response.add_removed_resources(held.first);
+    interest.done_with.erase(held.first);
     if (auto named = interest.names.find(held.first); named != interest.names.end()) named->second = true;
     return true;
   });

@@ -39,6 +39,9 @@ class Subscriber {
 
   /// Whether the peer has taken all of `latest`.
   bool is_settled(const InventoryPtr& latest) const;
+  /// Whether the peer has said of the resource that it has that it needs it no longer, although it is still
+  /// told of all.
+  bool is_done_with(Type type, const std::string& name) const { return of(type).done_with.contains(name); }
   /// Bytes of the names that the peer has asked for or says it has.
   std::size_t asked_bytes() const { return asked_bytes_; }
   /// The peer's refusal of what it has been sent, until it has taken something newer.
@@ -54,6 +57,8 @@ class Subscriber {
     std::map<std::string, bool, std::less<>> names;
     /// What the peer has or has been sent, by name.
     std::map<std::string, std::string, std::less<>> held;
+    /// Those of them that it is told of by the wildcard and has unsubscribed from, as they are now.
+    std::set<std::string> done_with;
     /// The entries of which all that is wanted has been sent, and those of which it was told what is gone:
     /// what has the same has nothing more of that type.
     Inventory::Entries sent;

@@ -166,6 +166,27 @@ TEST(Subscriber, NamesComeAndGo) {
   EXPECT_THAT(peer.get(inventory(other, one)), testing::IsEmpty());
 }
 
+TEST(Subscriber, KnowsWhatThePeerIsDoneWithUntilThatIsAnother) {
+  auto peer = subscribed(1);
+  auto one = inventory(sample_snapshot(1));
+  peer.get(one);
+  peer.acknowledge();
+  const std::string name = "edge/default/web/80";
+  auto leave = ask(Type::listener);
+  leave.add_resource_names_unsubscribe(name);
+  leave.add_resource_names_unsubscribe("no such");
+  peer.subscriber.take(leave);
+  EXPECT_TRUE(peer.subscriber.is_done_with(Type::listener, name));
+  EXPECT_FALSE(peer.subscriber.is_done_with(Type::listener, "no such")) << "only what it has is kept";
+  EXPECT_THAT(peer.get(one), testing::IsEmpty());
+  EXPECT_TRUE(peer.subscriber.is_settled(one));
+
+  auto other = sample_snapshot(1);
+  other.listeners[0].drain = std::chrono::seconds(1);
+  EXPECT_THAT(peer.get(inventory(other, one)), testing::ElementsAre("listener +1"));
+  EXPECT_FALSE(peer.subscriber.is_done_with(Type::listener, name));
+}
+
 TEST(Subscriber, ARefusalStaysUntilSomethingNewerIsTaken) {
   auto peer = subscribed(1);
   auto one = inventory(sample_snapshot(1));

@@ -3,8 +3,8 @@
 //
 // What Envoy's messages have no field for is kept in metadata.filter_metadata["weft"] (a Struct): the Origin
 // as "kind", "namespace", "name" and "field", the destination as "service" and "service_namespace", an
-// endpoint's "instance", and "protocol" (only "tcp") of a cluster. A listener's direction is its
-// traffic_direction; UNSPECIFIED is the edge.
+// endpoint's "instance", "protocol" (only "tcp") of a cluster, and "drain_ms" of a listener. A listener's
+// direction is its traffic_direction; UNSPECIFIED is the edge.
 #pragma once
 
 #include <array>

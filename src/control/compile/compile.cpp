@@ -295,6 +295,7 @@ void add_inbound(const Mesh& mesh, const model::Workload& workload, std::string_
                         .address = *address,
                         .direction = snapshot::Direction::inbound,
                         .protocol = cluster.protocol,
+                        .drain = instance.drain,
                         .service = service,
                         .service_ns = workload.ref.ns,
                         .origin = origin};

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -30,6 +31,8 @@ struct Instance {
   bool ready = false;
   /// It is about to stop: no new requests.
   bool draining = false;
+  /// Its callers know that: its inbound listeners drain too (snapshot::Listener::drain).
+  std::optional<std::chrono::milliseconds> drain;
   /// Where the application itself listens.
   std::vector<provider::BoundPort> ports;
 };

@@ -392,11 +392,13 @@ void change(Compiler& mesh, const model::Ref& ref, base::Random& random) {
   auto& workload = mesh.input.workloads[ref];
   workload.instances.clear();
   for (auto left = random.below(3); left > 0; --left) {
-    workload.instances.push_back({fmt::format("{}-{}", ref.name, random.below(100)),
-                                  random.below(3) == 0 ? "there" : "here",
-                                  random.below(2) == 0,
-                                  random.below(4) == 0,
-                                  {{{"", 8080}, base::Address::loopback(31'000)}}});
+    workload.instances.push_back(
+        {fmt::format("{}-{}", ref.name, random.below(100)),
+         random.below(3) == 0 ? "there" : "here",
+         random.below(2) == 0,
+         random.below(4) == 0,
+         random.below(4) == 0 ? std::optional(std::chrono::milliseconds(3'000)) : std::nullopt,
+         {{{"", 8080}, base::Address::loopback(31'000)}}});
   }
   if (random.below(4) == 0) mesh.input.workloads.erase(ref);
 }

@@ -30,6 +30,11 @@ class DataPlane {
   virtual void place(std::string node, std::vector<snapshot::ContextId> contexts) = 0;
   /// Ends when the proxies have answered, at the latest after `limit`; at once if none is connected.
   virtual runtime::Task<Settlement> settled(snapshot::ContextId context, base::Duration limit) = 0;
+  /// Ends when the proxy of that node has said that nothing is under way any more at these listeners of the
+  /// context, which drain by what was published last; at once if none is connected or it cannot tell. False
+  /// once `limit` has passed.
+  virtual runtime::Task<bool> drained(std::string node, snapshot::ContextId context,
+                                      std::vector<std::string> listeners, base::Duration limit) = 0;
 };
 
 }  // namespace weft::control::reconcile

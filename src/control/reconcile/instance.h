@@ -1,6 +1,7 @@
 // One instance of a workload as the control plane sees it, whoever runs it.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -47,6 +48,8 @@ struct Instance {
   bool is_told_to_go = false;
   /// It is about to stop: no new requests.
   bool draining = false;
+  /// All callers know that. What is under way is waited for, tunnels so long.
+  std::optional<std::chrono::milliseconds> drain;
   int restarts = 0;
   /// Why it waits or is not ready: "CrashLoopBackOff", "ImageNotFound"; empty if nothing is wrong.
   std::string reason;

@@ -129,6 +129,7 @@ runtime::Task<provider::Result<provider::InstanceSpec>> Runner::spec_for(RunPtr 
 void Runner::note_started(Run& self, const provider::Instance& started) {
   self.state = State::running;
   self.is_known = true;
+  self.is_fresh = true;
   self.node = started.node;
   self.pid = started.pid;
   self.ports = started.ports;
@@ -153,12 +154,7 @@ void Runner::note_start_failure(Run& self, const provider::ProviderError& error)
 }
 
 runtime::Task<void> Runner::run_process(RunPtr self) {
-  int first_to_end = 0;
-  {
-    runtime::Scope probes;
-    probes.spawn(watch_readiness(self));
-    first_to_end = co_await runtime::first(either(self->exited, self->stop), watch_liveness(self));
-  }
+  const int first_to_end = co_await runtime::first(either(self->exited, self->stop), watch_process(self));
   if (self->stop.is_set()) co_return;  // it stops while it still runs
   if (first_to_end == 1) co_await kill_process(self);
   note_end(*self);
@@ -168,12 +164,15 @@ runtime::Task<void> Runner::kill_process(RunPtr self) {
   self->was_killed = true;
   self->ready = false;
   observer_.changed(*self);
+  begin_grace(*self);
   co_await end_process(self);
 }
 
 runtime::Task<void> Runner::end_process(RunPtr self) {
+  co_await runtime::first(until(self->exited), pre_stop(self));
   for (auto again = base::Duration(retry_first);; again = std::min<base::Duration>(again * 2, retry_most)) {
-    auto stopped = co_await provider_.stop(self->id());
+    auto stopped = co_await provider_.stop(
+        self->id(), std::chrono::duration_cast<std::chrono::milliseconds>(grace_left(*self)));
     if (stopped) {
       if (stopped->exit) self->last_exit = stopped->exit;
       co_return;
@@ -264,8 +263,16 @@ runtime::Task<void> Runner::take_down(RunPtr self) {
 
 runtime::Task<void> Runner::stop_process(RunPtr self) {
   observer_.stopping(*self);
-  // First out of the callers' endpoints, and acknowledged; then SIGTERM.
-  if (!self->ports.empty()) co_await publisher_.flush_and_settle(self->workload);
+  begin_grace(*self);
+  // So that a control plane that comes after this one goes on with it.
+  if (!std::exchange(self->leaving_since, self->leaving_since.value_or(reactor_.clock().wall())))
+    (void)co_await provider_.note(
+        self->id(), std::string(leaving_note) + base::format_rfc3339_micro(*self->leaving_since));
+  // First out of the callers' endpoints, and acknowledged; then what is under way ends; then SIGTERM.
+  if (!self->ports.empty()) {
+    co_await publisher_.flush_and_settle(self->workload);
+    co_await runtime::first(until(self->exited), drain(self));
+  }
   co_await end_process(self);
   self->has_process = false;
   self->ready = false;

@@ -25,6 +25,16 @@ constexpr auto not_ready_shown_after = 1s;
 /// How long an instance that is taken out waits for the proxies to acknowledge that; a proxy that is stuck
 /// must not keep it alive.
 constexpr auto drain_limit = 2s;
+/// Parts of an instance's grace. At most a half of it may go to the requests that are under way when it is
+/// taken out, so that preStop and SIGTERM have theirs; and of that a fifth to tunnels and event streams, most
+/// of which rest and none of which ends by itself.
+constexpr int drain_share = 2;
+constexpr int stream_share = 10;
+/// What SIGTERM is given where all else has used the grace up (Kubernetes: the same).
+constexpr auto least_grace = 2s;
+/// A postStart that takes longer has failed (Kubernetes has no limit): it hangs.
+constexpr auto post_start_limit = 1h;
+
 /// How long one question whether the edge is acknowledged lasts before it is asked anew, and the pauses
 /// between two when no proxy is connected.
 constexpr auto settle_limit = 5s;

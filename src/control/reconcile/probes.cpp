@@ -43,6 +43,13 @@ runtime::Task<ProbeResult> Runner::ask(RunPtr self, model::Probe probe) {
   co_return co_await prober_.probe(std::move(probe), {self->id(), self->ports});
 }
 
+runtime::Task<void> Runner::watch_process(RunPtr self) {
+  if (!co_await post_start(self)) co_return;
+  runtime::Scope probes;
+  probes.spawn(watch_readiness(self));
+  co_await watch_liveness(self);
+}
+
 runtime::Task<void> Runner::watch_readiness(RunPtr self) {
   co_await self->startup_done.wait();
   const auto* container = container_of(*self);

@@ -12,8 +12,8 @@ compile::Workload workload_to_compile(const Workload& workload) {
     // One that is to run again keeps its inbound listener meanwhile: a caller that still knows it is refused
     // at once and goes elsewhere, and does not queue at a socket that nobody accepts from.
     if (instance->state == State::finished) continue;
-    made.instances.push_back(
-        {instance->name, instance->node, instance->ready, instance->draining, instance->ports});
+    made.instances.push_back({instance->name, instance->node, instance->ready, instance->draining,
+                              instance->drain, instance->ports});
   }
   return made;
 }
@@ -82,11 +82,25 @@ runtime::Task<void> Publisher::request_later() {
   ask_for_pass();
 }
 
-runtime::Task<void> Publisher::flush_and_settle(model::Ref workload) {
+runtime::Task<void> Publisher::flush(model::Ref workload) {
   request(workload);
   const auto before = passes_;
   while (passes_ == before) co_await pass_done_.wait();
+}
+
+runtime::Task<void> Publisher::flush_and_settle(model::Ref workload) {
+  co_await flush(std::move(workload));
   co_await settled(passes_);
+}
+
+runtime::Task<bool> Publisher::drained(std::shared_ptr<const Instance> instance, base::Duration limit) {
+  const auto workload = instance->workload;
+  std::vector<std::string> listeners;
+  for (const auto& bound : instance->ports)
+    listeners.push_back(compile::inbound_key(workload.ns, instance->name, bound.port.number));
+  co_await flush(workload);
+  co_return co_await data_plane_.drained(instance->node, compile::context_of(workload), std::move(listeners),
+                                         limit);
 }
 
 runtime::Task<void> Publisher::settled(std::uint64_t last) {

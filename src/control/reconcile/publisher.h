@@ -41,6 +41,9 @@ class Publisher {
   /// Ends after a pass that has seen what is known now of the workload and all that was asked for, when the
   /// proxies have acknowledged all that changed until then, or drain_limit has passed.
   runtime::Task<void> flush_and_settle(model::Ref workload);
+  /// Has the proxy of an instance's node told that its inbound listeners drain, and ends when it says that
+  /// nothing is under way there any more; false once `limit` has passed.
+  runtime::Task<bool> drained(std::shared_ptr<const Instance> instance, base::Duration limit);
 
   /// Passes that are done, and Snapshots that were made in them.
   std::uint64_t passes() const { return passes_; }
@@ -53,6 +56,8 @@ class Publisher {
 
  private:
   runtime::Task<void> pass();
+  /// Ends after a pass that has seen what is known now of the workload.
+  runtime::Task<void> flush(model::Ref workload);
   void ask_for_pass();
   runtime::Task<void> request_later();
   /// Brings the input up to date with all that has changed, and gives what that leads to.

@@ -104,9 +104,14 @@ void Runner::adopt_one(const provider::Instance& found) {
     // Known to have been well: it stays an endpoint, and its probes say if that has changed.
     self->ready = found.note == "ready";
     if (self->ready) note_startup(*self);
-    if (found.phase == provider::Phase::stopping) {
-      // Its end was begun, and is brought to an end.
+    const bool is_stopping = found.phase == provider::Phase::stopping;
+    if (is_stopping || found.note.starts_with(leaving_note)) {
+      // Its end was begun, and is brought to an end. Once it has SIGTERM there is nothing else to wait for.
       self->draining = true;
+      self->leaving_since = base::WallTime();
+      if (!is_stopping) {
+        self->leaving_since = base::parse_rfc3339(std::string_view(found.note).substr(leaving_note.size()));
+      }
       stop(*self);
     }
   }

@@ -7,7 +7,9 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/random.h"
 #include "control/reconcile/addresses.h"
@@ -49,7 +51,12 @@ class Runner {
     /// The provider lists it.
     bool is_known = false;
     int pid = -1;
-    /// It ended because a liveness or startup probe failed.
+    /// Its process has just been started, by this control plane.
+    bool is_fresh = false;
+    /// When its end was begun, if it was, and until when its process may take to end by itself.
+    std::optional<base::WallTime> leaving_since;
+    base::MonoTime grace_ends{};
+    /// It ended because a liveness or startup probe failed, or postStart.
     bool was_killed = false;
     Backoff backoff;
     /// The startup probe has succeeded, or there is none.
@@ -63,6 +70,9 @@ class Runner {
   };
   using RunPtr = std::shared_ptr<Run>;
 
+  /// What the provider keeps of an instance whose end was begun, for the next control plane.
+  static constexpr std::string_view leaving_note = "leaving since ";
+
   // runner.cpp: which there are.
   void adopt_one(const provider::Instance& found);
   void add(const RunPtr& self);
@@ -75,6 +85,7 @@ class Runner {
   void note_start_failure(Run& self, const provider::ProviderError& error);
   runtime::Task<void> run_process(RunPtr self);
   runtime::Task<void> kill_process(RunPtr self);
+  /// preStop and SIGTERM, in what is left of its grace.
   runtime::Task<void> end_process(RunPtr self);
   void note_end(Run& self);
   void finish(Run& self);
@@ -83,7 +94,19 @@ class Runner {
   runtime::Task<void> take_down(RunPtr self);
   runtime::Task<void> stop_process(RunPtr self);
 
+  // hooks.cpp: what an instance does at its start and before its end, and the time that it has for that.
+  /// Its grace runs from now, or from when its end was begun.
+  void begin_grace(Run& self) const;
+  base::Duration grace_left(const Run& self) const;
+  runtime::Task<void> drain(RunPtr self);
+  runtime::Task<bool> post_start(RunPtr self);
+  runtime::Task<void> pre_stop(RunPtr self);
+  /// Why it failed; empty if it did not.
+  runtime::Task<std::string> run_hook(RunPtr self, model::LifecycleHandler hook, base::Duration limit);
+
   // probes.cpp: readiness and liveness of one instance.
+  /// Ends when the process is to be killed.
+  runtime::Task<void> watch_process(RunPtr self);
   runtime::Task<void> watch_readiness(RunPtr self);
   runtime::Task<void> watch_liveness(RunPtr self);
   runtime::Task<bool> await_startup(RunPtr self);

@@ -147,7 +147,9 @@ Task<provider::Result<provider::Instance>> FakeProvider::start(provider::Instanc
   co_return instance;
 }
 
-Task<provider::Result<provider::Instance>> FakeProvider::stop(std::string id) {
+Task<provider::Result<provider::Instance>> FakeProvider::stop(
+    std::string id, std::optional<std::chrono::milliseconds> grace) {
+  last_grace = grace.value_or(std::chrono::milliseconds(-1));
   const auto at = instances.find(id);
   if (at == instances.end()) co_return base::fail(ProviderErrorKind::not_found, id);
   const auto workload = workload_of(at->second);
@@ -239,6 +241,10 @@ std::vector<std::string> FakeProvider::running(const std::string& workload) cons
 
 Task<ProbeResult> FakeProber::probe(model::Probe probe, ProbeTarget target) {
   ++asked;
+  if (probe.exec) {
+    commands.push_back(probe.exec->command.front());
+    if (held != nullptr) co_await held->wait();
+  }
   const bool fails = std::ranges::any_of(failing, [&](const std::string& name) {
     if (const auto liveness = std::string("liveness "); name.starts_with(liveness)) {
       return probe.failure_threshold == 1 &&
@@ -280,6 +286,11 @@ Task<Settlement> FakeDataPlane::settled(snapshot::ContextId context, base::Durat
   co_return Settlement{proxies > 0 && refusal.empty(), proxies, refusal};
 }
 
+Task<bool> FakeDataPlane::drained(std::string, snapshot::ContextId, std::vector<std::string>,
+                                  base::Duration limit) {
+  co_return co_await runtime::within(reactor_, limit, until(resting));
+}
+
 std::vector<std::string> FakeDataPlane::endpoints(const std::string& cluster) const {
   std::vector<std::string> list;
   const auto edge = published.find(snapshot::edge_context);
@@ -302,6 +313,7 @@ int FakeDataPlane::healthy(const std::string& cluster) const {
 Mesh::Mesh() {
   provider.listing.set();
   data_plane.answering.set();
+  data_plane.resting.set();
 }
 
 Mesh::~Mesh() { kill_control_plane(); }

@@ -58,7 +58,8 @@ class FakeProvider final : public provider::Provider {
   explicit FakeProvider(base::Clock& clock) : clock_(clock) {}
 
   runtime::Task<provider::Result<provider::Instance>> start(provider::InstanceSpec spec) override;
-  runtime::Task<provider::Result<provider::Instance>> stop(std::string id) override;
+  runtime::Task<provider::Result<provider::Instance>> stop(
+      std::string id, std::optional<std::chrono::milliseconds> grace) override;
   runtime::Task<provider::Result<void>> remove(std::string id) override;
   runtime::Task<provider::Result<void>> refresh(std::string id, std::vector<provider::Volume> volumes,
                                                 provider::RunAs run_as) override;
@@ -88,7 +89,8 @@ class FakeProvider final : public provider::Provider {
   std::set<std::string> missing_images;
   /// Not set: what runs is not told until it is.
   runtime::Event listing;
-  std::set<std::string> held_stops;  // workloads whose stop does not end
+  std::set<std::string> held_stops;          // workloads whose stop does not end
+  std::chrono::milliseconds last_grace{-1};  // of the last stop
   std::map<std::string, base::Address> reserved;
   /// Keys whose address somebody else has.
   std::set<std::string> taken;
@@ -115,13 +117,19 @@ class FakeProber final : public Prober {
   /// Workloads (or ids) whose probes fail; by "liveness <workload>" only those with a failureThreshold of 1.
   std::set<std::string> failing;
   int asked = 0;
+  /// The first words of those by exec, in order; if `held` is set they end when it is.
+  std::vector<std::string> commands;
+  runtime::Event* held = nullptr;
 };
 
 class FakeDataPlane final : public DataPlane {
  public:
+  explicit FakeDataPlane(runtime::Reactor& reactor) : reactor_(reactor) {}
   void publish(std::string node, snapshot::SnapshotPtr snapshot) override;
   void place(std::string node, std::vector<snapshot::ContextId> contexts) override;
   runtime::Task<Settlement> settled(snapshot::ContextId context, base::Duration limit) override;
+  runtime::Task<bool> drained(std::string node, snapshot::ContextId context,
+                              std::vector<std::string> listeners, base::Duration limit) override;
 
   /// Endpoints of a cluster in the edge's context, as "instance health".
   std::vector<std::string> endpoints(const std::string& cluster) const;
@@ -134,8 +142,13 @@ class FakeDataPlane final : public DataPlane {
   std::string refusal;
   /// Not set: proxies do not answer until it is.
   runtime::Event answering;
+  /// Not set: something is under way at every listener that drains.
+  runtime::Event resting;
   /// The fewest healthy endpoints that each cluster of the edge has had since it was cleared.
   std::map<std::string, int> fewest_healthy;
+
+ private:
+  runtime::Reactor& reactor_;
 };
 
 class Mesh {
@@ -187,7 +200,7 @@ class Mesh {
   MemoryStore store{reactor};
   FakeProvider provider{clock};
   FakeProber prober;
-  FakeDataPlane data_plane;
+  FakeDataPlane data_plane{reactor};
 
  private:
   runtime::Task<void> run();

@@ -166,8 +166,11 @@ runtime::Task<Result<Instance>> SupervisorClient::start(InstanceSpec spec) {
   co_return instance_from_json(*reply->ok);
 }
 
-runtime::Task<Result<Instance>> SupervisorClient::stop(std::string id) {
-  auto reply = co_await call({{"op", "stop"}, {"instance", id}});
+runtime::Task<Result<Instance>> SupervisorClient::stop(std::string id,
+                                                       std::optional<std::chrono::milliseconds> grace) {
+  base::Json request{{"op", "stop"}, {"instance", id}};
+  if (grace) request["limitMs"] = grace->count();
+  auto reply = co_await call(std::move(request));
   if (!reply) co_return std::unexpected(reply.error());
   co_return instance_from_json(*reply->ok);
 }

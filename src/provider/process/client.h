@@ -72,7 +72,8 @@ class SupervisorClient final : public Provider {
   runtime::Task<Result<void>> attach(VolumeFolders volumes = {});
 
   runtime::Task<Result<Instance>> start(InstanceSpec spec) override;
-  runtime::Task<Result<Instance>> stop(std::string id) override;
+  runtime::Task<Result<Instance>> stop(std::string id,
+                                       std::optional<std::chrono::milliseconds> grace) override;
   runtime::Task<Result<void>> remove(std::string id) override;
   runtime::Task<Result<void>> refresh(std::string id, std::vector<Volume> volumes, RunAs run_as) override;
   runtime::Task<Result<void>> note(std::string id, std::string text) override;

@@ -251,10 +251,11 @@ runtime::Task<void> Instances::terminate(Pointer managed, std::chrono::milliseco
   managed->group.signal(SIGKILL);  // watch() does the rest
 }
 
-runtime::Task<Result<Instance>> Instances::stop(std::string id) {
+runtime::Task<Result<Instance>> Instances::stop(std::string id,
+                                                std::optional<std::chrono::milliseconds> grace) {
   auto managed = find(id);
   if (!managed) co_return unknown(id);
-  begin_stop(managed, managed->spec.grace);
+  begin_stop(managed, grace.value_or(managed->spec.grace));
   co_await managed->finished.wait();
   co_return managed->seen;
 }

@@ -33,8 +33,9 @@ class Instances {
   ~Instances();
 
   Result<Instance> start(InstanceSpec spec);
-  /// Begins to stop it, if nobody did, and waits for the end: also if who asked goes away, the stop goes on.
-  runtime::Task<Result<Instance>> stop(std::string id);
+  /// Begins to stop it, if nobody did, with that grace (nothing: its spec's), and waits for the end: also if
+  /// who asked goes away, the stop goes on.
+  runtime::Task<Result<Instance>> stop(std::string id, std::optional<std::chrono::milliseconds> grace);
   Result<void> remove(const std::string& id);
   Result<void> note(const std::string& id, std::string text);
   runtime::Task<Result<int>> execute(std::string id, std::vector<std::string> argv,

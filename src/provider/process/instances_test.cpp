@@ -87,7 +87,7 @@ TEST_P(InstancesTest, StartsWithItsEnvironmentAndStops) {
   ASSERT_TRUE(listed && listed->size() == 1U);
   EXPECT_EQ(listed->front().labels, what.labels);
 
-  auto stopped = mesh->run(mesh->client().stop("default/a"));
+  auto stopped = mesh->run(mesh->client().stop("default/a", {}));
   ASSERT_TRUE(stopped);
   EXPECT_EQ(stopped->phase, Phase::exited);
   ASSERT_TRUE(stopped->exit);
@@ -95,7 +95,7 @@ TEST_P(InstancesTest, StartsWithItsEnvironmentAndStops) {
   EXPECT_TRUE(mesh->run(mesh->client().remove("default/a")));
   EXPECT_TRUE(mesh->run(mesh->client().list())->empty());
   EXPECT_FALSE(std::filesystem::exists(mesh->options().home.logs() + "/default_a.log"));
-  EXPECT_EQ(mesh->run(mesh->client().stop("default/a")).error().kind, ProviderErrorKind::not_found);
+  EXPECT_EQ(mesh->run(mesh->client().stop("default/a", {})).error().kind, ProviderErrorKind::not_found);
 }
 
 TEST_P(InstancesTest, RunsAsAnotherUserWithAllThatItNeeds) {
@@ -216,13 +216,13 @@ TEST_P(InstancesTest, AnInstanceStartedAgainKeepsItsPorts) {
   what.ports = {{"http", 80}};
   auto first = start(what);
   ASSERT_TRUE(first);
-  ASSERT_TRUE(mesh->run(mesh->client().stop("default/a")));
+  ASSERT_TRUE(mesh->run(mesh->client().stop("default/a", {})));
   auto second = start(what);
   ASSERT_TRUE(second);
   EXPECT_EQ(second->ports[0].address, first->ports[0].address);
   EXPECT_NE(second->pid, first->pid);
 
-  ASSERT_TRUE(mesh->run(mesh->client().stop("default/a")));
+  ASSERT_TRUE(mesh->run(mesh->client().stop("default/a", {})));
   auto squatter = runtime::listen_on(first->ports[0].address);
   auto third = start(what);
   ASSERT_TRUE(third);
@@ -236,7 +236,7 @@ TEST_P(InstancesTest, OneThatIgnoresSigtermIsKilled) {
   what.grace = std::chrono::milliseconds(50);
   ASSERT_TRUE(start(what));
   ASSERT_TRUE(logged("default/a", "deaf"));
-  auto stopped = mesh->run(mesh->client().stop("default/a"));
+  auto stopped = mesh->run(mesh->client().stop("default/a", {}));
   ASSERT_TRUE(stopped && stopped->exit);
   EXPECT_EQ(stopped->exit->signal, SIGKILL);
 }
@@ -262,7 +262,7 @@ TEST_P(InstancesTest, OneThatForksAwayTakesItsProcessesWithIt) {
   stays.image = "stays";
   ASSERT_TRUE(start(stays));
   ASSERT_TRUE(mesh->until([&] { return std::filesystem::exists(mesh->file("pid")); }));
-  ASSERT_TRUE(mesh->run(mesh->client().stop("default/stays")));
+  ASSERT_TRUE(mesh->run(mesh->client().stop("default/stays", {})));
   EXPECT_TRUE(is_gone("pid"));
 }
 
@@ -283,7 +283,7 @@ TEST_P(InstancesTest, AFloodedLogIsBoundedAndHoldsNobodyUp) {
       EXPECT_LE(size, 400'000U);
     }
   }
-  EXPECT_TRUE(mesh->run(mesh->client().stop("default/flood")));
+  EXPECT_TRUE(mesh->run(mesh->client().stop("default/flood", {})));
 }
 
 TEST_P(InstancesTest, ExecutesBesideTheInstance) {

@@ -146,7 +146,7 @@ runtime::Task<Result<Server::Answer>> Server::perform(Connection& from, base::Js
   std::string op;
   std::string id;
   std::vector<std::string> argv;
-  std::chrono::milliseconds limit{};
+  std::optional<std::chrono::milliseconds> limit;
   try {
     op = request.at("op").get<std::string>();
     if (op != "stop" && op != "execute") {
@@ -157,16 +157,17 @@ runtime::Task<Result<Server::Answer>> Server::perform(Connection& from, base::Js
     }
     id = request.at("instance").get<std::string>();
     argv = request.value("argv", std::vector<std::string>());
-    limit = time_limit(request.value("limitMs", base::Json(0)));
+    if (request.contains("limitMs")) limit = time_limit(request["limitMs"]);
   } catch (const base::Json::exception& error) {
     co_return base::fail(ProviderErrorKind::failed, fmt::format("malformed request: {}", error.what()));
   }
   if (op == "execute") {
-    auto code = co_await desk_.instances.execute(std::move(id), std::move(argv), limit);
+    auto code = co_await desk_.instances.execute(std::move(id), std::move(argv),
+                                                 limit.value_or(std::chrono::milliseconds::zero()));
     if (!code) co_return std::unexpected(code.error());
     co_return Answer{*code};
   }
-  auto stopped = co_await desk_.instances.stop(std::move(id));
+  auto stopped = co_await desk_.instances.stop(std::move(id), limit);
   if (!stopped) co_return std::unexpected(stopped.error());
   co_return Answer{to_json(*stopped)};
 }

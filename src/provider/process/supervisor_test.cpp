@@ -103,7 +103,7 @@ TEST_P(SupervisorTest, AControlPlaneThatComesBackFindsWhatHappened) {
   EXPECT_EQ((*listed)[0].exit->code, 7);
   EXPECT_EQ((*listed)[1].phase, Phase::running);
   EXPECT_EQ((*listed)[1].note, "ready");
-  ASSERT_TRUE(mesh->run(other->stop("default/web")));
+  ASSERT_TRUE(mesh->run(other->stop("default/web", {})));
   EXPECT_EQ(mesh->run(other->next_change())->id, "default/web") << "the new one is told";
   EXPECT_EQ(mesh->stop(), 0);
 }
@@ -120,7 +120,7 @@ TEST_P(SupervisorTest, AStopGoesOnWithoutWhoAskedForIt) {
   auto other = mesh->connect();
   mesh->reactor().block_on(runtime::first(
       [](SupervisorClient& client) -> runtime::Task<void> {
-        (void)co_await client.stop("default/a");
+        (void)co_await client.stop("default/a", {});
       }(mesh->client()),
       [](SupervisorClient& client) -> runtime::Task<void> {
         while (true) {
