@@ -13,8 +13,8 @@ import mesh
 import resources
 
 
-def web(replicas=1, post_time=0.0, grace=30, lifecycle=None, **env):
-    deployment, service = resources.pair("web", image="dies-at-sigterm", replicas=replicas, grace=grace,
+def web(replicas=1, post_time=0.0, grace=30, lifecycle=None, depends_on=None, **env):
+    deployment, service = resources.pair("web", depends_on, image="dies-at-sigterm", replicas=replicas, grace=grace,
                                          env={"TIME": str(post_time), **env})
     if lifecycle:
         deployment["spec"]["template"]["spec"]["containers"][0]["lifecycle"] = lifecycle
@@ -77,13 +77,18 @@ class Draining(mesh.MeshTest):
         self.mesh.apply(web(*arguments, **options), "--wait")
         return self.mesh.url("web")
 
-    def begin_post(self, post_time):
+    def begin_post(self, post_time, **options):
         """A connection that waits for the answer to a POST that the instance has."""
-        self.options = {"post_time": post_time, "NOTES": str(self.notes)}
+        self.options = {"post_time": post_time, "NOTES": str(self.notes), **options}
         connection = http.client.HTTPConnection(urllib.parse.urlsplit(self.start(**self.options)).netloc, timeout=20)
         connection.request("POST", "/", body=b"order")
         mesh.until(self.notes.exists, "the POST has come")
         return connection
+
+    def expect_answer(self, connection):
+        response = connection.getresponse()
+        self.assertEqual((response.status, response.read()), (200, b"order"))
+        connection.close()
 
     def scale_to_none(self):
         """Begins it; gives when the instance was taken out."""
@@ -134,10 +139,17 @@ class Draining(mesh.MeshTest):
         self.scale_to_none()
         self.until_leaving()
         os.kill(self.mesh.control_plane(), signal.SIGKILL)
-        response = connection.getresponse()
-        self.assertEqual((response.status, response.read()), (200, b"order"))
-        connection.close()
+        self.expect_answer(connection)
         self.until_gone()
+
+    def test_its_own_calls_work_to_its_end(self):
+        db = resources.text(resources.pair("db"))
+        self.mesh.apply(db)
+        connection = self.begin_post(post_time=1, depends_on=[resources.needs("db")])
+        files = self.mesh.write("all.yaml", db + "\n---\n" + web(**self.options))
+        self.mesh.ok("weft", "delete", "-f", files)
+        self.expect_answer(connection)
+        self.assertEqual(self.mesh.json("get", "services")["items"], [])
 
     def test_a_killed_proxy_is_not_waited_for(self):
         connection = self.begin_post(post_time=60)

@@ -194,7 +194,7 @@ class Instances(mesh.MeshTest):
         header, line = self.mesh.ok("weft", "ps").splitlines()
         self.assertEqual((header.split()[0], line.split()[1:3]), ("NAME", ["1/1", "Running"]))
         files = self.mesh.write("web.yaml", resources.text(resources.pair("web"), resources.service("never-applied")))
-        self.assertEqual(self.mesh.ok("weft", "down", "-f", files), "service/web deleted\ndeployment/web deleted\n")
+        self.assertEqual(self.mesh.ok("weft", "down", "-f", files), "deployment/web deleted\nservice/web deleted\n")
         self.assertTrue(self.mesh.status()["running"])
         self.assertEqual(self.mesh.ok("weft", "down"), "stopped\n")
         mesh.reap()

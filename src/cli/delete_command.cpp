@@ -81,10 +81,20 @@ Task<Result<void>> wait_gone(runtime::Reactor& reactor, Api& api, std::vector<Aw
 Result<void> carry_out(Session& session, std::vector<Awaited> targets, const Invocation& invocation,
                        const Options& options) {
   auto& [reactor, home, api] = session;
+  // Services once nobody runs any more: what is under way till then calls others by them.
+  std::vector<Awaited> services;
+  std::erase_if(targets, [&services](const Awaited& target) {
+    const bool is_service = target.kind->kind == model::Service::kind;
+    if (is_service) services.push_back(target);
+    return is_service;
+  });
   auto deleted = reactor.block_on(delete_all(api, targets, options.ignore_missing));
   if (!deleted && deleted.error().exit == Exit::unavailable) return deleted;
   auto gone = reactor.block_on(wait_gone(reactor, api, std::move(targets), *invocation.limit));
-  return deleted ? gone : deleted;
+  if (!gone) return deleted ? gone : deleted;
+  auto left = reactor.block_on(delete_all(api, std::move(services), options.ignore_missing));
+  if (!deleted && !left) tell(render(left.error(), wants_colour(STDERR_FILENO)));
+  return deleted ? left : deleted;
 }
 
 /// What the files hold; what was applied first goes last.
