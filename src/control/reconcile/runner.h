@@ -69,12 +69,15 @@ class Runner {
     runtime::Event stop;
   };
   using RunPtr = std::shared_ptr<Run>;
+  /// What the provider keeps of an instance that is ready; the time since when follows.
+  static constexpr std::string_view note_of_ready = "ready";
 
   /// What the provider keeps of an instance whose end was begun, for the next control plane.
   static constexpr std::string_view leaving_note = "leaving since ";
 
   // runner.cpp: which there are.
   void adopt_one(const provider::Instance& found);
+  void adopt_readiness(Run& self, std::string_view note, base::Duration min_ready);
   void add(const RunPtr& self);
 
   // lifecycle.cpp: one instance from its start to its end.
