@@ -36,7 +36,8 @@ Progress look_for(const What& what, const Json& object) {
   if (what.deleted) return {.text = "it is still there"};
   auto progress = progress_of(object);
   const bool is_over = text_at(object, "/kind") == "Job" && progress.done;
-  progress.done = message::equals_ignore_case(condition_of(object, what.condition).status, what.status);
+  progress.done = is_observed(object) &&
+                  message::equals_ignore_case(condition_of(object, what.condition).status, what.status);
   // A Job that has completed gets no other condition.
   progress.stuck = progress.stuck || is_over;
   return progress;
