@@ -22,7 +22,7 @@ class Screens(mesh.MeshTest):
         return self.mesh.write("services.yaml", resources.text(*some, others))
 
     def up(self, count=3, **options):
-        up = terminals.Terminal(self.mesh, "weft", "up", "-f", self.write_services(count), **options)
+        up = terminals.Terminal(self.mesh, "weft", "up", "--no-logs", "-f", self.write_services(count), **options)
         up.until_shown("q, Ctrl-C")
         return up
 

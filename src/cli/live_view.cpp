@@ -12,6 +12,7 @@
 #include "base/width.h"
 #include "cli/mesh.h"
 #include "cli/objects.h"
+#include "cli/readiness.h"
 #include "model/kinds.h"
 
 namespace weft::cli {
@@ -31,6 +32,24 @@ ServiceLine line_of(const Json& service) {
   }
   line.state = state_cell(service);
   line.urls = urls_of(service);
+  return line;
+}
+
+/// Why it is not done, unless its state says as much.
+std::string why_of(const Json& object, const Cell& state) {
+  const auto progress = progress_of(object);
+  return progress.done || progress.text == state.text ? std::string() : progress.text;
+}
+
+ServiceLine workload_line(const Json& workload) {
+  ServiceLine line;
+  line.ns = namespace_of(workload);
+  line.name = kind_and_name(workload);
+  const bool is_job = text_at(workload, "/kind") == "Job";
+  line.ready = number_at(workload, is_job ? "/status/succeeded" : "/status/readyReplicas");
+  line.total = number_at(workload, is_job ? "/spec/completions" : "/spec/replicas", 1);
+  line.state = state_cell(workload);
+  line.why = why_of(workload, line.state);
   return line;
 }
 
@@ -70,6 +89,7 @@ Task<Result<std::vector<ServiceLine>>> LiveView::look() {
   std::vector<ServiceLine> lines;
   for (const Json& service : *services) {
     auto line = line_of(service);
+    if (also_ == Also::workloads) line.why = why_of(service, line.state);
     const std::string key = line.ns + "/" + line.name;
     if (samples || was_told) line.requests = after[key].requests;
     if (seconds > 0) {
@@ -81,6 +101,23 @@ Task<Result<std::vector<ServiceLine>>> LiveView::look() {
   if (samples) {
     before_ = std::move(after);
     at_ = now;
+  }
+  if (also_ == Also::nothing) co_return lines;
+  auto workloads = co_await look_at_workloads(std::move(*services));
+  if (!workloads) co_return workloads;
+  std::ranges::move(*workloads, std::back_inserter(lines));
+  co_return lines;
+}
+
+Task<Result<std::vector<ServiceLine>>> LiveView::look_at_workloads(std::vector<Json> services) {
+  std::vector<ServiceLine> lines;
+  for (const auto* kind : {"Deployment", "Job"}) {
+    auto workloads = co_await session_.api.list(rest_path(*model::find_kind(kind), ns_));
+    if (!workloads) co_return std::unexpected(std::move(workloads.error()));
+    for (const Json& workload : *workloads) {
+      if (std::ranges::none_of(services, [&](const Json& service) { return selects(service, workload); }))
+        lines.push_back(workload_line(workload));
+    }
   }
   co_return lines;
 }

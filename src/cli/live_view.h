@@ -20,6 +20,8 @@ struct ServiceLine {
   std::optional<std::int64_t> ready;
   std::optional<std::int64_t> total;
   Cell state;
+  /// What it waits for, as far as that is more than its state; only of LiveView::Also::workloads.
+  std::string why;
   std::vector<std::string> urls;
   /// Requests since the proxy started; nothing if it has never told.
   std::optional<double> requests;
@@ -33,16 +35,23 @@ struct ServiceLine {
 /// Looks at the mesh from time to time and says what happened between two looks.
 class LiveView {
  public:
+  /// What is looked at beside Services: nothing, or the Deployments that none selects and the Jobs, as
+  /// "job/migrate", and why what is not ready is not.
+  enum class Also : bool { nothing, workloads };
   /// `ns` empty: all namespaces.
-  LiveView(Session& session, std::string ns) : session_(session), ns_(std::move(ns)) {}
+  LiveView(Session& session, std::string ns, Also also = Also::nothing)
+      : session_(session), ns_(std::move(ns)), also_(also) {}
 
-  /// Sorted by namespace and name. If the proxy cannot be reached just now, the next look spans both
-  /// intervals.
+  /// Services and then workloads, each sorted by namespace and name. If the proxy cannot be reached just now,
+  /// the next look spans both intervals.
   runtime::Task<Result<std::vector<ServiceLine>>> look();
 
  private:
+  runtime::Task<Result<std::vector<ServiceLine>>> look_at_workloads(std::vector<base::Json> services);
+
   Session& session_;
   std::string ns_;
+  Also also_;
   Traffic before_;
   base::MonoTime at_{};
 };

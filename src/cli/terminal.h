@@ -51,7 +51,7 @@ struct TerminalSize {
 /// Of the terminal on `fd`; 80 x 24 if that is unknown.
 TerminalSize terminal_size(int fd);
 
-enum class Colour { none, green, yellow, red, dim, bold, error, warning };
+enum class Colour { none, green, yellow, red, cyan, magenta, blue, dim, bold, error, warning };
 
 /// `text` as one line, in that colour if `on`.
 Shown paint(std::string_view text, Colour colour, bool on);

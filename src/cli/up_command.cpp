@@ -3,13 +3,17 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
+#include <deque>
 #include <map>
 
+#include "base/width.h"
 #include "cli/apply.h"
 #include "cli/commands.h"
 #include "cli/files.h"
 #include "cli/live_view.h"
+#include "cli/log_feed.h"
 #include "cli/mesh.h"
 #include "cli/objects.h"
 #include "cli/output.h"
@@ -30,22 +34,26 @@ namespace {
 
 constexpr auto look_every = std::chrono::seconds(1);
 constexpr int rounds = 4;
+/// Between two times that a screen is drawn for new log lines: no eye reads faster.
+constexpr auto redraw_pause = std::chrono::milliseconds(100);
+/// Of a screen, what the logs have at least where the table would take all: one in so many rows.
+constexpr int log_share = 3;
+/// More rows than any terminal has.
+constexpr std::size_t kept_log_lines = 500;
 
 struct Options {
   std::vector<std::string> files;
   bool once = false;
+  bool no_logs = false;
 };
 
-/// One line whenever a service's state has changed.
-void log_changes(const std::vector<ServiceLine>& lines, std::map<std::string, std::string>& known) {
-  for (const auto& line : lines) {
-    std::string text = fmt::format("{}: {}", line.name, line.state.text);
-    if (line.ready && line.total) text += fmt::format(", {} of {} ready", *line.ready, *line.total);
-    if (!line.urls.empty()) text += fmt::format(" {}", fmt::join(line.urls, " "));
-    auto& before = known[line.ns + "/" + line.name];
-    if (before != text) print(base::printable(text) + "\n");
-    before = std::move(text);
-  }
+/// Of what is new in a line: its state, or what it waits for.
+std::string news_of(const ServiceLine& line) {
+  if (!line.why.empty()) return line.why;
+  std::string text = line.state.text;
+  if (line.ready && line.total) text += fmt::format(", {} of {} ready", *line.ready, *line.total);
+  if (!line.urls.empty()) text += fmt::format(" {}", fmt::join(line.urls, " "));
+  return text;
 }
 
 /// What `up` is made of while it runs.
@@ -56,19 +64,74 @@ struct Up {
   std::optional<Screen> screen = {};
   std::vector<ServiceLine> lines = {};
   Result<void> result = {};
+  /// What the instances write, unless that is not wanted.
+  std::optional<LogFeed> logs = {};
+  std::deque<LogLine> last_logs = {};
 
   /// `footer` stands before what one can do.
   void draw(std::string_view footer) {
     screen->show([this, footer](TerminalSize size) {
       const auto end = fmt::format("{}{}Ctrl-C: stop everything", footer, screen->has_keys() ? "q, " : "");
-      return render_screen(lines, wants_colour(STDOUT_FILENO), Focus::addresses, size, end);
+      return frame(size, end);
     });
   }
+  Shown frame(TerminalSize size, std::string_view footer);
 };
+
+/// The table, below it the last lines of the logs as far as there is room, and the footer.
+Shown Up::frame(TerminalSize size, std::string_view footer) {
+  while (last_logs.size() > kept_log_lines) last_logs.pop_front();
+  const bool colour = wants_colour(STDOUT_FILENO);
+  const int below_table =
+      size.rows - static_cast<int>(lines.size()) - 3;  // with its header, a blank line, the footer
+  const auto rows = std::min<std::size_t>(
+      last_logs.size(), static_cast<std::size_t>(std::max(below_table, size.rows / log_share)));
+  if (rows == 0) return render_screen(lines, colour, Focus::addresses, size, footer);
+  const int of_table = size.rows - static_cast<int>(rows) - 1;
+  auto out = render_screen(lines, colour, Focus::addresses, {size.columns, of_table}, "");
+  out += "\n";
+  out += render({last_logs.end() - static_cast<std::ptrdiff_t>(rows), last_logs.end()},
+                {.names = true, .colour = colour, .columns = size.columns});
+  out += paint(base::cut_to(footer, static_cast<std::size_t>(size.columns)), Colour::dim, colour);
+  return out;
+}
+
+/// Shows what the instances write as it comes: on the screen, or as lines.
+Task<void> show_logs(Up& up) {
+  for (;;) {
+    auto lines = up.logs->take();
+    if (lines.empty()) {
+      co_await up.logs->changed();
+    } else if (!up.screen) {
+      print(lines, {.names = true, .colour = wants_colour(STDOUT_FILENO)});
+      co_await up.session.reactor.yield();
+    } else {
+      std::ranges::move(lines, std::back_inserter(up.last_logs));
+      up.screen->redraw();
+      co_await up.session.reactor.sleep(redraw_pause);
+    }
+  }
+}
+
+/// A line whenever a state has changed; below a table, which shows the states, only what is waited for.
+void tell_changes(Up& up, std::map<std::string, std::string>& known) {
+  for (const auto& line : up.lines) {
+    const auto id = line.ns + "/" + line.name;
+    auto news = news_of(line);
+    auto& before = known[id];
+    if (before == news) continue;
+    if (!up.screen) {
+      print(base::printable(fmt::format("{}: {}", line.name, news)) + "\n");
+    } else if (up.logs && !line.why.empty()) {
+      up.last_logs.push_back({id, {}, "weft: " + news});
+    }
+    before = std::move(news);
+  }
+}
 
 /// Shows the mesh until it is cancelled, or is no more. What of it was killed is started again meanwhile.
 Task<void> show(Up& up) {
-  LiveView view(up.session, "");
+  LiveView view(up.session, "", LiveView::Also::workloads);
   std::map<std::string, std::string> known;
   for (;;) {
     auto lines = co_await view.look();
@@ -83,11 +146,8 @@ Task<void> show(Up& up) {
       co_return;
     }
     up.lines = std::move(*lines);
-    if (up.screen) {
-      up.draw("");
-    } else {
-      log_changes(up.lines, known);
-    }
+    tell_changes(up, known);
+    if (up.screen) up.draw("");
     co_await up.session.reactor.sleep(look_every);
   }
 }
@@ -95,9 +155,15 @@ Task<void> show(Up& up) {
 /// The same on a screen of its own, where there is a terminal, and until `q` is typed there. What was seen
 /// last stays.
 Task<void> show_on_screen(Up& up) {
-  if (!can_draw()) co_return co_await show(up);
+  runtime::Scope logs;
+  if (!can_draw()) {
+    if (up.logs) logs.spawn(show_logs(up));
+    co_return co_await show(up);
+  }
   up.screen.emplace();
+  if (up.logs) logs.spawn(show_logs(up));
   co_await runtime::first(show(up), until_q(up.session.reactor));
+  logs.cancel();
   up.screen.reset();
 }
 
@@ -157,8 +223,15 @@ Task<Result<void>> stop_or_kill(Up& up, runtime::Signals& signals) {
   auto& reactor = up.session.reactor;
   auto on_step = [](const std::string& step) { tell(fmt::format("  {}\n", base::printable(step))); };
   tell("stopping; Ctrl-C again kills what still runs\n");
+  runtime::Scope logs;
+  if (up.logs && !can_draw()) logs.spawn(show_logs(up));  // the last words
   auto stopped = co_await runtime::unless(until_interrupted_again(signals, up.screen),
                                           stop_mesh(reactor, up.session.home, stop_limit, on_step));
+  if (logs.size() > 0) {
+    logs.cancel();
+    for (auto lines = up.logs->take(); !lines.empty(); lines = up.logs->take())
+      print(lines, {.names = true, .colour = wants_colour(STDOUT_FILENO)});
+  }
   if (stopped) co_return std::move(*stopped);
   tell("killing what still runs\n");
   auto killed = co_await kill_mesh(reactor, up.session.home);
@@ -178,10 +251,17 @@ Result<void> run(Invocation invocation, const Options& options) {
         "add to it with `weft apply -f`, stop it with `control-plane stop`, or give another folder with "
         "--home");
   }
+  const auto begin = base::system_clock().wall();
   auto keeper = start_supervisor(*home, true);
   if (!keeper) return std::unexpected(std::move(keeper.error()));
   Up up{.session = Session(*home, invocation.limit), .invocation = invocation, .keeper = keeper->pid};
   auto& reactor = up.session.reactor;
+  if (!options.once && !options.no_logs) {
+    up.logs.emplace(reactor, home->logs());
+    up.logs->tell_ends();
+    up.logs->follow(
+        [begin](const LogFeed::Log& log) { return !log.runs.empty() && log.runs.back().started >= begin; });
+  }
   auto signals = view_signals(reactor);
   bool interrupted = false;
   reactor.block_on(runtime::first(work(up, std::move(*objects), options.once),
@@ -207,6 +287,7 @@ void add_up(Command parent, Invocation& invocation) {
                  "weft up -f examples/shop\nweft up -f examples/shop --once");
   command.option("-f,--filename", options->files, "FILE, DIR, or - for standard input; may be repeated",
                  {.required = true, .value = "FILE"});
+  command.flag("--no-logs", options->no_logs, "Without what the instances write");
   command.flag(
       "--once", options->once,
       "Wait until all is ready, send requests through every service, check that every hop counted them, "

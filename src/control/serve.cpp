@@ -73,11 +73,10 @@ class Operations final : public api::Operations {
                                                             api::Output& output) override {
     const auto id = reconciler_.instance_of_pod(request.ns, request.pod);
     if (!id) co_return base::fail(api::Reason::not_found, fmt::format("pods \"{}\" not found", request.pod));
-    if (request.previous) {
-      co_return base::fail(api::Reason::bad_request,
-                           "an instance has one log for all its runs: leave out \"previous\"");
-    }
-    provider::LogOptions options{.follow = request.follow, .timestamps = request.timestamps};
+    provider::LogOptions options{.follow = request.follow && !request.previous,
+                                 .timestamps = request.timestamps,
+                                 .since = request.since,
+                                 .previous = request.previous};
     if (request.tail_lines) {
       options.tail_lines =
           static_cast<int>(std::min<std::uint64_t>(*request.tail_lines, std::numeric_limits<int>::max()));
@@ -85,8 +84,9 @@ class Operations final : public api::Operations {
     auto reader = co_await provider_.logs(*id, options);
     if (!reader) {
       const bool none = reader.error().kind == provider::ProviderErrorKind::not_found;
-      co_return base::fail(none ? api::Reason::not_found : api::Reason::internal_error,
-                           none ? fmt::format("{} has not started yet", *id) : reader.error().detail);
+      co_return base::fail(
+          none ? api::Reason::not_found : api::Reason::internal_error,
+          none && !request.previous ? fmt::format("{} has not started yet", *id) : reader.error().detail);
     }
     if (request.follow) co_await output.write({});
     for (;;) {

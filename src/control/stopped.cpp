@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <filesystem>
 #include <optional>
@@ -45,8 +46,15 @@ std::string text_of(const Json& object, const char* name) {
   return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
 
+/// Whether it says that instances do what they are for.
+bool is_of_instances(const Json& condition) {
+  const auto type = condition.is_object() ? text_of(condition, "type") : "";
+  return type == "Ready" || type == "Available" || type == "Complete";
+}
+
 /// Of the conditions, those that hold without anything that runs.
 bool outlives_instances(const Json& condition) {
+  if (!condition.is_object()) return false;
   const auto type = text_of(condition, "type");
   const bool is_end = type == "Complete" || type == "Failed";
   return (is_end && text_of(condition, "status") == "True") || text_of(condition, "reason") == "NotStarted";
@@ -60,17 +68,16 @@ Json as_stopped(Json object) {
   auto& status = *found;
   const auto listed = status.find("conditions");
   if (listed == status.end() || !listed->is_array()) return object;
+  if (std::ranges::none_of(*listed, is_of_instances)) return object;
   for (const auto* count : counts) status.erase(count);
   if (const auto endpoints = status.find("endpoints"); endpoints != status.end() && endpoints->is_object())
     (*endpoints)["ready"] = 0;
   Json conditions = Json::array();
   for (const Json& condition : *listed) {
-    if (!condition.is_object()) continue;
-    const auto type = text_of(condition, "type");
     if (outlives_instances(condition)) {
       conditions.push_back(condition);
-    } else if (type == "Ready" || type == "Available" || type == "Complete") {
-      conditions.push_back({{"type", type},
+    } else if (is_of_instances(condition)) {
+      conditions.push_back({{"type", condition["type"]},
                             {"status", "False"},
                             {"reason", "Stopped"},
                             {"message", stopped_message},

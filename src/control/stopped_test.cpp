@@ -51,6 +51,12 @@ TEST(AsStopped, NothingIsReadyAndWhatHasEndedHasEnded) {
   }
 }
 
+TEST(AsStopped, APolicyIsWhatItIs) {
+  const Json policy = {
+      {"status", {{"conditions", {condition("Accepted", "True", "Accepted")}}, {"ready", 1}}}};
+  EXPECT_EQ(as_stopped(policy), policy);
+}
+
 TEST(AsStopped, WhatSaysNothingOfInstancesStays) {
   for (const Json& object :
        {Json{{"data", {{"a", "b"}}}}, Json{{"status", {{"phase", "Active"}}}}, Json(nullptr),

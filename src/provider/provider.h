@@ -141,9 +141,14 @@ struct LogOptions {
   bool follow = false;
   /// Each line begins with its time (RFC 3339 with microseconds) and a space.
   bool timestamps = false;
+  /// Only lines that were written from then on.
+  std::optional<base::WallTime> since;
+  /// Only what the run before the last restart has written; not_found if there was none.
+  bool previous = false;
 };
 
-/// A stream of log text in whole lines; nothing at its end.
+/// A stream of log text; nothing at its end. Lines are whole, but for the last one of a text, which may go on
+/// in the next.
 class LogReader {
  public:
   virtual ~LogReader() = default;
@@ -162,7 +167,7 @@ class Provider {
   /// that it forked are gone. It stays listed as exited.
   virtual runtime::Task<Result<Instance>> stop(std::string id,
                                                std::optional<std::chrono::milliseconds> grace) = 0;
-  /// Forgets an exited instance, its ports and its log; `failed` if it still runs.
+  /// Forgets an exited instance and its ports, and ends its log; `failed` if it still runs.
   virtual runtime::Task<Result<void>> remove(std::string id) = 0;
   /// Makes the files of volumes what they are here, each at one stroke; a started instance may be reading
   /// them.

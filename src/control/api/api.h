@@ -49,6 +49,8 @@ struct LogRequest {
   /// Each line begins with its time.
   bool timestamps = false;
   std::optional<std::uint64_t> tail_lines;
+  /// Only lines from then on.
+  std::optional<base::WallTime> since;
 };
 
 /// What the server hands on to the rest of the control plane. A client that goes away destroys the task.

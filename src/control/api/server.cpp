@@ -37,6 +37,9 @@ constexpr std::size_t max_followers = max_connections / 4 * 3;
 /// Of a body as sent, so that one that is only just too large (max_body_bytes) is still told its size.
 constexpr std::size_t max_received_bytes = max_body_bytes + (std::size_t{1} << 20);
 
+/// Longer than anybody waits or looks back, short enough for arithmetic in nanoseconds.
+constexpr std::uint64_t max_seconds = 365UL * 24 * 3600;
+
 /// A streamed answer. Its head goes out with the first write, so that what fails before can still be answered
 /// with a Status.
 class ExchangeOutput final : public Output {
@@ -128,6 +131,18 @@ Outcome<std::optional<std::uint64_t>> number(const Exchange& exchange, std::stri
   return parsed;
 }
 
+/// From which time on a log is asked for: one of Kubernetes' two parameters for that.
+Outcome<std::optional<base::WallTime>> since_of(const Exchange& exchange, base::WallTime now) {
+  const auto seconds = number(exchange, "sinceSeconds");
+  if (!seconds) return std::unexpected(seconds.error());
+  if (*seconds) return now - std::chrono::seconds(std::min(**seconds, max_seconds));
+  const auto text = exchange.query("sinceTime");
+  if (!text || text->empty()) return std::nullopt;
+  const auto time = base::parse_rfc3339(*text);
+  if (!time) return refuse(Reason::bad_request, fmt::format("sinceTime=\"{}\" is no RFC 3339 time", *text));
+  return time;
+}
+
 /// Nothing if it is absent, empty or 0, by which Kubernetes' clients mean any; the error is for what is no
 /// version.
 Outcome<std::optional<store::Version>> version(const Exchange& exchange, const store::Store& store) {
@@ -169,8 +184,6 @@ Outcome<WatchRequest> watch_request(const Exchange& exchange, const ObjectRoute&
   if (!since) return std::unexpected(since.error());
   const auto seconds = number(exchange, "timeoutSeconds");
   if (!seconds) return std::unexpected(seconds.error());
-  /// Longer than anybody waits, short enough for arithmetic in nanoseconds.
-  constexpr std::uint64_t max_seconds = 365UL * 24 * 3600;
   WatchRequest request{.kind = route.kind, .selection = std::move(*selection)};
   request.since = std::move(*since);
   request.bookmarks = flag(exchange, "allowWatchBookmarks");
@@ -355,8 +368,9 @@ Task<void> Server::Impl::answer_watch(Exchange& exchange, ObjectRoute route) {
 
 Task<void> Server::Impl::answer_log(Exchange& exchange, LogRoute route) {
   const auto tail = number(exchange, "tailLines");
-  if (!tail) {
-    co_await reply(exchange, tail.error());
+  const auto since = since_of(exchange, reactor.clock().wall());
+  if (!tail || !since) {
+    co_await reply(exchange, !tail ? tail.error() : since.error());
     co_return;
   }
   LogRequest request{.ns = std::move(route.ns),
@@ -365,7 +379,8 @@ Task<void> Server::Impl::answer_log(Exchange& exchange, LogRoute route) {
                      .follow = flag(exchange, "follow"),
                      .previous = flag(exchange, "previous"),
                      .timestamps = flag(exchange, "timestamps"),
-                     .tail_lines = *tail};
+                     .tail_lines = *tail,
+                     .since = *since};
   const Follower follower(followers, refused_followers);
   if (!follower.has_place()) {
     co_await reply(exchange, Follower::refusal());

@@ -567,6 +567,12 @@ TEST_F(ServerTest, HandsLogsStatusAndShutdownOn) {
   EXPECT_EQ(stopped.status, 200);
   EXPECT_EQ(stopped.body["stopped"], "web");
   EXPECT_TRUE(operations.stopped);
+  const std::string path = "/api/v1/namespaces/default/pods/web-0/log?";
+  EXPECT_EQ(get(path + "sinceSeconds=90").status, 200);
+  EXPECT_EQ(operations.asked.since, clock.wall() - std::chrono::seconds(90));
+  EXPECT_EQ(get(path + "sinceTime=2023-11-14T22:13:20Z").status, 200);
+  EXPECT_EQ(operations.asked.since, clock.wall());
+  EXPECT_EQ(get(path + "sinceTime=yesterday").status + get(path + "sinceSeconds=-1").status, 400 + 400);
 }
 
 TEST_F(ServerTest, AcceptsWhatKubectlAsksFor) {

@@ -84,6 +84,24 @@ runtime::Task<void> Runner::start_process(RunPtr self) {
   co_await refresh_volumes(self);
 }
 
+/// What a new control plane, and whoever looks for its log, knows it by.
+std::map<std::string, std::string> Runner::labels_of(const Run& self) const {
+  std::map<std::string, std::string> labels;
+  if (const auto* workload = world_.find_workload(self.workload)) {
+    std::size_t bytes = 0;
+    for (const auto& [name, value] : workload->pod_template().metadata.labels)
+      bytes += name.size() + value.size();
+    if (bytes <= carried_label_bytes) labels = workload->pod_template().metadata.labels;
+  }
+  labels[std::string(model::label::workload)] = self.workload.name;
+  labels[std::string(model::label::kind)] = model::to_string(self.workload.kind);
+  labels[std::string(model::label::template_hash)] = self.revision;
+  labels[std::string(instance_label::dependencies)] = join(self.dependencies);
+  labels[std::string(instance_label::owner_uid)] = self.owner_uid;
+  labels[std::string(instance_label::restarts)] = std::to_string(self.restarts);
+  return labels;
+}
+
 runtime::Task<provider::Result<provider::InstanceSpec>> Runner::spec_for(RunPtr self) {
   const auto node = [&]() -> const model::Workload* {
     const auto index = world_.graph().find(self->workload);
@@ -117,12 +135,7 @@ runtime::Task<provider::Result<provider::InstanceSpec>> Runner::spec_for(RunPtr 
     spec.ports.push_back({port.name, static_cast<std::uint16_t>(port.container_port)});
   }
   spec.grace = std::chrono::seconds(pod.termination_grace_period_seconds);
-  spec.labels = {{std::string(model::label::workload), self->workload.name},
-                 {std::string(model::label::kind), std::string(model::to_string(self->workload.kind))},
-                 {std::string(model::label::template_hash), self->revision},
-                 {std::string(instance_label::dependencies), join(self->dependencies)},
-                 {std::string(instance_label::owner_uid), self->owner_uid},
-                 {std::string(instance_label::restarts), std::to_string(self->restarts)}};
+  spec.labels = labels_of(*self);
   co_return spec;
 }
 

@@ -53,6 +53,11 @@ constexpr auto settle_pause_most = 1s;
 /// mesh in which everything changes takes at most a fifth of the processor.
 constexpr int pass_rest_factor = 4;
 
+/// Of the text of a template's labels, which go along with each instance so that its log is found by them.
+/// Beside the names of its dependencies there is room for that (label_bytes in provider/process/protocol.h);
+/// the log of one with more is found by its workload alone.
+constexpr std::size_t carried_label_bytes = 8 * 1024;
+
 /// Objects whose status is being written at once: enough to share the store's group commits.
 constexpr std::size_t status_writers = 64;
 /// The pause before a failed write or reservation is tried again, doubled up to the most.

@@ -84,6 +84,7 @@ class Runner {
   runtime::Task<void> live(RunPtr self);
   runtime::Task<void> start_process(RunPtr self);
   runtime::Task<provider::Result<provider::InstanceSpec>> spec_for(RunPtr self);
+  std::map<std::string, std::string> labels_of(const Run& self) const;
   void note_started(Run& self, const provider::Instance& started);
   void note_start_failure(Run& self, const provider::ProviderError& error);
   runtime::Task<void> run_process(RunPtr self);

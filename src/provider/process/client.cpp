@@ -243,7 +243,14 @@ runtime::Task<Result<std::unique_ptr<LogReader>>> SupervisorClient::logs(std::st
   if (!reply) co_return std::unexpected(reply.error());
   auto path = text_of(*reply->ok);
   if (!path) co_return std::unexpected(path.error());
-  co_return open_log(reactor_, *path, options);
+  const auto slash = path->rfind('/') + 1;
+  auto log = find_log(path->substr(0, slash), path->substr(slash));
+  if (!log) co_return base::fail(ProviderErrorKind::not_found, fmt::format("{} does not exist", *path));
+  if (options.previous && log->runs.size() < 2) {
+    co_return base::fail(ProviderErrorKind::not_found,
+                         fmt::format("{} has not been restarted: there is no run before this one", id));
+  }
+  co_return std::make_unique<LogFileReader>(reactor_, *log, options);
 }
 
 runtime::Task<Result<base::Address>> SupervisorClient::reserve(std::string key) {

@@ -21,6 +21,9 @@ constexpr auto output_limit = std::chrono::milliseconds(500);
 /// How long stop_all() waits for one after SIGKILL: one that sleeps in the kernel must not keep the others
 /// waiting.
 constexpr auto end_limit = std::chrono::seconds(10);
+/// After so many removals the logs of those that are gone are looked at, so that many that come and go
+/// quickly leave no more than the limits between two hourly looks.
+constexpr int removals_between_looks = 16;
 
 bool is_name(std::string_view text) {
   auto fits = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.'; };
@@ -82,13 +85,18 @@ runtime::Task<void> output_then_event(runtime::Task<void> output, runtime::Event
 
 struct Instances::Managed {
   Managed(Fence& fence, InstanceSpec what, std::string log_path, LogLimits limits)
-      : spec(std::move(what)), group(fence, spec.id), log(std::move(log_path), limits) {}
+      : spec(std::move(what)), group(fence, spec.id), log(std::move(log_path), limits) {
+    note.id = spec.id;
+    note.path = log.path();
+    note.labels = spec.labels;
+  }
 
   InstanceSpec spec;
   Program program;
   std::vector<std::shared_ptr<PortLoan>> loans;
   Group group;
   LogFile log;
+  InstanceLog note;
   Instance seen;  // what others see of it
   std::shared_ptr<Process> main;
   runtime::Event output_ended;
@@ -175,7 +183,9 @@ Result<Instances::Pointer> Instances::prepare(InstanceSpec spec, const Managed* 
   if (!program.directory.starts_with('/')) program.directory = image->folder + "/" + program.directory;
 
   auto log_path = settings_.log_folder + "/" + log_name(spec.id);
+  if (!before) reopen_log(log_path);  // of one of that name that is gone
   auto managed = std::make_shared<Managed>(fence_, std::move(spec), std::move(log_path), settings_.logs);
+  if (before) managed->note.runs = before->note.runs;
   managed->program = std::move(program);
   managed->loans = std::move(*loans);
   managed->seen.id = managed->spec.id;
@@ -216,6 +226,10 @@ Result<void> Instances::launch(Managed& managed) {
   managed.seen.phase = Phase::running;
   managed.seen.pid = managed.main->pid;
   managed.seen.started_at = fence_.reactor.clock().wall();
+  auto& runs = managed.note.runs;
+  runs.push_back({.started = managed.seen.started_at, .ended = {}, .exit = {}});
+  if (runs.size() > kept_runs) runs.erase(runs.begin());
+  note_log(managed.note);
   managed.output.spawn(output_then_event(
       copy_output(fence_.reactor, std::move(pipe->first), managed.log, false), managed.output_ended));
   return {};
@@ -232,6 +246,9 @@ runtime::Task<void> Instances::watch(Pointer managed) {
   managed->log.finish(fence_.reactor.clock().wall());
   auto& seen = managed->seen;
   seen.phase = Phase::exited;
+  managed->note.runs.back().ended = managed->main->ended_at;
+  managed->note.runs.back().exit = managed->main->status.to_string();
+  note_log(managed->note);
   seen.exit = Exit{managed->main->status.code, managed->main->status.signal, managed->main->ended_at};
   on_exit_(seen);
   managed->finished.set();
@@ -283,8 +300,9 @@ Result<void> Instances::remove(const std::string& id) {
   if (managed->seen.phase != Phase::exited) {
     return base::fail(ProviderErrorKind::failed, fmt::format("{} runs: stop it first", id));
   }
-  LogFile::remove(managed->log.path());  // who follows it sees its end
+  close_log(managed->log.path());
   instances_.erase(id);
+  if (++removed_ % removals_between_looks == 0) remove_logs_of_gone();
   return {};
 }
 
@@ -344,6 +362,10 @@ void Instances::remove_logs_of_gone() const {
   std::set<std::string> present;
   for (const auto& [id, managed] : instances_) present.insert(log_name(id));
   remove_old_logs(settings_.log_folder, present, fence_.reactor.clock().wall(), settings_.old_logs);
+}
+
+void Instances::close_logs() const {
+  for (const auto& [id, managed] : instances_) close_log(managed->log.path());
 }
 
 Result<std::string> Instances::log_path(const std::string& id) const {

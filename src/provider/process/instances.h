@@ -10,6 +10,7 @@
 
 #include "provider/process/group.h"
 #include "provider/process/image.h"
+#include "provider/process/instance_log.h"
 #include "provider/process/log_file.h"
 #include "provider/process/old_logs.h"
 #include "provider/process/ports.h"
@@ -42,8 +43,10 @@ class Instances {
                                      std::chrono::milliseconds limit);
   /// Of one that runs.
   Result<Surroundings> surroundings(const std::string& id) const;
-  /// Deletes the logs of instances that are gone as far as they are beyond their limits.
+  /// Closes the logs of instances that are gone, and deletes those that are beyond their limits.
   void remove_logs_of_gone() const;
+  /// At the very end: closes all logs.
+  void close_logs() const;
   Result<std::string> log_path(const std::string& id) const;
   /// The one whose id comes next after `id` (empty: the first), null at the end.
   const Instance* next_after(const std::string& id) const;
@@ -74,6 +77,7 @@ class Instances {
   std::function<void(const Instance&)> on_exit_;
   Environment inherited_;
   bool closed_ = false;
+  int removed_ = 0;
   std::map<std::string, Pointer> instances_;
   runtime::Scope scope_;  // last: its tasks use all of the above
 };

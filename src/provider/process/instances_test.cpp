@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <fstream>
 
+#include "provider/process/instance_log.h"
 #include "provider/process/mesh_fixture_test.h"
 #include "provider/process/proc.h"
 #include "runtime/socket.h"
@@ -94,7 +95,11 @@ TEST_P(InstancesTest, StartsWithItsEnvironmentAndStops) {
   EXPECT_EQ(stopped->exit->signal, SIGTERM);
   EXPECT_TRUE(mesh->run(mesh->client().remove("default/a")));
   EXPECT_TRUE(mesh->run(mesh->client().list())->empty());
-  EXPECT_FALSE(std::filesystem::exists(mesh->options().home.logs() + "/default_a.log"));
+  const auto left = find_log(mesh->options().home.logs(), "default_a.log");
+  ASSERT_TRUE(left) << "a log outlives its instance";
+  EXPECT_TRUE(left->is_closed);
+  ASSERT_EQ(left->runs.size(), 1U);
+  EXPECT_TRUE(left->runs[0].ended);
   EXPECT_EQ(mesh->run(mesh->client().stop("default/a", {})).error().kind, ProviderErrorKind::not_found);
 }
 

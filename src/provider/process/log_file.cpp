@@ -23,6 +23,9 @@ constexpr std::size_t read_bytes = std::size_t{64} * 1024;
 constexpr std::size_t turn_bytes = read_bytes;
 constexpr std::size_t least_read = 1024;
 constexpr auto flood_pause = std::chrono::milliseconds(4);
+/// A line without an end (a prompt, a bar of dots) is readable after so much; most lines are whole long
+/// before.
+constexpr auto unfinished_pause = std::chrono::milliseconds(200);
 
 /// As far as it can be written without waiting: a stopped terminal must not stop the supervisor.
 void copy_to_stderr(std::string_view bytes) {
@@ -35,6 +38,8 @@ void copy_to_stderr(std::string_view bytes) {
     bytes.remove_prefix(static_cast<std::size_t>(written));
   }
 }
+
+runtime::Task<void> until(runtime::Readiness& readable) { co_await runtime::Wait(readable); }
 
 }  // namespace
 
@@ -56,24 +61,29 @@ void LogFile::append(std::string_view bytes, base::WallTime now) {
       bytes.remove_prefix(end == std::string_view::npos ? bytes.size() : end + 1);
       if (end == std::string_view::npos) break;
     }
-    write_line(partial_, now);
-    partial_.clear();
+    write_line(part.size() > room ? goes_on : last_part, now);
   }
   write_out();
 }
 
+void LogFile::flush(base::WallTime now) {
+  if (has_unwritten()) write_line(goes_on, now);
+  write_out();
+}
+
 void LogFile::finish(base::WallTime now) {
-  if (!partial_.empty()) write_line(partial_, now);
-  partial_.clear();
+  if (has_unwritten() || is_within_line_) write_line(last_part, now);
   write_out();
   file_.close();
 }
 
-void LogFile::write_line(std::string_view line, base::WallTime now) {
+void LogFile::write_line(char mark, base::WallTime now) {
   ready_ += base::format_rfc3339_micro(now);
-  ready_ += ' ';
-  ready_ += line;
+  ready_ += mark;
+  ready_ += partial_;
   ready_ += '\n';
+  partial_.clear();
+  is_within_line_ = mark == goes_on;
   ++ready_lines_;
   if (ready_.size() >= file_.room()) write_out();
 }
@@ -103,7 +113,11 @@ runtime::Task<void> copy_output(runtime::Reactor& reactor, runtime::Fd pipe, Log
     auto got = ::read(pipe.get(), buffer.data(), buffer.size());
     if (got < 0 && errno == EAGAIN) {
       left = turn_bytes;
-      co_await runtime::Wait(readable);
+      if (!log.has_unwritten()) {
+        co_await runtime::Wait(readable);
+      } else if (!co_await runtime::within(reactor, unfinished_pause, until(readable))) {
+        log.flush(reactor.clock().wall());
+      }
       continue;
     }
     if (got < 0 && errno == EINTR) continue;

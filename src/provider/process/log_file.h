@@ -18,11 +18,16 @@ struct LogLimits {
   /// At this size a file becomes `<path>.1` and a new one begins: an instance has at most about twice this on
   /// disk.
   std::size_t file_bytes = std::size_t{8} * 1024 * 1024;
-  /// Longer lines are cut into several (as container runtimes do).
+  /// Longer lines are written in several parts (as container runtimes do), which the reader puts together.
   std::size_t line_bytes = std::size_t{16} * 1024;
 };
 
-/// Writes whole lines as "<RFC 3339 time with microseconds> <text>\n". A write that fails (a full disk) loses
+/// What stands between the time and the text: of a line, or of its last part; of one that goes on in the
+/// next.
+inline constexpr char last_part = ' ';
+inline constexpr char goes_on = '+';
+
+/// Writes lines as "<RFC 3339 time with microseconds> <text>\n". A write that fails (a full disk) loses
 /// lines, never stalls; how many were lost is written once there is room again.
 class LogFile {
  public:
@@ -31,6 +36,9 @@ class LogFile {
 
   /// Output as it came from the instance: lines may be cut anywhere between two calls.
   void append(std::string_view bytes, base::WallTime now);
+  /// Writes what there is of a line that has no end yet, for whoever waits to read it.
+  void flush(base::WallTime now);
+  bool has_unwritten() const { return !partial_.empty(); }
   /// Ends an unfinished line and closes the file, until more comes.
   void finish(base::WallTime now);
   const std::string& path() const { return file_.path(); }
@@ -40,13 +48,14 @@ class LogFile {
   static void remove(const std::string& path) { runtime::RotatingFile::remove(path); }
 
  private:
-  void write_line(std::string_view line, base::WallTime now);
+  void write_line(char mark, base::WallTime now);
   void write_out();
 
   runtime::RotatingFile file_;
   const std::size_t line_bytes_;
-  std::string partial_;  // the line that has no end yet
-  std::string ready_;    // whole lines, not written yet
+  std::string partial_;          // of the line that has no end yet
+  bool is_within_line_ = false;  // its first part is written
+  std::string ready_;            // whole lines, not written yet
   std::size_t ready_lines_ = 0;
   std::uint64_t lost_lines_ = 0;
 };

@@ -34,8 +34,11 @@ class LogTest : public testing::Test {
     std::ifstream file(path);
     return std::string(std::istreambuf_iterator<char>(file), {});
   }
+  std::unique_ptr<LogReader> open_log(LogOptions options) {
+    return std::make_unique<LogFileReader>(reactor_, InstanceLog{.id = "default/a", .path = path_}, options);
+  }
   std::string read_all(LogOptions options) {
-    auto reader = open_log(reactor_, path_, options);
+    auto reader = open_log(options);
     std::string text;
     while (true) {
       auto part = reactor_.block_on(reader->next());
@@ -63,10 +66,55 @@ TEST_F(LogTest, WritesWholeLinesWithTheirTime) {
   EXPECT_EQ(read_all({.tail_lines = 1, .timestamps = true}), "2023-11-14T22:13:20.000000Z unfinished\n");
 }
 
-TEST_F(LogTest, CutsLongLines) {
+TEST_F(LogTest, LongLinesAreWrittenInPartsAndReadWhole) {
   LogFile log(path_, {.line_bytes = 4});
-  log.append("abcdefghij\nabcd\n", clock_.wall());
-  EXPECT_EQ(read_all({}), "abcd\nefgh\nij\nabcd\n");
+  log.append("abcdefghij\nabcd\n\nab", clock_.wall());
+  log.append("cdefg", clock_.wall());
+  log.append("\nz\n", clock_.wall());
+  const std::string time = "2023-11-14T22:13:20.000000Z";
+  EXPECT_TRUE(
+      read(path_).starts_with(time + "+abcd\n" + time + "+efgh\n" + time + " ij\n" + time + " abcd\n"));
+  EXPECT_EQ(read_all({}), "abcdefghij\nabcd\n\nabcdefg\nz\n");
+  EXPECT_EQ(read_all({.timestamps = true}),
+            time + " abcdefghij\n" + time + " abcd\n" + time + " \n" + time + " abcdefg\n" + time + " z\n");
+  EXPECT_EQ(read_all({.tail_lines = 2}), "abcdefg\nz\n");
+  EXPECT_EQ(read_all({.tail_lines = 4}), "abcd\n\nabcdefg\nz\n");
+  EXPECT_EQ(read_all({.tail_lines = 5}), "abcdefghij\nabcd\n\nabcdefg\nz\n");
+}
+
+TEST_F(LogTest, WhatHasNoEndYetIsReadableAndGoesOn) {
+  LogFile log(path_, {});
+  log.append("Password: ", clock_.wall());
+  EXPECT_TRUE(log.has_unwritten());
+  log.flush(clock_.wall());
+  EXPECT_EQ(read_all({}), "Password: ");
+  log.append("secret\n", clock_.wall());
+  EXPECT_EQ(read_all({}), "Password: secret\n");
+  log.append("left open", clock_.wall());
+  log.flush(clock_.wall());
+  log.finish(clock_.wall());
+  log.append("the next run\n", clock_.wall());
+  EXPECT_EQ(read_all({}), "Password: secret\nleft open\nthe next run\n");
+}
+
+TEST_F(LogTest, OfATimeOrOfTheRunBefore) {
+  LogFile log(path_, {});
+  InstanceLog known{.id = "default/a", .path = path_};
+  for (const char* run : {"first", "second", "third"}) {
+    known.runs.push_back({.started = clock_.wall(), .ended = {}, .exit = {}});
+    for (int i = 0; i < 2; ++i) {
+      log.append(fmt::format("{} {}\n", run, i), clock_.wall());
+      clock_.advance(std::chrono::seconds(1));
+    }
+  }
+  known.runs.erase(known.runs.begin());
+  const auto all_of = [&](LogOptions options) {
+    LogFileReader reader(reactor_, known, options);
+    return reader.read().value_or("failed");
+  };
+  EXPECT_EQ(all_of({.since = clock_.wall() - std::chrono::seconds(3)}), "second 1\nthird 0\nthird 1\n");
+  EXPECT_EQ(all_of({.since = clock_.wall()}), "");
+  EXPECT_EQ(all_of({.previous = true}), "second 0\nsecond 1\n");
 }
 
 TEST_F(LogTest, NeverGrowsBeyondItsLimits) {
@@ -97,7 +145,7 @@ TEST_F(LogTest, TheTailReachesIntoTheOlderPart) {
 TEST_F(LogTest, WhatIsWrittenMeanwhileIsNotInTheTail) {
   LogFile log(path_, {});
   for (int i = 0; i < 10; ++i) log.append(fmt::format("line {}\n", i), clock_.wall());
-  auto reader = open_log(reactor_, path_, {.tail_lines = 2});
+  auto reader = open_log({.tail_lines = 2});
   log.append("more\n", clock_.wall());
   EXPECT_EQ(reactor_.block_on(reader->next()), "line 8\nline 9\n");
   EXPECT_EQ(reactor_.block_on(reader->next()), std::nullopt);
@@ -151,7 +199,7 @@ TEST_F(LogTest, AWriterThatIsAlwaysAheadDoesNotKeepTheThread) {
 TEST_F(LogTest, FollowsAcrossRotationUntilTheLogIsRemoved) {
   LogFile log(path_, {.file_bytes = 2000});
   log.append("first\n", clock_.wall());
-  auto reader = open_log(reactor_, path_, {.follow = true});
+  auto reader = open_log({.follow = true});
   auto next = [&]() -> std::optional<std::string> {
     auto part = reactor_.block_on(runtime::within(reactor_, std::chrono::seconds(10), reader->next()));
     EXPECT_TRUE(part && *part);
@@ -172,6 +220,18 @@ TEST_F(LogTest, FollowsAcrossRotationUntilTheLogIsRemoved) {
   EXPECT_EQ(text, expected);
   LogFile::remove(path_);
   EXPECT_EQ(next(), std::nullopt);
+}
+
+TEST_F(LogTest, FollowsToTheLastLineOfALogThatIsClosed) {
+  LogFile log(path_, {});
+  log.append("first\n", clock_.wall());
+  auto reader = open_log({.follow = true});
+  EXPECT_EQ(reactor_.block_on(reader->next()), "first\n");
+  log.append("last\n", clock_.wall());
+  close_log(path_);
+  EXPECT_EQ(reactor_.block_on(reader->next()), "last\n");
+  EXPECT_EQ(reactor_.block_on(runtime::within(reactor_, std::chrono::seconds(10), reader->next())),
+            std::optional(Result<std::optional<std::string>>(std::nullopt)));
 }
 
 }  // namespace

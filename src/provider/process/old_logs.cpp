@@ -5,29 +5,22 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
 #include <vector>
+
+#include "provider/process/instance_log.h"
 
 namespace weft::provider::process {
 namespace {
 
+/// A log with its older part and its note.
 struct OldLog {
-  std::string path;
+  std::vector<std::string> paths;
   std::uint64_t bytes = 0;
   base::WallTime written;
 };
 
-/// "default_web.log" of that and of "default_web.log.1"; empty if it is no instance's log.
-std::string name_of_log(std::string file) {
-  if (file.ends_with(".1")) file.resize(file.size() - 2);
-  return file.ends_with(".log") && file.find('_') != std::string::npos ? file : std::string();
-}
-
 }  // namespace
-
-std::string log_name(std::string id) {
-  std::ranges::replace(id, '/', '_');
-  return id + ".log";
-}
 
 void bound_own_output(int fd, const std::string& path) {
   struct stat output{};
@@ -43,20 +36,27 @@ void bound_own_output(int fd, const std::string& path) {
 
 void remove_old_logs(const std::string& folder, const std::set<std::string>& present, base::WallTime now,
                      OldLogLimits limits) {
-  std::vector<OldLog> old;
+  std::map<std::string, OldLog> old;
   std::error_code error;
   for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
     const auto name = name_of_log(entry.path().filename().string());
     struct stat found{};
     if (name.empty() || present.contains(name) || ::lstat(entry.path().c_str(), &found) != 0) continue;
-    const auto since = std::chrono::seconds(found.st_mtim.tv_sec);
-    old.push_back({entry.path().string(), static_cast<std::uint64_t>(found.st_size), base::WallTime(since)});
+    auto& log = old[name];
+    log.paths.push_back(entry.path().string());
+    log.bytes += static_cast<std::uint64_t>(found.st_size);
+    log.written = std::max(log.written, base::WallTime(std::chrono::seconds(found.st_mtim.tv_sec)));
+    if (entry.path().filename() == name && (found.st_mode & S_IWUSR) != 0) close_log(entry.path().string());
   }
-  std::ranges::sort(old, std::ranges::greater(), &OldLog::written);
+  std::vector<OldLog> all;
+  for (auto& [name, log] : old) all.push_back(std::move(log));
+  std::ranges::sort(all, std::ranges::greater(), &OldLog::written);
   std::uint64_t bytes = 0;
-  for (const auto& log : old) {
+  std::size_t count = 0;
+  for (const auto& log : all) {
     bytes += log.bytes;
-    if (bytes > limits.bytes || now - log.written > limits.age) ::unlink(log.path.c_str());
+    if (bytes <= limits.bytes && ++count <= limits.count && now - log.written <= limits.age) continue;
+    for (const auto& path : log.paths) ::unlink(path.c_str());
   }
 }
 

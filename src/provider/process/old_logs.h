@@ -15,13 +15,12 @@ struct OldLogLimits {
   std::chrono::hours age = std::chrono::days(7);
   /// All of them together; the newest are kept. Sixteen that were as large as they may be (LogLimits).
   std::uint64_t bytes = std::uint64_t{256} * 1024 * 1024;
+  /// So many at most, so that they are found quickly.
+  std::size_t count = 1000;
 };
 
-/// The name of an instance's log in the folder of logs: "default_web-x7k2p.log". The _ is in no name of an
-/// instance, and in none of the logs of weft's own processes.
-std::string log_name(std::string id);
-
-/// Deletes those in `folder` that are beyond the limits. `present` are the names of logs that are in use.
+/// Deletes those in `folder` that are beyond the limits, with what stands beside them, and closes the rest.
+/// `present` are the names of logs that are in use.
 void remove_old_logs(const std::string& folder, const std::set<std::string>& present, base::WallTime now,
                      OldLogLimits limits);
 

@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "provider/process/instance_log.h"
 #include "runtime/fd.h"
 
 namespace weft::provider::process {
@@ -64,6 +65,49 @@ TEST_F(OldLogsTest, EndBySizeWithTheOldestFirst) {
   remove_old_logs(root_, {"default_present.log"}, now_, {.bytes = 350});
   EXPECT_THAT(names(), testing::UnorderedElementsAre("default_web-1.log", "default_web-2.log",
                                                      "default_web-3.log", "default_present.log"));
+}
+
+TEST_F(OldLogsTest, EndByCount) {
+  for (int age = 1; age <= 9; ++age) write("default_web-" + std::to_string(age) + ".log", 0, hours(age));
+  remove_old_logs(root_, {}, now_, {.count = 2});
+  EXPECT_THAT(names(), testing::UnorderedElementsAre("default_web-1.log", "default_web-2.log"));
+}
+
+TEST_F(OldLogsTest, AreClosedAndGoWithWhatStandsBesideThem) {
+  InstanceLog log{.id = "default/web", .path = root_ / "default_web.log"};
+  log.labels = {{"app", "web"}};
+  log.runs = {{.started = now_, .ended = now_ + hours(1), .exit = "exit code 1"}};
+  write("default_web.log", 10, hours(2));
+  write("default_web.log.1", 10, hours(3));
+  write("default_web.json.new", 10, hours(3));
+  write("default_no_web.log", 10, hours(1));  // no name of weft's
+  note_log(log);
+  remove_old_logs(root_, {}, now_, {});
+  const auto found = find_log(root_, "default_web.log");
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->id, "default/web");
+  EXPECT_EQ(found->labels, log.labels);
+  ASSERT_EQ(found->runs.size(), 1U);
+  EXPECT_EQ(found->runs[0].started, now_);
+  EXPECT_EQ(found->runs[0].ended, now_ + hours(1));
+  EXPECT_EQ(found->runs[0].exit, "exit code 1");
+  EXPECT_TRUE(found->is_closed);
+  struct stat note{};
+  ASSERT_EQ(::stat((root_ / "default_web.json").c_str(), &note), 0);
+  EXPECT_EQ(note.st_mode & 0777, 0600U);
+  remove_old_logs(root_, {}, now_ + std::chrono::years(100), {});
+  EXPECT_TRUE(names().empty());
+}
+
+TEST_F(OldLogsTest, ANoteThatIsBrokenIsNone) {
+  for (const char* text :
+       {"", "[]", "{\"labels\":[1],\"runs\":{}}", "{\"labels\":{\"a\":1},\"runs\":[1,{}]}"}) {
+    write("default_web.log", 1, hours(0));
+    std::ofstream(root_ / "default_web.json") << text;
+    const auto logs = list_logs(root_);
+    ASSERT_EQ(logs.size(), 1U);
+    EXPECT_TRUE(logs[0].labels.empty() && logs[0].runs.empty());
+  }
 }
 
 TEST_F(OldLogsTest, ThisProcesssOwnOutputBeginsAnew) {

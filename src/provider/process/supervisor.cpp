@@ -144,6 +144,7 @@ runtime::Task<void> Supervisor::run(runtime::Fd listening) {
   if (!co_await kill_descendants(reactor_, processes_))
     runtime::log::warning(room, "some processes do not end");
   if (fence_.cgroup_root) remove_cgroup(*fence_.cgroup_root);
+  instances_.close_logs();
   saver_.cancel();
   co_await writer_.save(state_now());
   // What woke this task may be one of the tasks below, which end with this object: let it return first.
