@@ -19,6 +19,7 @@ void add_wait(Command parent, Invocation& invocation);
 /// `exec`: one more program beside an instance.
 void add_exec(Command parent, Invocation& invocation);
 void add_logs(Command parent, Invocation& invocation);
+void add_port_forward(Command parent, Invocation& invocation);
 void add_validate(Command parent, Invocation& invocation);
 void add_diff(Command parent, Invocation& invocation);
 

@@ -82,6 +82,7 @@ void add_weft_commands(Command app, Invocation& invocation) {
   add_rollout(app, invocation);
   add_logs(app, invocation);
   add_exec(app, invocation);
+  add_port_forward(app, invocation);
   add_top(app, invocation);
   add_validate(app, invocation);
   add_diff(app, invocation);

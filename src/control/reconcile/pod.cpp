@@ -48,7 +48,9 @@ Json spec_of(const Instance& instance) {
     const auto& container = instance.pod->containers.front();
     Json ports = Json::array();
     for (const auto& bound : instance.ports) {
-      Json port = {{"containerPort", bound.port.number}};
+      Json port = {{"containerPort", bound.port.number},
+                   {"hostIP", bound.address.ip()},
+                   {"hostPort", bound.address.port()}};
       if (!bound.port.name.empty()) port["name"] = bound.port.name;
       ports.push_back(std::move(port));
     }
