@@ -271,8 +271,9 @@ class Mesh:
         raise AssertionError(f"no process of {pod}")
 
     def reservations(self):
-        """The keys of the addresses that the supervisor holds."""
-        return json.loads((self.home / "supervisor.json").read_text())["ports"]
+        """The keys of the addresses that the supervisor holds; those that were given back are remembered too."""
+        ports = json.loads((self.home / "supervisor.json").read_text())["ports"]
+        return {key: entry for key, entry in ports.items() if "released" not in entry}
 
     def start(self):
         """Starts it with what is stored."""

@@ -311,6 +311,16 @@ TEST(Progress, OfServices) {
   EXPECT_EQ(progress_of(service).text, "1 of 2 endpoints ready");
   service["status"]["endpoints"]["ready"] = 2;
   EXPECT_TRUE(progress_of(service).done);
+  service["apiVersion"] = "v1";
+  service["spec"] = {{"ports", Json::array({{{"port", 80}}})}};
+  service["metadata"]["annotations"] = {{"weft.dev/local-port", "8080"}};
+  service["status"]["addresses"] = Json::array({{{"port", 80}, {"address", "127.0.0.1:20001"}}});
+  EXPECT_FALSE(progress_of(service).done) << "the address has not moved yet";
+  service["status"]["addresses"][0]["address"] = "127.0.0.1:8080";
+  EXPECT_TRUE(progress_of(service).done);
+  service["status"]["conditions"] =
+      Json::array({condition("Ready", "False", "AddressUnavailable", "port 8080 is taken")});
+  EXPECT_TRUE(progress_of(service).crashes) << "somebody may be giving it back";
   service["status"]["conditions"] = Json::array({condition("Ready", "False", "NotStarted", "")});
   EXPECT_TRUE(progress_of(service).done);
   EXPECT_FALSE(progress_of(service, true).done);

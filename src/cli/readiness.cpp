@@ -12,6 +12,7 @@
 #include "base/counted.h"
 #include "cli/objects.h"
 #include "cli/output.h"
+#include "model/decode.h"
 #include "model/resource.h"
 
 namespace weft::cli {
@@ -28,14 +29,13 @@ constexpr std::size_t list_from = 4;
 constexpr int log_lines = 10;
 
 /// Something that crashes is given so long to come up after all, as one that waits for its database by
-/// crashing does.
+/// crashing does; so is an address that another Service may be giving back.
 constexpr auto crash_patience = std::chrono::seconds(3);
 
 /// Reasons that only the user can mend.
-constexpr std::array<std::string_view, 9> stuck_reasons = {
-    "ImageNotFound",    "ImageNotExecutable",   "DependencyCycle",
-    "DependencyFailed", "BackoffLimitExceeded", "AddressUnavailable",
-    "ProviderNotFound", "DeadlineExceeded",     deadline_exceeded};
+constexpr std::array<std::string_view, 8> stuck_reasons = {
+    "ImageNotFound",        "ImageNotExecutable", "DependencyCycle",  "DependencyFailed",
+    "BackoffLimitExceeded", "ProviderNotFound",   "DeadlineExceeded", deadline_exceeded};
 
 bool is_stuck(std::string_view reason) {
   return std::ranges::find(stuck_reasons, reason) != stuck_reasons.end();
@@ -56,8 +56,8 @@ Progress waits(const Json& object, std::initializer_list<std::string_view> types
   for (const auto type : types) {
     const auto condition = condition_of(object, type);
     if (condition.status.empty() || condition.is_true() || condition.reason.empty()) continue;
-    return is_stuck(condition.reason) ? stuck(condition.reason, words_of(condition))
-                                      : waiting(words_of(condition));
+    if (is_stuck(condition.reason)) return stuck(condition.reason, words_of(condition));
+    return {.crashes = condition.reason == "AddressUnavailable", .text = words_of(condition)};
   }
   return waiting(std::move(otherwise));
 }
@@ -118,18 +118,31 @@ Progress progress_of_job(const Json& job) {
   return waits(job, {"DependenciesReady", "Failed"}, active > 0 ? "runs" : "waits");
 }
 
+/// Whether it is called where it asks to be: an annotation that changes makes no new generation.
+bool has_local_ports(const Json& object) {
+  const auto service = model::decode_as<model::Service>(object);
+  if (!service) return true;
+  const auto& addresses = value_at(object, "/status/addresses");
+  return std::ranges::all_of(service->spec.ports, [&addresses](const model::ServicePort& port) {
+    return port.local_port == 0 || std::ranges::any_of(addresses, [&port](const Json& address) {
+             return number_at(address, "/port") == port.port &&
+                    text_at(address, "/address").ends_with(fmt::format(":{}", port.local_port));
+           });
+  });
+}
+
 Progress progress_of_service(const Json& service, bool must_serve) {
   const auto ready = condition_of(service, "Ready");
   const auto count = number_at(service, "/status/endpoints/ready");
   const auto total = number_at(service, "/status/endpoints/total");
-  if (ready.is_true() && count >= total) {
+  if (ready.is_true() && count >= total && has_local_ports(service)) {
     return done(fmt::format("ready at {}", fmt::join(urls_of(service), ", ")));
   }
   if (ready.reason == "NotStarted" && !must_serve) return done("not started");
   auto progress = waits(service, {"DependenciesReady", "Ready"},
                         fmt::format("{} of {} ready", count, base::counted(total, "endpoint")));
-  progress.secondhand =
-      ready.reason != "NoMatchingWorkload" && ready.reason != "TargetPortMismatch" && !progress.stuck;
+  progress.secondhand = ready.reason != "NoMatchingWorkload" && ready.reason != "TargetPortMismatch" &&
+                        !progress.stuck && !progress.crashes;
   return progress;
 }
 

@@ -15,7 +15,7 @@ struct Progress {
   bool done = false;
   /// It will not get better without the user, such as an image that does not exist.
   bool stuck = false;
-  /// It ends and is started again: stuck if that goes on.
+  /// It ends and is started again, or has no address: stuck if that goes on.
   bool crashes = false;
   /// A Service that waits for its workloads, which tell why themselves.
   bool secondhand = false;

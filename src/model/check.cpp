@@ -45,6 +45,7 @@ class Checker {
       check_references(object);
       if (const auto* service = std::get_if<Service>(&object.resource)) {
         check_dependencies(graph, object, DependencyKind::service, service->spec.depends_on);
+        check_local_ports(object, *service);
         check_selector(graph, object, *service);
         note_protocols(object, service->spec.ports);
       } else if (const auto* deployment = std::get_if<Deployment>(&object.resource)) {
@@ -178,6 +179,23 @@ class Checker {
             fmt::format("TrafficPolicy `{}` is for the Service `{}`, which does not exist",
                         policy.metadata.name, target.name),
             findings_.is_full(Severity::warning) ? Mend("") : nearest_target(object, entry, target));
+    }
+  }
+
+  /// One Service alone can be called at a port.
+  void check_local_ports(const Object& object, const Service& service) {
+    for (std::size_t i = 0; i < service.spec.ports.size(); ++i) {
+      const auto port = service.spec.ports[i].local_port;
+      if (port == 0) continue;
+      const auto [first, is_new] = local_ports_.emplace(port, &service);
+      if (is_new || first->second == &service) continue;
+      const bool is_node_port = service.spec.ports[i].node_port != 0;
+      add(object, Severity::error, code::duplicate,
+          is_node_port ? fmt::format("spec.ports[{}].nodePort", i)
+                       : fmt::format("metadata.annotations[{}]", annotation::local_port),
+          fmt::format("Service `{}` is to be called at {}, as Service `{}` is", service.metadata.name, port,
+                      first->second->metadata.name),
+          "Give one of the two another number.");
     }
   }
 
@@ -411,8 +429,9 @@ class Checker {
   std::vector<const Service*> services_;
   std::vector<const Deployment*> deployments_;
   std::vector<const Job*> jobs_;
-  std::map<Ref, const TrafficPolicy*> policies_;  // the first for each Service
-  std::map<Ref, const Container*> containers_;    // the first of each workload
+  std::map<std::int32_t, const Service*> local_ports_;  // the first that asks for each
+  std::map<Ref, const TrafficPolicy*> policies_;        // the first for each Service
+  std::map<Ref, const Container*> containers_;          // the first of each workload
   using Name = std::tuple<std::string_view, std::string_view, std::string_view>;  // kind, namespace, name
   std::map<Name, const Object*> by_name_;
   base::Diagnostics findings_;

@@ -28,6 +28,7 @@ constexpr std::string_view opaque_protocol = "model/opaque-protocol";
 constexpr std::string_view known_protocol = "model/known-protocol";
 constexpr std::string_view unknown_image = "model/unknown-image";
 constexpr std::string_view unknown_port = "model/unknown-port";
+constexpr std::string_view fixed_port = "model/fixed-port";
 constexpr std::string_view missing_dependency = "model/missing-dependency";
 constexpr std::string_view missing_reference = "model/missing-reference";
 constexpr std::string_view missing_path = "model/missing-path";
@@ -74,6 +75,7 @@ constexpr std::array all{empty,
                          variable_collision,
                          compose_file,
                          known_protocol,
-                         unknown_image};
+                         unknown_image,
+                         fixed_port};
 
 }  // namespace weft::model::code

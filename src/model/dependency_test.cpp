@@ -242,6 +242,30 @@ TEST(Check, TargetPorts) {
   }
 }
 
+TEST(Check, OneServiceAloneIsCalledAtALocalPort) {
+  const auto service_at = [](const std::string& name, const std::string& metadata, const std::string& port) {
+    return fmt::format(
+        "---\napiVersion: v1\nkind: Service\nmetadata: {{name: {0}{1}}}\nspec: {{type: NodePort, selector: "
+        "{{app: "
+        "a}}, ports: [{{port: 80{2}}}]}}\n"
+        "---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: {0}}}\nspec: {{selector: "
+        "{{matchLabels: {{app: "
+        "a}}}}, template: {{metadata: {{labels: {{app: a}}}}, spec: {{containers: [{{name: c, image: "
+        "i}}]}}}}}}\n",
+        name, metadata, port);
+  };
+  const std::string annotated = ", annotations: {weft.dev/local-port: '8080'}";
+  const Mesh mesh(service_at("a", "", ", nodePort: 8080") + service_at("b", annotated, "") +
+                  service_at("c", "", ", nodePort: 8081") + service_at("d", "", ", nodePort: 8081"));
+  const auto findings = check(mesh.objects);
+  ASSERT_EQ(findings.size(), 2U) << base::render(findings);
+  EXPECT_EQ(findings[0].code, "model/duplicate");
+  EXPECT_EQ(findings[0].severity, base::Severity::error);
+  EXPECT_EQ(findings[0].field, "metadata.annotations[weft.dev/local-port]");
+  EXPECT_EQ(findings[0].message, "Service `b` is to be called at 8080, as Service `a` is");
+  EXPECT_EQ(findings[1].field, "spec.ports[0].nodePort");
+}
+
 TEST(Check, ObjectsOfTheStoreHaveFieldsOnly) {
   Mesh mesh(both("web", "{name: none}"));
   std::vector<Object> stored;

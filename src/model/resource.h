@@ -24,6 +24,9 @@ constexpr std::string_view replicas = "weft.dev/replicas";
 constexpr std::string_view source = "weft.dev/source";
 /// On a Deployment or Job: the name of the Provider that runs it; "process" if absent.
 constexpr std::string_view provider = "weft.dev/provider";
+/// On a Service: the ports of 127.0.0.1 at which its ports are called, "8080" for the first, or
+/// "http=8080,admin=8081" by name or number.
+constexpr std::string_view local_port = "weft.dev/local-port";
 constexpr std::string_view last_applied = "kubectl.kubernetes.io/last-applied-configuration";
 }  // namespace annotation
 namespace label {
@@ -396,6 +399,11 @@ struct ServicePort {
   IntOrString target_port;
   /// The text's value, empty if it says nothing.
   std::string app_protocol;
+  /// 0: the text says nothing.
+  std::int32_t node_port = 0;
+  /// The port of 127.0.0.1 at which it is to be called, by nodePort or by the annotation; 0: any will do.
+  /// decode() fills it in.
+  std::int32_t local_port = 0;
 
   /// http, unless appProtocol is something else or, without one, the name is "tcp", begins with "tcp-", or
   /// name or number are those of a protocol that is none (protocol.h).
@@ -403,7 +411,11 @@ struct ServicePort {
   friend bool operator==(const ServicePort&, const ServicePort&) = default;
 };
 
+/// What is called from outside: by weft each Service can be; NodePort and LoadBalancer may say at which port.
+enum class ServiceType : std::uint8_t { cluster_ip, node_port, load_balancer, external_name };
+
 struct ServiceSpec {
+  ServiceType type = ServiceType::cluster_ip;
   Labels selector;
   std::vector<ServicePort> ports;
   std::vector<DependsOn> depends_on;

@@ -234,6 +234,23 @@ bool is_meant_as_tcp(std::string_view app_protocol) {
   return protocol && protocol->numbers[0] != 0;
 }
 
+/// Several instances cannot listen on one port: `PORT` (and `PORT_<NAME>`) are weft's to say then.
+void warn_of_fixed_port(Findings& findings, const DeploymentSpec& spec) {
+  if (spec.replicas <= 1) return;
+  const auto& container = spec.pod_template.spec.containers.front();
+  for (std::size_t i = 0; i < container.env.size(); ++i) {
+    const auto& name = container.env[i].name;
+    const auto& value = container.env[i].value;
+    const bool is_number =
+        !value.empty() && std::ranges::all_of(value, [](char c) { return c >= '0' && c <= '9'; });
+    if (!is_number || (name != "PORT" && !name.starts_with("PORT_"))) continue;
+    findings.warning(
+        fmt::format("template.spec.containers[0].env[{}].value", i), code::fixed_port,
+        fmt::format("{} instances cannot all listen on {}", spec.replicas, value),
+        fmt::format("Remove `{}` from `env`: weft tells each instance a port of its own in it.", name));
+  }
+}
+
 std::string to_text(const Labels& labels) {
   return to_string(LabelSelector{.match_labels = labels, .match_expressions = {}});
 }
@@ -394,6 +411,7 @@ void Schema<DeploymentSpec>::check(Findings& findings, DeploymentSpec& spec) {
                    fmt::format("`progressDeadlineSeconds` ({}) must be more than `minReadySeconds` ({})",
                                spec.progress_deadline_seconds, spec.min_ready_seconds),
                    "Change one of the two: no rollout could get on in time.");
+  warn_of_fixed_port(findings, spec);
   check_depends_on(findings, spec.depends_on);
 }
 

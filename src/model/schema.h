@@ -111,6 +111,14 @@ struct EnumNames<ProviderType> {
   static constexpr std::pair<std::string_view, ProviderType> values[] = {{"process", ProviderType::process}};
 };
 template <>
+struct EnumNames<ServiceType> {
+  static constexpr std::pair<std::string_view, ServiceType> values[] = {
+      {"ClusterIP", ServiceType::cluster_ip},
+      {"NodePort", ServiceType::node_port},
+      {"LoadBalancer", ServiceType::load_balancer},
+      {"ExternalName", ServiceType::external_name}};
+};
+template <>
 struct EnumNames<Scope> {
   static constexpr std::pair<std::string_view, Scope> values[] = {
       {"declared", Scope::declared}, {"namespace", Scope::ns}, {"mesh", Scope::mesh}};
@@ -436,8 +444,8 @@ struct Schema<ServicePort> {
     v.required("port", &ServicePort::port, port_range);
     v.field("targetPort", &ServicePort::target_port);
     v.field("appProtocol", &ServicePort::app_protocol);
+    v.field("nodePort", &ServicePort::node_port, Range{0, port_range.most});
     v.kept({"protocol"});
-    v.ignored({"nodePort"});
   }
   static void check(Findings& findings, ServicePort& port);
 };
@@ -446,14 +454,15 @@ template <>
 struct Schema<ServiceSpec> {
   template <class V>
   static void fields(V& v) {
+    v.field("type", &ServiceSpec::type);
     v.field("selector", &ServiceSpec::selector, MapRule::labels);
     v.required("ports", &ServiceSpec::ports, Items{1, most_ports});
     v.field("dependsOn", &ServiceSpec::depends_on, few_dependencies);
     v.ignored({"allocateLoadBalancerNodePorts", "clusterIP", "clusterIPs", "externalIPs", "externalName",
                "externalTrafficPolicy", "healthCheckNodePort", "internalTrafficPolicy", "ipFamilies",
                "ipFamilyPolicy", "loadBalancerClass", "loadBalancerIP", "loadBalancerSourceRanges",
-               "publishNotReadyAddresses", "sessionAffinity", "sessionAffinityConfig", "trafficDistribution",
-               "type"});
+               "publishNotReadyAddresses", "sessionAffinity", "sessionAffinityConfig",
+               "trafficDistribution"});
   }
   static void check(Findings& findings, ServiceSpec& spec);
 };
@@ -546,7 +555,9 @@ struct Schema<Deployment> : KindSchema<Deployment> {};
 template <>
 struct Schema<Job> : KindSchema<Job> {};
 template <>
-struct Schema<Service> : KindSchema<Service> {};
+struct Schema<Service> : KindSchema<Service> {
+  static void check(Findings& findings, Service& service);
+};
 template <>
 struct Schema<Provider> : KindSchema<Provider> {};
 template <>

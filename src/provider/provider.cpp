@@ -1,5 +1,7 @@
 #include "provider/provider.h"
 
+#include <charconv>
+
 namespace weft::provider {
 
 std::string_view to_string(ProviderErrorKind kind) {
@@ -16,6 +18,13 @@ std::string_view to_string(ProviderErrorKind kind) {
     case ProviderErrorKind::failed: return "failed";
   }
   return {};
+}
+
+std::uint16_t wanted_port(std::string_view key) {
+  const auto at = key.rfind('@');
+  std::uint16_t port = 0;
+  if (at != std::string_view::npos) std::from_chars(key.data() + at + 1, key.data() + key.size(), port);
+  return port;
 }
 
 }  // namespace weft::provider

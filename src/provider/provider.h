@@ -44,9 +44,14 @@ using Result = std::expected<T, ProviderError>;
 /// is stored.
 inline constexpr std::string_view instance_key_prefix = "inbound/";
 
+/// The port that a key of reserve() asks for: 8080 of "edge/default/web/80@8080"; 0: any will do.
+std::uint16_t wanted_port(std::string_view key);
+
 struct ContainerPort {
   std::string name;  // may be empty
   std::uint16_t number = 0;
+
+  friend bool operator==(const ContainerPort&, const ContainerPort&) = default;
 };
 
 struct VolumeFile {
@@ -119,6 +124,10 @@ struct Exit {
 struct BoundPort {
   ContainerPort port;
   base::Address address;  // where the application itself listens; for its inbound listener alone
+  /// It is the program's own choice and not the number that it was told: no second instance can have it.
+  bool is_fixed = false;
+
+  friend bool operator==(const BoundPort&, const BoundPort&) = default;
 };
 
 struct Instance {
@@ -133,6 +142,14 @@ struct Instance {
   std::map<std::string, std::string> labels;
   /// What the control plane noted last (such as "ready"); survives the control plane.
   std::string note;
+};
+
+/// Where an instance listens, as far as that can be seen.
+struct Located {
+  /// With its ports as they are now.
+  Instance instance;
+  /// Why nobody listens on a port of it, and what to do; empty if there is nothing to say.
+  std::string fault;
 };
 
 struct LogOptions {
@@ -177,6 +194,10 @@ class Provider {
   virtual runtime::Task<Result<std::vector<Instance>>> list() = 0;
   /// The next instance that exited, by itself or because somebody stopped it. One waiter.
   virtual runtime::Task<Result<Instance>> next_change() = 0;
+  /// Looks where the processes of an instance listen that does not answer where it was told to ($PORT), or
+  /// has ended without. A port's address becomes what they listen on: of the told number, or if
+  /// `may_be_fixed` also of the number that its own environment says, or of its containerPort.
+  virtual runtime::Task<Result<Located>> locate(std::string id, bool may_be_fixed) = 0;
   /// Runs a command as the instance would (its environment and directory): the exit code; timed_out after
   /// `limit`.
   virtual runtime::Task<Result<int>> execute(std::string id, std::vector<std::string> argv,
@@ -184,7 +205,8 @@ class Provider {
   virtual runtime::Task<Result<std::unique_ptr<LogReader>>> logs(std::string id, LogOptions options) = 0;
 
   /// A listening address for the mesh itself (edge, outbound, inbound), the same for the same `key` after
-  /// restarts, but for an instance.
+  /// restarts, but for an instance; at wanted_port(key), if it says one. What was given back is had again as
+  /// long as nobody else has taken it.
   virtual runtime::Task<Result<base::Address>> reserve(std::string key) = 0;
   /// Gives reserved addresses back.
   virtual runtime::Task<Result<void>> release(std::vector<std::string> keys) = 0;

@@ -181,7 +181,7 @@ std::shared_ptr<const Cluster> cluster_of(Mesh& mesh, const model::Ref& ref, con
 void add_to_edge(Mesh& mesh, const model::Ref& ref, const model::Service& service, Snapshot& to) {
   for (std::size_t i = 0; i < service.spec.ports.size(); ++i) {
     const auto& port = service.spec.ports[i];
-    auto key = edge_key(ref.ns, ref.name, port.port);
+    auto key = edge_key(ref, port);
     const auto cluster = cluster_of(mesh, ref, service, i);
     to.clusters.push_back(cluster);
     if (const auto* address = address_of(mesh, key)) {
@@ -395,7 +395,7 @@ std::set<std::string_view> nodes_of(const Mesh& mesh, const std::vector<const mo
 std::set<std::string, std::less<>> wanted(const Input& input, const model::Ref& owner) {
   std::set<std::string, std::less<>> keys;
   if (const auto* service = find_service(input, owner); service && !find_external(input, owner)) {
-    for (const auto& port : service->spec.ports) keys.insert(edge_key(owner.ns, owner.name, port.port));
+    for (const auto& port : service->spec.ports) keys.insert(edge_key(owner, port));
   }
   if (const auto index = input.graph->find(owner)) {
     for (const auto& dependency : input.graph->workloads()[*index].dependencies) {
@@ -489,8 +489,10 @@ std::string cluster_name(std::string_view ns, std::string_view service, std::int
   return fmt::format("outbound|{}||{}.{}", port, service, ns);
 }
 
-std::string edge_key(std::string_view ns, std::string_view service, std::int32_t port) {
-  return fmt::format("edge/{}/{}/{}", ns, service, port);
+std::string edge_key(const model::Ref& service, const model::ServicePort& port) {
+  auto key = fmt::format("edge/{}/{}/{}", service.ns, service.name, port.port);
+  if (port.local_port != 0) fmt::format_to(std::back_inserter(key), "@{}", port.local_port);
+  return key;
 }
 
 std::string outbound_key(const model::Ref& workload, const model::Ref& service,

@@ -118,8 +118,10 @@ std::array<model::Ref, 2> owners_of(const snapshot::ContextId& context);
 /// "outbound|80||cart.default"
 std::string cluster_name(std::string_view ns, std::string_view service, std::int32_t port);
 
-/// Keys of reserved addresses, which are the names of their listeners too. "edge/default/web/80"
-std::string edge_key(std::string_view ns, std::string_view service, std::int32_t port);
+/// Keys of reserved addresses, which are the names of their listeners too. "edge/default/web/80", or
+/// "edge/default/web/80@8080" where the Service asks for a local port: if that changes the key does, and with
+/// it the listener.
+std::string edge_key(const model::Ref& service, const model::ServicePort& port);
 /// "outbound/default/web/default/cart" for a dependency's first port, so that its address is known before the
 /// dependency is and stays when its port changes; "outbound/default/web/default/cart/9090" for each further
 /// one.

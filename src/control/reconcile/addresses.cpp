@@ -1,5 +1,8 @@
 #include "control/reconcile/addresses.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <utility>
 
 #include "runtime/combine.h"
@@ -36,9 +39,21 @@ runtime::Task<void> Addresses::reserve(std::string key, Outcome* outcome) {
     known_.insert_or_assign(std::move(key), *address);
     co_return;
   }
-  const auto [at, is_new] = faults_.insert_or_assign(std::move(key), address.error().detail);
-  if (is_new && outcome->new_faults++ == 0) outcome->first_new_fault = at->second;
   if (outcome->first) outcome->first = std::unexpected(address.error());
+  auto why = std::move(address.error().detail);
+  if (const auto wanted = provider::wanted_port(key); wanted != 0) {
+    const auto holder =
+        std::ranges::find(known_, wanted, [](const auto& entry) { return entry.second.port(); });
+    // One that is on its way back is not had by anybody for long.
+    const auto owners = holder == known_.end() ? owners_.end() : owners_.find(holder->first);
+    if (holder != known_.end() && owners == owners_.end()) co_return;
+    if (owners != owners_.end()) {
+      why = fmt::format("port {} is that of {}: give one of the two another one", wanted,
+                        owners->second.begin()->to_string());
+    }
+  }
+  const auto [at, is_new] = faults_.insert_or_assign(std::move(key), std::move(why));
+  if (is_new && outcome->new_faults++ == 0) outcome->first_new_fault = at->second;
 }
 
 void Addresses::want(const model::Ref& owner, Keys keys) {

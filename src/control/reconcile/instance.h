@@ -1,6 +1,7 @@
 // One instance of a workload as the control plane sees it, whoever runs it.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -70,6 +71,8 @@ struct Instance {
   std::string id() const { return workload.ns + "/" + name; }
   bool is_available() const { return ready && has_settled; }
   bool is_leaving() const { return is_told_to_go || state == State::stopping; }
+  /// A second one cannot run beside it: it listens on a port of its own choice.
+  bool has_fixed_port() const { return std::ranges::any_of(ports, &provider::BoundPort::is_fixed); }
   bool has_succeeded() const { return state == State::finished && last_exit && last_exit->code == 0; }
 };
 

@@ -148,6 +148,8 @@ void Runner::note_started(Run& self, const provider::Instance& started) {
   self.ports = started.ports;
   self.started_at = reactor_.clock().wall();
   self.running_since = reactor_.clock().now();
+  self.port_fault.clear();
+  self.next_look = self.running_since + port_look_pause;
   self.reason.clear();
   self.message.clear();
   self.was_killed = false;
@@ -170,6 +172,7 @@ runtime::Task<void> Runner::run_process(RunPtr self) {
   const int first_to_end = co_await runtime::first(either(self->exited, self->stop), watch_process(self));
   if (self->stop.is_set()) co_return;  // it stops while it still runs
   if (first_to_end == 1) co_await kill_process(self);
+  co_await look_for_reason(self);
   note_end(*self);
 }
 
@@ -197,12 +200,26 @@ runtime::Task<void> Runner::end_process(RunPtr self) {
   }
 }
 
+runtime::Task<void> Runner::look_for_reason(RunPtr self) {
+  // One that ends before it was ever ready may have found its port taken.
+  const bool is_suspect =
+      self->last_exit && exit_code(*self->last_exit) != 0 && !self->ready && !self->was_killed;
+  if (!is_suspect || self->ports.empty()) co_return;
+  if (auto located = co_await provider_.locate(self->id(), is_alone(*self)))
+    self->port_fault = std::move(located->fault);
+}
+
+std::string Runner::describe_end(const Run& self) {
+  if (!self.last_exit) return "unknown";
+  return to_string(*self.last_exit) + (self.port_fault.empty() ? "" : "; " + self.port_fault);
+}
+
 void Runner::note_end(Run& self) {
   self.has_process = false;
   self.ready = false;
   self.pid = -1;
   self.state = State::waiting;
-  const auto how = self.last_exit ? to_string(*self.last_exit) : std::string("unknown");
+  const auto how = describe_end(self);
   if (!self.was_killed) {
     self.reason = self.last_exit && exit_code(*self.last_exit) == 0 ? "Completed" : "Error";
     self.message = how;
@@ -224,8 +241,7 @@ runtime::Task<void> Runner::back_off(RunPtr self) {
   const auto delay = self->backoff.next(reactor_.clock().now() - self->running_since);
   // The first end is nothing but that; what ends again and again is in a loop.
   if (self->last_exit && self->restarts > 0) {
-    self->message =
-        fmt::format("{}; restarts in {}", to_string(*self->last_exit), base::format_duration(delay));
+    self->message = fmt::format("{}; restarts in {}", describe_end(*self), base::format_duration(delay));
     self->reason = "CrashLoopBackOff";
     observer_.record(*self, EventType::warning, "BackOff",
                      fmt::format("restarts again after {}", to_string(*self->last_exit)));

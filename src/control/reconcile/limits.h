@@ -19,6 +19,10 @@ constexpr auto restart_backoff_reset = 60s;
 /// that readiness is seen at most a tenth of the start time late and a slow start costs few probes.
 constexpr auto first_probe_pause = 20ms;
 constexpr double probe_pause_growth = 1.1;
+/// Where an instance listens is looked for when a probe is refused, for that costs the supervisor some
+/// milliseconds: not in its first moments and not again before so long, or a quarter of its age, has passed.
+constexpr auto port_look_pause = 50ms;
+constexpr int port_look_share = 4;
 /// An instance that is not ready for so long says why: before that it is still starting.
 constexpr auto not_ready_shown_after = 1s;
 

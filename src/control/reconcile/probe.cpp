@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <expected>
 
@@ -51,7 +52,8 @@ runtime::Task<ProbeResult> NetworkProber::http_get(model::HttpGetAction action, 
     co_return ProbeResult{false,
                           fmt::format("GET {}: {}", action.path,
                                       response.error().detail.empty() ? to_string(response.error().kind)
-                                                                      : response.error().detail)};
+                                                                      : response.error().detail),
+                          response.error().kind == http::ClientErrorKind::connect_failed};
   }
   // Kubernetes: any status from 200 to 399 is success.
   if (response->status >= 200 && response->status < 400) co_return ProbeResult{true, {}};
@@ -61,7 +63,8 @@ runtime::Task<ProbeResult> NetworkProber::http_get(model::HttpGetAction action, 
 runtime::Task<ProbeResult> NetworkProber::tcp_socket(base::Address address, base::Duration limit) {
   const auto stream = co_await runtime::connect(reactor_, address, limit);
   if (stream) co_return ProbeResult{true, {}};
-  co_return ProbeResult{false, fmt::format("{}: {}", address.to_string(), stream.error().message())};
+  co_return ProbeResult{false, fmt::format("{}: {}", address.to_string(), stream.error().message()),
+                        stream.error().code == ECONNREFUSED};
 }
 
 runtime::Task<ProbeResult> NetworkProber::execute(std::string id, std::vector<std::string> command,

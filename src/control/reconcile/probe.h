@@ -18,6 +18,8 @@ struct ProbeResult {
   bool success = false;
   /// Why not: "GET /healthz: status 503", "connection refused".
   std::string message;
+  /// Nobody accepts connections there.
+  bool is_refused = false;
 };
 
 /// The instance that is asked.

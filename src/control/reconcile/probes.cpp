@@ -40,7 +40,37 @@ runtime::Task<void> forever() {
 }  // namespace
 
 runtime::Task<ProbeResult> Runner::ask(RunPtr self, model::Probe probe) {
-  co_return co_await prober_.probe(std::move(probe), {self->id(), self->ports});
+  auto result = co_await prober_.probe(probe, {self->id(), self->ports});
+  if (!result.is_refused) co_return result;
+  const auto now = reactor_.clock().now();
+  if (now >= self->next_look) {
+    const auto age = now - self->running_since;
+    self->next_look = now + std::max<base::Duration>(age / port_look_share, port_look_pause);
+    const auto before = self->ports;
+    co_await locate(self);
+    if (self->ports != before) co_return co_await prober_.probe(std::move(probe), {self->id(), self->ports});
+  }
+  if (!self->port_fault.empty()) result.message = self->port_fault;
+  co_return result;
+}
+
+bool Runner::is_alone(const Run& self) const {
+  const auto* workload = world_.find_workload(self.workload);
+  return workload == nullptr || workload->replicas() <= 1;
+}
+
+runtime::Task<void> Runner::locate(RunPtr self) {
+  const auto located = co_await provider_.locate(self->id(), is_alone(*self));
+  if (!located) co_return;
+  self->port_fault = located->fault;
+  if (located->instance.ports == self->ports) co_return;
+  self->ports = located->instance.ports;
+  for (const auto& bound : self->ports) {
+    if (bound.is_fixed)
+      observer_.record(*self, EventType::normal, "FixedPort",
+                       fmt::format("listens on {}, not on what $PORT says", bound.address.to_string()));
+  }
+  observer_.changed(*self);
 }
 
 runtime::Task<void> Runner::watch_process(RunPtr self) {
@@ -70,6 +100,10 @@ runtime::Task<void> Runner::watch_readiness(RunPtr self) {
     successes = result.success ? successes + 1 : 0;
     failures = result.success ? 0 : failures + 1;
     if (!self->ready && successes >= probe->success_threshold) {
+      // What no probe has asked for may be elsewhere too.
+      if (probe->exec ? !self->ports.empty() : self->ports.size() > 1) co_await locate(self);
+      if (!self->port_fault.empty())
+        observer_.record(*self, EventType::warning, "PortNotServed", std::exchange(self->port_fault, {}));
       was_ready = true;
       co_await set_ready(self, true, {});
     } else if (self->ready && failures >= probe->failure_threshold) {

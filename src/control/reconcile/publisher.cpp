@@ -298,6 +298,7 @@ Publisher::Refs Publisher::ready_since(std::uint64_t pass) const {
 runtime::Task<void> Publisher::release(Addresses::Keys keys) {
   co_await settled(passes_);
   co_await addresses_.release(std::move(keys));
+  if (!addresses_.missing().empty()) ask_for_pass();  // somebody may wait for one of them
 }
 
 runtime::Task<void> Publisher::confirm_edge() {

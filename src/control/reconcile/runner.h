@@ -56,6 +56,9 @@ class Runner {
     /// When its end was begun, if it was, and until when its process may take to end by itself.
     std::optional<base::WallTime> leaving_since;
     base::MonoTime grace_ends{};
+    /// Why it is not found where it was told to listen, and when it is looked for again.
+    std::string port_fault;
+    base::MonoTime next_look{};
     /// It ended because a liveness or startup probe failed, or postStart.
     bool was_killed = false;
     Backoff backoff;
@@ -91,6 +94,9 @@ class Runner {
   runtime::Task<void> kill_process(RunPtr self);
   /// preStop and SIGTERM, in what is left of its grace.
   runtime::Task<void> end_process(RunPtr self);
+  runtime::Task<void> look_for_reason(RunPtr self);
+  /// How its process has ended, with what may be the reason.
+  static std::string describe_end(const Run& self);
   void note_end(Run& self);
   void finish(Run& self);
   runtime::Task<void> back_off(RunPtr self);
@@ -114,7 +120,11 @@ class Runner {
   runtime::Task<void> watch_readiness(RunPtr self);
   runtime::Task<void> watch_liveness(RunPtr self);
   runtime::Task<bool> await_startup(RunPtr self);
+  /// Asks once. Where nobody accepts, the provider is asked where it listens, and it again there.
   runtime::Task<ProbeResult> ask(RunPtr self, model::Probe probe);
+  runtime::Task<void> locate(RunPtr self);
+  /// Whether it is the only instance of its workload, which may listen on a fixed port.
+  bool is_alone(const Run& self) const;
   void note_startup(Run& self);
   void note_not_ready(Run& self, const std::string& message);
   runtime::Task<void> set_ready(RunPtr self, bool ready, std::string message);

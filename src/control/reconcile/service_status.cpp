@@ -101,13 +101,17 @@ Condition not_ready(const model::Service& service, const Backing& backing,
           fmt::format("0 of {} ready", base::counted(backing.wanted, "instance"))};
 }
 
+std::string edge_key_of(const model::Service& service, const model::ServicePort& port) {
+  return compile::edge_key({model::DependencyKind::service, service.metadata.ns, service.metadata.name},
+                           port);
+}
+
 /// Why one of the addresses that it needs could not be had, if so: at the edge, or before its instances if
 /// none of them has one.
 const std::string* address_fault(const model::Service& service, const Backing& backing,
                                  const Addresses& addresses) {
   for (const auto& port : service.spec.ports) {
-    const auto key = compile::edge_key(service.metadata.ns, service.metadata.name, port.port);
-    if (const auto* fault = addresses.fault(key)) return fault;
+    if (const auto* fault = addresses.fault(edge_key_of(service, port))) return fault;
   }
   const std::string* found = nullptr;
   for (const auto* workload : backing.workloads) {
@@ -125,8 +129,7 @@ const std::string* address_fault(const model::Service& service, const Backing& b
 Json addresses_of(const model::Service& service, const Addresses& addresses) {
   Json list = Json::array();
   for (const auto& port : service.spec.ports) {
-    const auto at =
-        addresses.known().find(compile::edge_key(service.metadata.ns, service.metadata.name, port.port));
+    const auto at = addresses.known().find(edge_key_of(service, port));
     if (at == addresses.known().end()) continue;
     const auto address = at->second.to_string();
     const auto* scheme = port.traffic() == model::AppProtocol::tcp ? "tcp" : "http";

@@ -197,6 +197,22 @@ Task<provider::Result<provider::Instance>> FakeProvider::next_change() {
   co_return *change;
 }
 
+Task<provider::Result<provider::Located>> FakeProvider::locate(std::string id, bool may_be_fixed) {
+  auto& instance = instances.at(id);
+  calls.push_back("locate " + workload_of(instance));
+  std::string fault;
+  for (auto& bound : instance.ports) {
+    if (!deaf.contains(workload_of(instance)) || bound.is_fixed) continue;
+    if (may_be_fixed && instance.phase == provider::Phase::running) {
+      bound.address = base::Address::loopback(bound.port.number);
+      bound.is_fixed = true;
+    } else {
+      fault = fmt::format("it listens on {}", bound.port.number);
+    }
+  }
+  co_return provider::Located{instance, fault};
+}
+
 Task<provider::Result<int>> FakeProvider::execute(std::string, std::vector<std::string>,
                                                   std::chrono::milliseconds) {
   co_return exec_result;
@@ -252,7 +268,11 @@ Task<ProbeResult> FakeProber::probe(model::Probe probe, ProbeTarget target) {
     }
     return target.id == name || target.id.starts_with("default/" + name + "-");
   });
-  co_return fails ? ProbeResult{false, "connection refused"} : ProbeResult{true, {}};
+  const bool is_refused = std::ranges::any_of(deaf, [&](const std::string& name) {
+    return target.id.starts_with("default/" + name + "-") && !target.ports.front().is_fixed;
+  });
+  co_return fails || is_refused ? ProbeResult{false, "connection refused", is_refused}
+                                : ProbeResult{true, {}};
 }
 
 void FakeDataPlane::place(std::string node, std::vector<snapshot::ContextId> contexts) {

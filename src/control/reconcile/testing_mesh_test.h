@@ -66,6 +66,7 @@ class FakeProvider final : public provider::Provider {
   runtime::Task<provider::Result<void>> note(std::string id, std::string text) override;
   runtime::Task<provider::Result<std::vector<provider::Instance>>> list() override;
   runtime::Task<provider::Result<provider::Instance>> next_change() override;
+  runtime::Task<provider::Result<provider::Located>> locate(std::string id, bool may_be_fixed) override;
   runtime::Task<provider::Result<int>> execute(std::string id, std::vector<std::string> argv,
                                                std::chrono::milliseconds limit) override;
   runtime::Task<provider::Result<std::unique_ptr<provider::LogReader>>> logs(
@@ -95,6 +96,8 @@ class FakeProvider final : public provider::Provider {
   /// Keys whose address somebody else has.
   std::set<std::string> taken;
   bool take_inbound = false;
+  /// Workloads whose instances listen on their containerPort whatever they are told.
+  std::set<std::string> deaf;
   provider::Result<int> exec_result = 0;
   /// The most instances that ran at a time, by workload.
   std::map<std::string, std::size_t> most_running;
@@ -116,6 +119,8 @@ class FakeProber final : public Prober {
   std::map<std::string, runtime::HostAddresses> hosts;
   /// Workloads (or ids) whose probes fail; by "liveness <workload>" only those with a failureThreshold of 1.
   std::set<std::string> failing;
+  /// Those of a FakeProvider: nobody answers where they were told to listen.
+  std::set<std::string> deaf;
   int asked = 0;
   /// The first words of those by exec, in order; if `held` is set they end when it is.
   std::vector<std::string> commands;

@@ -18,6 +18,11 @@ InstancePtr named(const Workload& workload, const std::string& name) {
   return at == workload.instances.end() ? nullptr : *at;
 }
 
+/// An old instance that no new one can run beside.
+bool holds_fixed_port(const Workload& workload, const Instance& instance) {
+  return instance.has_process && instance.has_fixed_port() && !is_current(workload, instance);
+}
+
 bool has_process(const Workload& workload) {
   return std::ranges::any_of(workload.instances, [](const auto& instance) { return instance->has_process; });
 }
@@ -52,6 +57,11 @@ void Engine::decide_deployment(Workload& workload) {
   const bool may = may_create(workload);
   std::vector<Candidate> candidates;
   for (const auto& instance : workload.instances) {
+    if (may && holds_fixed_port(workload, *instance)) {
+      // It goes first, and what follows is decided when it has gone.
+      if (!instance->is_leaving()) runner_.stop(*instance);
+      return;
+    }
     candidates.push_back({instance->name, is_current(workload, *instance), instance->is_available(),
                           instance->is_leaving(), instance->number});
   }

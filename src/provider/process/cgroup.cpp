@@ -7,6 +7,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <sstream>
 
 namespace weft::provider::process {
@@ -104,6 +105,11 @@ void kill_cgroup(const std::string& path) { write_to(path + "/cgroup.kill", "1")
 
 bool cgroup_limits_processes(const std::string& root) {
   return read_file(root + "/cgroup.subtree_control").find("pids") != std::string::npos;
+}
+
+std::vector<pid_t> cgroup_processes(const std::string& path) {
+  std::ifstream file(path + "/cgroup.procs");
+  return {std::istream_iterator<pid_t>(file), {}};
 }
 
 bool cgroup_has_processes(const std::string& path) {

@@ -1,6 +1,8 @@
 // cgroup2 directories: the one fence that a process cannot leave by forking (cgroups(7)).
 #pragma once
 
+#include <sys/types.h>
+
 #include <optional>
 #include <string>
 #include <string_view>
@@ -42,6 +44,8 @@ std::optional<std::string> make_cgroup_root(const std::string& identity);
 /// SIGKILL to all in it and below it, also to those that are forking just now (cgroup.kill, Linux 5.14); call
 /// it until no process is left.
 void kill_cgroup(const std::string& path);
+/// Those in it now, without those of cgroups below it.
+std::vector<pid_t> cgroup_processes(const std::string& path);
 bool cgroup_has_processes(const std::string& path);
 /// Whether the kernel counts and limits the processes of a cgroup below it.
 bool cgroup_limits_processes(const std::string& root);

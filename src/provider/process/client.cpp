@@ -229,6 +229,12 @@ runtime::Task<Result<Instance>> SupervisorClient::next_change() {
   co_return instance;
 }
 
+runtime::Task<Result<Located>> SupervisorClient::locate(std::string id, bool may_be_fixed) {
+  auto reply = co_await call({{"op", "locate"}, {"instance", id}, {"mayBeFixed", may_be_fixed}});
+  if (!reply) co_return std::unexpected(reply.error());
+  co_return located_from_json(*reply->ok);
+}
+
 runtime::Task<Result<int>> SupervisorClient::execute(std::string id, std::vector<std::string> argv,
                                                      std::chrono::milliseconds limit) {
   auto reply =

@@ -79,6 +79,7 @@ class SupervisorClient final : public Provider {
   runtime::Task<Result<void>> note(std::string id, std::string text) override;
   runtime::Task<Result<std::vector<Instance>>> list() override;
   runtime::Task<Result<Instance>> next_change() override;
+  runtime::Task<Result<Located>> locate(std::string id, bool may_be_fixed) override;
   runtime::Task<Result<int>> execute(std::string id, std::vector<std::string> argv,
                                      std::chrono::milliseconds limit) override;
   runtime::Task<Result<std::unique_ptr<LogReader>>> logs(std::string id, LogOptions options) override;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <charconv>
 #include <cstdlib>
 #include <initializer_list>
 #include <utility>
@@ -11,13 +12,25 @@ namespace {
 
 constexpr std::string_view default_path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-std::string variable_name(std::string_view port_name) {
-  std::string name = "PORT_";
+/// The variables that say where to listen for the port `index`.
+std::vector<std::string> variables_of(const std::vector<BoundPort>& ports, std::size_t index) {
+  std::vector<std::string> names;
+  if (index == 0) names.emplace_back("PORT");
+  const auto& port_name = ports[index].port.name;
+  if (port_name.empty()) return names;
+  auto& name = names.emplace_back("PORT_");
   for (char c : port_name) {
     if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
     name += c == '-' ? '_' : c;
   }
-  return name;
+  return names;
+}
+
+/// A port's number, 0 if the text is none.
+std::uint16_t port_number(std::string_view text) {
+  std::uint16_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  return error == std::errc{} && end == text.data() + text.size() ? number : 0;
 }
 
 }  // namespace
@@ -33,10 +46,9 @@ Environment inherited_environment() {
 Result<base::Expansion> instance_environment(const Environment& inherited, const Environment& image,
                                              const InstanceSpec& spec, const std::vector<BoundPort>& ports) {
   Environment listening{{"HOST", "127.0.0.1"}};
-  for (const auto& bound : ports) {
-    auto number = std::to_string(bound.address.port());
-    listening.try_emplace("PORT", number);
-    if (!bound.port.name.empty()) listening[variable_name(bound.port.name)] = number;
+  for (std::size_t i = 0; i < ports.size(); ++i) {
+    for (auto& name : variables_of(ports, i))
+      listening[std::move(name)] = std::to_string(ports[i].address.port());
   }
   base::Expansion environment(base::most_process_bytes);
   for (const auto* values : {&inherited, &image, &std::as_const(listening)}) {
@@ -46,11 +58,27 @@ Result<base::Expansion> instance_environment(const Environment& inherited, const
     }
   }
   for (const auto& [name, text] : spec.environment) {
-    if (listening.contains(name)) continue;
     auto defined = environment.define(name, text);
     if (!defined) return too_large("the variable " + name, defined.error());
   }
   return environment;
+}
+
+std::vector<ToldPort> told_ports(const Environment& environment, const std::vector<BoundPort>& ports) {
+  std::vector<ToldPort> told;
+  for (std::size_t i = 0; i < ports.size(); ++i) {
+    auto& port = told.emplace_back(std::string(), ports[i].address.port());
+    for (const auto& name : variables_of(ports, i)) {
+      if (port.variable.empty()) port.variable = name;
+      const auto at = environment.find(name);
+      const auto number = at == environment.end() ? std::uint16_t{0} : port_number(at->second);
+      if (number != 0 && number != port.number && port.own == 0) {
+        port.own = number;
+        port.variable = name;
+      }
+    }
+  }
+  return told;
 }
 
 std::unexpected<ProviderError> too_large(const std::string& what, base::ExpansionErrorKind kind) {

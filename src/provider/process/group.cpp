@@ -138,15 +138,28 @@ bool Group::kill_once() const {
   signal(SIGKILL);
   // Whatever the main process started is a descendant of this one, the subreaper; its orphans are children.
   if (!main_->is_running() && !has_orphans()) return false;
+  return kill_all(below_main());
+}
+
+std::vector<pid_t> Group::members() const {
+  if (cgroup_) return cgroup_processes(cgroup_->path());
+  std::vector<pid_t> found;
+  if (main_ && main_->is_running()) {
+    for (const auto& process : below_main()) found.push_back(process.pid);
+  }
+  return found;
+}
+
+std::vector<ProcessInfo> Group::below_main() const {
   const pid_t self = ::getpid();
   const auto below =
       with_descendants(all_processes(), [&](const auto& process) { return process.parent == self; });
   const bool number_is_ours = main_->is_running() || !fence_.processes.is_own(main_->pid);
-  return kill_all(with_descendants(below, [&](const ProcessInfo& process) {
+  return with_descendants(below, [&](const ProcessInfo& process) {
     if (process.session == main_->pid) return number_is_ours;
     return process.parent == self && !fence_.processes.is_own(process.pid) &&
            environment_variable(process.pid, marker_variable) == marker();
-  }));
+  });
 }
 
 bool Group::has_orphans() const {

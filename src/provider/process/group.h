@@ -11,6 +11,7 @@
 #include "provider/process/client.h"
 #include "provider/process/environment.h"
 #include "provider/process/oom.h"
+#include "provider/process/proc.h"
 #include "provider/process/processes.h"
 #include "runtime/reactor.h"
 
@@ -50,6 +51,8 @@ class Group {
   runtime::IoResult<std::shared_ptr<Process>> start_beside(const Program& program);
   /// What start() gives every program: the environment with the marker, and the cgroup.
   Surroundings surroundings(const Program& program) const;
+  /// Those that are in it now.
+  std::vector<pid_t> members() const;
   /// To the process group of the main process, if that has not been reaped.
   void signal(int number) const;
   /// SIGKILL to all until none is left; false if some still were after the limit (in an uninterruptible
@@ -59,6 +62,8 @@ class Group {
  private:
   runtime::IoResult<std::shared_ptr<Process>> spawn(const Program& program);
   bool kill_once() const;
+  /// Where there is no cgroup.
+  std::vector<ProcessInfo> below_main() const;
   /// Whether this process has children that it did not start: what outlives its parent falls to it.
   bool has_orphans() const;
   std::string marker() const { return fence_.identity + "/" + name_; }

@@ -10,6 +10,8 @@
 #include <set>
 
 #include "provider/process/descriptors.h"
+#include "provider/process/locate.h"
+#include "provider/process/proc.h"
 #include "provider/process/protocol.h"
 #include "runtime/log.h"
 
@@ -94,6 +96,7 @@ struct Instances::Managed {
   InstanceSpec spec;
   Program program;
   std::vector<std::shared_ptr<PortLoan>> loans;
+  std::vector<ToldPort> told;  // of each of seen.ports
   Group group;
   LogFile log;
   InstanceLog note;
@@ -186,6 +189,7 @@ Result<Instances::Pointer> Instances::prepare(InstanceSpec spec, const Managed* 
   if (!before) reopen_log(log_path);  // of one of that name that is gone
   auto managed = std::make_shared<Managed>(fence_, std::move(spec), std::move(log_path), settings_.logs);
   if (before) managed->note.runs = before->note.runs;
+  managed->told = told_ports(program.environment, ports);
   managed->program = std::move(program);
   managed->loans = std::move(*loans);
   managed->seen.id = managed->spec.id;
@@ -314,6 +318,19 @@ Result<void> Instances::note(const std::string& id, std::string text) {
   }
   managed->seen.note = std::move(text);
   return {};
+}
+
+Result<Located> Instances::locate(const std::string& id, bool may_be_fixed) {
+  const auto managed = find(id);
+  if (!managed) return unknown(id);
+  auto& ports = managed->seen.ports;
+  std::string fault;
+  if (managed->seen.phase == Phase::exited) {
+    fault = describe_taken(ports, managed->told);
+  } else {
+    fault = locate_ports(ports, managed->told, listening_addresses(managed->group.members()), may_be_fixed);
+  }
+  return Located{managed->seen, std::move(fault)};
 }
 
 runtime::Task<Result<int>> Instances::execute(std::string id, std::vector<std::string> argv,

@@ -39,6 +39,7 @@ class Instances {
   runtime::Task<Result<Instance>> stop(std::string id, std::optional<std::chrono::milliseconds> grace);
   Result<void> remove(const std::string& id);
   Result<void> note(const std::string& id, std::string text);
+  Result<Located> locate(const std::string& id, bool may_be_fixed);
   runtime::Task<Result<int>> execute(std::string id, std::vector<std::string> argv,
                                      std::chrono::milliseconds limit);
   /// Of one that runs.

@@ -60,12 +60,12 @@ class Ports {
   /// Ports are tried from a place that `identity` picks, so that two homes rarely compete.
   Ports(PortRange range, const std::string& identity, base::Clock& clock = base::system_clock());
 
-  /// The address of `key`: 127.0.0.1 and a port, on which a socket listens from now on. A key that had a port
-  /// before keeps it. Errors: port_in_use (somebody else has the key's port; the detail says who),
-  /// no_free_port (the detail says which limit is reached, and who holds how many), failed (such as too many
-  /// open files).
+  /// The address of `key`: 127.0.0.1 and a port, on which a socket listens from now on: wanted_port(key), if
+  /// it says one. A key that had a port before keeps it; one that was released gets it again while it is
+  /// free. Errors: port_in_use (somebody else has the key's port; the detail says who), no_free_port (the
+  /// detail says which limit is reached, and who holds how many), failed (such as too many open files).
   Result<base::Address> reserve(const std::string& key);
-  /// Closes its socket and forgets its port.
+  /// Closes its socket; others may have its port.
   void release(const std::string& key);
   /// The socket that listens at the key's address, -1 if none does.
   int listening(const std::string& key) const;
@@ -73,8 +73,9 @@ class Ports {
   /// Lends a port that is free now, for an application to listen on. Not longer than this object lives.
   Result<std::shared_ptr<PortLoan>> lend();
 
-  /// What must outlive the supervisor: the keys and their ports, but for those of instances. A key that
-  /// nobody asked for during many lives of the supervisor is forgotten.
+  /// What must outlive the supervisor: the keys and their ports, but for those of instances, and the last
+  /// ports of those that were released. A key that nobody asked for during many lives of the supervisor is
+  /// forgotten.
   base::Json to_json() const;
   /// Before the first reserve(). Entries that are no keys with ports are passed over.
   void restore(const base::Json& json);
@@ -87,9 +88,23 @@ class Ports {
     runtime::Fd socket;  // open once it was asked for
   };
 
+  struct Released {
+    std::uint16_t port = 0;
+    std::uint64_t number = 0;  // grows with each release
+  };
+  /// Makes a port its caller's.
+  using Claim = std::function<runtime::IoResult<void>(std::uint16_t)>;
+
+  /// A reservation whose socket is open, or is opened now.
+  Result<base::Address> reserve_again(const std::string& key, Reservation& reservation);
   /// The next free port for which `claim` succeeds. Each is tried once, until it is given back or the others'
   /// are looked at again: a call costs no more when the range is used up.
-  Result<std::uint16_t> take(const std::function<runtime::IoResult<void>(std::uint16_t)>& claim);
+  Result<std::uint16_t> take(const Claim& claim);
+  /// This very port. One that only a key has which nobody asked for in this life is taken from it.
+  Result<std::uint16_t> take_wanted(std::uint16_t port, const Claim& claim);
+  /// The port that the key had when it was released; 0 if it cannot be had.
+  std::uint16_t take_released(const std::string& key, const Claim& claim);
+  void remember_released(const std::string& key, std::uint16_t port);
   void look_at_others_again();
   void give_back(std::uint16_t port);
   std::unexpected<ProviderError> none_free() const;
@@ -101,6 +116,8 @@ class Ports {
   std::vector<std::uint16_t> of_others_;  // somebody else's when they were tried
   base::MonoTime tried_at_{};             // one of these
   std::map<std::string, Reservation> reservations_;
+  std::map<std::string, Released> released_;
+  std::uint64_t releases_ = 0;
   int addresses_ = 0;  // of these, not for an instance
   std::unordered_set<std::uint16_t> reserved_;
   std::unordered_set<std::uint16_t> lent_;

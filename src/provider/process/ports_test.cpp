@@ -1,9 +1,12 @@
 #include "provider/process/ports.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 #include <unistd.h>
+
+#include <map>
 
 #include "base/json.h"
 #include "provider/process/descriptors.h"
@@ -83,6 +86,110 @@ TEST(Ports, AnAddressThatSomebodyElseTookIsSaidWithItsHolder) {
   EXPECT_THAT(taken.error().detail, HasSubstr("process " + std::to_string(getpid()) + " ("));
   holder->reset();
   EXPECT_EQ(ports.reserve("edge/web").value(), address) << "free again";
+}
+
+/// A port that nobody has now, outside of the usable range.
+std::uint16_t free_port() {
+  const auto socket = runtime::listen_on(base::Address::loopback(0));
+  return runtime::local_address(socket->get()).port();
+}
+
+TEST(Ports, AKeyMayAskForItsPort) {
+  Ports ports(usable_ports(), "asks");
+  const auto wanted = free_port();
+  const auto key = fmt::format("edge/default/web/80@{}", wanted);
+  EXPECT_EQ(ports.reserve(key).value(), base::Address::loopback(wanted));
+  EXPECT_GE(ports.listening(key), 0);
+  const auto second = ports.reserve(fmt::format("edge/default/api/80@{}", wanted));
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().kind, ProviderErrorKind::port_in_use);
+  EXPECT_THAT(second.error().detail, HasSubstr(fmt::format("port {} is that of {}", wanted, key)));
+  ports.release(key);
+  EXPECT_TRUE(ports.reserve(fmt::format("edge/default/api/80@{}", wanted)));
+}
+
+TEST(Ports, WhoHasAPortThatIsAskedForIsNamed) {
+  Ports ports(usable_ports(), "asks for what is taken");
+  auto holder = runtime::listen_on(base::Address::loopback(0));
+  ASSERT_TRUE(holder);
+  const auto port = runtime::local_address(holder->get()).port();
+  const auto key = fmt::format("edge/default/web/80@{}", port);
+  EXPECT_THAT(ports.reserve(key).error().detail,
+              HasSubstr(fmt::format("port {} is taken by process {} (", port, getpid())));
+  holder->reset();
+  EXPECT_TRUE(ports.reserve(key)) << "free now";
+  const auto loan = ports.lend();
+  ASSERT_TRUE(loan);
+  EXPECT_THAT(ports.reserve(fmt::format("edge/default/api/80@{}", (*loan)->port())).error().detail,
+              HasSubstr("is that of an instance of this mesh"));
+}
+
+TEST(Ports, APortThatIsAskedForIsTakenFromAKeyThatNobodyAskedForYet) {
+  base::Json saved;
+  base::Address address;
+  {
+    Ports ports(usable_ports(), "life before");
+    address = ports.reserve("edge/default/web/80").value();
+    saved = ports.to_json();
+  }
+  Ports ports(usable_ports(), "life before");
+  ports.restore(saved);
+  EXPECT_EQ(ports.reserve(fmt::format("edge/default/api/80@{}", address.port())).value(), address);
+  EXPECT_NE(ports.reserve("edge/default/web/80").value(), address);
+}
+
+TEST(Ports, WhatWasReleasedIsHadAgain) {
+  base::Json saved;
+  base::Address web;
+  {
+    Ports ports(usable_ports(), "released");
+    web = ports.reserve("edge/default/web/80").value();
+    ports.release("edge/default/web/80");
+    EXPECT_EQ(ports.listening("edge/default/web/80"), -1);
+    EXPECT_NE(ports.reserve("edge/default/api/80").value(), web) << "others take it last";
+    EXPECT_EQ(ports.reserve("edge/default/web/80").value(), web);
+    ports.release("edge/default/web/80");
+    saved = ports.to_json();
+  }
+  Ports ports(usable_ports(), "released");
+  ports.restore(saved);
+  EXPECT_NE(ports.reserve("edge/default/other/80").value(), web) << "others take it last";
+  EXPECT_EQ(ports.reserve("edge/default/web/80").value(), web) << "in the next life too";
+  ports.release("edge/default/web/80");
+  const auto somebody = runtime::listen_on(web);
+  ASSERT_TRUE(somebody);
+  EXPECT_TRUE(ports.reserve("edge/default/web/80")) << "another one while somebody else has it";
+}
+
+TEST(Ports, TheMemoryOfWhatWasReleasedIsBounded) {
+  Ports ports(usable_ports(), "bounded");
+  const auto first = ports.reserve("edge/first/80").value();
+  ports.release("edge/first/80");
+  for (int i = 0; i < 2'000; ++i) {
+    const auto key = fmt::format("edge/web-{}/80", i);
+    ASSERT_TRUE(ports.reserve(key));
+    ports.release(key);
+  }
+  EXPECT_EQ(ports.to_json().size(), 1'024U);
+  EXPECT_FALSE(ports.to_json().contains("edge/first/80")) << first.to_string();
+}
+
+TEST(Ports, NodePortsAreTakenForOthersLast) {
+  Ports ports({29'999, 30'001}, "node ports");
+  auto first = ports.reserve("edge/a/80");
+  ASSERT_TRUE(first);
+  auto second = ports.reserve("edge/b/80");
+  ASSERT_TRUE(second);
+  EXPECT_GE(second->port(), 30'000);
+}
+
+TEST(Ports, HomesBeginAtDifferentPlaces) {
+  std::map<std::uint16_t, int> first;
+  for (int i = 0; i < 200; ++i) {
+    Ports ports({20'000, 32'767}, fmt::format("home {}", i));
+    ++first[ports.lend().value()->port()];
+  }
+  for (const auto& [port, homes] : first) EXPECT_LE(homes, 3) << port;
 }
 
 TEST(Ports, LoansAvoidEachOtherAndWhatIsInUse) {
@@ -165,7 +272,7 @@ TEST(Ports, OneHomeLeavesRoomForInstancesAndForOthers) {
 
   Ports next(some, "ten");
   next.restore(ports.to_json());
-  EXPECT_EQ(next.to_json().size(), 162U) << "instances end with the supervisor";
+  EXPECT_EQ(next.to_json().size(), 162U + 1U) << "instances end with the supervisor, what was released stays";
 }
 
 TEST(Ports, TooManyOpenFilesIsNoLackOfPorts) {

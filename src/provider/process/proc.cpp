@@ -2,17 +2,23 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <netinet/in.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <charconv>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <optional>
 #include <sstream>
 #include <unordered_set>
+#include <utility>
 
 #include "runtime/fd.h"
 #include "runtime/process.h"
@@ -63,42 +69,88 @@ std::optional<ProcessInfo> look_at(pid_t pid) {
   return info;
 }
 
+/// A TCP socket of this machine that listens.
 struct Listener {
-  std::string inode;
+  base::Address address;
   std::string uid;
+  std::string inode;
 };
 
-/// Searches /proc/net/tcp or tcp6 for a socket that listens (state 0A) on `port`.
-std::optional<Listener> find_listener(const std::string& table, std::uint16_t port) {
-  std::istringstream lines(read_file(table));
-  std::string line;
-  auto wanted = fmt::format(":{:04X}", port);
-  while (std::getline(lines, line)) {
-    std::istringstream fields(line);
-    std::string slot;
-    std::string local;
-    std::string remote;
-    std::string state;
-    std::string queues;
-    std::string timer;
-    std::string retransmits;
-    Listener found;
-    std::string timeout;
-    fields >> slot >> local >> remote >> state >> queues >> timer >> retransmits >> found.uid >> timeout >>
-        found.inode;
-    if (state == "0A" && local.ends_with(wanted)) return found;
+/// "0100007F:1F90" of /proc/net/tcp, or the longer form of tcp6: words of the machine's own byte order.
+base::Address parse_local(std::string_view text) {
+  const auto colon = text.find(':');
+  std::array<std::uint8_t, 16> bytes{};
+  unsigned port = 0;
+  if (colon == std::string_view::npos || colon > 2 * bytes.size()) return {};
+  for (std::size_t at = 0; at < colon; at += 8) {
+    std::uint32_t word = 0;
+    std::from_chars(text.data() + at, text.data() + at + 8, word, 16);
+    std::memcpy(bytes.data() + at / 2, &word, sizeof word);
   }
-  return std::nullopt;
+  std::from_chars(text.data() + colon + 1, text.data() + text.size(), port, 16);
+  const auto number = static_cast<std::uint16_t>(port);
+  // An IPv4 address in IPv6's form (RFC 4291, 2.5.5.2), as Java's sockets have it.
+  constexpr std::array<std::uint8_t, 12> mapped{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+  if (colon > 8 && std::ranges::equal(std::span(bytes).first<12>(), mapped))
+    return base::Address::ipv4({bytes[12], bytes[13], bytes[14], bytes[15]}, number);
+  if (colon > 8) return base::Address::ipv6(bytes, number);
+  return base::Address::ipv4({bytes[0], bytes[1], bytes[2], bytes[3]}, number);
 }
 
-bool holds_socket(pid_t pid, const std::string& link) {
+/// All that listen (state 0A), IPv4 first (proc_pid_net(5)).
+std::vector<Listener> all_listeners() {
+  std::vector<Listener> found;
+  for (const char* table : {"/proc/net/tcp", "/proc/net/tcp6"}) {
+    std::istringstream lines(read_file(table));
+    for (std::string line; std::getline(lines, line);) {
+      std::istringstream fields(line);
+      std::string unused;
+      std::string local;
+      std::string state;
+      Listener listener;
+      fields >> unused >> local >> unused >> state;
+      if (state != "0A") continue;
+      fields >> unused >> unused >> unused >> listener.uid >> unused >> listener.inode;
+      listener.address = parse_local(local);
+      found.push_back(std::move(listener));
+    }
+  }
+  return found;
+}
+
+/// Whether a socket that listens on [::] takes IPv4 too (IPV6_V6ONLY): no other one can then.
+bool takes_ipv4(std::uint16_t port, const std::vector<Listener>& all) {
+  const auto is_of_ipv4 = [&](const Listener& other) {
+    return other.address.family() == base::Address::Family::ipv4 && other.address.port() == port;
+  };
+  if (std::ranges::any_of(all, is_of_ipv4)) return false;
+  const runtime::Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in name{};
+  name.sin_family = AF_INET;
+  name.sin_port = htons(port);
+  name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  return fd && ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&name), sizeof name) != 0;
+}
+
+base::Address reached_at(const base::Address& address, const std::vector<Listener>& all) {
+  const auto is_any = std::ranges::all_of(address.bytes(), [](std::uint8_t byte) { return byte == 0; });
+  if (!is_any) return address;
+  const bool is_ipv4 = address.family() == base::Address::Family::ipv4;
+  if (is_ipv4 || takes_ipv4(address.port(), all)) return base::Address::loopback(address.port());
+  return *base::Address::parse_ip("::1", address.port());
+}
+
+/// Hands each socket that a process has open to `use`, as "socket:[4711]".
+void for_each_socket(pid_t pid, const std::function<void(std::string)>& use) {
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(fmt::format("/proc/{}/fd", pid), error)) {
     std::error_code unreadable;
-    if (fs::read_symlink(entry.path(), unreadable).string() == link) return true;
+    auto link = fs::read_symlink(entry.path(), unreadable).string();
+    if (link.starts_with("socket:")) use(std::move(link));
   }
-  return false;
 }
+
+std::string link_of(const Listener& listener) { return fmt::format("socket:[{}]", listener.inode); }
 
 }  // namespace
 
@@ -175,13 +227,32 @@ std::vector<ProcessInfo> with_descendants(const std::vector<ProcessInfo>& all,
   return result;
 }
 
+std::vector<base::Address> listening_addresses(std::span<const pid_t> processes) {
+  std::unordered_set<std::string> sockets;
+  for (const auto pid : processes)
+    for_each_socket(pid, [&sockets](std::string link) { sockets.insert(std::move(link)); });
+  if (sockets.empty()) return {};  // the tables of a busy machine are long
+  const auto all = all_listeners();
+  std::vector<base::Address> found;
+  for (const auto& listener : all) {
+    if (sockets.contains(link_of(listener))) found.push_back(reached_at(listener.address, all));
+  }
+  std::ranges::sort(found, {}, [](const auto& address) { return std::pair(address.port(), address); });
+  const auto same = std::ranges::unique(found);
+  found.erase(same.begin(), same.end());
+  return found;
+}
+
 std::string describe_listener(std::uint16_t port) {
-  auto found = find_listener("/proc/net/tcp", port);
-  if (!found) found = find_listener("/proc/net/tcp6", port);
-  if (!found) return {};
-  auto link = fmt::format("socket:[{}]", found->inode);
+  const auto all = all_listeners();
+  const auto found =
+      std::ranges::find(all, port, [](const Listener& listener) { return listener.address.port(); });
+  if (found == all.end()) return {};
+  const auto link = link_of(*found);
   for (const auto& process : all_processes()) {
-    if (!holds_socket(process.pid, link)) continue;
+    bool holds = false;
+    for_each_socket(process.pid, [&](const std::string& other) { holds |= other == link; });
+    if (!holds) continue;
     auto command = command_of(process.pid);
     return command.empty() ? fmt::format("process {}", process.pid)
                            : fmt::format("process {} ({})", process.pid, command);

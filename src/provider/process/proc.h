@@ -6,9 +6,12 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "base/address.h"
 
 namespace weft::provider::process {
 
@@ -36,6 +39,10 @@ void kill_exactly(const ProcessInfo& process);
 /// Those that `is_root` picks and all below them, without those that have ended.
 std::vector<ProcessInfo> with_descendants(const std::vector<ProcessInfo>& all,
                                           const std::function<bool(const ProcessInfo&)>& is_root);
+
+/// Where one gets hold of what these processes listen on by TCP, in order of ports: 127.0.0.1 stands for
+/// 0.0.0.0 and for [::] that takes IPv4 too.
+std::vector<base::Address> listening_addresses(std::span<const pid_t> processes);
 
 /// Who listens on a TCP port of this machine: "process 123 (nginx: master process)", "a process of user 33"
 /// if it is somebody else's; empty if nobody does.

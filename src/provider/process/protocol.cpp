@@ -127,6 +127,7 @@ Json to_json(const Instance& instance) {
   for (const auto& bound : instance.ports) {
     auto port = port_json(bound.port);
     port["address"] = bound.address.to_string();
+    port["fixed"] = bound.is_fixed;
     ports.push_back(std::move(port));
   }
   Json json{{"id", instance.id},         {"phase", to_string(instance.phase)},
@@ -146,13 +147,26 @@ Result<Instance> instance_from_json(const Json& json) {
     instance.started_at = from_ns(json.at("startedAt"));
     for (const auto& port : json.at("ports")) {
       auto address = base::Address::parse(port.at("address").get<std::string>());
-      instance.ports.push_back({port_from(port), address.value_or(base::Address())});
+      instance.ports.push_back(
+          {port_from(port), address.value_or(base::Address()), port.value("fixed", false)});
     }
     instance.labels = json.at("labels").get<std::map<std::string, std::string>>();
     instance.note = json.at("note").get<std::string>();
     if (json.contains("exit")) instance.exit = exit_from(json.at("exit"));
     return instance;
   });
+}
+
+Json to_json(const Located& located) {
+  return {{"instance", to_json(located.instance)}, {"fault", located.fault.substr(0, detail_bytes)}};
+}
+
+Result<Located> located_from_json(const Json& json) {
+  auto fault = decoded("place", [&json] { return json.at("fault").get<std::string>(); });
+  if (!fault) return std::unexpected(fault.error());
+  auto instance = instance_from_json(json.value("instance", Json::object()));
+  if (!instance) return std::unexpected(instance.error());
+  return Located{std::move(*instance), std::move(*fault)};
 }
 
 Json to_json(const SupervisorStatus& status) {

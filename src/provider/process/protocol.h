@@ -29,6 +29,7 @@ inline constexpr std::size_t most_instance_ports = 256;
 /// Without its volumes and run_as, which are dealt with before.
 base::Json to_json(const InstanceSpec& spec);
 base::Json to_json(const Instance& instance);
+base::Json to_json(const Located& located);
 base::Json to_json(const SupervisorStatus& status);
 base::Json to_json(const ProviderError& error);
 base::Json to_json(const Surroundings& surroundings);
@@ -36,6 +37,7 @@ base::Json to_json(const Surroundings& surroundings);
 /// These give an error of kind `failed` for what is not of the right form.
 Result<InstanceSpec> spec_from_json(const base::Json& json);
 Result<Instance> instance_from_json(const base::Json& json);
+Result<Located> located_from_json(const base::Json& json);
 Result<SupervisorStatus> status_from_json(const base::Json& json);
 Result<Surroundings> surroundings_from_json(const base::Json& json);
 /// A number of milliseconds, not negative, from which a deadline can be made. Throws what nlohmann throws.

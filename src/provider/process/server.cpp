@@ -190,6 +190,11 @@ Result<Server::Answer> Server::perform_at_once(Connection& from, const std::stri
   if (op == "list") return list(text("after"));
   if (op == "remove") return done(desk_.instances.remove(text("instance")));
   if (op == "note") return done(desk_.instances.note(text("instance"), text("text")));
+  if (op == "locate") {
+    auto located = desk_.instances.locate(text("instance"), request.at("mayBeFixed").get<bool>());
+    if (!located) return std::unexpected(located.error());
+    return Answer{to_json(*located)};
+  }
   if (op == "reserve") return reserve(text("key"));
   if (op == "release") return release(request.at("keys"));
   if (op == "listen") return listen(text("key"));
