@@ -119,11 +119,14 @@ Task<void> worker(Run& run) {
 }
 
 /// What is in a namespace comes after that. A workload comes last: the Services that select it say what it
-/// waits for, ConfigMaps and Secrets what it is given, and it would start at once.
-constexpr int stages = 3;
+/// waits for, ConfigMaps and Secrets what it is given, and it would start at once. A Deployment comes after
+/// the Jobs: one whose template changes along with that of a Job which must complete first waits for the new
+/// run.
+constexpr int stages = 4;
 int stage_of(const model::Object& object) {
   const auto kind = model::kind_of(object.resource);
-  if (kind == "Deployment" || kind == "Job") return 2;
+  if (kind == "Deployment") return 3;
+  if (kind == "Job") return 2;
   return model::find_kind(kind)->namespaced ? 1 : 0;
 }
 

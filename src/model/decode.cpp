@@ -28,7 +28,7 @@ bool with_type(std::string_view kind, Call call) {
 std::vector<std::string_view> writable_kinds() {
   std::vector<std::string_view> names;
   for (const Kind& kind : kinds())
-    if (!kind.ephemeral) names.push_back(kind.kind);
+    if (!kind.is_read_only()) names.push_back(kind.kind);
   return names;
 }
 
@@ -61,7 +61,7 @@ const Kind* read_kind(Report& report, const yaml::Node& document) {
                                 : fmt::format("Did you mean `{}`?", near));
     return nullptr;
   }
-  if (kind->ephemeral) {
+  if (kind->is_read_only()) {
     findings.error("kind", code::read_only_kind, fmt::format("weft alone makes a {}", name),
                    "Write a Deployment or a Job: it makes them.");
     return nullptr;

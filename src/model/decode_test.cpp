@@ -387,8 +387,8 @@ const Wrong wrong_resources[] = {
     {"IgnoredVolume",
      deployment_with("      containers:", "      volumes: [{name: a, nfs: {x: y}}]\n      containers:"),
      "ignored-field", "spec.template.spec.volumes[0].nfs", 12, "nfs"},
-    {"IgnoredInDeployment", deployment_with("  selector:\n", "  strategy: {type: Recreate}\n  selector:\n"),
-     "ignored-field", "spec.strategy", 6, "strategy"},
+    {"IgnoredInDeployment", deployment_with("  selector:\n", "  paused: true\n  selector:\n"),
+     "ignored-field", "spec.paused", 6, "paused"},
     {"IgnoredInService", service_with("spec:", "spec:\n  clusterIP: None"), "ignored-field", "spec.clusterIP",
      6, "clusterIP"},
     {"IgnoredInAnotherUser", container_with("securityContext: {privileged: true}"), "ignored-field",
@@ -568,8 +568,9 @@ TEST(Fields, ComeFromTheSchema) {
   };
   std::vector<std::string> names = field_names("Deployment");
   EXPECT_TRUE(has(names, "spec.template.spec.containers[].readinessProbe.httpGet.port"));
-  EXPECT_TRUE(has(names, "spec.strategy"));
-  EXPECT_FALSE(has(field_names("Deployment", true), "spec.strategy"));
+  EXPECT_TRUE(has(names, "spec.strategy.rollingUpdate.maxSurge"));
+  EXPECT_TRUE(has(names, "spec.paused"));
+  EXPECT_FALSE(has(field_names("Deployment", true), "spec.paused"));
   EXPECT_TRUE(field_names("Pod").empty());
 }
 

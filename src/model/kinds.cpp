@@ -20,7 +20,8 @@ constexpr std::array<std::string_view, 1> external_short{"es"};
 constexpr std::array<std::string_view, 2> service_conditions{"Ready", "DependenciesReady"};
 constexpr std::array<std::string_view, 3> deployment_conditions{"Available", "Progressing",
                                                                 "DependenciesReady"};
-constexpr std::array<std::string_view, 3> job_conditions{"Complete", "Failed", "DependenciesReady"};
+constexpr std::array<std::string_view, 4> job_conditions{"Complete", "Failed", "Suspended",
+                                                         "DependenciesReady"};
 constexpr std::array<std::string_view, 1> pod_conditions{"Ready"};
 constexpr std::array<std::string_view, 1> external_conditions{"Ready"};
 constexpr std::array<std::string_view, 1> policy_conditions{"Accepted"};
@@ -58,6 +59,15 @@ constexpr auto registry = std::to_array<Kind>({
     {"Deployment", "apps/v1", "deployments", "deployment", deployment_short, true, false, workload_name_fault,
      deployment_conditions},
     {"Job", "batch/v1", "jobs", "job", {}, true, false, workload_name_fault, job_conditions},
+    {"ControllerRevision",
+     "apps/v1",
+     "controllerrevisions",
+     "controllerrevision",
+     {},
+     true,
+     false,
+     dns1123_subdomain_fault,
+     {}},
     {"Pod", "v1", "pods", "pod", pod_short, true, true, dns1123_subdomain_fault, pod_conditions},
     {"Event", "v1", "events", "event", event_short, true, true, dns1123_subdomain_fault, {}},
     {"EndpointSlice",

@@ -23,6 +23,8 @@ struct Kind {
   /// The types of the conditions that its status may have.
   std::span<const std::string_view> conditions;
 
+  /// Made by weft alone: what lives in memory, and the templates that a Deployment has had.
+  bool is_read_only() const { return ephemeral || kind == "ControllerRevision"; }
   /// "apps", empty for the core group.
   std::string_view group() const;
   /// "v1".

@@ -219,6 +219,21 @@ void read_data(Report& report, const yaml::Node& node, const Path& path, MapRule
 
 }  // namespace
 
+void read_share(Report& report, const yaml::Node& node, const Path& path, IntOrPercent& out) {
+  const std::string* text = node.string();
+  if (node.integer()) {
+    std::int64_t amount = 0;
+    read_whole(report, node, path, from_zero, amount);
+    out = {static_cast<std::int32_t>(amount), false};
+  } else if (const auto share = text ? parse_percent(*text) : std::nullopt) {
+    out = *share;
+  } else if (text && text->ends_with('%')) {
+    report_invalid(report, node, path, "must be a percentage", "Write it like 25%.");
+  } else {
+    report_wrong_type(report, node, path, "a whole number or a percentage");
+  }
+}
+
 void read_labels(Report& report, const yaml::Node& node, const Path& path, MapRule rule, Labels& out) {
   const yaml::Map* map = node.map();
   if (!map) return report_wrong_type(report, node, path, "a map");

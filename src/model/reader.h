@@ -44,6 +44,7 @@ void read_duration(Report& report, const yaml::Node& node, const Path& path, bas
 void read_port(Report& report, const yaml::Node& node, const Path& path, IntOrString& out);
 /// A number, or a name, which becomes that text.
 void read_account(Report& report, const yaml::Node& node, const Path& path, Account& out);
+void read_share(Report& report, const yaml::Node& node, const Path& path, IntOrPercent& out);
 void read_labels(Report& report, const yaml::Node& node, const Path& path, MapRule rule, Labels& out);
 
 template <HasSchema T>
@@ -102,6 +103,8 @@ void read_value(Report& report, const yaml::Node& node, const Path& path, T& out
     read_port(report, node, path, out);
   } else if constexpr (std::is_same_v<T, Account>) {
     read_account(report, node, path, out);
+  } else if constexpr (std::is_same_v<T, IntOrPercent>) {
+    read_share(report, node, path, out);
   } else if constexpr (std::is_same_v<T, Labels>) {
     read_labels(report, node, path, rule, out);
   } else if constexpr (HasNames<T>) {

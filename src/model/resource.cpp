@@ -21,6 +21,14 @@ const ObjectMeta& metadata_of(const Resource& resource) {
   return std::visit([](const auto& value) -> const ObjectMeta& { return value.metadata; }, resource);
 }
 
+std::optional<DependencyKind> dependency_kind(std::string_view kind) {
+  using enum DependencyKind;
+  for (const auto known : {service, deployment, job}) {
+    if (kind == to_string(known)) return known;
+  }
+  return {};
+}
+
 std::string_view to_string(DependencyKind kind) {
   switch (kind) {
     case DependencyKind::service: return "Service";

@@ -288,10 +288,36 @@ struct PodTemplateSpec {
   friend bool operator==(const PodTemplateSpec&, const PodTemplateSpec&) = default;
 };
 
+enum class StrategyType : std::uint8_t { rolling_update, recreate };
+
+struct RollingUpdate {
+  /// So many instances beyond `replicas` at a time.
+  IntOrPercent max_surge{25, true};
+  /// So many of `replicas` may be missing meanwhile.
+  IntOrPercent max_unavailable{25, true};
+
+  friend bool operator==(const RollingUpdate&, const RollingUpdate&) = default;
+};
+
+/// How instances of another template are replaced.
+struct DeploymentStrategy {
+  StrategyType type = StrategyType::rolling_update;
+  RollingUpdate rolling_update;
+
+  friend bool operator==(const DeploymentStrategy&, const DeploymentStrategy&) = default;
+};
+
 struct DeploymentSpec {
   std::int32_t replicas = 1;
   LabelSelector selector;
   PodTemplateSpec pod_template;  // "template"
+  DeploymentStrategy strategy;
+  /// An instance counts as available once it has been ready for so long.
+  std::int32_t min_ready_seconds = 0;
+  /// A rollout that has not got on for so long is said to have failed.
+  std::int32_t progress_deadline_seconds = 600;
+  /// So many earlier templates are kept to go back to.
+  std::int32_t revision_history_limit = 10;
   std::vector<DependsOn> depends_on;
 
   friend bool operator==(const DeploymentSpec&, const DeploymentSpec&) = default;
@@ -305,9 +331,23 @@ struct Deployment {
   friend bool operator==(const Deployment&, const Deployment&) = default;
 };
 
+/// Whether the runs of a Job are told apart; weft gives them no index.
+enum class CompletionMode : std::uint8_t { non_indexed };
+
 struct JobSpec {
   PodTemplateSpec pod_template;  // "template"
   std::int32_t backoff_limit = 6;
+  /// Runs at a time.
+  std::int32_t parallelism = 1;
+  /// Runs that must succeed; nothing: one, and those beside it must have ended too.
+  std::optional<std::int32_t> completions;
+  CompletionMode completion_mode = CompletionMode::non_indexed;
+  /// How long all runs may take together.
+  std::optional<std::int32_t> active_deadline_seconds;
+  /// It is deleted so long after its end; nothing: never.
+  std::optional<std::int32_t> ttl_seconds_after_finished;
+  /// It is to have no runs for now.
+  bool suspend = false;
   std::vector<DependsOn> depends_on;
 
   friend bool operator==(const JobSpec&, const JobSpec&) = default;
@@ -492,6 +532,8 @@ std::string_view kind_of(const Resource& resource);
 const ObjectMeta& metadata_of(const Resource& resource);
 /// "Service", "Deployment", "Job".
 std::string_view to_string(DependencyKind kind);
+/// Of a kind's name; nothing for what nobody depends on.
+std::optional<DependencyKind> dependency_kind(std::string_view kind);
 /// "started", "ready", "completed".
 std::string_view to_string(DependencyCondition condition);
 

@@ -283,6 +283,26 @@ void Schema<PodSpec>::check(Findings& findings, PodSpec& spec) {
   }
 }
 
+void Schema<RollingUpdate>::check(Findings& findings, RollingUpdate& update) {
+  const auto& missing = update.max_unavailable;
+  if (missing.is_percent && missing.amount > 100) {
+    findings.error("maxUnavailable", code::invalid_value, "`maxUnavailable` must be at most 100%",
+                   "Change the number.");
+  }
+  if (missing.amount == 0 && update.max_surge.amount == 0) {
+    findings.error("maxUnavailable", code::invalid_value,
+                   "`maxSurge` and `maxUnavailable` must not both be 0: nothing could be replaced",
+                   "Write `maxUnavailable: 1` to stop one before the next starts, or `maxSurge: 1`.");
+  }
+}
+
+void Schema<DeploymentStrategy>::check(Findings& findings, DeploymentStrategy& strategy) {
+  const auto* update = findings.node().find("rollingUpdate");
+  if (strategy.type != StrategyType::recreate || !update || update->is_null()) return;
+  findings.error("rollingUpdate", code::invalid_value, "`rollingUpdate` has no meaning with `type: Recreate`",
+                 "Remove it, or write `type: RollingUpdate`.");
+}
+
 void Schema<DeploymentSpec>::check(Findings& findings, DeploymentSpec& spec) {
   if (spec.selector.empty()) {
     findings.error("selector", code::invalid_value, "the selector of a Deployment must not be empty",
@@ -297,6 +317,11 @@ void Schema<DeploymentSpec>::check(Findings& findings, DeploymentSpec& spec) {
   if (spec.pod_template.spec.restart_policy != RestartPolicy::always)
     findings.error("template.spec.restartPolicy", code::invalid_value,
                    "`restartPolicy` of a Deployment must be Always", "Write Always, or make it a Job.");
+  if (spec.progress_deadline_seconds <= spec.min_ready_seconds)
+    findings.error("progressDeadlineSeconds", code::invalid_value,
+                   fmt::format("`progressDeadlineSeconds` ({}) must be more than `minReadySeconds` ({})",
+                               spec.progress_deadline_seconds, spec.min_ready_seconds),
+                   "Change one of the two: no rollout could get on in time.");
   check_depends_on(findings, spec.depends_on);
 }
 

@@ -59,6 +59,8 @@ constexpr std::size_t most_addresses = 64;
 constexpr std::size_t most_targets = 16;
 /// Each is a process, with two ports of the machine if it has any.
 constexpr Range replica_range{0, 10'000};
+/// Each is a template in the store, and all of a Deployment's are looked through for each new one.
+constexpr Range history_range{0, 1'000};
 /// Of an image's name and of a folder: the longest path (PATH_MAX, limits.h).
 constexpr std::size_t most_path_bytes = 4095;
 
@@ -85,6 +87,16 @@ struct EnumNames<RestartPolicy> {
       {"Always", RestartPolicy::always},
       {"OnFailure", RestartPolicy::on_failure},
       {"Never", RestartPolicy::never}};
+};
+template <>
+struct EnumNames<StrategyType> {
+  static constexpr std::pair<std::string_view, StrategyType> values[] = {
+      {"RollingUpdate", StrategyType::rolling_update}, {"Recreate", StrategyType::recreate}};
+};
+template <>
+struct EnumNames<CompletionMode> {
+  static constexpr std::pair<std::string_view, CompletionMode> values[] = {
+      {"NonIndexed", CompletionMode::non_indexed}};
 };
 template <>
 struct EnumNames<LabelRequirement::Operator> {
@@ -331,6 +343,26 @@ struct Schema<PodTemplateSpec> {
 };
 
 template <>
+struct Schema<RollingUpdate> {
+  template <class V>
+  static void fields(V& v) {
+    v.field("maxSurge", &RollingUpdate::max_surge);
+    v.field("maxUnavailable", &RollingUpdate::max_unavailable);
+  }
+  static void check(Findings& findings, RollingUpdate& update);
+};
+
+template <>
+struct Schema<DeploymentStrategy> {
+  template <class V>
+  static void fields(V& v) {
+    v.field("type", &DeploymentStrategy::type);
+    v.field("rollingUpdate", &DeploymentStrategy::rolling_update);
+  }
+  static void check(Findings& findings, DeploymentStrategy& strategy);
+};
+
+template <>
 struct Schema<DeploymentSpec> {
   template <class V>
   static void fields(V& v) {
@@ -338,7 +370,11 @@ struct Schema<DeploymentSpec> {
     v.required("selector", &DeploymentSpec::selector);
     v.required("template", &DeploymentSpec::pod_template);
     v.field("dependsOn", &DeploymentSpec::depends_on, few_dependencies);
-    v.ignored({"minReadySeconds", "paused", "progressDeadlineSeconds", "revisionHistoryLimit", "strategy"});
+    v.field("strategy", &DeploymentSpec::strategy);
+    v.field("minReadySeconds", &DeploymentSpec::min_ready_seconds, from_zero);
+    v.field("progressDeadlineSeconds", &DeploymentSpec::progress_deadline_seconds, from_one);
+    v.field("revisionHistoryLimit", &DeploymentSpec::revision_history_limit, history_range);
+    v.ignored({"paused"});
   }
   static void check(Findings& findings, DeploymentSpec& spec);
 };
@@ -350,9 +386,14 @@ struct Schema<JobSpec> {
     v.required("template", &JobSpec::pod_template);
     v.field("backoffLimit", &JobSpec::backoff_limit, from_zero);
     v.field("dependsOn", &JobSpec::depends_on, few_dependencies);
-    v.ignored({"activeDeadlineSeconds", "backoffLimitPerIndex", "completionMode", "completions", "managedBy",
-               "manualSelector", "maxFailedIndexes", "parallelism", "podFailurePolicy",
-               "podReplacementPolicy", "selector", "successPolicy", "suspend", "ttlSecondsAfterFinished"});
+    v.field("parallelism", &JobSpec::parallelism, replica_range);
+    v.field("completions", &JobSpec::completions, replica_range);
+    v.field("completionMode", &JobSpec::completion_mode);
+    v.field("activeDeadlineSeconds", &JobSpec::active_deadline_seconds, from_one);
+    v.field("ttlSecondsAfterFinished", &JobSpec::ttl_seconds_after_finished, from_zero);
+    v.field("suspend", &JobSpec::suspend);
+    v.ignored({"backoffLimitPerIndex", "managedBy", "manualSelector", "maxFailedIndexes", "podFailurePolicy",
+               "podReplacementPolicy", "selector", "successPolicy"});
   }
   static void check(Findings& findings, JobSpec& spec);
 };

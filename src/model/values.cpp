@@ -45,6 +45,28 @@ Fault too_long(std::string_view text, std::size_t limit) {
 
 std::string IntOrString::to_string() const { return number() ? std::to_string(*number()) : *name(); }
 
+int IntOrPercent::rounded_up(int total) const {
+  const auto hundredths = std::int64_t{amount} * total;
+  return is_percent ? static_cast<int>((hundredths + 99) / 100) : amount;
+}
+
+int IntOrPercent::rounded_down(int total) const {
+  return is_percent ? static_cast<int>(std::int64_t{amount} * total / 100) : amount;
+}
+
+std::string IntOrPercent::to_string() const { return std::to_string(amount) + (is_percent ? "%" : ""); }
+
+std::optional<IntOrPercent> parse_percent(std::string_view text) {
+  constexpr std::int32_t most = 10'000;
+  if (!text.ends_with('%')) return {};
+  text.remove_suffix(1);
+  IntOrPercent share{0, true};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), share.amount);
+  const bool is_number = error == std::errc() && end == text.data() + text.size();
+  if (!is_number || !is_digit(text.front()) || share.amount > most) return {};
+  return share;
+}
+
 Fault dns1123_label_fault(std::string_view text) {
   if (Fault fault = too_long(text, 63); !fault.empty()) return fault;
   if (is_label(text)) return {};

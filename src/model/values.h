@@ -19,6 +19,20 @@ struct IntOrString {
   friend bool operator==(const IntOrString&, const IntOrString&) = default;
 };
 
+/// How many of a whole: a number, or a share in percent ("25%").
+struct IntOrPercent {
+  std::int32_t amount = 0;
+  bool is_percent = false;
+
+  /// Of `total`; Kubernetes rounds maxSurge up and maxUnavailable down.
+  int rounded_up(int total) const;
+  int rounded_down(int total) const;
+  std::string to_string() const;
+  friend bool operator==(const IntOrPercent&, const IntOrPercent&) = default;
+};
+/// Of "25%", without a sign and up to 10000%; nothing if it is not written so.
+std::optional<IntOrPercent> parse_percent(std::string_view text);
+
 /// A Kubernetes quantity ("100m", "1.5Gi", "2e3") as a number; nothing if it is malformed.
 /// https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/
 std::optional<double> parse_quantity(std::string_view text);

@@ -49,6 +49,8 @@ base::Json write_value(const T& value) {
   } else if constexpr (std::is_same_v<T, Account>) {
     const bool is_number = value.text.find_first_not_of("0123456789") == std::string::npos;
     return is_number ? base::Json(std::stoll(value.text)) : base::Json(value.text);
+  } else if constexpr (std::is_same_v<T, IntOrPercent>) {
+    return value.is_percent ? base::Json(value.to_string()) : base::Json(value.amount);
   } else if constexpr (HasNames<T>) {
     for (const auto& [name, known] : EnumNames<T>::values)
       if (known == value) return std::string(name);

@@ -62,9 +62,9 @@ std::optional<Json> resource_list(std::string_view group, std::string_view versi
                   {"singularName", kind.singular},
                   {"namespaced", kind.namespaced},
                   {"kind", kind.kind},
-                  {"verbs", kind.kind == "Pod" ? names(of_pods)
-                            : kind.ephemeral   ? names(read_only)
-                                               : names(all)}};
+                  {"verbs", kind.kind == "Pod"    ? names(of_pods)
+                            : kind.is_read_only() ? names(read_only)
+                                                  : names(all)}};
     if (!kind.short_names.empty()) resource["shortNames"] = names(kind.short_names);
     resources.push_back(std::move(resource));
     const auto subresource = [&](std::string_view name, std::span<const std::string_view> verbs) {

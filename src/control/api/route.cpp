@@ -89,7 +89,7 @@ Outcome<Route> object_route(Method method, std::string_view group, std::string_v
 
   const auto verb = verb_of(method, *place, watch);
   const bool is_pod = kind->kind == "Pod" && place->subresource.empty() && !place->name.empty();
-  if (kind->ephemeral && !reads(method) && !(is_pod && method == Method::delete_)) {
+  if (kind->is_read_only() && !reads(method) && !(is_pod && method == Method::delete_)) {
     return no_such_method(is_pod ? "GET, DELETE" : "GET",
                           fmt::format("{} are made by weft itself", kind->plural));
   }

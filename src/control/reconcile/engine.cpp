@@ -60,6 +60,7 @@ runtime::Task<std::expected<void, std::string>> Engine::adopt() {
   }
   (void)co_await addresses_.ensure(std::move(keys));
   is_adopted_ = true;
+  adopt_revisions();
   co_return std::expected<void, std::string>();
 }
 

@@ -75,6 +75,10 @@ class Engine final : public Observer {
   void decide_deployment(Workload& workload);
   void decide_job(Workload& workload);
   void judge_job(Workload& workload);
+  /// Its activeDeadlineSeconds pass while it runs.
+  void watch_deadline(const Workload& workload);
+  /// What has been ready for minReadySeconds counts from now on, and what has not is looked at then.
+  void settle_instances(Workload& workload);
   void stop_instances(Workload& workload);
   /// Whether new instances may be made: a provider is there and the gate is open, or was for this template.
   bool may_create(Workload& workload);
@@ -91,6 +95,7 @@ class Engine final : public Observer {
   void report_with_declarers(const model::Ref& ref);
   void touch_services(const Publisher::Refs& refs);
   runtime::Task<bool> report(store::Key key);
+  runtime::Task<bool> report_workload(model::Ref ref);
   runtime::Task<bool> report_pod(store::Key key);
   runtime::Task<bool> report_slices(model::Ref service);
   runtime::Task<bool> write_status(store::Key key, base::Json status);
@@ -98,6 +103,14 @@ class Engine final : public Observer {
   runtime::Task<bool> write_object(base::Json object);
   runtime::Task<bool> remove_object(store::Key key);
   void record(const model::Ref& workload, EventType type, std::string reason, std::string message);
+
+  // revisions.cpp: the templates that a Deployment has had.
+  /// Takes in which there are; those of a Deployment that is gone are removed later.
+  void adopt_revisions();
+  /// Stores the present template as the newest, and removes the oldest beyond the limit; all of a Deployment
+  /// that is gone.
+  runtime::Task<bool> keep_revisions(model::Ref deployment);
+  runtime::Task<bool> trim_revisions(model::Ref deployment, std::string uid, std::size_t most);
 
   // shutdown.cpp: everything stops.
   void tell(std::string_view event, const Instance& instance);

@@ -93,7 +93,7 @@ void Engine::finished(const Instance& instance) {
   auto* workload = world_.find_workload(instance.workload);
   if (workload && workload->job && !instance.has_succeeded()) {
     const auto now = reactor_.clock().now();
-    workload->retry_at = now + workload->job_backoff.next(now - instance.running_since);
+    workload->run.retry_at = now + workload->run.backoff.next(now - instance.running_since);
   }
   changed(instance);
 }

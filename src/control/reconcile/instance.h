@@ -43,6 +43,10 @@ struct Instance {
   /// Its startup probe has succeeded, or it has none.
   bool has_started = false;
   bool ready = false;
+  /// Since when, by the clock on the wall: the next control plane goes on counting.
+  base::WallTime ready_since{};
+  /// While it is ready: for its workload's minReadySeconds already.
+  bool has_settled = false;
   /// It is to go for good.
   bool is_told_to_go = false;
   /// It is about to stop: no new requests.
@@ -61,6 +65,7 @@ struct Instance {
   const std::string& ns() const { return workload.ns; }
   /// The provider's name for it.
   std::string id() const { return workload.ns + "/" + name; }
+  bool is_available() const { return ready && has_settled; }
   bool is_leaving() const { return is_told_to_go || state == State::stopping; }
   bool has_succeeded() const { return state == State::finished && last_exit && last_exit->code == 0; }
 };

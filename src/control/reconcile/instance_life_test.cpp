@@ -174,7 +174,7 @@ TEST(InstanceLife, ReadinessIsLostAndFoundAgain) {
   mesh.apply(service("web"));
   mesh.start_control_plane();
   ASSERT_TRUE(mesh.until([&] { return mesh.ready("web") == 1; }));
-  EXPECT_EQ(mesh.provider.instances.begin()->second.note, "ready");
+  EXPECT_EQ(mesh.provider.instances.begin()->second.note, "ready 2023-11-14T22:13:20.000000Z");
   mesh.prober.failing = {"web"};
   mesh.pass(19s);
   EXPECT_EQ(mesh.ready("web"), 1) << "failureThreshold is 3";

@@ -157,5 +157,244 @@ TEST(Job, OfTheSameNameRunsAnew) {
   EXPECT_THAT(mesh.provider.instances, IsEmpty());
 }
 
+void set(Mesh& mesh, const std::string& field, base::Json value) {
+  mesh.patch("Job", "migrate", "/spec/" + field, std::move(value));
+}
+
+void complete(Mesh& mesh) {
+  mesh.provider.end(running(mesh), 0);
+  mesh.settle();
+  ASSERT_EQ(mesh.condition("Job", "migrate", "Complete"), "True CompletionsReached");
+}
+
+const std::string image = "template/spec/containers/0/image";
+
+TEST(Job, WhoseTemplateChangesRunsAgain) {
+  Mesh mesh;
+  mesh.apply(job("migrate"));
+  mesh.start_control_plane();
+  complete(mesh);
+  mesh.pass(2s);
+  const auto first = status(mesh)["completionTime"];
+  set(mesh, image, "second");
+  ASSERT_TRUE(mesh.until([&] { return mesh.order("start").size() == 2; }));
+  EXPECT_EQ(mesh.condition("Job", "migrate", "Complete"), "False NotComplete");
+  EXPECT_EQ(status(mesh)["observedGeneration"], 2);
+  EXPECT_EQ(status(mesh)["succeeded"], 0) << "those of the template before do not count";
+  EXPECT_FALSE(status(mesh).contains("completionTime"));
+  EXPECT_EQ(mesh.provider.instances.size(), 1U);
+  complete(mesh);
+  EXPECT_NE(status(mesh)["completionTime"], first);
+  // Another field is no reason to run.
+  set(mesh, "backoffLimit", 9);
+  mesh.pass(1s);
+  EXPECT_EQ(mesh.order("start").size(), 2U);
+  EXPECT_EQ(status(mesh)["observedGeneration"], 3);
+}
+
+TEST(Job, WhoseTemplateChangesStopsItsOldRunFirst) {
+  Mesh mesh;
+  mesh.apply(job("migrate"));
+  mesh.start_control_plane();
+  running(mesh);
+  mesh.provider.held_stops = {"migrate"};
+  set(mesh, image, "second");
+  mesh.pass(5s);
+  EXPECT_EQ(mesh.order("start").size(), 1U) << "two of them never run beside each other";
+  EXPECT_EQ(mesh.order("stop").size(), 1U);
+}
+
+TEST(Job, OfAnotherTemplateIsNotOverBecauseTheStatusOfTheOneBeforeSaysSo) {
+  Mesh mesh;
+  mesh.apply(job("migrate"));
+  mesh.start_control_plane();
+  complete(mesh);
+  mesh.kill_control_plane();
+  set(mesh, image, "second");
+  mesh.start_control_plane();
+  ASSERT_TRUE(mesh.until([&] { return mesh.order("start").size() == 2; }));
+  EXPECT_EQ(mesh.condition("Job", "migrate", "Complete"), "False NotComplete");
+  mesh.kill_control_plane();
+  mesh.start_control_plane();
+  mesh.pass(1s);
+  EXPECT_EQ(mesh.order("start").size(), 2U) << "the new run is known to be one";
+  complete(mesh);
+}
+
+TEST(Job, ThatFailedIsNewWithAnotherTemplate) {
+  Mesh mesh;
+  mesh.apply(job("migrate", 0));
+  mesh.apply(service("web", "{name: migrate, kind: Job}"));
+  mesh.start_control_plane();
+  mesh.provider.end(running(mesh), 1);
+  mesh.settle();
+  ASSERT_EQ(mesh.condition("Job", "migrate", "Failed"), "True BackoffLimitExceeded");
+  set(mesh, image, "second");
+  ASSERT_TRUE(mesh.until([&] { return mesh.order("start").size() == 2; }));
+  EXPECT_EQ(mesh.condition("Job", "migrate", "Failed"), "False NotFailed");
+  EXPECT_EQ(status(mesh)["failed"], 0);
+  complete(mesh);
+  EXPECT_TRUE(mesh.until([&] { return mesh.ready("web") == 1; }));
+}
+
+TEST(Job, ThatRunsAgainHoldsBackWhoHasNotBegun) {
+  Mesh mesh;
+  mesh.apply(job("migrate"));
+  mesh.apply(service("web", "{name: migrate, kind: Job}"));
+  mesh.start_control_plane();
+  complete(mesh);
+  ASSERT_TRUE(mesh.until([&] { return mesh.ready("web") == 1; }));
+  // A release: the migration and what needs it, applied in this order.
+  set(mesh, image, "second");
+  mesh.patch("Deployment", "web", "/spec/" + image, "second");
+  mesh.pass(2s);
+  const auto serving = mesh.provider.running("web");
+  ASSERT_EQ(serving.size(), 1U) << "what has begun goes on";
+  EXPECT_EQ(mesh.provider.specs[serving[0]].image, "image") << "its successor waits for the new run";
+  complete(mesh);
+  ASSERT_TRUE(mesh.until([&] {
+    const auto now = mesh.provider.running("web");
+    return now.size() == 1 && mesh.provider.specs[now[0]].image == "second";
+  }));
+}
+
+TEST(Job, RunsAsManyAtATimeAsItSays) {
+  Mesh mesh;
+  mesh.apply(job("migrate", 2));
+  set(mesh, "parallelism", 2);
+  set(mesh, "completions", 3);
+  mesh.start_control_plane();
+  ASSERT_EQ(mesh.provider.running("migrate").size(), 2U);
+  mesh.pass(2s);
+  EXPECT_EQ(status(mesh)["active"], 2);
+  EXPECT_EQ(status(mesh)["ready"], 2);
+  mesh.provider.end(mesh.provider.running("migrate")[0], 0);
+  mesh.settle();
+  EXPECT_EQ(mesh.provider.running("migrate").size(), 2U);
+  mesh.provider.end(mesh.provider.running("migrate")[0], 0);
+  mesh.settle();
+  EXPECT_EQ(mesh.provider.running("migrate").size(), 1U) << "no more than must succeed";
+  EXPECT_EQ(status(mesh)["succeeded"], 2);
+  EXPECT_EQ(mesh.condition("Job", "migrate", "Complete"), "False NotComplete");
+  // What a control plane is told by the one before it counts, though the supervisor has lost it.
+  const auto last = mesh.provider.running("migrate").at(0);
+  mesh.kill_control_plane();
+  std::erase_if(mesh.provider.instances, [&](const auto& entry) { return entry.first != last; });
+  mesh.start_control_plane();
+  mesh.provider.end(last, 0);
+  mesh.settle();
+  EXPECT_EQ(mesh.condition("Job", "migrate", "Complete"), "True CompletionsReached");
+  EXPECT_EQ(status(mesh)["succeeded"], 3);
+  EXPECT_EQ(mesh.provider.most_running["migrate"], 2U);
+}
+
+TEST(Job, WithoutCompletionsEndsWhenAllBesideTheFirstHaveEnded) {
+  Mesh mesh;
+  mesh.apply(job("migrate", 2));
+  set(mesh, "parallelism", 2);
+  mesh.start_control_plane();
+  mesh.provider.end(mesh.provider.running("migrate").at(0), 0);
+  mesh.pass(1s);
+  EXPECT_EQ(mesh.condition("Job", "migrate", "Complete"), "False NotComplete");
+  EXPECT_EQ(mesh.provider.running("migrate").size(), 1U) << "the work is done: no more begin";
+  mesh.provider.end(mesh.provider.running("migrate").at(0), 0);
+  mesh.settle();
+  EXPECT_EQ(mesh.condition("Job", "migrate", "Complete"), "True CompletionsReached");
+  EXPECT_EQ(mesh.order("start").size(), 2U);
+}
+
+TEST(Job, ThatFailsStopsWhatRunsOfIt) {
+  Mesh mesh;
+  mesh.apply(job("migrate", 0));
+  set(mesh, "parallelism", 3);
+  set(mesh, "completions", 3);
+  mesh.start_control_plane();
+  mesh.provider.end(mesh.provider.running("migrate").at(0), 1);
+  mesh.pass(1s);
+  EXPECT_EQ(mesh.condition("Job", "migrate", "Failed"), "True BackoffLimitExceeded");
+  EXPECT_THAT(mesh.provider.running("migrate"), IsEmpty());
+  EXPECT_EQ(status(mesh)["active"], 0);
+}
+
+TEST(Job, MayTakeNoLongerThanItsDeadline) {
+  Mesh mesh;
+  mesh.apply(job("migrate", 6));
+  set(mesh, "activeDeadlineSeconds", 30);
+  mesh.start_control_plane();
+  running(mesh);
+  mesh.pass(20s);
+  mesh.kill_control_plane();
+  mesh.start_control_plane();
+  mesh.pass(9s);
+  EXPECT_EQ(mesh.condition("Job", "migrate", "Failed"), "False NotFailed");
+  mesh.pass(2s);
+  EXPECT_EQ(mesh.condition("Job", "migrate", "Failed"), "True DeadlineExceeded")
+      << "a control plane that comes later does not begin to count anew";
+  EXPECT_THAT(mesh.message("Job", "migrate", "Failed"), HasSubstr("activeDeadlineSeconds (30)"));
+  EXPECT_THAT(mesh.provider.running("migrate"), IsEmpty());
+  mesh.kill_control_plane();
+  mesh.start_control_plane();
+  mesh.pass(1s);
+  EXPECT_EQ(mesh.condition("Job", "migrate", "Failed"), "True DeadlineExceeded");
+}
+
+TEST(Job, IsDeletedSomeTimeAfterItsEnd) {
+  Mesh mesh;
+  mesh.apply(job("migrate"));
+  set(mesh, "ttlSecondsAfterFinished", 60);
+  mesh.start_control_plane();
+  mesh.pass(120s);
+  complete(mesh);
+  mesh.pass(40s);
+  mesh.kill_control_plane();
+  mesh.start_control_plane();
+  mesh.pass(15s);
+  EXPECT_FALSE(mesh.get("Job", "migrate").is_null());
+  // Another run has its own end.
+  set(mesh, image, "second");
+  mesh.settle();
+  complete(mesh);
+  mesh.pass(50s);
+  EXPECT_FALSE(mesh.get("Job", "migrate").is_null());
+  mesh.pass(11s);
+  EXPECT_TRUE(mesh.get("Job", "migrate").is_null());
+  EXPECT_THAT(mesh.provider.instances, IsEmpty());
+  EXPECT_THAT(mesh.store.list("Pod", "default").objects, IsEmpty());
+}
+
+TEST(Job, WhoseEndIsToldBeforeItIsDeletedAtOnce) {
+  Mesh mesh;
+  mesh.apply(job("migrate"));
+  set(mesh, "ttlSecondsAfterFinished", 0);
+  mesh.start_control_plane();
+  complete(mesh);
+  mesh.pass(500ms);
+  EXPECT_EQ(mesh.condition("Job", "migrate", "Complete"), "True CompletionsReached");
+  mesh.pass(2s);
+  EXPECT_TRUE(mesh.get("Job", "migrate").is_null());
+}
+
+TEST(Job, ThatIsSuspendedHasNoRuns) {
+  Mesh mesh;
+  mesh.apply(job("migrate", 0));
+  set(mesh, "suspend", true);
+  mesh.start_control_plane();
+  mesh.pass(1s);
+  EXPECT_THAT(mesh.order("start"), IsEmpty());
+  EXPECT_EQ(mesh.condition("Job", "migrate", "Suspended"), "True JobSuspended");
+  set(mesh, "suspend", false);
+  running(mesh);
+  EXPECT_EQ(mesh.condition("Job", "migrate", "Suspended"), "False JobResumed");
+  EXPECT_TRUE(status(mesh).contains("startTime"));
+  set(mesh, "suspend", true);
+  mesh.pass(1s);
+  EXPECT_THAT(mesh.provider.running("migrate"), IsEmpty());
+  EXPECT_FALSE(status(mesh).contains("startTime"));
+  EXPECT_EQ(mesh.condition("Job", "migrate", "Failed"), "False NotFailed")
+      << "who stops it has not failed it";
+  set(mesh, "suspend", false);
+  complete(mesh);
+}
+
 }  // namespace
 }  // namespace weft::control::reconcile::testing

@@ -22,6 +22,14 @@ constexpr double probe_pause_growth = 1.1;
 /// An instance that is not ready for so long says why: before that it is still starting.
 constexpr auto not_ready_shown_after = 1s;
 
+/// An instance with neither a port nor a probe shows that it is well by nothing but that it runs: for so
+/// long, in which a program that lacks a variable, a file or its database has ended.
+constexpr auto unprobed_ready_after = 1s;
+
+/// A Job stays at least so long after its end, whatever its ttlSecondsAfterFinished: who waits for the end
+/// looks every 0.2 s (cli/readiness.cpp), and must see it.
+constexpr auto finished_job_stays = 2s;
+
 /// How long an instance that is taken out waits for the proxies to acknowledge that; a proxy that is stuck
 /// must not keep it alive.
 constexpr auto drain_limit = 2s;

@@ -48,7 +48,11 @@ runtime::Task<void> Runner::watch_readiness(RunPtr self) {
   const auto* container = container_of(*self);
   const auto probe = container && container->readiness_probe ? container->readiness_probe
                                                              : default_readiness_probe(self->ports);
-  if (!probe) co_return co_await set_ready(self, true, {});
+  if (!probe) {
+    if (self->ready) co_return;  // an adopted one
+    co_await reactor_.sleep(unprobed_ready_after);
+    co_return co_await set_ready(self, true, {});
+  }
   bool was_ready = self->ready;  // an adopted one
   if (!was_ready) co_await reactor_.sleep(std::chrono::seconds(probe->initial_delay_seconds));
   FirstPauses pauses(period_of(*probe));
@@ -86,13 +90,17 @@ void Runner::note_not_ready(Run& self, const std::string& message) {
 
 runtime::Task<void> Runner::set_ready(RunPtr self, bool ready, std::string message) {
   self->ready = ready;
+  self->ready_since = reactor_.clock().wall();
+  const auto* workload = world_.find_workload(self->workload);
+  self->has_settled = !workload || workload->min_ready() == base::Duration::zero();
   self->reason = ready ? "" : "NotReady";
   self->message = message;
   observer_.record(*self, ready ? EventType::normal : EventType::warning, ready ? "Ready" : "Unhealthy",
                    ready ? "ready" : "readiness probe: " + message);
   observer_.changed(*self);
   // So that a control plane that comes after this one knows it.
-  (void)co_await provider_.note(self->id(), ready ? "ready" : "");
+  const auto since = base::format_rfc3339_micro(self->ready_since);
+  (void)co_await provider_.note(self->id(), ready ? fmt::format("{} {}", note_of_ready, since) : "");
 }
 
 runtime::Task<bool> Runner::await_startup(RunPtr self) {

@@ -72,6 +72,7 @@ runtime::Task<bool> Engine::report(store::Key key) {
     co_return co_await write_status(key, policy_status(world_, *policy, *object, now));
   if (!object || !ref) {
     if (ref && ref->kind == model::DependencyKind::service) co_return co_await report_slices(*ref);
+    if (ref && ref->kind == model::DependencyKind::deployment) co_return co_await keep_revisions(*ref);
     co_return true;
   }
   if (ref->kind == model::DependencyKind::service) {
@@ -95,10 +96,27 @@ runtime::Task<bool> Engine::report(store::Key key) {
     const bool written = co_await write_status(key, std::move(status));
     co_return co_await report_slices(*ref) && written;
   }
-  const auto* workload = world_.find_workload(*ref);
-  if (!workload || !workload->is_stored) co_return true;
-  co_return co_await write_status(
-      key, workload->job ? job_status(*workload, *object, now) : deployment_status(*workload, *object, now));
+  co_return co_await report_workload(*ref);
+}
+
+runtime::Task<bool> Engine::report_workload(model::Ref ref) {
+  const auto key = key_of(ref);
+  const auto object = store_.get(key);
+  const auto now = reactor_.clock().wall();
+  const auto* workload = world_.find_workload(ref);
+  if (!object || !workload || !workload->is_stored) co_return true;
+  auto status =
+      workload->job ? job_status(*workload, *object, now) : deployment_status(*workload, *object, now);
+  const auto due = due_in(*workload, status, now);
+  if (due) reports_.add_after(key, std::max<base::Duration>(*due, retry_first));
+  // Its end has been told before. One that has changed since, and so runs again, has another version.
+  const bool is_expired = workload->job && due && *due <= base::Duration::zero();
+  if (is_expired && is_observed(*workload, *object) && status == status_of(*object)) {
+    auto removed = co_await store_.remove(key, store::version_of(*object));
+    co_return removed || !store::can_retry(removed.error().kind);
+  }
+  if (!co_await write_status(key, std::move(status))) co_return false;
+  co_return ref.kind != model::DependencyKind::deployment || co_await keep_revisions(ref);
 }
 
 runtime::Task<bool> Engine::report_pod(store::Key key) {

@@ -6,15 +6,17 @@
 namespace weft::control::reconcile {
 namespace {
 
-/// Those to stop first in front: not ready, then the youngest.
+/// Those to stop first in front: not available, then the youngest.
 void order_for_stop(std::vector<const Candidate*>& list) {
   std::ranges::sort(list, [](const Candidate* a, const Candidate* b) {
-    return std::tuple(a->ready, b->number) < std::tuple(b->ready, a->number);
+    return std::tuple(a->available, b->number) < std::tuple(b->available, a->number);
   });
 }
 
-int count_ready(const std::vector<const Candidate*>& list) {
-  return static_cast<int>(std::ranges::count_if(list, [](const Candidate* c) { return c->ready; }));
+int count(const std::vector<const Candidate*>& list) { return static_cast<int>(list.size()); }
+
+int count_available(const std::vector<const Candidate*>& list) {
+  return static_cast<int>(std::ranges::count_if(list, [](const Candidate* c) { return c->available; }));
 }
 
 /// Moves the first `count` names from `list` to `stop`.
@@ -26,14 +28,29 @@ void stop_first(std::vector<const Candidate*>& list, int count, std::vector<std:
 
 }  // namespace
 
-Rollout plan_rollout(int replicas, bool may_create, std::span<const Candidate> instances) {
+Allowance allowance_of(const model::DeploymentSpec& spec) {
+  Allowance allowance{.replicas = spec.replicas};
+  if (spec.strategy.type == model::StrategyType::recreate) {
+    allowance.surge = 0;
+    allowance.recreates = true;
+    return allowance;
+  }
+  allowance.surge = spec.strategy.rolling_update.max_surge.rounded_up(spec.replicas);
+  allowance.unavailable = spec.strategy.rolling_update.max_unavailable.rounded_down(spec.replicas);
+  if (allowance.surge == 0 && allowance.unavailable == 0) allowance.unavailable = 1;
+  return allowance;
+}
+
+Rollout plan_rollout(const Allowance& allowance, bool may_create, std::span<const Candidate> instances) {
   Rollout rollout;
   std::vector<const Candidate*> current;
   std::vector<const Candidate*> old;
-  bool old_leaving = false;
+  int leaving = 0;
+  bool has_old = false;
   for (const auto& instance : instances) {
+    has_old |= !instance.current;
     if (instance.stopping) {
-      old_leaving |= !instance.current;
+      ++leaving;
     } else {
       (instance.current ? current : old).push_back(&instance);
     }
@@ -41,25 +58,24 @@ Rollout plan_rollout(int replicas, bool may_create, std::span<const Candidate> i
   order_for_stop(current);
   order_for_stop(old);
 
-  stop_first(current, static_cast<int>(current.size()) - replicas, rollout.stop);
-  if (old.empty()) {
-    if (may_create) rollout.create = std::max(0, replicas - static_cast<int>(current.size()));
-    return rollout;
-  }
+  const int replicas = allowance.replicas;
+  stop_first(current, count(current) - replicas, rollout.stop);
   if (!may_create) {
-    stop_first(old, static_cast<int>(current.size() + old.size()) - replicas, rollout.stop);
+    stop_first(old, count(current) + count(old) - replicas, rollout.stop);
     return rollout;
   }
+  if (allowance.recreates && has_old) {
+    stop_first(old, count(old), rollout.stop);
+    // What was begun beside an old one, before it was said that this does not work, begins anew.
+    stop_first(current, count(current) - count_available(current), rollout.stop);
+    return rollout;
+  }
+  stop_first(old, count(old) - count_available(old), rollout.stop);
+  const int available = count_available(current) + count_available(old);
+  stop_first(old, available - (replicas - allowance.unavailable), rollout.stop);
 
-  stop_first(old, static_cast<int>(old.size()) - count_ready(old), rollout.stop);
-  const int ready = count_ready(current) + count_ready(old);
-  stop_first(old, ready - replicas, rollout.stop);
-
-  const int wanted = std::max(0, replicas - static_cast<int>(current.size()));
-  const int deficit = replicas - static_cast<int>(current.size() + old.size());
-  const bool all_ready = count_ready(current) == static_cast<int>(current.size());
-  const bool may_surge = !old.empty() && all_ready && !old_leaving && rollout.stop.empty();
-  rollout.create = std::min(wanted, std::max(deficit, may_surge ? 1 : 0));
+  const int there = count(current) + count(old) + leaving + static_cast<int>(rollout.stop.size());
+  rollout.create = std::max(0, std::min(replicas - count(current), replicas + allowance.surge - there));
   return rollout;
 }
 

@@ -72,6 +72,16 @@ runtime::Task<std::expected<void, std::string>> Runner::adopt() {
   co_return std::expected<void, std::string>();
 }
 
+/// From what set_ready() noted.
+void Runner::adopt_readiness(Run& self, std::string_view note, base::Duration min_ready) {
+  self.ready = note.starts_with(note_of_ready);
+  if (!self.ready) return;
+  note.remove_prefix(std::min(note.size(), note_of_ready.size() + 1));
+  self.ready_since = base::parse_rfc3339(note).value_or(base::WallTime{});
+  self.has_settled = reactor_.clock().wall() - self.ready_since >= min_ready;
+  note_startup(self);
+}
+
 void Runner::adopt_one(const provider::Instance& found) {
   const auto identity = identify(found);
   if (!identity) {
@@ -102,8 +112,7 @@ void Runner::adopt_one(const provider::Instance& found) {
     self->has_process = true;
     self->pid = found.pid;
     // Known to have been well: it stays an endpoint, and its probes say if that has changed.
-    self->ready = found.note == "ready";
-    if (self->ready) note_startup(*self);
+    adopt_readiness(*self, found.note, workload.min_ready());
     if (found.phase == provider::Phase::stopping) {
       // Its end was begun, and is brought to an end.
       self->draining = true;

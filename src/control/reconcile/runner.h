@@ -62,9 +62,12 @@ class Runner {
     runtime::Event stop;
   };
   using RunPtr = std::shared_ptr<Run>;
+  /// What the provider keeps of an instance that is ready; the time since when follows.
+  static constexpr std::string_view note_of_ready = "ready";
 
   // runner.cpp: which there are.
   void adopt_one(const provider::Instance& found);
+  void adopt_readiness(Run& self, std::string_view note, base::Duration min_ready);
   void add(const RunPtr& self);
 
   // lifecycle.cpp: one instance from its start to its end.

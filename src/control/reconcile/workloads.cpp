@@ -46,16 +46,17 @@ runtime::Task<bool> Engine::decide(Decision decision) {
 }
 
 void Engine::decide_deployment(Workload& workload) {
-  const int replicas = is_going(workload) ? 0 : workload.replicas();
-  if (replicas == 0) return stop_instances(workload);
+  if (is_going(workload) || workload.replicas() == 0) return stop_instances(workload);
   workload.stops_after.reset();
+  settle_instances(workload);
   const bool may = may_create(workload);
   std::vector<Candidate> candidates;
   for (const auto& instance : workload.instances) {
-    candidates.push_back({instance->name, is_current(workload, *instance), instance->ready,
+    candidates.push_back({instance->name, is_current(workload, *instance), instance->is_available(),
                           instance->is_leaving(), instance->number});
   }
-  const auto rollout = plan_rollout(replicas, may, candidates);
+  const auto allowance = allowance_of(workload.deployment->spec);
+  const auto rollout = plan_rollout(allowance, may, candidates);
   for (const auto& name : rollout.stop) {
     if (const auto instance = named(workload, name)) {
       record(*instance, EventType::normal, "Killing", "stops, for it is not needed any more");
@@ -65,35 +66,64 @@ void Engine::decide_deployment(Workload& workload) {
   for (int i = 0; i < rollout.create; ++i) runner_.start(workload);
 }
 
+void Engine::settle_instances(Workload& workload) {
+  bool has_changed = false;
+  for (const auto& instance : workload.instances) {
+    if (!instance->ready || instance->is_leaving()) continue;
+    // The clock on the wall may be set back.
+    const auto waited = std::max(reactor_.clock().wall() - instance->ready_since, base::Duration::zero());
+    const bool has_settled = waited >= workload.min_ready();
+    if (!has_settled) decisions_.add_after(workload.ref, workload.min_ready() - waited);
+    has_changed |= std::exchange(instance->has_settled, has_settled) != has_settled;
+  }
+  if (has_changed) touch(workload.ref);
+}
+
 void Engine::decide_job(Workload& workload) {
   if (is_going(workload)) return stop_instances(workload);
   workload.stops_after.reset();
+  judge_job(workload);
+  std::vector<InstancePtr> active;
+  bool waits_for_others = false;
   // A copy: what is stopped may leave the list at once.
   const auto instances = workload.instances;
-  bool is_active = false;
   for (const auto& instance : instances) {
     if (!is_own(workload, *instance)) {
-      runner_.stop(*instance);  // of a Job of the same name that was deleted
-    } else {
-      is_active |= instance->state != State::finished && !instance->is_leaving();
+      waits_for_others |= instance->has_process;
+      runner_.stop(*instance);
+    } else if (is_active_run(*instance)) {
+      active.push_back(instance);
     }
   }
-  judge_job(workload);
-  if (workload.is_over()) {
-    set_gate(workload, Gate{}, false);
-    return;
+  const auto wanted = static_cast<std::size_t>(wanted_runs(workload));
+  for (; active.size() > wanted; active.pop_back()) {
+    record(*active.back(), EventType::normal, "Killing", "stops, for it is not needed any more");
+    runner_.stop(*active.back());
   }
-  if (is_active || !may_create(workload)) return;
+  if (wanted == 0) {
+    if (!workload.is_over()) workload.run.started_at.reset();
+    return set_gate(workload, Gate{}, false);
+  }
+  if (active.size() >= wanted || waits_for_others || !may_create(workload)) return;
   const auto now = reactor_.clock().now();
-  if (now < workload.retry_at) return decisions_.add_after(workload.ref, workload.retry_at - now);
-  runner_.start(workload);
+  if (now < workload.run.retry_at) return decisions_.add_after(workload.ref, workload.run.retry_at - now);
+  if (!workload.run.started_at) workload.run.started_at = reactor_.clock().wall();
+  for (auto i = active.size(); i < wanted; ++i) runner_.start(workload);
+  watch_deadline(workload);
+}
+
+void Engine::watch_deadline(const Workload& workload) {
+  const auto left = time_left(workload, reactor_.clock().wall());
+  if (left && !workload.is_over()) decisions_.add_after(workload.ref, *left);
 }
 
 void Engine::judge_job(Workload& workload) {
-  if (workload.is_over()) return;
+  auto& run = workload.run;
+  if (workload.is_over() || workload.job->spec.suspend) return;
+  const auto left = time_left(workload, reactor_.clock().wall());
   const int failures = failed_runs(workload);
   if (has_succeeded(workload)) {
-    workload.is_complete = true;
+    run.is_complete = true;
     record(workload.ref, EventType::normal, "Completed", "the Job has completed");
   } else if (failures > workload.job->spec.backoff_limit) {
     std::string how;
@@ -101,13 +131,18 @@ void Engine::judge_job(Workload& workload) {
       if (is_own(workload, *instance) && instance->last_exit)
         how = "; the last one with " + to_string(*instance->last_exit);
     }
-    workload.is_failed = true;
-    workload.failure = fmt::format("{} of at most {} failed{}", failures,
-                                   base::counted(workload.job->spec.backoff_limit + 1, "run"), how);
-    record(workload.ref, EventType::warning, "BackoffLimitExceeded", workload.failure);
+    run.reason = "BackoffLimitExceeded";
+    run.failure = fmt::format("{} of at most {} failed{}", failures,
+                              base::counted(workload.job->spec.backoff_limit + 1, "run"), how);
+  } else if (left && *left <= base::Duration::zero()) {
+    run.reason = "DeadlineExceeded";
+    run.failure = fmt::format("it ran for longer than its activeDeadlineSeconds ({})",
+                              *workload.job->spec.active_deadline_seconds);
   } else {
-    return;
+    return watch_deadline(workload);
   }
+  run.is_failed = !run.is_complete;
+  if (run.is_failed) record(workload.ref, EventType::warning, run.reason, run.failure);
   touch(workload.ref);
   publisher_.request(workload.ref);
 }

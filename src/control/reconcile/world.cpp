@@ -73,12 +73,11 @@ std::string trouble(const Workload& workload) {
 }  // namespace
 
 std::optional<model::Ref> ref_of(const store::Key& key) {
-  using enum model::DependencyKind;
-  for (const auto kind : {service, deployment, job}) {
-    if (key.kind == model::to_string(kind)) return model::Ref{kind, key.ns, key.name};
-  }
-  if (key.kind == model::ExternalService::kind) return model::Ref{service, key.ns, key.name};
-  return {};
+  if (key.kind == model::ExternalService::kind)
+    return model::Ref{model::DependencyKind::service, key.ns, key.name};
+  const auto kind = model::dependency_kind(key.kind);
+  if (!kind) return {};
+  return model::Ref{*kind, key.ns, key.name};
 }
 
 store::Key key_of(const model::Ref& ref) {
@@ -86,6 +85,12 @@ store::Key key_of(const model::Ref& ref) {
 }
 
 store::Key pod_key(const Instance& instance) { return {"Pod", instance.ns(), instance.name}; }
+
+int Workload::replicas() const {
+  if (deployment) return deployment->spec.replicas;
+  if (job->spec.suspend) return 0;
+  return std::min(job->spec.parallelism, job->spec.completions.value_or(job->spec.parallelism));
+}
 
 bool is_current(const Workload& workload, const Instance& instance) {
   return instance.revision == workload.revision &&
@@ -220,8 +225,9 @@ bool World::put_workload(const model::Ref& ref, const Json& object,
   const bool was_active = is_active(workload);
   workload.*field = std::make_shared<const T>(std::move(*decoded));
   workload.is_stored = true;
+  auto revision = base::content_hash(object.at("spec").at("template").dump()).substr(0, revision_length);
+  if (std::exchange(workload.revision, revision) != revision) workload.run = {};
   if (has_new_account || was_active != is_active(workload)) compile_changes_.refs.insert(ref);
-  workload.revision = base::content_hash(object.at("spec").at("template").dump()).substr(0, revision_length);
   return true;
 }
 
@@ -454,15 +460,15 @@ TargetState World::state_of_workload(const Workload& workload) const {
   int ready = 0;
   for (const auto& instance : workload.instances) {
     state.started |= instance->state == State::running;
-    ready += instance->ready && !instance->is_leaving() ? 1 : 0;
+    ready += instance->is_available() && !instance->is_leaving() ? 1 : 0;
   }
   if (workload.job) {
-    state.completed = workload.is_complete;
+    state.completed = workload.run.is_complete;
     state.started |= workload.is_over();
     state.ready = ready > 0;
-    state.detail = workload.is_failed ? "failed: " + workload.failure
-                   : state.started    ? "running"
-                                      : "not started";
+    state.detail = workload.run.is_failed ? "failed: " + workload.run.failure
+                   : state.started        ? "running"
+                                          : "not started";
     return state;
   }
   const int wanted = workload.replicas();

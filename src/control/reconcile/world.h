@@ -32,6 +32,27 @@ struct LostRuns {
   int failed = 0;
 };
 
+/// How far a Job's present template has been carried out. Another template is another run.
+struct JobRun {
+  /// When its first instance was started; nothing before that, and while it is suspended.
+  std::optional<base::WallTime> started_at;
+  LostRuns lost;
+  bool is_complete = false;
+  bool is_failed = false;
+  /// Of what has failed: "BackoffLimitExceeded", and words about it.
+  std::string reason;
+  std::string failure;
+  Backoff backoff;
+  /// After a failed instance: not before this time.
+  base::MonoTime retry_at{};
+};
+
+/// The newest of a Deployment's ControllerRevisions.
+struct NewestRevision {
+  std::string template_hash;
+  std::int64_t number = 0;
+};
+
 struct Workload {
   model::Ref ref;
   /// Exactly one of the two; the last known one if it is no longer stored.
@@ -53,22 +74,20 @@ struct Workload {
   /// Whom it waits for before it stops.
   std::optional<model::Ref> stops_after;
 
-  LostRuns lost;
-  /// Of a Job: it is over.
-  bool is_complete = false;
-  bool is_failed = false;
-  Backoff job_backoff;
-  /// After a failed run: not before this time.
-  base::MonoTime retry_at{};
-  std::string failure;
+  JobRun run;
+  NewestRevision newest;
 
   const model::PodTemplateSpec& pod_template() const {
     return deployment ? deployment->spec.pod_template : job->spec.pod_template;
   }
   const model::ObjectMeta& metadata() const { return deployment ? deployment->metadata : job->metadata; }
-  /// What a Deployment's specification asks for.
-  int replicas() const { return deployment ? deployment->spec.replicas : 1; }
-  bool is_over() const { return is_complete || is_failed; }
+  /// How many instances its specification asks for at a time.
+  int replicas() const;
+  /// How long an instance must have been ready to count as available.
+  base::Duration min_ready() const {
+    return std::chrono::seconds(deployment ? deployment->spec.min_ready_seconds : 0);
+  }
+  bool is_over() const { return run.is_complete || run.is_failed; }
 };
 
 struct ServiceEntry {
