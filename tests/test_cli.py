@@ -130,7 +130,7 @@ class Formats(mesh.MeshTest):
 
     def test_a_word_that_is_no_command_is_named(self):
         for command, word, meant in (("weft gett svc", "gett", "weft get"),
-                                     ("control-plane start web", "web", "control-plane start service web")):
+                                     ("control-plane delete web", "web", "control-plane delete service web")):
             result = self.mesh.run(*command.split())
             self.assertEqual(result.code, 2, result)
             self.assertIn(word, result.err)

@@ -234,15 +234,18 @@ Json condition(const char* type, const char* status, const char* reason, const c
 }
 
 TEST(Progress, OfDeployments) {
-  const Json full = {
-      {"observedGeneration", 2}, {"replicas", 2}, {"readyReplicas", 2}, {"updatedReplicas", 2}};
+  const Json full = {{"observedGeneration", 2},
+                     {"replicas", 2},
+                     {"readyReplicas", 2},
+                     {"availableReplicas", 2},
+                     {"updatedReplicas", 2}};
   EXPECT_TRUE(progress_of(deployment(2, full)).done);
   Json old = full;
   old["observedGeneration"] = 1;
   EXPECT_FALSE(progress_of(deployment(2, old)).done);
   Json rolling = full;
   rolling["updatedReplicas"] = 1;
-  EXPECT_EQ(progress_of(deployment(2, rolling)).text, "1 of 2 updated");
+  EXPECT_EQ(progress_of(deployment(2, rolling)).text, "1 of 2 updated, 1 still to replace");
   EXPECT_TRUE(progress_of(deployment(0, {{"observedGeneration", 2}})).done);
   Json missing = {
       {"observedGeneration", 2},
@@ -255,6 +258,63 @@ TEST(Progress, OfDeployments) {
   missing["conditions"] =
       Json::array({condition("DependenciesReady", "Unknown", "DependencyMissing", "Service db")});
   EXPECT_EQ(progress_of(deployment(1, missing)).text, "DependencyMissing: Service db");
+}
+
+TEST(Progress, OfRollouts) {
+  Json status = {{"observedGeneration", 2}, {"replicas", 2},        {"readyReplicas", 1},
+                 {"availableReplicas", 1},  {"updatedReplicas", 1}, {"conditions", Json::array()}};
+  auto& conditions = status["conditions"];
+  const auto object = [&] { return deployment(1, status); };
+  const auto available = condition("Available", "True", "MinimumReplicasAvailable", "1 of 1 instance ready");
+  conditions = Json::array({available, condition("Progressing", "True", "ReplicaSetUpdated", "1 of 1")});
+  EXPECT_EQ(state_cell(object()).text, "Updating");
+  EXPECT_TRUE(progress_of(object()).mend.empty());
+  // The old instance serves, the new one ends again and again.
+  conditions =
+      Json::array({available, condition("Progressing", "True", "CrashLoopBackOff", "web-b: exit code 1")});
+  EXPECT_EQ(state_cell(object()).text, "CrashLoopBackOff");
+  EXPECT_TRUE(progress_of(object()).crashes);
+  EXPECT_EQ(progress_of(object()).text, "CrashLoopBackOff: web-b: exit code 1");
+  EXPECT_NE(progress_of(object()).mend.find("strategy: {type: Recreate}"), std::string::npos);
+  conditions =
+      Json::array({available, condition("Progressing", "False", "ProgressDeadlineExceeded", "for 10m")});
+  EXPECT_EQ(state_cell(object()).text, "ProgressDeadlineExceeded");
+  EXPECT_TRUE(progress_of(object()).stuck);
+  conditions[1] = condition("Progressing", "True", "NewReplicaSetAvailable", "");
+  EXPECT_EQ(state_cell(object()).text, "Ready");
+  // Ready, and not yet for long enough.
+  status["replicas"] = 1;
+  status["availableReplicas"] = 0;
+  conditions[0] = condition("Available", "False", "MinimumReplicasUnavailable", "0 of them for 10s");
+  EXPECT_FALSE(progress_of(object()).done);
+  EXPECT_EQ(progress_of(object()).text, "0 of them for 10s");
+  status["observedGeneration"] = 1;
+  EXPECT_EQ(state_cell(object()).text, "Pending");
+}
+
+TEST(Progress, OfJobs) {
+  Json job = {{"kind", "Job"},
+              {"metadata", {{"name", "migrate"}, {"generation", 2}}},
+              {"spec", {{"completions", 3}}},
+              {"status",
+               {{"observedGeneration", 2},
+                {"active", 0},
+                {"conditions", Json::array({condition("Complete", "True", "CompletionsReached", "")})}}}};
+  EXPECT_TRUE(progress_of(job).done);
+  EXPECT_EQ(state_cell(job).text, "Complete");
+  // That of an earlier template is not that of this one.
+  job["metadata"]["generation"] = 3;
+  EXPECT_FALSE(progress_of(job).done);
+  EXPECT_EQ(state_cell(job).text, "Pending");
+  job["metadata"]["generation"] = 2;
+  job["status"]["conditions"] = Json::array({condition("Failed", "True", "DeadlineExceeded", "too long")});
+  EXPECT_TRUE(progress_of(job).stuck);
+  job["spec"]["suspend"] = true;
+  job["status"]["conditions"] = Json::array({condition("Suspended", "True", "JobSuspended", "")});
+  EXPECT_EQ(state_cell(job).text, "Suspended");
+  EXPECT_TRUE(progress_of(job).done);
+  job["status"]["active"] = 1;
+  EXPECT_FALSE(progress_of(job).done);
 }
 
 TEST(Progress, OfServices) {

@@ -22,12 +22,17 @@ void add_logs(Command parent, Invocation& invocation);
 void add_validate(Command parent, Invocation& invocation);
 void add_diff(Command parent, Invocation& invocation);
 
-// The life of one service: `control-plane <verb> service NAME`.
+// The life of services, Deployments and Jobs: `start web`, `restart deployment/worker job/migrate`.
+void add_start(Command parent, Invocation& invocation);
+/// `stop`; without a name, of the mesh.
+void add_stop(Command parent, Invocation& invocation);
+void add_restart(Command parent, Invocation& invocation);
+void add_scale(Command parent, Invocation& invocation);
+/// What `stop NAME...` does.
+Result<void> stop_named(const Invocation& invocation, const std::vector<std::string>& words);
+/// `rollout status|history|undo|restart`.
+void add_rollout(Command parent, Invocation& invocation);
 void add_service_create(Command parent, Invocation& invocation, bool with_kind);
-void add_service_start(Command parent, Invocation& invocation);
-void add_service_stop(Command parent, Invocation& invocation);
-void add_service_restart(Command parent, Invocation& invocation);
-void add_service_scale(Command parent, Invocation& invocation);
 void add_service_delete(Command parent, Invocation& invocation, bool with_kind);
 /// `service list` and `service describe`.
 void add_service_list(Command parent, Invocation& invocation);
@@ -36,14 +41,10 @@ void add_service_describe(Command parent, Invocation& invocation);
 // The mesh as a whole.
 void add_up(Command parent, Invocation& invocation);
 void add_run(Command parent, Invocation& invocation);
-/// `start` of the mesh, with `start service NAME` below it.
-void add_start(Command parent, Invocation& invocation);
 /// `stop` of the mesh.
 Result<void> stop(const Invocation& invocation);
 /// `down`: that, or `delete -f`.
 void add_down(Command parent, Invocation& invocation);
-/// `stop` of the mesh, with `stop service NAME` below it.
-void add_stop(Command parent, Invocation& invocation);
 void add_status(Command parent, Invocation& invocation);
 void add_top(Command parent, Invocation& invocation);
 /// `line` is what the words are completed for, and explained.

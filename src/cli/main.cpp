@@ -36,20 +36,25 @@ Command add_group(Command parent, const std::string& name, const std::string& de
   return group;
 }
 
+/// What weft and control-plane have alike.
+void add_life(Command app, Invocation& invocation) {
+  add_start(app, invocation);
+  add_stop(app, invocation);
+  add_restart(app, invocation);
+  add_scale(app, invocation);
+  add_status(app, invocation);
+}
+
 void add_control_plane_commands(Command app, Invocation& invocation) {
   app.needs_subcommand();
   add_service_create(app, invocation, true);
-  add_start(app, invocation);
-  add_stop(app, invocation);
-  add_service_restart(app, invocation);
-  add_service_scale(app, invocation);
+  add_life(app, invocation);
   add_service_delete(add_group(app, "delete", "Delete a service with its Deployment",
                                "control-plane delete service simple-web-service"),
                      invocation, true);
   add_get(app, invocation);
   add_describe(app, invocation);
   add_logs(app, invocation);
-  add_status(app, invocation);
   add_run(app, invocation);
   add_serve(app, invocation);
 }
@@ -73,6 +78,8 @@ void add_weft_commands(Command app, Invocation& invocation) {
   add_describe(app, invocation);
   add_delete(app, invocation);
   add_wait(app, invocation);
+  add_life(app, invocation);
+  add_rollout(app, invocation);
   add_logs(app, invocation);
   add_exec(app, invocation);
   add_top(app, invocation);

@@ -138,14 +138,13 @@ Result<void> show_status(const Invocation& invocation, const std::vector<std::st
   const auto& kind = *model::find_kind("Service");
   auto targets = parse_targets(words, "Service");
   if (!targets) return std::unexpected(std::move(targets.error()));
-  if (!targets->empty() && !targets->front().name.empty()) {
-    auto& target = targets->front();
+  for (const auto& target : *targets) {
     auto object =
         session.reactor.block_on(session.api.get(rest_path(*target.kind, invocation.ns, target.name)));
     if (!object) return std::unexpected(std::move(object.error()));
     print(show({*object}, *target.kind, invocation, true));
-    return {};
   }
+  if (!targets->empty()) return {};
   Result<std::vector<Json>> services = failure(Exit::unavailable, "the control plane is not ready");
   if (value_at(status, "/controlPlane/ready") == Json(true))
     services = session.reactor.block_on(session.api.list(rest_path(kind, "")));
@@ -181,42 +180,32 @@ void add_run(Command parent, Invocation& invocation) {
   command.run(invocation, [&invocation] { return run_in_foreground(invocation); });
 }
 
-void add_start(Command parent, Invocation& invocation) {
-  auto command = parent.add("start",
-                            "Start the mesh in the background with what is stored. With `service NAME`, that "
-                            "service and what it depends on",
-                            "control-plane start\ncontrol-plane start service simple-web-service");
-  command.may_have_subcommand();
-  command.timeout(invocation);
-  command.home(invocation);
-  command.run(invocation, [&invocation]() -> Result<void> {
-    if (auto session = open_session(invocation, Absent::start); !session)
-      return std::unexpected(std::move(session.error()));
-    return {};
-  });
-  add_service_start(command, invocation);
-}
-
 void add_stop(Command parent, Invocation& invocation) {
-  auto command =
-      parent.add("stop",
-                 "Stop the mesh: all instances in reverse order of dependency, then its own processes. "
-                 "With `service NAME`, that service alone",
-                 "control-plane stop\ncontrol-plane stop service simple-web-service");
-  command.may_have_subcommand();
+  auto words = std::make_shared<std::vector<std::string>>();
+  const auto name = parent.name();
+  auto command = parent.add(
+      "stop",
+      "Stop a service, Deployment or Job; what is stored about it stays. Without a name, the mesh: "
+      "all instances in reverse order of dependency, then its own processes",
+      fmt::format("{0} stop\n{0} stop service simple-web-service\n{0} stop job/migrate", name));
+  command.option("NAME", *words, "[service] NAME, or deployment/NAME, job/NAME...");
   command.timeout(invocation, base::format_duration(stop_limit));
+  command.ns(invocation);
   command.home(invocation);
-  command.run(invocation, [&invocation] { return stop(invocation); });
-  add_service_stop(command, invocation);
+  command.run(invocation, [&invocation, words] {
+    return words->empty() ? stop(invocation) : stop_named(invocation, *words);
+  });
 }
 
 void add_status(Command parent, Invocation& invocation) {
   auto words = std::make_shared<std::vector<std::string>>();
-  auto command =
-      parent.add("status", "Show whether the mesh runs (exit code 6 if not), or the state of one service",
-                 "control-plane status\ncontrol-plane status service simple-web-service\n"
-                 "control-plane status -o json");
-  command.option("NAME", *words, "[service] NAME");
+  auto command = parent.add(
+      "status",
+      "Show whether the mesh runs (exit code 6 if not), or the state of a service, Deployment or Job",
+      fmt::format("{0} status\n{0} status service simple-web-service\n{0} status job/migrate\n"
+                  "{0} status -o json",
+                  parent.name()));
+  command.option("NAME", *words, "[service] NAME, or KIND/NAME");
   command.timeout(invocation);
   command.ns(invocation);
   command.output(invocation);

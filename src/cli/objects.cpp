@@ -57,6 +57,13 @@ std::string kind_and_name(const Json& object) {
   return fmt::format("{}/{}", known != nullptr ? known->singular : std::string_view(kind), name_of(object));
 }
 
+bool is_observed(const Json& object) {
+  const auto observed = number_at(object, "/status/observedGeneration", -1);
+  if (observed >= 0) return observed >= number_at(object, "/metadata/generation");
+  const std::string kind = text_at(object, "/kind");
+  return kind != "Service" && kind != "Deployment" && kind != "Job";
+}
+
 Condition condition_of(const Json& object, std::string_view type) {
   for (const Json& condition : value_at(object, "/status/conditions")) {
     if (text_at(condition, "/type") != type) continue;
@@ -152,11 +159,21 @@ std::string pod_state(const Json& pod) {
 namespace {
 
 Cell job_state(const Json& job) {
+  if (!is_observed(job)) return {"Pending", Colour::yellow};
   if (condition_of(job, "Complete").is_true()) return {"Complete", Colour::green};
   if (condition_of(job, "Failed").is_true()) return {"Failed", Colour::red};
+  if (condition_of(job, "Suspended").is_true()) return {"Suspended", Colour::dim};
   const auto dependencies = condition_of(job, "DependenciesReady");
   if (!dependencies.status.empty() && !dependencies.is_true()) return {dependencies.reason, Colour::yellow};
   return {number_at(job, "/status/active") > 0 ? "Running" : "Waiting", Colour::yellow};
+}
+
+/// Of a Deployment that serves: the word for its rollout as long as that is not complete.
+Cell rollout_state(const Json& deployment) {
+  const auto rollout = condition_of(deployment, "Progressing");
+  if (rollout.reason.empty() || rollout.reason == "NewReplicaSetAvailable") return {"Ready", Colour::green};
+  if (rollout.reason == "ReplicaSetUpdated") return {"Updating", Colour::yellow};
+  return {rollout.reason, rollout.is_true() ? Colour::yellow : Colour::red};
 }
 
 }  // namespace
@@ -165,10 +182,13 @@ Cell state_cell(const Json& object) {
   const std::string kind = text_at(object, "/kind");
   if (kind == "Job") return job_state(object);
   if (kind == "Deployment" && is_not_started(object)) return {"NotStarted", Colour::dim};
+  if (!is_observed(object)) return {"Pending", Colour::yellow};
   const auto dependencies = condition_of(object, "DependenciesReady");
   if (!dependencies.status.empty() && !dependencies.is_true()) return {dependencies.reason, Colour::yellow};
   const auto ready = condition_of(object, kind == "Deployment" ? "Available" : "Ready");
-  if (ready.is_true()) return {"Ready", Colour::green};
+  if (kind == "Deployment" && condition_of(object, "Progressing").reason == deadline_exceeded)
+    return {std::string(deadline_exceeded), Colour::red};
+  if (ready.is_true()) return kind == "Deployment" ? rollout_state(object) : Cell{"Ready", Colour::green};
   if (ready.reason == "NotStarted") return {ready.reason, Colour::dim};
   return {ready.reason.empty() ? "Unknown" : ready.reason, Colour::yellow};
 }
@@ -295,7 +315,8 @@ const std::vector<Column>& job_columns() {
       {"STATUS", false, state_column},
       {"COMPLETIONS", false,
        [](const Json& o, base::WallTime) {
-         return Cell{fmt::format("{}/1", count_at(o, "/status/succeeded"))};
+         return Cell{
+             fmt::format("{}/{}", count_at(o, "/status/succeeded"), number_at(o, "/spec/completions", 1))};
        }},
       {"FAILED", false, [](const Json& o, base::WallTime) { return Cell{count_at(o, "/status/failed")}; }},
       {"AGE", false, age_cell},
@@ -373,11 +394,30 @@ const std::vector<Column>& event_columns() {
   return columns;
 }
 
+const std::vector<Column>& revision_columns() {
+  static const std::vector<Column> columns = {
+      {"REVISION", false,
+       [](const Json& o, base::WallTime) { return Cell{std::to_string(number_at(o, "/revision"))}; }},
+      {"NAME", false, name_cell},
+      {"DEPLOYMENT", false,
+       [](const Json& o, base::WallTime) { return Cell{text_at(o, "/metadata/ownerReferences/0/name")}; }},
+      {"IMAGE", false,
+       [](const Json& o, base::WallTime) {
+         return Cell{text_at(o, "/data/spec/template/spec/containers/0/image")};
+       }},
+      {"AGE", false, age_cell},
+      {"CHANGE-CAUSE", false,
+       [](const Json& o, base::WallTime) { return Cell{annotation_of(o, "kubernetes.io/change-cause")}; }},
+  };
+  return columns;
+}
+
 const std::vector<Column>& columns_for(std::string_view kind) {
   static const std::vector<Column> plain = {{"NAME", false, name_cell}, {"AGE", false, age_cell}};
   if (kind == "Service") return service_columns();
   if (kind == "Deployment") return deployment_columns();
   if (kind == "Job") return job_columns();
+  if (kind == "ControllerRevision") return revision_columns();
   if (kind == "Pod") return pod_columns();
   if (kind == "Event") return event_columns();
   if (kind == "ConfigMap") return config_map_columns();

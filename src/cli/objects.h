@@ -25,12 +25,18 @@ std::string namespace_of(const base::Json& object);
 /// "service/web", with the kind's singular in lower case.
 std::string kind_and_name(const base::Json& object);
 
+/// The reason of the condition Progressing of a rollout that does not get on.
+constexpr std::string_view deadline_exceeded = "ProgressDeadlineExceeded";
+
 struct Condition {
   std::string status;  // "True", "False", "Unknown", empty if the condition is not there
   std::string reason;
   std::string message;
   bool is_true() const { return status == "True"; }
 };
+/// Whether the status is about what the specification says now; true for kinds whose status says no
+/// generation.
+bool is_observed(const base::Json& object);
 Condition condition_of(const base::Json& object, std::string_view type);
 
 /// Not started: replicas 0 with the annotation weft.dev/replicas.

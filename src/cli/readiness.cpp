@@ -32,9 +32,9 @@ constexpr int log_lines = 10;
 constexpr auto crash_patience = std::chrono::seconds(3);
 
 /// Reasons that only the user can mend.
-constexpr std::array<std::string_view, 6> stuck_reasons = {"ImageNotFound",      "ImageNotExecutable",
-                                                           "DependencyCycle",    "BackoffLimitExceeded",
-                                                           "AddressUnavailable", "ProviderNotFound"};
+constexpr std::array<std::string_view, 8> stuck_reasons = {
+    "ImageNotFound",      "ImageNotExecutable", "DependencyCycle",  "BackoffLimitExceeded",
+    "AddressUnavailable", "ProviderNotFound",   "DeadlineExceeded", deadline_exceeded};
 
 bool is_stuck(std::string_view reason) {
   return std::ranges::find(stuck_reasons, reason) != stuck_reasons.end();
@@ -61,40 +61,67 @@ Progress waits(const Json& object, std::initializer_list<std::string_view> types
   return waiting(std::move(otherwise));
 }
 
-bool is_observed(const Json& object) {
-  return number_at(object, "/status/observedGeneration", -1) >= number_at(object, "/metadata/generation");
+/// Whether new instances of a Deployment fail while old ones run beside them, which they would not with
+/// Recreate.
+bool may_be_in_the_way(const Json& deployment) {
+  return text_at(deployment, "/spec/strategy/type") != "Recreate" &&
+         number_at(deployment, "/status/replicas") > number_at(deployment, "/status/updatedReplicas");
+}
+
+/// Of a Deployment that has not all instances that it should have, by the condition that says why.
+Progress not_rolled_out(const Json& deployment, const Condition& why, std::string text, std::string more) {
+  Progress progress = waiting(std::move(text));
+  const bool fails = !why.message.empty() && why.reason != "ReplicaSetUpdated";
+  if (!fails) return progress;
+  progress.reason = why.reason;
+  progress.crashes = why.reason == "CrashLoopBackOff";
+  progress.stuck = is_stuck(why.reason);
+  if (progress.crashes || progress.stuck) progress.text = std::move(more);
+  if (may_be_in_the_way(deployment) && why.reason != "ImageNotFound")
+    progress.mend =
+        "if a new instance cannot run beside an old one (a lock, a port), set "
+        "`strategy: {type: Recreate}` in the Deployment";
+  return progress;
 }
 
 Progress progress_of_deployment(const Json& deployment) {
   const auto wanted = number_at(deployment, "/spec/replicas", 1);
   const auto ready = number_at(deployment, "/status/readyReplicas");
+  const auto available = number_at(deployment, "/status/availableReplicas");
   const auto updated = number_at(deployment, "/status/updatedReplicas");
   const auto total = number_at(deployment, "/status/replicas");
   const std::string counts = fmt::format("{} of {} ready", ready, wanted);
-  if (!is_observed(deployment)) return waiting("waits for the control plane");
-  if (ready == wanted && updated == wanted && total == wanted) return done(wanted == 0 ? "stopped" : counts);
+  if (available == wanted && updated == wanted && total == wanted)
+    return done(wanted == 0 ? "stopped" : counts);
   if (wanted == 0) return waiting(fmt::format("{} still to stop", total));
   auto progress = waits(deployment, {"DependenciesReady"}, counts);
   if (progress.text != counts) return progress;
-  if (ready == wanted) return waiting(fmt::format("{} of {} updated", updated, wanted));
-  const auto available = condition_of(deployment, "Available");
-  const std::string why = counts + ", " + words_of(available);
-  if (available.reason == "CrashLoopBackOff") return {.crashes = true, .text = why};
-  return is_stuck(available.reason) ? stuck(available.reason, why) : progress;
+  const auto rollout = condition_of(deployment, "Progressing");
+  if (rollout.reason == deadline_exceeded || available >= wanted) {
+    auto text = fmt::format("{} of {} updated", updated, wanted);
+    if (total > updated) text += fmt::format(", {} still to replace", total - updated);
+    return not_rolled_out(deployment, rollout, std::move(text), words_of(rollout));
+  }
+  const auto why = condition_of(deployment, "Available");
+  if (ready >= wanted) return waiting(why.message);
+  return not_rolled_out(deployment, why, counts, fmt::format("{}, {}", counts, words_of(why)));
 }
 
 Progress progress_of_job(const Json& job) {
   if (condition_of(job, "Complete").is_true()) return done("complete");
   if (const auto failed = condition_of(job, "Failed"); failed.is_true())
     return stuck(failed.reason, "failed, " + words_of(failed));
-  return waits(job, {"DependenciesReady", "Failed"}, number_at(job, "/status/active") > 0 ? "runs" : "waits");
+  const auto active = number_at(job, "/status/active");
+  if (value_at(job, "/spec/suspend") == Json(true))
+    return active == 0 ? done("stopped") : waiting(fmt::format("{} still to stop", active));
+  return waits(job, {"DependenciesReady", "Failed"}, active > 0 ? "runs" : "waits");
 }
 
 Progress progress_of_service(const Json& service, bool must_serve) {
   const auto ready = condition_of(service, "Ready");
   const auto count = number_at(service, "/status/endpoints/ready");
   const auto total = number_at(service, "/status/endpoints/total");
-  if (ready.is_true() && count >= total && is_observed(service)) {
+  if (ready.is_true() && count >= total) {
     return done(fmt::format("ready at {}", fmt::join(urls_of(service), ", ")));
   }
   if (ready.reason == "NotStarted" && !must_serve) return done("not started");
@@ -116,6 +143,8 @@ Progress progress_of_condition(const Json& object, std::string_view type, std::s
 
 Progress progress_of(const Json& object, bool must_serve) {
   const std::string kind = text_at(object, "/kind");
+  // What is said of a specification that was is said of nothing that is asked for here.
+  if (!is_observed(object)) return waiting("not looked at yet");
   if (kind == "Deployment") return progress_of_deployment(object);
   if (kind == "Job") return progress_of_job(object);
   if (kind == "Service") return progress_of_service(object, must_serve);
@@ -197,6 +226,7 @@ Task<Failure> failure_for(Api& api, Awaited awaited, Progress progress, TimeLimi
   failure.mend = fmt::format("`weft describe {} {}{}` shows all about it{}", awaited.kind->singular,
                              awaited.name, awaited.ns == "default" ? "" : " -n " + awaited.ns,
                              progress.stuck ? "" : "; it goes on trying until it is stopped");
+  if (!progress.mend.empty()) failure.mend = fmt::format("{}; {}", progress.mend, failure.mend);
   co_return failure;
 }
 

@@ -21,6 +21,8 @@ struct Progress {
   bool secondhand = false;
   /// Of what is stuck, the condition's reason ("ImageNotFound").
   std::string reason;
+  /// What may help, beside a look at all about it; empty if nothing is known.
+  std::string mend;
   /// One line: "1 of 3 ready", "DependencyNotReady: waiting for Service default/db to be ready".
   std::string text;
 };

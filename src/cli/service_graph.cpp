@@ -39,20 +39,34 @@ std::vector<const T*> pointers(const std::vector<T>& values) {
 
 }  // namespace
 
+Failure ServiceGraph::no_such(const Ref& ref) const {
+  const auto& kind = *model::find_kind(model::to_string(ref.kind));
+  std::vector<std::string_view> names;
+  for (const auto& [other, object] : objects) {
+    if (other.kind == ref.kind && other.ns == ref.ns) names.push_back(other.name);
+  }
+  std::string mend = fmt::format("list what exists: weft get {}", kind.plural);
+  if (ref.kind == DependencyKind::service)
+    mend = fmt::format("create it: control-plane create service {} --image=IMAGE", ref.name);
+  if (const auto near = base::nearest(ref.name, names); !near.empty())
+    mend = fmt::format("did you mean {}?", near);
+  return {Exit::not_found,
+          fmt::format("{} {} does not exist in namespace {}", kind.singular, ref.name, ref.ns),
+          {},
+          std::move(mend),
+          {}};
+}
+
+Result<std::vector<Ref>> ServiceGraph::workloads_of(const Ref& ref) const {
+  if (ref.kind == DependencyKind::service) return deployments_of(ref.ns, ref.name);
+  if (!graph.find(ref)) return std::unexpected(no_such(ref));
+  return std::vector{ref};
+}
+
 Result<std::vector<Ref>> ServiceGraph::deployments_of(const std::string& ns,
                                                       const std::string& service) const {
   const Ref ref{DependencyKind::service, ns, service};
-  if (!graph.exists(ref)) {
-    std::vector<std::string_view> names;
-    for (const auto& [other, object] : objects) {
-      if (other.kind == DependencyKind::service && other.ns == ns) names.push_back(other.name);
-    }
-    const auto near = base::nearest(service, names);
-    return failure(Exit::not_found, fmt::format("service {} does not exist in namespace {}", service, ns), {},
-                   near.empty()
-                       ? fmt::format("create it: control-plane create service {} --image=IMAGE", service)
-                       : fmt::format("did you mean {}?", near));
-  }
+  if (!graph.exists(ref)) return std::unexpected(no_such(ref));
   std::vector<Ref> found;
   for (const auto index : graph.behind(ref)) {
     const auto& workload = graph.workloads()[index].ref;

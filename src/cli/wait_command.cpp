@@ -35,7 +35,7 @@ struct Goal {
 
   bool holds(const Json& object) const {
     if (deleted) return object.is_null();
-    if (object.is_null()) return false;
+    if (object.is_null() || !is_observed(object)) return false;
     if (condition.empty()) return progress_of(object).done;
     return message::equals_ignore_case(condition_of(object, condition).status, status);
   }

@@ -108,13 +108,13 @@ runtime::Task<bool> Engine::report_workload(model::Ref ref) {
   auto status =
       workload->job ? job_status(*workload, *object, now) : deployment_status(*workload, *object, now);
   const auto due = due_in(*workload, status, now);
-  if (due) reports_.add_after(key, std::max<base::Duration>(*due, retry_first));
   // Its end has been told before. One that has changed since, and so runs again, has another version.
   const bool is_expired = workload->job && due && *due <= base::Duration::zero();
   if (is_expired && is_observed(*workload, *object) && status == status_of(*object)) {
     auto removed = co_await store_.remove(key, store::version_of(*object));
     co_return removed || !store::can_retry(removed.error().kind);
   }
+  if (due) reports_.add_after(key, std::max<base::Duration>(*due, retry_first));
   if (!co_await write_status(key, std::move(status))) co_return false;
   co_return ref.kind != model::DependencyKind::deployment || co_await keep_revisions(ref);
 }
