@@ -215,7 +215,8 @@ const Wrong wrong_resources[] = {
     {"KindInLowerCase", service_with("kind: Service", "kind: service"), "unknown-kind", "kind", 2,
      "`Service`"},
     {"KindOfKubernetes", "apiVersion: apps/v1\nkind: DaemonSet\n", "unknown-kind", "kind", 2,
-     "Namespace, MeshConfig, Provider, TrafficPolicy, ConfigMap, Secret, ExternalService, Service, Deployment, "
+     "Namespace, MeshConfig, Provider, TrafficPolicy, ConfigMap, Secret, ExternalService, Service, "
+     "Deployment, "
      "Job"},
     {"KindThatWeftMakes", "apiVersion: v1\nkind: Pod\n", "read-only-kind", "kind", 2, "Deployment"},
     {"OldApiVersion", deployment_with("apps/v1", "extensions/v1beta1"), "wrong-api-version", "apiVersion", 1,
