@@ -111,10 +111,10 @@ Task<void> worker(Run& run) {
   }
 }
 
-/// What is in a namespace comes after that. A workload comes after the Services that select it, which say what
-/// it waits for, and the ConfigMaps and Secrets that it is given, for it would start at once. A Deployment
-/// comes after the Jobs: one whose template changes along with that of a Job which must complete first waits
-/// for the new run.
+/// What is in a namespace comes after that. A workload comes after the Services that select it, which say
+/// what it waits for, and the ConfigMaps and Secrets that it is given, for it would start at once. A
+/// Deployment comes after the Jobs: one whose template changes along with that of a Job which must complete
+/// first waits for the new run.
 constexpr int stages = 4;
 int stage_of(const model::Object& object) {
   const auto kind = model::kind_of(object.resource);

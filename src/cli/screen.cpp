@@ -4,12 +4,13 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 
-#include "cli/output.h"
 #include "runtime/combine.h"
 #include "runtime/socket.h"
 
@@ -29,6 +30,16 @@ constexpr std::string_view end_frame = "\x1b[?2026l";
 // Before a line's text: behind one that fills the line, the cursor stands on its last character.
 constexpr std::string_view erase_line = "\x1b[K";
 constexpr std::string_view erase_below = "\x1b[J";
+
+/// Not by print(), which ends the program where nobody reads any more: there may be a mesh to stop first.
+void put(std::string_view text) {
+  std::fflush(stdout);
+  while (!text.empty()) {
+    const auto count = ::write(STDOUT_FILENO, text.data(), text.size());
+    if (count < 0 && errno != EINTR) return;
+    text.remove_prefix(static_cast<std::size_t>(std::max<ssize_t>(count, 0)));
+  }
+}
 
 }  // namespace
 
@@ -54,13 +65,11 @@ void Screen::enter() {
     now.c_cc[VTIME] = 0;
     tcsetattr(STDIN_FILENO, TCSANOW, &now);
   }
-  print(Shown::as_it_is(std::string(take_screen)));
+  put(take_screen);
 }
 
 void Screen::leave() {
-  // Not by print(), which ends the program where nobody reads any more: there may be a mesh to stop first.
-  std::fflush(stdout);
-  (void)!::write(STDOUT_FILENO, give_back.data(), give_back.size());
+  put(give_back);
   if (before_) tcsetattr(STDIN_FILENO, TCSANOW, &*before_);
   before_.reset();
 }
@@ -86,7 +95,7 @@ void Screen::redraw() {
   if (row < size.rows) out += row > 0 ? "\r\n" : "";
   if (row < size.rows) out += erase_below;
   out += end_frame;
-  print(Shown::as_it_is(std::move(out)));
+  put(out);
 }
 
 void Screen::pause() {

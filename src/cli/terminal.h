@@ -13,7 +13,8 @@
 namespace weft::cli {
 
 /// Text as a person may be shown it: what is in it was escaped (base::printable) when it was put in, but for
-/// the colours that weft gives itself. The only thing that reaches a terminal (print and tell, output.h).
+/// the colours that weft gives itself. The only thing that reaches a terminal (print and tell, output.h;
+/// Screen).
 class Shown {
  public:
   Shown() = default;

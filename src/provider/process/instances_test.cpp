@@ -11,15 +11,18 @@
 #include "provider/process/instance_log.h"
 #include "provider/process/mesh_fixture_test.h"
 #include "provider/process/proc.h"
+#include "provider/process/protocol.h"
 #include "runtime/socket.h"
 
 namespace weft::provider::process {
 namespace {
 
+using ::testing::Contains;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using testing::Mesh;
 using testing::spec;
+using ::testing::StartsWith;
 
 /// Each case with cgroups and with process groups alone.
 class InstancesTest : public ::testing::TestWithParam<bool> {
@@ -310,6 +313,30 @@ TEST_P(InstancesTest, ExecutesBesideTheInstance) {
   EXPECT_EQ(missing.error().kind, ProviderErrorKind::failed);
   EXPECT_EQ(mesh->run(mesh->client().execute("default/b", {"true"}, std::chrono::seconds(1))).error().kind,
             ProviderErrorKind::not_found);
+}
+
+TEST_P(InstancesTest, TellsWhatAProgramIsStartedIn) {
+  mesh->launch();
+  auto what = spec("a", "sleeper");
+  what.environment = {{"CODE", "7"}};
+  what.working_directory = "/";
+  ASSERT_TRUE(start(what));
+  const auto told = mesh->run(mesh->client().surroundings("default/a"));
+  ASSERT_TRUE(told);
+  EXPECT_EQ(told->directory, "/");
+  EXPECT_THAT(told->environment, Contains("CODE=7"));
+  EXPECT_THAT(told->environment, Contains(StartsWith("WEFT_INSTANCE=")))
+      << "by it the instance's end finds it";
+  EXPECT_EQ(mesh->run(mesh->client().surroundings("default/b")).error().kind, ProviderErrorKind::not_found);
+  ASSERT_TRUE(mesh->run(mesh->client().stop("default/a")));
+  EXPECT_EQ(mesh->run(mesh->client().surroundings("default/a")).error().kind, ProviderErrorKind::failed);
+
+  what = spec("large", "sleeper");
+  what.environment = {{"LARGE", std::string(surroundings_bytes / 2, 'x')}};
+  what.environment.emplace_back("AS_LARGE", "$(LARGE)");
+  ASSERT_TRUE(start(what));
+  EXPECT_THAT(mesh->run(mesh->client().surroundings("default/large")).error().detail,
+              HasSubstr("larger than"));
 }
 
 TEST_P(InstancesTest, ManyAreListedInParts) {
