@@ -70,7 +70,8 @@ class Terminal(mesh.MeshTest):
         image.write_text("#!/bin/sh\nprintf '\\033]0;OWNED\\007\\033[2J\\302\\2332J last words\\r\\n'\nexit 3\n")
         image.chmod(0o755)
         evil = resources.deployment("evil", image="evil", env={"E": ESCAPES})
-        evil["metadata"]["annotations"] = {"weft.dev/source": ESCAPES, "note": ESCAPES}
+        evil["metadata"]["annotations"] = {"weft.dev/source": ESCAPES, "note": ESCAPES,
+                                          "kubernetes.io/change-cause": ESCAPES}
         missing = resources.deployment("missing", image="no" + ESCAPES)
         service = resources.service("evil")
         deployments = "/apis/apps/v1/namespaces/default/deployments"
@@ -109,10 +110,19 @@ class Terminal(mesh.MeshTest):
             "validate": [["-f", bad], ["-f", bad, "-o", "json"], ["-f", bad, "-o", "yaml"], ["-f", good]],
             "diff": [["-f", good], ["-f", bad]],
             "control-plane create service": [[ESCAPES, "--image", "x"], ["x", "--image", "x", "--port", ESCAPES]],
-            "control-plane start service": [["evil", *short], [ESCAPES]],
-            "control-plane restart service": [["evil", *short], [ESCAPES]],
-            "control-plane scale service": [["evil", "--replicas", "2", *short], [ESCAPES, "--replicas", "1"]],
-            "control-plane stop service": [[ESCAPES], ["evil", *short]],
+            "control-plane start": [["service", "evil", *short], named],
+            "control-plane restart": [["service", "evil", *short], named],
+            "control-plane scale": [["service", "evil", "--replicas", "2", *short], [*named, "--replicas", "1"]],
+            "control-plane stop": [named, ["service", "evil", *short]],
+            "start": [["evil", "deployment/missing", *short], [ESCAPES], ["job/" + ESCAPES]],
+            "restart": [["deployment/evil", *short], [ESCAPES], [ESCAPES + "/evil"]],
+            "scale": [["deployment/evil", "--replicas", "2", *short], ["job/" + ESCAPES, "--replicas", "1"]],
+            "stop": [["deployment/" + ESCAPES], ["evil", *short]],
+            "status": [[], ["deployment/evil"], [ESCAPES]],
+            "rollout status": [["evil", *short], [ESCAPES]],
+            "rollout history": [["evil"], ["evil", "--revision", "1"], [ESCAPES]],
+            "rollout undo": [["evil", *short], [ESCAPES]],
+            "rollout restart": [["deployment/evil", *short], [ESCAPES]],
             "control-plane get": [["pods"]],
             "control-plane describe": [["deployments"]],
             "control-plane logs": [[], ["deployment/evil"]],

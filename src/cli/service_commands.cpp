@@ -142,6 +142,10 @@ Result<void> print_ready(Work& work, const Invocation& invocation) {
     return {};
   }
   for (const Json& object : objects) {
+    if (invocation.format == Format::name) {
+      print(kind_and_name(object) + "\n");
+      continue;
+    }
     const auto urls = fmt::format("{}", fmt::join(urls_of(object), ", "));
     print(fmt::format("{} is {}{}\n", kind_and_name(object),
                       text_at(object, "/kind") == "Job" ? "complete" : "ready",
