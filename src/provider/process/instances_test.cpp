@@ -328,7 +328,7 @@ TEST_P(InstancesTest, TellsWhatAProgramIsStartedIn) {
   EXPECT_THAT(told->environment, Contains(StartsWith("WEFT_INSTANCE=")))
       << "by it the instance's end finds it";
   EXPECT_EQ(mesh->run(mesh->client().surroundings("default/b")).error().kind, ProviderErrorKind::not_found);
-  ASSERT_TRUE(mesh->run(mesh->client().stop("default/a")));
+  ASSERT_TRUE(mesh->run(mesh->client().stop("default/a", {})));
   EXPECT_EQ(mesh->run(mesh->client().surroundings("default/a")).error().kind, ProviderErrorKind::failed);
 
   what = spec("large", "sleeper");
