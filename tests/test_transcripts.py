@@ -26,6 +26,8 @@ def add(path):
 
 for session in sorted((FOLDER / "transcripts").glob("*.md")):
     add(session)
+for page in ("first-service", "from-compose", "troubleshooting"):
+    add(mesh.SOURCE / "docs" / f"{page}.md")
 
 
 class Runner(unittest.TestCase):

@@ -57,15 +57,12 @@ void Engine::decide_deployment(Workload& workload) {
   const bool may = may_create(workload);
   std::vector<Candidate> candidates;
   for (const auto& instance : workload.instances) {
-    if (may && holds_fixed_port(workload, *instance)) {
-      // It goes first, and what follows is decided when it has gone.
-      if (!instance->is_leaving()) runner_.stop(*instance);
-      return;
-    }
     candidates.push_back({instance->name, is_current(workload, *instance), instance->is_available(),
                           instance->is_leaving(), instance->number});
   }
-  const auto allowance = allowance_of(workload.deployment->spec);
+  auto allowance = allowance_of(workload.deployment->spec);
+  allowance.recreates |= std::ranges::any_of(
+      workload.instances, [&](const auto& instance) { return holds_fixed_port(workload, *instance); });
   const auto rollout = plan_rollout(allowance, may, candidates);
   for (const auto& name : rollout.stop) {
     if (const auto instance = named(workload, name)) {
