@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/base64.h"
+#include "base/json.h"
 #include "model/check.h"
 #include "model/config_schema.h"
 #include "model/decode.h"
@@ -121,6 +122,13 @@ TEST(Config, ThatOfPodAndContainerIsWritten) {
   EXPECT_EQ(written["volumes"][0]["hostPath"]["type"], "DirectoryOrCreate");
 }
 
+/// As `validate` shows them, and as its JSON has them.
+std::string render_and_dump(const std::string& text) {
+  auto all = render(text);
+  for (const auto& one : load(text, "f.yaml").diagnostics) all += base::to_json(one).dump();
+  return all;
+}
+
 TEST(Config, NoMessageShowsASecretsValue) {
   for (const auto& rest :
        {"data: {a: hunter2!}\n", "data:\n  a: hunter2!\n", "data: hunter2\n", "data: {a: [hunter2]}\n",
@@ -129,12 +137,12 @@ TEST(Config, NoMessageShowsASecretsValue) {
         "stringData: {a: 'hunter2}\n", "stringData:\n  a: hunter2\n b: hunter2\n",
         "stringData: {a: \"hunter2\\q\"}\n", "stringData:\n\ta: hunter2\n", "stringData: {a: @hunter2}\n",
         "immutable: hunter2x\nstringData: {a: hunter2}\n"}) {
-    const auto words = render(secret(rest));
+    const auto words = render_and_dump(secret(rest));
     EXPECT_THAT(words, HasSubstr("error")) << rest;
     const bool is_other_field = std::string(rest).starts_with("immutable");
     if (!is_other_field) EXPECT_THAT(words, Not(HasSubstr("hunter2"))) << rest;
   }
-  const auto words = render(secret("stringData: {pin: 12345678}\n"));
+  const auto words = render_and_dump(secret("stringData: {pin: 12345678}\n"));
   EXPECT_THAT(words, AllOf(HasSubstr("must be a string"), Not(HasSubstr("12345678"))));
   EXPECT_THAT(render("{\"apiVersion\": \"v1\", \"kind\": \"Secret\", \"metadata\": {\"name\": \"A\"}, "
                      "\"stringData\": {\"a\": \"hunter2\"}}"),
