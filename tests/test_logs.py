@@ -100,8 +100,12 @@ class Logs(mesh.MeshTest):
         turn = "while [ ! -e {0} ]; do sleep 0.01; done; "
         steps = [self.mesh.folder / f"step-{i}" for i in range(3)]
         long = "head -c 100000 /dev/zero | tr '\\0' x; echo"
-        self.apply(script("a", f"echo a1; touch {steps[0]}; {turn.format(steps[1])} {long}; touch {steps[2]}; {STAYS}"),
-                   script("b", f"{turn.format(steps[0])} echo b1; touch {steps[1]}; {turn.format(steps[2])} echo b2; {STAYS}"))
+        self.apply(script("a", f"echo a1; {turn.format(steps[1])} {long}; {STAYS}"),
+                   script("b", f"{turn.format(steps[0])} echo b1; {turn.format(steps[2])} echo b2; {STAYS}"))
+        # Each once the one before is in the log: the time of a line is that at which it was read.
+        for name, text, step in (("a", "a1", 0), ("b", "b1", 1), ("a", "x\n", 2)):
+            self.until_logged(f"deployment/{name}", text)
+            steps[step].touch()
         self.until_logged("deployment/b", "b2")
         for words in (["-l", "tier=back"], ["a", "b"], ["deployment/b", "deployment/a"]):
             lines = self.mesh.ok("weft", "logs", *words).splitlines()
