@@ -109,8 +109,7 @@ class Once(mesh.MeshTest):
 class Said(mesh.MeshTest):
     def test_a_warning_is_said_once(self):
         text = resources.text(resources.deployment("web")).replace(
-            '"replicas": 1', '"replicas": 1, "revisionHistoryLimit": 3')
-        self.assertIn("revisionHistoryLimit", text)
+            '"image":', '"imagePullPolicy": "Always", "image":')
         path = self.mesh.write("web.yaml", text)
         result = self.mesh.weft("apply", "-f", path, "-f", path)
         self.assertEqual(result.code, 0, result)
