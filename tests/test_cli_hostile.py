@@ -102,6 +102,7 @@ class Terminal(mesh.MeshTest):
             "ps": [["-o", "wide"], ["-o", "jsonpath={.items[*].metadata}"], ["-o", ESCAPES]],
             "exec": [[ESCAPES, "--", "true"], ["pod/" + ESCAPES, "--", "true"], ["deploy/evil", "--", ESCAPES]],
             "down": [["-f", bad]],
+            "port-forward": [["pod/" + ESCAPES, "80"], ["service/missing", ESCAPES]],
             "help": [[ESCAPES]],
             "describe": [["deployments"], ["services"], ["pods"], named],
             "wait": [["deployment", "evil", "missing", *short], [*named, *short], ["pods", "--for", ESCAPES]],

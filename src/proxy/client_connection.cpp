@@ -23,14 +23,18 @@ ClientConnection::ClientConnection(Worker& of, LocalPtr<ListenerState> from, con
 ClientConnection::~ClientConnection() {
   if (active_ != nullptr) --*active_;
   --listener->connections;
-  if (is_tunnel_) --listener->tunnels;
+  end_stream();
   if (listener->config->drain) worker.tell_drain_progress();
 }
 
-void ClientConnection::become_tunnel() {
-  is_tunnel_ = true;
-  ++listener->tunnels;
+void ClientConnection::begin_stream() {
+  has_stream_ = true;
+  ++listener->streams;
   if (listener->config->drain) worker.tell_drain_progress();
+}
+
+void ClientConnection::end_stream() {
+  if (std::exchange(has_stream_, false)) --listener->streams;
 }
 
 bool ClientConnection::is_ending() const {

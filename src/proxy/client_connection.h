@@ -23,8 +23,10 @@ class ClientConnection {
 
   /// No further request shall come on it.
   bool is_ending() const;
-  /// From now on it carries bytes of any kind, for as long as both sides like.
-  void become_tunnel();
+  /// What it carries now goes on for as long as both sides like: a tunnel, or a stream of events, which may
+  /// end before it does.
+  void begin_stream();
+  void end_stream();
   /// The chain that it came in by, as one end of what it asks for; the other is a service's workload
   /// `destination`, if that is known. `cluster` may be null.
   telemetry::Ends ends(const snapshot::Listener& of, const snapshot::Cluster* cluster,
@@ -44,7 +46,7 @@ class ClientConnection {
  private:
   /// The listener's when it came.
   const std::uint32_t generation_;
-  bool is_tunnel_ = false;
+  bool has_stream_ = false;
   /// The gauge that it counts in; null: its other end is a chain of this process, which counts it.
   std::uint64_t* active_ = nullptr;
 };

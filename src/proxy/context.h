@@ -84,9 +84,9 @@ class ListenerState final : public LocalCounted {
   /// Of a removed one alone: keeps its configuration alive.
   LocalPtr<Config> last;
   bool is_removed() const { return static_cast<bool>(last); }
-  /// Connections of clients that came by it, and those of them that have become tunnels.
+  /// Connections of clients that came by it, and those of them that carry a tunnel or a stream of events.
   std::size_t connections = 0;
-  std::size_t tunnels = 0;
+  std::size_t streams = 0;
   /// Goes up when its address or its protocol changes: connections that came before end then.
   std::uint32_t generation = 0;
   /// What holds for who begins now.

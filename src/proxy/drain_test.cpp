@@ -87,7 +87,7 @@ TEST_F(Draining, TunnelsAndEventStreamsCountApart) {
   application(0).send(
       "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n");
   auto events = connect();
-  events.send("GET / HTTP/1.1\r\nhost: web\r\naccept: text/event-stream\r\n\r\n");
+  events.send("GET / HTTP/1.1\r\nhost: web\r\naccept: */*\r\n\r\n");
   application(1).send("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\ndata: 1\n\n");
   drain();
   EXPECT_TRUE(is_busy());

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "http/read_error.h"
+#include "message/syntax.h"
 #include "message/validate.h"
 #include "proxy/exchange.h"
 #include "proxy/rewrite.h"
@@ -271,22 +272,38 @@ inline Mark mark_in(bool is_of_chain, const message::ResponseHead& head) {
   return is_of_client(mark.failure) ? Mark{} : mark;
 }
 
+/// A tunnel may rest as long as its route allows a pause, and not less than the proxy's own limit, for what
+/// is quiet between two requests of HTTP is often so in a tunnel.
+inline base::Duration tunnel_idle_limit(const Request& request) {
+  const auto pause = request.pause_limit();
+  if (pause == base::Duration::zero()) return pause;
+  return std::max<base::Duration>(pause, request.worker.limits().tunnel_idle_timeout);
+}
+
+/// Whether its body is a stream of events, which may last as long as both sides like (HTML, 9.2.5).
+inline bool is_event_stream(const message::ResponseHead& response) {
+  const auto type = response.headers.find(message::FieldId::content_type);
+  return type &&
+         message::equals_ignore_case(type->substr(0, type->find_first_of("; \t")), "text/event-stream");
+}
+
 /// Bytes both ways, for as long as they like.
 template <class Client, class Upstream>
 runtime::Task<Failure> run_tunnel(Request& request, Client& client, Upstream& upstream) {
   const auto& response = upstream.head();
   request.status = response.status;
   client.close_after();
-  client.connection().become_tunnel();
+  client.connection().begin_stream();
   patch_response(request, response, client.response_patch());
   client.put_bare_head(response, client.response_patch());
   request.has_begun_response = true;
   if (const auto sent = co_await client.flush(); !sent) co_return failure_of_client(sent.error());
   upstream.deadline().clear();
+  const auto limit = tunnel_idle_limit(request);
   request.let_snapshot_go();
   TunnelBytes bytes;
   co_await tunnel(request.worker, client.stream(), upstream.stream(), client.buffered(), upstream.buffered(),
-                  request.worker.limits().tunnel_idle_timeout, bytes);
+                  limit, bytes);
   request.bytes_received += bytes.to_upstream;
   request.bytes_sent += bytes.to_client;
   co_return Failure::none;
@@ -350,7 +367,9 @@ runtime::Task<Failure> exchange(Request& request, Client& client, Lease<Session>
   // An error while the request is still coming is the last that this connection carries.
   if (beside->is_uploading() && response.status >= 400) client.close_after();
 
+  if (is_event_stream(response)) client.connection().begin_stream();
   failure = co_await send_response(request, client, upstream);
+  client.connection().end_stream();
   if (failure != Failure::none) co_return beside->cause_of(failure);
   if (beside->is_uploading()) {
     client.close_after();

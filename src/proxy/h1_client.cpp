@@ -74,12 +74,6 @@ void H1Client::hurry_if_idle(base::Duration limit) {
   worker.sweep_by(wait_until_);
 }
 
-bool H1Client::asks_for_events() const {
-  if (wait_until_ != base::MonoTime::max() || codec_ == nullptr) return false;
-  const auto accept = codec_->reader.head().headers.find(message::FieldId::accept);
-  return accept && accept->find("text/event-stream") != std::string_view::npos;
-}
-
 base::Duration H1Client::idle_limit() const {
   const auto& config = *listener->config;
   const auto limit = config.idle_timeout.value_or(worker.limits().idle_timeout);

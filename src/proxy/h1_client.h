@@ -48,8 +48,6 @@ class H1Client final : public ClientConnection {
   void close_if_idle();
   /// A request must come within this time if none is under way.
   void hurry_if_idle(base::Duration limit);
-  /// The request that is under way asks for an event stream (HTML, 9.2), which has no end of its own.
-  bool asks_for_events() const;
   /// Ends it if the time for its next request is over. When that will be; MonoTime::max() while one is under
   /// way.
   base::MonoTime close_if_late();

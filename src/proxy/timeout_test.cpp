@@ -67,6 +67,23 @@ TEST_F(Timeouts, ResponseTimeoutIs504AndFinal) {
   EXPECT_EQ(total("istio_requests_total", {{"response_code", "504"}, {"response_flags", "UT"}}), 1U);
 }
 
+TEST_F(Timeouts, ATunnelMayRestAsLongAsItsRouteAllowsAndAtLeastAsTheProxyDoes) {
+  for (const auto& [idle, lasts, ends] : std::vector<std::tuple<base::Duration, base::Duration, bool>>{
+           {1s, 59min, false}, {1s, 61min, true}, {3h, 2h, false}, {3h, 4h, true}, {0s, 48h, false}}) {
+    backend(1).mode = Backend::Mode::by_hand;
+    auto snapshot = simple({1});
+    forward(snapshot).idle_timeout = std::chrono::duration_cast<std::chrono::milliseconds>(idle);
+    apply(snapshot);
+    auto wire = connect();
+    wire.send("GET /ws HTTP/1.1\r\nhost: web\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\r\n");
+    backend(1).wires.back()->send(
+        "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\n\r\n");
+    EXPECT_EQ(status_of_response(wire.receive()), 101);
+    advance(lasts);
+    EXPECT_EQ(wire.is_closed(), ends) << base::format_duration(idle) << " " << base::format_duration(lasts);
+  }
+}
+
 TEST_F(Timeouts, ResponseWhoseBytesFlowMayTakeLong) {
   backend(1).mode = Backend::Mode::by_hand;
   apply(simple({1}));

@@ -121,14 +121,7 @@ LocalPtr<ListenerState> Worker::find_listener(const snapshot::ContextId& id, Lis
 bool Worker::is_busy(const snapshot::ContextId& id, ListenerNumber number, bool with_streams) const {
   const auto listener = find_listener(id, number);
   if (!listener) return false;
-  std::size_t streams = 0;
-  if (!with_streams) {
-    streams = listener->tunnels +
-              static_cast<std::size_t>(std::ranges::count_if(clients_, [&](const H1Client* client) {
-                return client->listener == listener && client->asks_for_events();
-              }));
-  }
-  if (listener->connections > streams) return true;
+  if (listener->connections > (with_streams ? 0 : listener->streams)) return true;
   const auto accepting = acceptors_.find(listener.get());
   if (accepting == acceptors_.end()) return false;
   pollfd queue{accepting->second.listening, POLLIN, 0};

@@ -69,8 +69,10 @@ struct ContextStream {
   std::vector<Unanswered> unanswered;
   /// The application refused the last one, as it may not do again: a port becomes free, a descriptor.
   bool may_go_well_later = false;
-  /// The listeners that drain, each waited for by a task, and those of them that are done but not told yet.
-  std::set<std::string> draining;
+  /// The listeners that drain, as they are, each waited for by a task; one that changes meanwhile is told of
+  /// anew.
+  std::map<std::string, std::shared_ptr<const snapshot::Listener>> draining;
+  /// Those of them that are done but not told yet.
   std::vector<std::string> drained;
   runtime::Event has_drained;
   runtime::Scope drains;
@@ -327,11 +329,13 @@ void Client::State::follow_drains(Context& context, ContextStream& stream) {
   const auto& snapshot = context.assembly.in_force();
   if (!snapshot) return;
   std::set<std::string> begun;
-  std::set<std::string> draining;
-  for (const auto& listener : snapshot->listeners) {
-    if (!listener.drain) continue;
-    draining.insert(listener.name);
-    if (!stream.draining.contains(listener.name)) begun.insert(listener.name);
+  decltype(stream.draining) draining;
+  for (std::size_t i = 0; i < snapshot->listeners.size(); ++i) {
+    const auto listener = snapshot->listeners.shared(i);
+    if (!listener->drain) continue;
+    const auto known = stream.draining.find(listener->name);
+    if (known == stream.draining.end() || known->second != listener) begun.insert(listener->name);
+    draining.emplace(listener->name, listener);
   }
   stream.draining = std::move(draining);
   for (const auto& name : begun) stream.drains.spawn(follow_drain(context.id, name, stream));

@@ -77,14 +77,32 @@ const model::TrafficPolicy* find_policy(const Input& input, const model::Ref& se
 }
 
 /// The limits are the policy's, else the mesh's.
-Way way_to(const Input& input, const model::Ref& service) {
+Way way_to(const Input& input, const model::Ref& service, const model::ServicePort& port) {
   const auto* policy = find_policy(input, service);
   const auto own = policy == nullptr ? model::PolicyTimeouts{} : policy->spec.timeouts;
   Way way{
       .request = to_milliseconds(own.request.value_or(input.mesh.request_timeout)), .idle = {}, .host = {}};
-  if (const auto* external = find_external(input, service)) way.host = external->host;
+  if (const auto* external = find_external(input, service); external && !external->host.empty()) {
+    // Of another port than the scheme's own it is a part of the host (RFC 9110, 7.2).
+    const auto number = *port.target_port.number();
+    const bool is_ipv6 = external->host.contains(':');
+    way.host = is_ipv6 ? fmt::format("[{}]", external->host) : external->host;
+    if (number != 80) fmt::format_to(std::back_inserter(way.host), ":{}", number);
+  }
   if (own.idle) way.idle = to_milliseconds(*own.idle);
   return way;
+}
+
+/// Of the connections to a workload's instances: the longest that a policy of its Services allows.
+std::optional<std::chrono::milliseconds> connect_limit(const Input& input, const model::Workload& workload) {
+  std::optional<std::chrono::milliseconds> limit;
+  for (const auto& name : workload.services) {
+    const auto* policy = find_policy(input, service_ref(workload.ref.ns, name));
+    if (policy == nullptr || !policy->spec.timeouts.connect) continue;
+    limit = std::max(limit.value_or(std::chrono::milliseconds::zero()),
+                     to_milliseconds(*policy->spec.timeouts.connect));
+  }
+  return limit;
 }
 
 /// A listener's table with the one route that sends everything to `cluster`.
@@ -195,7 +213,7 @@ void add_to_edge(Mesh& mesh, const model::Ref& ref, const model::Service& servic
       if (listener.protocol == snapshot::Protocol::http1) {
         listener.trusted_hops = static_cast<std::uint32_t>(mesh.input.mesh.trusted_hops);
       }
-      add_listener(to, std::move(listener), cluster->name, way_to(mesh.input, ref));
+      add_listener(to, std::move(listener), cluster->name, way_to(mesh.input, ref, port));
     }
   }
 }
@@ -237,7 +255,7 @@ void add_dependency(Mesh& mesh, const model::Ref& caller, const model::Dependenc
                       .service_ns = target.ns,
                       .origin = dependency.origin};
     add_listener(to, std::move(listener), cluster_name(target.ns, target.name, ports[i].port),
-                 way_to(mesh.input, target));
+                 way_to(mesh.input, target, ports[i]));
   }
 }
 
@@ -276,6 +294,7 @@ snapshot::Protocol inbound_protocol(const Mesh& mesh, const model::Workload& wor
 void add_inbound(const Mesh& mesh, const model::Workload& workload, std::string_view node, Snapshot& to) {
   // The service that the instances speak for in metrics: with several, the first by name.
   const std::string& service = workload.services.empty() ? workload.ref.name : workload.services.front();
+  const auto limit = connect_limit(mesh.input, workload);
   for (const auto& instance : find_workload(mesh.input, workload.ref)->instances) {
     if (instance.node != node) continue;
     for (const auto& bound : instance.ports) {
@@ -289,6 +308,7 @@ void add_inbound(const Mesh& mesh, const model::Workload& workload, std::string_
       cluster.protocol = inbound_protocol(mesh, workload, instance, bound);
       cluster.service = service;
       cluster.service_ns = workload.ref.ns;
+      if (limit) cluster.connect_timeout = *limit;
       cluster.endpoints.push_back({bound.address, snapshot::Health::healthy, 1, instance.name});
       cluster.origin = origin;
       Listener listener{.name = key,

@@ -162,6 +162,12 @@ TEST(External, IsToldItsNameAsHost) {
   const auto& route =
       own.routes.find("outbound/default/web/default/db")->virtual_hosts.front().routes.front();
   EXPECT_EQ(std::get<snapshot::Forward>(route.action).host, "api.test");
+  mesh.apply(external("host: api.test", "{port: 80, targetPort: 8080}"));
+  mesh.settle();
+  const auto& changed = *mesh.data_plane.published.at({"default", "web"});
+  const auto& other =
+      changed.routes.find("outbound/default/web/default/db")->virtual_hosts.front().routes.front();
+  EXPECT_EQ(std::get<snapshot::Forward>(other.action).host, "api.test:8080");
 }
 
 }  // namespace

@@ -390,8 +390,7 @@ TEST(Job, ThatIsSuspendedHasNoRuns) {
   mesh.pass(1s);
   EXPECT_THAT(mesh.provider.running("migrate"), IsEmpty());
   EXPECT_FALSE(status(mesh).contains("startTime"));
-  EXPECT_EQ(mesh.condition("Job", "migrate", "Failed"), "False ")
-      << "who stops it has not failed it";
+  EXPECT_EQ(mesh.condition("Job", "migrate", "Failed"), "False ") << "who stops it has not failed it";
   set(mesh, "suspend", false);
   complete(mesh);
 }

@@ -68,6 +68,17 @@ TEST(TrafficPolicy, LeavesWhatItDoesNotSayToTheMesh) {
   EXPECT_EQ(limits(mesh, "web"), (Limits{4s, 300s, 1s, "default/calls"}));
 }
 
+/// The instance itself is connected to by its own chain.
+TEST(TrafficPolicy, LimitsTheConnectionToTheInstanceToo) {
+  Mesh mesh;
+  mesh.apply(service("web"));
+  mesh.apply(policy("hasty", "web", "connect: 100ms"));
+  mesh.start_control_plane();
+  ASSERT_TRUE(mesh.until([&] { return mesh.ready("web") == 1; }));
+  const auto& own = *mesh.data_plane.published.at({"default", "web"});
+  EXPECT_EQ(own.clusters[0].connect_timeout, 100ms);
+}
+
 /// A limit below a millisecond is one, not none.
 TEST(TrafficPolicy, RoundsUp) {
   Mesh mesh;
