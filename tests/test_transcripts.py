@@ -35,7 +35,8 @@ class Runner(unittest.TestCase):
         for expected, actual, verdict in [
                 (["a", "..."], ["a"], True), (["a", "..."], ["a", "b", "c"], True), (["...", "c"], ["a", "b"], False),
                 (["port [..] is"], ["port 80 is"], True), (["port [..] is"], ["port 80", "is"], False),
-                ([], [], True), ([], ["a"], False), (["a.c"], ["abc"], False)]:
+                ([], [], True), ([], ["a"], False), (["a.c"], ["abc"], False), (["a  b"], ["a    b"], True),
+                (["a b"], ["a  b"], False)]:
             with self.subTest(expected=expected, actual=actual):
                 self.assertEqual(transcript.matches(expected, actual), verdict)
 

@@ -9,7 +9,8 @@
     (exit 4)
     ```
 
-A line `...` stands for any lines, `[..]` for any text in a line; a command may go on in lines that begin with `> `, and
+A line `...` stands for any lines, `[..]` for any text in a line, and two spaces for any number of more than one, for
+tables are as wide as what is in them; a command may go on in lines that begin with `> `, and
 ends with code 0 where none is said. A `sh` block is run for its exit code alone. A block with a second word in its
 info string (```yaml web.yaml) is a file of that name, written before what follows. `<!-- not run: why -->` in front of
 a block passes it over. All of a file is one shell in one folder.
@@ -116,8 +117,12 @@ def matches(expected, actual):
         if line == "...":
             pattern += r"(?:.*\n)*"
         else:
-            pattern += ".*".join(re.escape(part) for part in line.split("[..]")) + r"\n"
-    return re.fullmatch(pattern, "".join(line + "\n" for line in actual)) is not None
+            pattern += ".*".join(re.escape(part) for part in narrow(line).split("[..]")) + r"\n"
+    return re.fullmatch(pattern, "".join(narrow(line) + "\n" for line in actual)) is not None
+
+
+def narrow(line):
+    return re.sub(" {2,}", "  ", line)
 
 
 class Shell:
