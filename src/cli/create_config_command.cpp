@@ -189,7 +189,7 @@ void add_create(Command parent, Invocation& invocation) {
   secret.needs_subcommand();
   add_kind(secret, invocation, "generic", model::Secret::kind, "Create a Secret from literals and files",
            "weft create secret generic db --from-env-file=.env\n"
-           "weft create secret generic tls --from-file=key.pem --from-file=ca=/etc/ssl/ca.pem");
+           "weft create secret generic tls --from-file=key.pem --from-file=ca=ca.pem");
   add_kind(create, invocation, "configmap", model::ConfigMap::kind, "Create a ConfigMap",
            "weft create configmap web --from-file=settings/ --from-literal=LEVEL=debug");
 }

@@ -293,7 +293,7 @@ runtime::Task<void> Connection::run() {
     ++worker_.shard.proxy.refused;
     co_return;
   }
-  client_.become_tunnel();
+  client_.begin_stream();
   co_await tunnel(worker_, *stream_, *upstream, {}, {}, idle_timeout_, bytes_, series_);
 }
 
