@@ -52,6 +52,8 @@ clusters:
 ENDLESS = re.compile(r"^weft up(?!.*--once)|^weft top$| -f --tail| -w\b|^weft proxy|control-plane run|port-forward|^weft logs.* -f")
 # What every test does, in other words: the mesh's own processes, a shell's start, psql in a program that is none.
 PASSED_OVER = re.compile(r"^weft (keep|supervise)|^source |completion|psql|^control-plane (serve|run)")
+# What leaves other things behind than it found.
+CHANGING = re.compile(r"\b(apply|create|delete|down|start|stop|restart|scale|rollout|up)\b")
 # Exit codes that are an answer, too.
 ANSWERS = {"weft diff": (0, 1), "weft up": (0, 130), "weft top": (0, 130), "weft proxy": (0, 130), "weft logs": (0, 130),
            "weft port-forward": (0, 130)}
@@ -83,6 +85,7 @@ class Examples(mesh.MeshTest):
         ports = {"web": "8080", "worker": "8080", "cart": "8080", "db": "5432", "simple-web-service": "8080"}
         services = [FIXTURE.replace("NAME", name).replace("PORT", port) for name, port in ports.items()]
         self.mesh.write("web.yaml", "---".join(services) + JOB)
+        self.there = None  # the file whose objects are there, as it says
         self.mesh.write("proxy.yaml", PROXY)
         self.mesh.write("script.sh", "echo here\n")
         (self.mesh.folder / "settings").mkdir()
@@ -91,6 +94,7 @@ class Examples(mesh.MeshTest):
 
     def prepare(self, example):
         """What the example starts from."""
+        self.there = None if example.startswith("weft up") or "create" in example else self.there
         made = re.search(r"create (secret generic|configmap|service|)\s*([\w-]+)", example)
         if made:
             kinds = {"secret generic": ["secret"], "configmap": ["configmap"]}.get(made[1], ["deployment", "service"])
@@ -100,15 +104,15 @@ class Examples(mesh.MeshTest):
             self.mesh.stop()  # its state folder must be nobody's
             return example
         file = "examples/shop" if "examples/shop" in example else "web.yaml"
-        # Anew: an example before may have stopped some of it.
-        self.mesh.ok("weft", "delete", "-f", file, "--ignore-not-found")
-        if example.startswith("weft apply"):
-            return example
-        self.mesh.ok("weft", "apply", "-f", file, "--wait")
+        if self.there != file:
+            self.mesh.ok("weft", "delete", "-f", file, "--ignore-not-found")
+            self.mesh.ok("weft", "apply", "-f", file, "--wait")
+        self.there = None if CHANGING.search(example) else file
         if "rollout" in example:
             self.mesh.ok("weft", "restart", "deployment/web")
         if "--for delete" in example:
             self.mesh.ok("weft", "delete", "deployment", "web")
+            self.there = None
             return example
         return re.sub(r"web-[a-z0-9]{5}\b", lambda _: self.mesh.pods("web")[0]["metadata"]["name"], example)
 
