@@ -102,19 +102,21 @@ Result<void> make_link(const std::string& link, std::string_view target) {
   return {};
 }
 
-/// As kubelet does (pkg/volume/util/atomic_writer.go): who reads sees all of the old or all of the new.
+/// As kubelet does (pkg/volume/util/atomic_writer.go): who reads sees all of the old or all of the new. The
+/// links are looked at in any case: the full disk, or a kill, may have come before all were made.
 Result<void> write_files(const std::string& folder, const std::vector<VolumeFile>& files,
                          const std::optional<Credentials>& owner) {
   if (auto made = make_readable(folder, owner); !made) return made;
   const auto version = version_of(files);
   const auto link = fmt::format("{}/{}", folder, data_link);
   std::error_code none;
-  if (fs::read_symlink(link, none) == version) return {};
-  if (auto written = write_version(folder + "/" + version, files, owner); !written) return written;
-  const auto fresh = fmt::format("{}/{}", folder, new_data_link);
-  ::unlink(fresh.c_str());
-  if (auto made = make_link(fresh, version); !made) return made;
-  if (::rename(fresh.c_str(), link.c_str()) != 0) return cannot_write(link);
+  if (fs::read_symlink(link, none) != version) {
+    if (auto written = write_version(folder + "/" + version, files, owner); !written) return written;
+    const auto fresh = fmt::format("{}/{}", folder, new_data_link);
+    ::unlink(fresh.c_str());
+    if (auto made = make_link(fresh, version); !made) return made;
+    if (::rename(fresh.c_str(), link.c_str()) != 0) return cannot_write(link);
+  }
   std::set<std::string> wanted{std::string(data_link), version};
   for (const auto& file : files) {
     const auto top = file.path.substr(0, file.path.find('/'));
@@ -127,11 +129,13 @@ Result<void> write_files(const std::string& folder, const std::vector<VolumeFile
   return {};
 }
 
+/// What the instance keeps over its restarts. One that is not its owner's was left by a kill, still empty.
 Result<void> make_empty(const std::string& folder, const std::optional<Credentials>& owner) {
-  if (::mkdir(folder.c_str(), 0700) != 0) {
-    if (errno == EEXIST) return {};  // what the instance keeps over its restarts
-    return cannot_write(folder);
-  }
+  const bool is_new = ::mkdir(folder.c_str(), 0700) == 0;
+  if (!is_new && errno != EEXIST) return cannot_write(folder);
+  struct stat found{};
+  if (::lstat(folder.c_str(), &found) != 0) return cannot_write(folder);
+  if (!is_new && found.st_uid == (owner ? owner->uid : ::geteuid())) return {};
   if (::chmod(folder.c_str(), 0700) != 0) return cannot_write(folder);
   if (owner && ::lchown(folder.c_str(), owner->uid, owner->gid) != 0) return cannot_write(folder);
   return {};

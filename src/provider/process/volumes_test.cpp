@@ -97,6 +97,28 @@ TEST_F(VolumesTest, WhatAKilledOneLeftHalfMadeIsMadeAnew) {
   EXPECT_FALSE(fs::exists(folder / version / "half"));
 }
 
+TEST_F(VolumesTest, LinksThatAFullDiskOrAKillLeftOutAreMadeLater) {
+  const std::vector<VolumeFile> all{{"a", "one", 0600}, {"x/b", "two", 0600}};
+  const auto folder = make({files(all)}).at("C");
+  fs::remove(folder + "/x");
+  fs::create_symlink("..data/old", folder + "/old");
+  make({files(all)});
+  EXPECT_EQ(read(folder + "/x/b"), "two");
+  EXPECT_FALSE(fs::exists(fs::symlink_status(folder + "/old")));
+}
+
+TEST_F(VolumesTest, AnEmptyOneThatWasNotYetItsOwnersIsGivenToHim) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root may give a folder to another user";
+  const Credentials nobody{65534, 65534, {65534}};
+  const auto folder = make({empty(Volume::Kind::on_disk)}, nobody).at("S");
+  ASSERT_EQ(::chown(folder.c_str(), 0, 0), 0);  // as mkdir() leaves it
+  make({empty(Volume::Kind::on_disk)}, nobody);
+  struct stat found{};
+  ASSERT_EQ(::stat(folder.c_str(), &found), 0);
+  EXPECT_EQ(found.st_uid, nobody.uid);
+  EXPECT_EQ(found.st_gid, nobody.gid);
+}
+
 TEST_F(VolumesTest, AnEmptyOneKeepsWhatIsInItUntilItIsRemoved) {
   const auto folder = make({empty(Volume::Kind::on_disk)}).at("S");
   EXPECT_TRUE(folder.starts_with((root / "disk").string()));
