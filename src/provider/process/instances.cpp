@@ -326,7 +326,8 @@ Result<Located> Instances::locate(const std::string& id, bool may_be_fixed) {
   auto& ports = managed->seen.ports;
   std::string fault;
   if (managed->seen.phase == Phase::exited) {
-    fault = describe_taken(ports, managed->told);
+    fault =
+        describe_taken(ports, managed->told, [this](std::uint16_t port) { return ports_.holder_of(port); });
   } else {
     fault = locate_ports(ports, managed->told, listening_addresses(managed->group.members()), may_be_fixed);
   }

@@ -6,8 +6,6 @@
 #include <algorithm>
 #include <optional>
 
-#include "provider/process/proc.h"
-
 namespace weft::provider::process {
 namespace {
 
@@ -81,10 +79,11 @@ std::string locate_ports(std::vector<BoundPort>& ports, const std::vector<ToldPo
                      advice(ports[*lost], told[*lost], may_be_fixed));
 }
 
-std::string describe_taken(const std::vector<BoundPort>& ports, const std::vector<ToldPort>& told) {
+std::string describe_taken(const std::vector<BoundPort>& ports, const std::vector<ToldPort>& told,
+                           const std::function<std::string(std::uint16_t)>& holder_of) {
   for (std::size_t i = 0; i < ports.size(); ++i) {
     const auto number = told[i].own != 0 ? told[i].own : ports[i].port.number;
-    if (const auto holder = describe_listener(number); !holder.empty())
+    if (const auto holder = holder_of(number); !holder.empty())
       return fmt::format("if it wants port {}, that is taken by {}; {}", number, holder,
                          advice(ports[i], told[i], false));
   }

@@ -1,6 +1,8 @@
 // Where an instance listens that does not listen where it was told to.
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -18,7 +20,9 @@ namespace weft::provider::process {
 std::string locate_ports(std::vector<BoundPort>& ports, const std::vector<ToldPort>& told,
                          std::span<const base::Address> listens, bool may_be_fixed);
 
-/// Who else has a port that the instance may have wanted to listen on when it ended; empty if nobody.
-std::string describe_taken(const std::vector<BoundPort>& ports, const std::vector<ToldPort>& told);
+/// Who else has a port that the instance may have wanted to listen on when it ended; empty if nobody, as
+/// `holder_of` says (Ports).
+std::string describe_taken(const std::vector<BoundPort>& ports, const std::vector<ToldPort>& told,
+                           const std::function<std::string(std::uint16_t)>& holder_of);
 
 }  // namespace weft::provider::process

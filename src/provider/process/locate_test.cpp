@@ -109,12 +109,14 @@ TEST(LocatePorts, SaysWhoHasThePort) {
   ASSERT_TRUE(holder);
   const auto port = runtime::local_address(holder->get()).port();
   const std::vector<BoundPort> ports{{{"", port}, address("127.0.0.1:23055")}};
-  EXPECT_THAT(describe_taken(ports, {{"PORT", 23055}}),
+  Holders holders;
+  const auto holder_of = [&](std::uint16_t number) { return holders.describe(number, {}); };
+  EXPECT_THAT(describe_taken(ports, {{"PORT", 23055}}, holder_of),
               testing::AllOf(HasSubstr(fmt::format("if it wants port {}, that is taken by process {} (", port,
                                                    ::getpid())),
                              HasSubstr("weft told it 23055 in $PORT: read it from there")));
   holder->reset();
-  EXPECT_EQ(describe_taken(ports, {{"PORT", 23055}}), "");
+  EXPECT_EQ(describe_taken(ports, {{"PORT", 23055}}, holder_of), "");
 }
 
 TEST(ListeningAddresses, AreThoseAtWhichOneReachesThem) {

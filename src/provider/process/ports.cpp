@@ -59,19 +59,6 @@ bool is_for_instance(std::string_view key) { return key.starts_with(instance_key
 
 bool is_of_somebody_else(runtime::IoError error) { return error.code == EADDRINUSE || error.code == EACCES; }
 
-/// Why a port that was asked for cannot be had.
-std::unexpected<ProviderError> cannot_have(std::uint16_t port, runtime::IoError error) {
-  if (error.code == EACCES) {
-    return base::fail(ProviderErrorKind::port_in_use,
-                      fmt::format("port {} is for the system's own (net.ipv4.ip_unprivileged_port_start): {}",
-                                  port, ask_for_another));
-  }
-  const auto holder = error.code == EADDRINUSE ? describe_listener(port) : std::string();
-  if (holder.empty()) return cannot(fmt::format("listen on port {}", port), error);
-  return base::fail(ProviderErrorKind::port_in_use,
-                    fmt::format("port {} is taken by {}: end that, or ask for another port", port, holder));
-}
-
 }  // namespace
 
 PortRange usable_ports() {
@@ -173,6 +160,20 @@ Result<base::Address> Ports::reserve(const std::string& key) {
   return base::Address::loopback(*port);
 }
 
+std::string Ports::holder_of(std::uint16_t port) { return holders_.describe(port, clock_.now()); }
+
+std::unexpected<ProviderError> Ports::cannot_have(std::uint16_t port, runtime::IoError error) {
+  if (error.code == EACCES) {
+    return base::fail(ProviderErrorKind::port_in_use,
+                      fmt::format("port {} is for the system's own (net.ipv4.ip_unprivileged_port_start): {}",
+                                  port, ask_for_another));
+  }
+  const auto holder = error.code == EADDRINUSE ? holder_of(port) : std::string();
+  if (holder.empty()) return cannot(fmt::format("listen on port {}", port), error);
+  return base::fail(ProviderErrorKind::port_in_use,
+                    fmt::format("port {} is taken by {}: end that, or ask for another port", port, holder));
+}
+
 Result<base::Address> Ports::reserve_again(const std::string& key, Reservation& reservation) {
   reservation.unused_lives = 0;
   auto address = base::Address::loopback(reservation.port);
@@ -185,7 +186,7 @@ Result<base::Address> Ports::reserve_again(const std::string& key, Reservation& 
   if (wanted_port(key) != 0) return cannot_have(reservation.port, bound.error());
   if (!is_of_somebody_else(bound.error()))
     return cannot(fmt::format("listen on {} for {}", address.to_string(), key), bound.error());
-  auto holder = describe_listener(reservation.port);
+  auto holder = holder_of(reservation.port);
   return base::fail(ProviderErrorKind::port_in_use,
                     fmt::format("{}, the address of {}, is taken by {}", address.to_string(), key,
                                 holder.empty() ? bound.error().message() : holder));

@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/json_fwd.h"
+#include "provider/process/proc.h"
 #include "provider/provider.h"
 #include "runtime/error.h"
 #include "runtime/fd.h"
@@ -73,6 +74,9 @@ class Ports {
   /// Lends a port that is free now, for an application to listen on. Not longer than this object lives.
   Result<std::shared_ptr<PortLoan>> lend();
 
+  /// Who listens on a port of this machine, as Holders says.
+  std::string holder_of(std::uint16_t port);
+
   /// What must outlive the supervisor: the keys and their ports, but for those of instances, and the last
   /// ports of those that were released. A key that nobody asked for during many lives of the supervisor is
   /// forgotten.
@@ -95,6 +99,8 @@ class Ports {
   /// Makes a port its caller's.
   using Claim = std::function<runtime::IoResult<void>(std::uint16_t)>;
 
+  /// Why a port that was asked for cannot be had.
+  std::unexpected<ProviderError> cannot_have(std::uint16_t port, runtime::IoError error);
   /// A reservation whose socket is open, or is opened now.
   Result<base::Address> reserve_again(const std::string& key, Reservation& reservation);
   /// The next free port for which `claim` succeeds. Each is tried once, until it is given back or the others'
@@ -117,6 +123,7 @@ class Ports {
   base::MonoTime tried_at_{};             // one of these
   std::map<std::string, Reservation> reservations_;
   std::map<std::string, Released> released_;
+  Holders holders_;
   std::uint64_t releases_ = 0;
   int addresses_ = 0;  // of these, not for an instance
   std::unordered_set<std::uint16_t> reserved_;

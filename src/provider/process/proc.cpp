@@ -140,17 +140,32 @@ base::Address reached_at(const base::Address& address, const std::vector<Listene
   return *base::Address::parse_ip("::1", address.port());
 }
 
-/// Hands each socket that a process has open to `use`, as "socket:[4711]".
-void for_each_socket(pid_t pid, const std::function<void(std::string)>& use) {
+/// Hands each socket that a process has open to `use`, as "socket:[4711]", until that returns false.
+void for_each_socket(pid_t pid, const std::function<bool(std::string)>& use) {
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(fmt::format("/proc/{}/fd", pid), error)) {
     std::error_code unreadable;
     auto link = fs::read_symlink(entry.path(), unreadable).string();
-    if (link.starts_with("socket:")) use(std::move(link));
+    if (link.starts_with("socket:") && !use(std::move(link))) return;
   }
 }
 
 std::string link_of(const Listener& listener) { return fmt::format("socket:[{}]", listener.inode); }
+
+/// "process 123 (nginx: master process)" of the first that has the socket open; empty if none is seen to.
+std::string find_holder(const std::string& socket) {
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator("/proc", error)) {
+    const auto pid = parse_pid(entry.path().filename().native());
+    if (!pid) continue;
+    bool holds = false;
+    for_each_socket(*pid, [&](const std::string& other) { return !(holds = other == socket); });
+    if (!holds) continue;
+    const auto command = command_of(*pid);
+    return command.empty() ? fmt::format("process {}", *pid) : fmt::format("process {} ({})", *pid, command);
+  }
+  return {};
+}
 
 }  // namespace
 
@@ -230,7 +245,10 @@ std::vector<ProcessInfo> with_descendants(const std::vector<ProcessInfo>& all,
 std::vector<base::Address> listening_addresses(std::span<const pid_t> processes) {
   std::unordered_set<std::string> sockets;
   for (const auto pid : processes)
-    for_each_socket(pid, [&sockets](std::string link) { sockets.insert(std::move(link)); });
+    for_each_socket(pid, [&sockets](std::string link) {
+      sockets.insert(std::move(link));
+      return true;
+    });
   if (sockets.empty()) return {};  // the tables of a busy machine are long
   const auto all = all_listeners();
   std::vector<base::Address> found;
@@ -243,21 +261,19 @@ std::vector<base::Address> listening_addresses(std::span<const pid_t> processes)
   return found;
 }
 
-std::string describe_listener(std::uint16_t port) {
+std::string Holders::describe(std::uint16_t port, base::MonoTime now) {
   const auto all = all_listeners();
   const auto found =
       std::ranges::find(all, port, [](const Listener& listener) { return listener.address.port(); });
   if (found == all.end()) return {};
-  const auto link = link_of(*found);
-  for (const auto& process : all_processes()) {
-    bool holds = false;
-    for_each_socket(process.pid, [&](const std::string& other) { holds |= other == link; });
-    if (!holds) continue;
-    auto command = command_of(process.pid);
-    return command.empty() ? fmt::format("process {}", process.pid)
-                           : fmt::format("process {} ({})", process.pid, command);
-  }
-  return fmt::format("a process of user {}", found->uid);
+  const auto socket = link_of(*found);
+  if (const auto known = known_.find(socket); known != known_.end()) return known->second;
+  auto words = fmt::format("a process of user {}", found->uid);
+  if (now < next_search_) return words;
+  next_search_ = now + search_pause;
+  if (known_.size() >= most_known) known_.clear();
+  if (auto holder = find_holder(socket); !holder.empty()) words = std::move(holder);
+  return known_[socket] = std::move(words);
 }
 
 }  // namespace weft::provider::process

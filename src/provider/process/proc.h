@@ -3,8 +3,10 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -12,6 +14,7 @@
 #include <vector>
 
 #include "base/address.h"
+#include "base/clock.h"
 
 namespace weft::provider::process {
 
@@ -44,8 +47,23 @@ std::vector<ProcessInfo> with_descendants(const std::vector<ProcessInfo>& all,
 /// 0.0.0.0 and for [::] that takes IPv4 too.
 std::vector<base::Address> listening_addresses(std::span<const pid_t> processes);
 
-/// Who listens on a TCP port of this machine: "process 123 (nginx: master process)", "a process of user 33"
-/// if it is somebody else's; empty if nobody does.
-std::string describe_listener(std::uint16_t port);
+/// Who listens on TCP ports of this machine. To find that out takes a look at the descriptors of all
+/// processes, so that each socket is searched for once, and seldom.
+class Holders {
+ public:
+  /// "process 123 (nginx: master process)", "a process of user 33" if it is somebody else's, or another one
+  /// was searched for just now; empty if nobody listens there.
+  std::string describe(std::uint16_t port, base::MonoTime now);
+
+  /// Programs that crash in a loop do not keep the supervisor at it.
+  static constexpr std::chrono::seconds search_pause{2};
+
+ private:
+  /// More than the ports of a machine that anything is in the way of.
+  static constexpr std::size_t most_known = 64;
+
+  std::map<std::string, std::string> known_;  // by socket
+  base::MonoTime next_search_{};
+};
 
 }  // namespace weft::provider::process

@@ -40,11 +40,20 @@ TEST(Proc, DescendantsAreFoundInAnyOrderAndWithoutTheDead) {
 
 TEST(Proc, NamesWhoListens) {
   auto socket = runtime::listen_on(base::Address::loopback(0));
-  ASSERT_TRUE(socket);
-  auto port = runtime::local_address(socket->get()).port();
-  EXPECT_THAT(describe_listener(port), HasSubstr("process " + std::to_string(getpid())));
+  auto other = runtime::listen_on(base::Address::loopback(0));
+  ASSERT_TRUE(socket && other);
+  const auto port = runtime::local_address(socket->get()).port();
+  const auto other_port = runtime::local_address(other->get()).port();
+  const auto self = "process " + std::to_string(getpid());
+  const base::MonoTime begin{};
+  Holders holders;
+  EXPECT_THAT(holders.describe(port, begin), HasSubstr(self));
+  EXPECT_THAT(holders.describe(port, begin), HasSubstr(self)) << "it is known";
+  EXPECT_EQ(holders.describe(other_port, begin), "a process of user " + std::to_string(geteuid()))
+      << "not searched for again at once";
+  EXPECT_THAT(holders.describe(other_port, begin + Holders::search_pause), HasSubstr(self));
   socket->reset();
-  EXPECT_EQ(describe_listener(port), "");
+  EXPECT_EQ(holders.describe(port, begin), "");
 }
 
 TEST(Cgroup, LimitsTheProcessesOfAnInstanceWhereTheKernelCountsThem) {
