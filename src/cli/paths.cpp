@@ -101,8 +101,7 @@ base::Diagnostics resolve_paths(model::Object& object, const std::string& folder
 }
 
 std::string resolve_image(const std::string& image) {
-  const bool is_path = image == "." || image == ".." || image.starts_with("./") || image.starts_with("../");
-  return is_path ? below(fs::current_path(), image) : image;
+  return model::is_path(image) && !image.starts_with('/') ? below(fs::current_path(), image) : image;
 }
 
 }  // namespace weft::cli

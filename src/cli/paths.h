@@ -16,7 +16,7 @@ std::string folder_of(const std::string& file);
 /// is that could be used.
 base::Diagnostics resolve_paths(model::Object& object, const std::string& folder);
 
-/// A path of the command line from the current folder: absolute. A name without ./ or ../ is left as it is.
+/// An image of the command line: a path (model::is_path) is from the current folder, a name is left as it is.
 std::string resolve_image(const std::string& image);
 
 }  // namespace weft::cli

@@ -3,14 +3,11 @@
 #include <fmt/format.h>
 
 namespace weft::model {
-namespace {
 
 bool is_path(std::string_view image) {
   return image.starts_with('/') || image == "." || image == ".." || image.starts_with("./") ||
          image.starts_with("../");
 }
-
-}  // namespace
 
 void for_each_path(Resource& resource, const std::function<void(const PathField&)>& visit) {
   PodSpec* spec = nullptr;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <string_view>
 
 #include "model/resource.h"
 
@@ -24,8 +25,10 @@ struct PathField {
   bool is_absolute() const { return text.starts_with('/'); }
 };
 
-/// Calls `visit` for each path of a Deployment or Job: hostPath, workingDir, and an image that is a path and
-/// no name, which begins with /, ./ or ../.
+/// Whether an image is a path and no name: it begins with /, ./ or ../.
+bool is_path(std::string_view image);
+
+/// Calls `visit` for each path of a Deployment or Job: hostPath, workingDir, and an image that is one.
 void for_each_path(Resource& resource, const std::function<void(const PathField&)>& visit);
 
 }  // namespace weft::model
