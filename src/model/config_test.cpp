@@ -1,7 +1,9 @@
 // ConfigMaps and Secrets, what refers to them, and that a Secret's values are shown nowhere.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <string>
 #include <vector>
 
@@ -184,6 +186,22 @@ TEST(Config, AMountPathIsWarnedOfUnlessItIsTheHosts) {
               IsEmpty());
   EXPECT_THAT(render(job("        volumeMounts: [{name: my-data, mountPath: /data}]\n", volumes)),
               AllOf(HasSubstr("mounts nothing at /data"), HasSubstr("$(VOLUME_MY_DATA)")));
+}
+
+TEST(Config, ManyFaultsInOneLineAreFoundWithoutWalkingItForEach) {
+  std::string items;
+  for (int item = 0; item < 5; ++item) {
+    std::string numbers;
+    for (int i = 0; i < 10'000; ++i) numbers += fmt::format("{}\"k{}\":{}", i == 0 ? "" : ",", i, i);
+    items +=
+        fmt::format(R"({}{{"apiVersion":"v1","kind":"ConfigMap","metadata":{{"name":"a{}"}},"data":{{{}}}}})",
+                    item == 0 ? "" : ",", item, numbers);
+  }
+  const auto begin = std::chrono::steady_clock::now();
+  const auto loaded = load(R"({"apiVersion":"v1","kind":"List","items":[)" + items + "]}", "f.json");
+  EXPECT_EQ(loaded.diagnostics.count(base::Severity::error), 50'000U);
+  // A minute and more if each walks there; with sanitizers it takes some seconds.
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(30));
 }
 
 TEST(Secrets, TextsBecomeData) {

@@ -33,6 +33,7 @@ base::Diagnostic Report::make(base::Severity severity, std::string_view code, ba
     diagnostic = source->error(code, position, std::move(message), std::move(mend.words));
   else
     diagnostic = {.code = std::string(code), .message = std::move(message), .mend = std::move(mend.words)};
+  if (kind == Secret::kind) diagnostic.source.clear();
   diagnostic.severity = severity;
   diagnostic.field = std::move(field);
   diagnostic.replacement = std::move(mend.change);

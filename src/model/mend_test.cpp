@@ -214,6 +214,13 @@ const Case cases[] = {
      R"(Write it as a list: ["cat", "/tmp/x"].)",
      "        image: example\n        livenessProbe: {exec: {command: [\"cat\", \"/tmp/x\"]}}\n"},
     // What is not seen.
+    {"TypographyInWhatIsRight", service, "name: web\n",
+     "name: web\n  annotations: {note: it\u2019s fine, count: 3}\n", R"(Put it in quotes: "3".)",
+     "name: web\n  annotations: {note: it\u2019s fine, count: \"3\"}\n"},
+    {"TypographyBehindAKey", service, "- port: 80", "- {prt: 80, name: \"a\"} # it\u2019s",
+     "Did you mean `port`?", "- {port: 80, name: \"a\"} # it\u2019s"},
+    {"TypographyInAValueOfAWrongKey", job, "        image: example", "        imagee: it\u2019s",
+     "Did you mean `image`?", "        image: it\u2019s"},
     {"NoBreakSpaceInIndentation", service, "  ports:", "\u00a0 ports:",
      "Write a space in place of a no-break space (U+00A0) in column 1.", "  ports:"},
     {"NoBreakSpaceBehindColon", service, "- port: 80", "- port:\u00a080",

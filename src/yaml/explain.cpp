@@ -320,6 +320,12 @@ base::Diagnostic explain_words(const Source& source, const SyntaxError& error) {
 
 base::Diagnostic explain(const Source& source, const SyntaxError& error) {
   auto explained = explain_words(source, error);
+  const bool is_secret = source.is_secret(error.position.line) || source.is_secret(explained.position.line);
+  // What is of the text stands in backquotes.
+  if (is_secret && (has(explained.message, "`") || has(explained.mend, "`"))) {
+    explained.message = "this line does not fit those above it (it may be of a Secret, and is not shown)";
+    explained.mend = "Check its colon, its quotes and its indentation.";
+  }
   // The parser stumbles where it is, or in a line beside it.
   const auto line = explained.position.line;
   for (const auto number : {line, line - 1, line + 1}) {

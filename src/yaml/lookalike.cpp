@@ -1,4 +1,4 @@
-// A table of characters, and which parts of a line are searched for them.
+// A table of characters, and where they are searched for.
 #include "yaml/lookalike.h"
 
 #include <fmt/format.h>
@@ -58,6 +58,18 @@ std::size_t after_quotes(std::string_view line, std::size_t at) {
   return at;
 }
 
+/// What of the first line of `text` one plain value or key may be. Within quotes, anything stands for itself.
+std::string_view plain_token(std::string_view text) {
+  text = text.substr(0, text.find_first_of("\r\n"));
+  if (text.starts_with('"') || text.starts_with('\'')) return {};
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    const bool is_before_blank = at + 1 == text.size() || text[at + 1] == ' ' || text[at + 1] == '\t';
+    if (std::string_view("[]{},").contains(text[at]) || (text[at] == ':' && is_before_blank))
+      return text.substr(0, at);
+  }
+  return text;
+}
+
 }  // namespace
 
 std::string Lookalike::mend() const {
@@ -105,7 +117,8 @@ std::string without_lookalikes(std::string_view text) {
 }
 
 base::Diagnostic blame_lookalike(const Source& source, base::Diagnostic error) {
-  if (const auto found = find_lookalike(source.line(error.position.line))) {
+  if (auto found = find_lookalike(plain_token(source.from(error.position)))) {
+    found->column += error.position.column - 1;
     error.mend = found->mend();
     error.replacement = source.replace(found->bytes, std::string(found->meant));
   }

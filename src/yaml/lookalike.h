@@ -30,7 +30,8 @@ std::optional<Lookalike> find_lookalike(std::string_view line);
 /// The text as it is meant, with all of them replaced.
 std::string without_lookalikes(std::string_view text);
 
-/// An error in whose line there is one gets the mend of that: whatever it complains about comes of it.
+/// An error about a plain value or key that holds one gets the mend of that: what it complains about comes of
+/// it. One elsewhere in the line may well be text.
 base::Diagnostic blame_lookalike(const Source& source, base::Diagnostic error);
 
 }  // namespace weft::yaml

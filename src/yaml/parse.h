@@ -27,9 +27,11 @@ class Source {
   /// The line of that number (from 1) without its end, empty if there is none.
   std::string_view line(std::uint32_t number) const;
   /// A diagnostic of this text: fills file and the source line, of a long one the part around the column; not
-  /// of a document that is a Secret, for it would be shown to whoever reads along.
+  /// of a document that may be a Secret, for it would be shown to whoever reads along.
   base::Diagnostic error(std::string_view code, base::Position position, std::string message,
                          std::string mend) const;
+  /// Whether the line is of a document that may be a Secret.
+  bool is_secret(std::uint32_t line) const;
   /// The text from there on.
   std::string_view from(base::Position position) const {
     return std::string_view(text_).substr(offset_of(position));
@@ -41,6 +43,7 @@ class Source {
   base::Replacement replace(std::string_view part, std::string text) const;
 
  private:
+  std::uint32_t characters_before(std::size_t offset) const;
   std::size_t offset_of(base::Position position) const;
   base::Position position_of(std::size_t offset) const;
   std::optional<std::size_t> end_of(const Node& value) const;
@@ -52,6 +55,8 @@ class Source {
   void find_secrets();
 
   std::vector<std::size_t> line_starts_;
+  // How many stand before each block of bytes: a file of one line has its columns found as fast as any other.
+  std::vector<std::uint32_t> characters_before_;
   std::vector<std::pair<std::uint32_t, std::uint32_t>> secrets_;  // their first and last lines
 };
 

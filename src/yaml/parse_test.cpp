@@ -374,6 +374,38 @@ s:
   EXPECT_EQ(change.end, (base::Position{15, 7}));
 }
 
+TEST(Parse, WhatIsWrittenFarBehindInALine) {
+  const Source source("f.yaml", "é: [" + repeat("ü😀, ", 1000) + "x]\n");
+  const Parsed parsed = parse(source);
+  ASSERT_EQ(parsed.documents.size(), 1U) << base::render(parsed.diagnostics);
+  const List& list = *find_path(parsed.documents.front(), "é")->list();
+  for (std::uint32_t i = 0; i < 1000; ++i) {
+    const auto written = source.written(list[i]);
+    ASSERT_EQ(written, "ü😀") << i;
+    ASSERT_EQ(source.replace(*written, "").end, (base::Position{1, 7 + 4 * i})) << i;
+  }
+  EXPECT_EQ(source.from({1, 4005}), "x]\n");
+  EXPECT_EQ(source.from({1, 5000}), "");
+  EXPECT_EQ(source.from({9, 1}), "");
+}
+
+TEST(Parse, NothingOfWhatMayBeASecretIsShown) {
+  for (const std::string text :
+       {"kind: Secret\nstringData:\n  a: |\n-----BEGIN KEY-----\nhunter2: [\n",
+        "stringData:\n  a: hunter2\n    b: c\n", "kind:\n  Secret\ndata:\n  a: 'hunter2\n",
+        "kind: secret\ndata: {a: hunter2\n", "kind: Secret\ndata:\n  a: hunter2\n    b: x\n",
+        "kind: Secret\ndata:\n- hunter2\n  a: b\n", "kind: Secret\ndata:\n  a:hunter2\n  b: c\n",
+        "{\"kind\":\"Secret\",\"data\":{\"a\":\"hunter2\"\n",
+        "kind: Secret\n--- # x\na: hunter2: b\nSecret: x\n"}) {
+    const auto shown = base::render(parse_text(text).diagnostics);
+    EXPECT_THAT(shown, HasSubstr("error")) << text;
+    EXPECT_THAT(shown, ::testing::Not(HasSubstr("hunter2"))) << text;
+  }
+  for (const std::string text : {"kind: Secret\n---\na: {shown\n", "a: {shown\n---\nkind: Secret\n",
+                                 "# no Secret\nenvFrom: [{secretRef: {name: shown}\n"})
+    EXPECT_THAT(base::render(parse_text(text).diagnostics), HasSubstr("shown")) << text;
+}
+
 TEST(Parse, KeepsMapOrder) {
   Parsed parsed = parse_text("z: 1\na: 2\nm: 3\n");
   const Map& map = *parsed.documents.front().map();

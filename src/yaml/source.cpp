@@ -1,5 +1,6 @@
 // Lines of a text, and what of it a node stands for.
 #include <algorithm>
+#include <cctype>
 #include <utility>
 
 #include "yaml/parse.h"
@@ -36,6 +37,33 @@ Excerpt excerpt_of(std::string_view line, std::uint32_t column) {
   return {std::string(cut) + text, static_cast<std::uint32_t>(first - cut.size())};
 }
 
+/// Whether a document begins with that line (YAML 1.2.2, 9.1.2): "-----BEGIN" is text.
+bool begins_document(std::string_view line) {
+  return line.starts_with("---") && (line.size() == 3 || std::string_view(" \t\r\n").contains(line[3]));
+}
+
+bool has_word(std::string_view line, std::string_view word) {
+  const auto is_letter = [&](std::size_t at) {
+    return at < line.size() && std::isalnum(static_cast<unsigned char>(line[at])) != 0;
+  };
+  for (auto at = line.find(word); at != std::string_view::npos; at = line.find(word, at + 1)) {
+    if ((at == 0 || !is_letter(at - 1)) && !is_letter(at + word.size())) return true;
+  }
+  return false;
+}
+
+/// Whether a document with that line may be a Secret. What it is cannot be known of one that is not parsed,
+/// so it is enough that the line has a word of one.
+bool may_be_of_secret(std::string_view line) {
+  const auto begin = line.find_first_not_of(" \t");
+  if (begin == std::string_view::npos || line[begin] == '#') return false;
+  return has_word(line, "Secret") || has_word(line, "stringData") ||
+         (has_word(line, "kind") && has_word(line, "secret"));
+}
+
+/// So many bytes are walked through to find a column.
+constexpr std::size_t block_bytes = 256;
+
 constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
 
 /// Whether a document may begin in the line after this one (it follows one where it may, if `before`).
@@ -60,7 +88,7 @@ std::string without_marks(std::string text) {
     rest.remove_prefix(line.size());
     auto bare = line;
     while (bare.starts_with(byte_order_mark)) bare.remove_prefix(byte_order_mark.size());
-    if (may_begin || bare.starts_with("---")) line = bare;
+    if (may_begin || begins_document(bare)) line = bare;
     may_begin = may_begin_after(line.substr(0, line.find('\n')), may_begin);
     out += line;
   }
@@ -77,22 +105,26 @@ Source::Source(std::string file, std::string text)
     bool is_end = text_[i] == '\n' || (text_[i] == '\r' && (i + 1 == text_.size() || text_[i + 1] != '\n'));
     if (is_end) line_starts_.push_back(i + 1);
   }
+  std::uint32_t characters = 0;
+  for (std::size_t i = 0; i <= text_.size(); ++i) {
+    if (i % block_bytes == 0) characters_before_.push_back(characters);
+    if (i < text_.size() && !is_continuation(text_[i])) ++characters;
+  }
   find_secrets();
 }
 
 /// By its text, for what cannot be parsed is shown too.
 void Source::find_secrets() {
-  if (!text_.contains("Secret")) return;
   std::uint32_t first = 1;
   bool is_secret = false;
   for (std::uint32_t number = 1; number <= line_count() + 1; ++number) {
     const auto text = line(number);
-    if (number > line_count() || text.starts_with("---")) {
+    if (number > line_count() || begins_document(text)) {
       if (is_secret) secrets_.emplace_back(first, number - 1);
       first = number;
       is_secret = false;
     }
-    is_secret = is_secret || (text.contains("kind") && text.contains("Secret"));
+    is_secret = is_secret || may_be_of_secret(text);
   }
 }
 
@@ -104,12 +136,15 @@ std::string_view Source::line(std::uint32_t number) const {
   return std::string_view(text_).substr(begin, end - begin);
 }
 
+bool Source::is_secret(std::uint32_t line) const {
+  return std::ranges::any_of(secrets_,
+                             [&](const auto& lines) { return lines.first <= line && line <= lines.second; });
+}
+
 base::Diagnostic Source::error(std::string_view code, base::Position position, std::string message,
                                std::string mend) const {
-  const bool is_hidden = std::ranges::any_of(secrets_, [&](const auto& lines) {
-    return lines.first <= position.line && position.line <= lines.second;
-  });
-  const Excerpt excerpt = is_hidden ? Excerpt{} : excerpt_of(line(position.line), position.column);
+  const Excerpt excerpt =
+      is_secret(position.line) ? Excerpt{} : excerpt_of(line(position.line), position.column);
   return base::Diagnostic{.code = std::string(code),
                           .severity = base::Severity::error,
                           .file = file_,
@@ -121,22 +156,32 @@ base::Diagnostic Source::error(std::string_view code, base::Position position, s
                           .source_begin = excerpt.begin};
 }
 
+std::uint32_t Source::characters_before(std::size_t offset) const {
+  const auto block = offset / block_bytes;
+  const auto begin = block * block_bytes;
+  const auto rest = std::string_view(text_).substr(begin, offset - begin);
+  return characters_before_[block] +
+         static_cast<std::uint32_t>(std::ranges::count_if(rest, [](char c) { return !is_continuation(c); }));
+}
+
 std::size_t Source::offset_of(base::Position position) const {
   if (position.line == 0 || position.line > line_starts_.size()) return text_.size();
-  std::size_t at = line_starts_[position.line - 1];
-  for (std::uint32_t column = 1; column < position.column && at < text_.size(); ++column) {
-    do ++at;
-    while (at < text_.size() && is_continuation(text_[at]));
+  const auto wanted = characters_before(line_starts_[position.line - 1]) + std::max(position.column, 1U) - 1;
+  const auto next = std::ranges::upper_bound(characters_before_, wanted);
+  const auto block = static_cast<std::size_t>(next - characters_before_.begin() - 1);
+  auto seen = characters_before_[block];
+  for (std::size_t at = block * block_bytes; at < text_.size(); ++at) {
+    if (is_continuation(text_[at])) continue;
+    if (seen == wanted) return at;
+    ++seen;
   }
-  return at;
+  return text_.size();
 }
 
 base::Position Source::position_of(std::size_t offset) const {
   const auto line = std::ranges::upper_bound(line_starts_, offset) - line_starts_.begin();
   const auto begin = line_starts_[static_cast<std::size_t>(line - 1)];
-  const auto before = std::string_view(text_).substr(begin, offset - begin);
-  const auto characters = std::ranges::count_if(before, [](char c) { return !is_continuation(c); });
-  return {static_cast<std::uint32_t>(line), static_cast<std::uint32_t>(characters + 1)};
+  return {static_cast<std::uint32_t>(line), characters_before(offset) - characters_before(begin) + 1};
 }
 
 base::Replacement Source::replace(std::string_view part, std::string text) const {
