@@ -70,8 +70,14 @@ Json as_stopped(Json object) {
   if (listed == status.end() || !listed->is_array()) return object;
   if (std::ranges::none_of(*listed, is_of_instances)) return object;
   for (const auto* count : counts) status.erase(count);
-  if (const auto endpoints = status.find("endpoints"); endpoints != status.end() && endpoints->is_object())
-    (*endpoints)["ready"] = 0;
+  // A Service's are counted, an ExternalService's are listed.
+  if (const auto endpoints = status.find("endpoints"); endpoints != status.end()) {
+    if (endpoints->is_object()) (*endpoints)["ready"] = 0;
+    if (endpoints->is_array()) {
+      for (Json& endpoint : *endpoints)
+        if (endpoint.is_object()) endpoint["ready"] = false;
+    }
+  }
   Json conditions = Json::array();
   for (const Json& condition : *listed) {
     if (outlives_instances(condition)) {

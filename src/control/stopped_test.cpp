@@ -51,6 +51,17 @@ TEST(AsStopped, NothingIsReadyAndWhatHasEndedHasEnded) {
   }
 }
 
+TEST(AsStopped, NoEndpointIsReady) {
+  const auto shown = [](Json endpoints) {
+    return as_stopped({{"status",
+                        {{"conditions", {condition("Ready", "True", "EndpointsReady")}},
+                         {"endpoints", std::move(endpoints)}}}})["status"]["endpoints"];
+  };
+  EXPECT_EQ(shown({{"ready", 2}, {"total", 3}}), (Json{{"ready", 0}, {"total", 3}}));
+  EXPECT_EQ(shown(Json::array({{{"address", "192.0.2.1"}, {"ready", true}}, 7})),
+            Json::array({{{"address", "192.0.2.1"}, {"ready", false}}, 7}));
+}
+
 TEST(AsStopped, APolicyIsWhatItIs) {
   const Json policy = {
       {"status", {{"conditions", {condition("Accepted", "True", "Accepted")}}, {"ready", 1}}}};
