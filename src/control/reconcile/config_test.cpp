@@ -9,6 +9,7 @@
 namespace weft::control::reconcile::testing {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using namespace std::chrono_literals;
@@ -95,6 +96,70 @@ TEST(ConfigOfInstances, ANewControlPlaneGivesWhatHasChangedMeanwhile) {
   mesh.start_control_plane();
   ASSERT_TRUE(mesh.until([&] { return spec_of_web(mesh).volumes.at(0).files.at(0).bytes == "bar"; }));
   EXPECT_EQ(mesh.order("start").size(), 1U);
+}
+
+/// Its template has changed with the control plane away: it keeps what its own template names.
+TEST(ConfigOfInstances, AnOldInstanceKeepsTheVolumesOfItsTemplate) {
+  for (const bool is_kept : {true, false}) {
+    Mesh mesh;
+    mesh.apply(web());
+    mesh.apply(settings("A: one"));
+    mesh.apply(secret("a: Zm9v"));
+    mesh.apply("apiVersion: v1\nkind: Secret\nmetadata: {name: new}\ndata: {a: bmV3}\n");
+    mesh.start_control_plane();
+    ASSERT_TRUE(mesh.until([&] { return mesh.ready("web") == 1; }));
+    mesh.kill_control_plane();
+    if (!is_kept) {
+      const auto revision = mesh.store.list("ControllerRevision", "default").objects.at(0);
+      mesh.remove("ControllerRevision", store::key_of(*revision).name);
+    }
+    mesh.patch("Deployment", "web", "/spec/template/spec/volumes/0/secret/secretName", "new");
+    mesh.patch("Deployment", "web", "/spec/template/spec/containers/0/image", "missing");
+    mesh.provider.missing_images = {"missing"};
+    mesh.apply(secret("a: YmFy"));
+    mesh.start_control_plane();
+    mesh.pass(2s);
+    const auto files = spec_of_web(mesh).volumes.at(0).files;
+    EXPECT_EQ(files.at(0).bytes, is_kept ? "bar" : "foo");
+    EXPECT_EQ(spec_of_web(mesh).image, "image");
+  }
+}
+
+TEST(ConfigOfInstances, AChangeRefreshesWhoHasIt) {
+  Mesh mesh;
+  mesh.apply(web());
+  mesh.apply(deployment("other", 1, "image", "        volumeMounts: [{name: files}]\n") +
+             "      volumes: [{name: files, configMap: {name: other}}]\n");
+  mesh.apply(settings("A: one"));
+  mesh.apply(secret("a: Zm9v"));
+  mesh.apply("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: other}\ndata: {a: one}\n");
+  mesh.start_control_plane();
+  ASSERT_TRUE(mesh.until([&] { return mesh.ready("web") == 1 && mesh.ready("other") == 1; }));
+  mesh.provider.calls.clear();
+  mesh.apply("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: other}\ndata: {a: two}\n");
+  mesh.pass(1s);
+  EXPECT_THAT(mesh.order("refresh"), ElementsAre("other"));
+  mesh.apply(settings("A: two"));
+  mesh.pass(1s);
+  EXPECT_EQ(mesh.order("refresh").size(), 1U) << "it is no volume of anybody";
+}
+
+TEST(ConfigOfInstances, WhatGoesWhileItIsRefreshedLacksNothing) {
+  Mesh mesh;
+  mesh.apply(web());
+  mesh.apply(settings("A: one"));
+  mesh.apply(secret("a: Zm9v"));
+  mesh.start_control_plane();
+  ASSERT_TRUE(mesh.until([&] { return mesh.ready("web") == 1; }));
+  mesh.provider.refreshing.clear();
+  mesh.apply(secret("a: YmFy"));
+  mesh.pass(1s);
+  mesh.patch("Deployment", "web", "/spec/replicas", 0);
+  ASSERT_TRUE(mesh.until([&] { return mesh.provider.instances.empty(); }));
+  mesh.provider.refreshing.set();
+  mesh.pass(1s);
+  for (const auto& event : mesh.store.list("Event", "default").objects)
+    EXPECT_NE((*event)["reason"], "FailedMount");
 }
 
 TEST(ConfigOfInstances, AJobWaitsWithoutCountingRuns) {

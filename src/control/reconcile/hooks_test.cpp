@@ -155,6 +155,18 @@ TEST(End, GoesOnWithTheNextControlPlane) {
   EXPECT_FALSE(mesh.provider.instances.contains(leaving)) << "the same one";
 }
 
+TEST(End, IsThatOfItsOwnTemplateAfterAControlPlane) {
+  Mesh mesh;
+  start(mesh, pre_stop);
+  mesh.kill_control_plane();
+  mesh.patch("Deployment", "web", "/spec/template/spec/terminationGracePeriodSeconds", 3);
+  mesh.patch("Deployment", "web", "/spec/template/spec/containers/0/lifecycle/preStop/exec/command/0", "bye");
+  mesh.start_control_plane();
+  ASSERT_TRUE(mesh.until([&] { return mesh.order("stop").size() == 1; }));
+  EXPECT_THAT(mesh.prober.commands, ElementsAre("goodbye"));
+  EXPECT_GT(mesh.provider.last_grace, 20s) << "of 30 s";
+}
+
 TEST(Start, IsNotOverBeforePostStart) {
   Mesh mesh;
   runtime::Event hello;

@@ -51,7 +51,7 @@ void Engine::take_in(const store::Event& event) {
     } else {
       world_.put(event.key, event.object);
     }
-    return runner_.config_changed(event.key.ns);
+    return runner_.config_changed(event.key);
   }
   if (event.type == store::Event::Type::deleted) {
     world_.remove(event.key);

@@ -36,7 +36,7 @@ struct Instance {
   std::set<std::string> dependencies;
   /// The uid of the workload that it was made for; another one of the same name is another Job.
   std::string owner_uid;
-  /// What it runs. Of an adopted one: the workload's present template.
+  /// What it runs. Of an adopted one whose template is not known any more: the workload's present one.
   std::shared_ptr<const model::PodSpec> pod;
 
   State state = State::starting;

@@ -142,6 +142,7 @@ runtime::Task<provider::Result<provider::InstanceSpec>> Runner::spec_for(RunPtr 
 void Runner::note_started(Run& self, const provider::Instance& started) {
   self.state = State::running;
   self.is_known = true;
+  self.is_pod_known = true;
   self.is_fresh = true;
   self.node = started.node;
   self.pid = started.pid;
@@ -255,21 +256,28 @@ runtime::Task<void> Runner::back_off(RunPtr self) {
 }
 
 runtime::Task<void> Runner::refresh_volumes(RunPtr self) {
-  if (!has_config_volumes(*self->pod)) co_return;
+  if (!self->is_pod_known || self->is_leaving() || !has_config_volumes(*self->pod)) co_return;
   // What is deleted while it is used stays as it was, as in Kubernetes.
   auto volumes = volumes_of(world_, *self);
   if (!volumes) co_return;
   const auto refreshed = co_await provider_.refresh(self->id(), std::move(*volumes), run_as(*self->pod));
-  if (refreshed) co_return;
+  // Of one that has gone meanwhile nothing is left that could have been refreshed.
+  if (refreshed || self->is_leaving() || self->state != State::running) co_return;
   observer_.record(*self, EventType::warning, "FailedMount", refreshed.error().detail);
 }
 
-void Runner::config_changed(const std::string& ns) {
+runtime::Task<bool> Runner::refresh(std::string id) {
+  const auto at = runs_.find(id);
+  if (at != runs_.end() && at->second->state == State::running) co_await refresh_volumes(at->second);
+  co_return true;
+}
+
+void Runner::config_changed(const std::optional<store::Key>& config) {
   // A copy: what is woken may be erased at once.
   for (const auto& [id, self] : std::map(runs_)) {
-    if (!ns.empty() && self->ns() != ns) continue;
+    if (config && self->ns() != config->ns) continue;
     if (self->reason == wrong_config_reason) self->config_changed.set();
-    if (self->state == State::running) scope_.spawn(refresh_volumes(self));
+    if (self->state == State::running && has_config_volumes(*self->pod, config)) refreshes_.add(id);
   }
 }
 

@@ -62,6 +62,10 @@ constexpr int pass_rest_factor = 4;
 /// the log of one with more is found by its workload alone.
 constexpr std::size_t carried_label_bytes = 8 * 1024;
 
+/// Instances whose volumes are made anew beside each other once a ConfigMap has changed: each is a turn of
+/// the disk, and what else there is to do comes between.
+constexpr std::size_t refreshes_at_once = 4;
+
 /// Objects whose status is being written at once: enough to share the store's group commits.
 constexpr std::size_t status_writers = 64;
 /// The pause before a failed write or reservation is tried again, doubled up to the most.

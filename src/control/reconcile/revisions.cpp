@@ -1,10 +1,13 @@
 // The templates that a Deployment has had, to go back to: Kubernetes' ControllerRevisions, one for each, with
 // the number of its last use. The one that is used again becomes the newest.
+#include "control/reconcile/revisions.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
 
 #include "control/reconcile/engine.h"
+#include "model/decode.h"
 
 namespace weft::control::reconcile {
 namespace {
@@ -27,9 +30,13 @@ model::Ref deployment_of(const Json& revision) {
           owner_of(revision).value("name", "")};
 }
 
+store::Key key_of_revision(const model::Ref& deployment, const std::string& template_hash) {
+  return {std::string(kind), deployment.ns, fmt::format("{}-{}", deployment.name, template_hash)};
+}
+
 Json revision_of(const Workload& workload, const Json& object, std::int64_t number) {
   const auto& ref = workload.ref;
-  Json metadata = {{"name", fmt::format("{}-{}", ref.name, workload.revision)},
+  Json metadata = {{"name", key_of_revision(ref, workload.revision).name},
                    {"namespace", ref.ns},
                    {"labels", workload.metadata().labels},
                    {"ownerReferences", Json::array({{{"apiVersion", "apps/v1"},
@@ -49,6 +56,24 @@ Json revision_of(const Workload& workload, const Json& object, std::int64_t numb
 }
 
 }  // namespace
+
+std::shared_ptr<const model::PodSpec> pod_of_template(const World& world, const Workload& workload,
+                                                      const std::string& template_hash) {
+  if (workload.revision == template_hash)
+    return std::make_shared<const model::PodSpec>(workload.pod_template().spec);
+  if (!workload.deployment) return nullptr;
+  const auto revision = world.find_object(key_of_revision(workload.ref, template_hash));
+  if (!revision) return nullptr;
+  const auto& kept = revision->at("data").at("spec").at("template");
+  // Only a whole resource is decoded. As the selector any will do that the template matches.
+  auto deployment = model::decode_as<model::Deployment>(
+      {{"apiVersion", "apps/v1"},
+       {"kind", model::Deployment::kind},
+       {"metadata", {{"name", workload.ref.name}, {"namespace", workload.ref.ns}}},
+       {"spec", {{"selector", {{"matchLabels", kept.at("metadata").at("labels")}}}, {"template", kept}}}});
+  if (!deployment) return nullptr;
+  return std::make_shared<const model::PodSpec>(std::move(deployment->spec.pod_template.spec));
+}
 
 void Engine::adopt_revisions() {
   for (const auto& object : store_.list(kind).objects) {

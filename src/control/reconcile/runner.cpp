@@ -8,6 +8,7 @@
 #include <charconv>
 
 #include "base/counted.h"
+#include "control/reconcile/revisions.h"
 #include "runtime/log.h"
 
 namespace weft::control::reconcile {
@@ -60,7 +61,8 @@ Runner::Runner(runtime::Reactor& reactor, provider::Provider& provider, Prober& 
       addresses_(addresses),
       publisher_(publisher),
       observer_(observer),
-      is_restarted_(std::move(is_restarted)) {}
+      is_restarted_(std::move(is_restarted)),
+      refreshes_(reactor, refreshes_at_once, [this](std::string id) { return refresh(std::move(id)); }) {}
 
 runtime::Task<std::expected<void, std::string>> Runner::adopt() {
   auto listed = co_await provider_.list();
@@ -97,7 +99,9 @@ void Runner::adopt_one(const provider::Instance& found) {
   self->restarts = number_of(label_of(found, instance_label::restarts));
   add(self);
   const auto& workload = *world_.find_workload(self->workload);
-  self->pod = std::make_shared<const model::PodSpec>(workload.pod_template().spec);
+  self->pod = pod_of_template(world_, workload, self->revision);
+  self->is_pod_known = self->pod != nullptr;
+  if (!self->pod) self->pod = std::make_shared<const model::PodSpec>(workload.pod_template().spec);
   self->is_known = true;
   self->node = found.node;
   self->created_at = self->started_at = found.started_at;
@@ -151,6 +155,7 @@ void Runner::start(const Workload& workload) {
   self->dependencies = workload.dependencies;
   self->owner_uid = workload.metadata().uid;
   self->pod = std::make_shared<const model::PodSpec>(workload.pod_template().spec);
+  self->is_pod_known = true;
   self->created_at = reactor_.clock().wall();
   add(self);
   scope_.spawn(live(self));

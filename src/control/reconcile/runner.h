@@ -17,6 +17,7 @@
 #include "control/reconcile/observer.h"
 #include "control/reconcile/probe.h"
 #include "control/reconcile/publisher.h"
+#include "control/reconcile/work_queue.h"
 #include "control/reconcile/world.h"
 #include "provider/provider.h"
 #include "runtime/combine.h"
@@ -41,15 +42,17 @@ class Runner {
   void start(const Workload& workload);
   /// Takes an instance out for good: out of its callers' endpoints, then its process, then all of it.
   void stop(const Instance& instance);
-  /// A ConfigMap or Secret of that namespace (empty: of any) has changed: what could not start for want of
-  /// one tries again.
-  void config_changed(const std::string& ns);
+  /// A ConfigMap or Secret (nothing: any of them) has changed: what could not start for want of one of its
+  /// namespace tries again, and volumes that are made of it are made anew.
+  void config_changed(const std::optional<store::Key>& config);
 
  private:
   /// What only the runner must know of an instance.
   struct Run final : Instance {
     /// The provider lists it.
     bool is_known = false;
+    /// `pod` is what it was started with.
+    bool is_pod_known = false;
     int pid = -1;
     /// Its process has just been started, by this control plane.
     bool is_fresh = false;
@@ -100,6 +103,7 @@ class Runner {
   void note_end(Run& self);
   void finish(Run& self);
   runtime::Task<void> back_off(RunPtr self);
+  runtime::Task<bool> refresh(std::string id);
   runtime::Task<void> refresh_volumes(RunPtr self);
   runtime::Task<void> take_down(RunPtr self);
   runtime::Task<void> stop_process(RunPtr self);
@@ -140,6 +144,7 @@ class Runner {
   std::function<bool(const Instance&)> is_restarted_;
   std::uint64_t next_number_ = 1;
   std::map<std::string, RunPtr> runs_;  // by id
+  WorkQueue<std::string> refreshes_;    // ids
   runtime::Scope scope_;                // last: its tasks use all of the above
 };
 

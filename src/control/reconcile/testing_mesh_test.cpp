@@ -175,6 +175,11 @@ Task<provider::Result<void>> FakeProvider::remove(std::string id) {
 
 Task<provider::Result<void>> FakeProvider::refresh(std::string id, std::vector<provider::Volume> volumes,
                                                    provider::RunAs) {
+  const auto at = instances.find(id);
+  if (at == instances.end()) co_return base::fail(ProviderErrorKind::not_found, id);
+  calls.push_back("refresh " + workload_of(at->second));
+  co_await refreshing.wait();
+  if (!instances.contains(id)) co_return base::fail(ProviderErrorKind::not_found, id);
   specs[id].volumes = std::move(volumes);
   co_return provider::Result<void>();
 }
@@ -284,6 +289,7 @@ void FakeDataPlane::place(std::string node, std::vector<snapshot::ContextId> con
 }
 
 runtime::Task<std::expected<runtime::HostAddresses, std::string>> FakeProber::resolve(std::string host) {
+  co_await resolving.wait();
   const auto known = hosts.find(host);
   if (known == hosts.end()) co_return std::unexpected("no such host");
   co_return known->second;
@@ -332,6 +338,8 @@ int FakeDataPlane::healthy(const std::string& cluster) const {
 
 Mesh::Mesh() {
   provider.listing.set();
+  provider.refreshing.set();
+  prober.resolving.set();
   data_plane.answering.set();
   data_plane.resting.set();
 }

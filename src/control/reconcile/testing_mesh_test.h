@@ -99,6 +99,8 @@ class FakeProvider final : public provider::Provider {
   /// Workloads whose instances listen on their containerPort whatever they are told.
   std::set<std::string> deaf;
   provider::Result<int> exec_result = 0;
+  /// Not set: volumes are not made anew until it is.
+  runtime::Event refreshing;
   /// The most instances that ran at a time, by workload.
   std::map<std::string, std::size_t> most_running;
 
@@ -117,6 +119,8 @@ class FakeProber final : public Prober {
   runtime::Task<std::expected<runtime::HostAddresses, std::string>> resolve(std::string host) override;
   /// What names have; others are not there.
   std::map<std::string, runtime::HostAddresses> hosts;
+  /// Not set: lookups end when it is.
+  runtime::Event resolving;
   /// Workloads (or ids) whose probes fail; by "liveness <workload>" only those with a failureThreshold of 1.
   std::set<std::string> failing;
   /// Those of a FakeProvider: nobody answers where they were told to listen.

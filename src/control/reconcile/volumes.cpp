@@ -102,9 +102,14 @@ Result<std::vector<provider::Volume>> volumes_of(const World& world, const Insta
   return volumes;
 }
 
-bool has_config_volumes(const model::PodSpec& pod) {
-  return std::ranges::any_of(
-      mounted(pod), [](const model::Volume* volume) { return volume->config_map || volume->secret; });
+bool has_config_volumes(const model::PodSpec& pod, const std::optional<store::Key>& config) {
+  const auto is_made_of = [&](std::string_view kind, const std::string& name) {
+    return !config || (config->kind == kind && config->name == name);
+  };
+  return std::ranges::any_of(mounted(pod), [&](const model::Volume* volume) {
+    return (volume->config_map && is_made_of(model::ConfigMap::kind, volume->config_map->name)) ||
+           (volume->secret && is_made_of(model::Secret::kind, volume->secret->secret_name));
+  });
 }
 
 provider::RunAs run_as(const model::PodSpec& pod) {

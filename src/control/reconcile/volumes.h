@@ -1,6 +1,7 @@
 // The volumes of an instance, with what is in them.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "control/reconcile/world.h"
@@ -12,8 +13,8 @@ namespace weft::control::reconcile {
 /// is not optional.
 provider::Result<std::vector<provider::Volume>> volumes_of(const World& world, const Instance& instance);
 
-/// Whether one of them is made of a ConfigMap or Secret.
-bool has_config_volumes(const model::PodSpec& pod);
+/// Whether one of them is made of a ConfigMap or Secret, of that one if one is given.
+bool has_config_volumes(const model::PodSpec& pod, const std::optional<store::Key>& config = {});
 
 /// Who it runs as: what its container says, else its pod.
 provider::RunAs run_as(const model::PodSpec& pod);
