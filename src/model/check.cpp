@@ -136,10 +136,13 @@ class Checker {
     const ObjectMeta& metadata = metadata_of(object.resource);
     for (std::size_t i = 0; i < entries.size(); ++i) {
       Ref target{entries[i].kind, entries[i].ns.empty() ? metadata.ns : entries[i].ns, entries[i].name};
-      if (graph.exists(target)) continue;
       bool waits = !entries[i].optional;
-      // Each search looks at all objects, and what is only counted needs no mend.
       const auto entry = fmt::format("spec.dependsOn[{}]", i);
+      if (graph.exists(target)) {
+        if (waits) check_stays(object, entry, target);
+        continue;
+      }
+      // Each search looks at all objects, and what is only counted needs no mend.
       Mend mend = findings_.is_full(Severity::warning) ? Mend("") : nearest_target(object, entry, target);
       add(object, Severity::warning, code::missing_dependency, entry + ".name",
           fmt::format("{} `{}` depends on the {} `{}`, which does not exist{}", to_string(kind),
@@ -147,6 +150,20 @@ class Checker {
                       waits ? ": it will wait for it" : ""),
           std::move(mend));
     }
+  }
+
+  /// A Job that is deleted after its end is not there at the next start of what depends on it.
+  void check_stays(const Object& by, const std::string& entry, const Ref& target) {
+    const Object* there =
+        target.kind == DependencyKind::job ? find(Job::kind, target.ns, target.name) : nullptr;
+    const auto* job = there ? std::get_if<Job>(&there->resource) : nullptr;
+    if (!job || !job->spec.ttl_seconds_after_finished) return;
+    add(by, Severity::warning, code::deleted_dependency, entry + ".name",
+        fmt::format(
+            "the Job `{}` is deleted {} s after its end (ttlSecondsAfterFinished): what depends on it and "
+            "starts after that waits for it",
+            target.name, *job->spec.ttl_seconds_after_finished),
+        "Remove `ttlSecondsAfterFinished` from the Job, or mark this entry `optional: true`.");
   }
 
   /// Dependencies name both kinds alike.

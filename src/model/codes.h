@@ -30,6 +30,7 @@ constexpr std::string_view unknown_image = "model/unknown-image";
 constexpr std::string_view unknown_port = "model/unknown-port";
 constexpr std::string_view fixed_port = "model/fixed-port";
 constexpr std::string_view missing_dependency = "model/missing-dependency";
+constexpr std::string_view deleted_dependency = "model/deleted-dependency";
 constexpr std::string_view missing_reference = "model/missing-reference";
 constexpr std::string_view missing_path = "model/missing-path";
 constexpr std::string_view relative_path = "model/relative-path";
@@ -60,6 +61,7 @@ constexpr std::array all{empty,
                          opaque_protocol,
                          unknown_port,
                          missing_dependency,
+                         deleted_dependency,
                          dependency_cycle,
                          target_port_mismatch,
                          selects_nothing,

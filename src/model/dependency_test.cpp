@@ -217,6 +217,21 @@ TEST(Check, MissingTargetProposesWhatIsThere) {
   }
 }
 
+TEST(Check, AJobThatGoesIsNoDependencyThatStays) {
+  auto migrate = job("migrate");
+  migrate.insert(migrate.find("template:"), "ttlSecondsAfterFinished: 60, ");
+  Mesh mesh(migrate + deployment("web", "{name: migrate, kind: Job, condition: completed}"));
+  base::Diagnostics findings = check(mesh.objects);
+  ASSERT_EQ(findings.size(), 1U) << base::render(findings);
+  EXPECT_EQ(findings[0].code, "model/deleted-dependency");
+  EXPECT_EQ(findings[0].field, "spec.dependsOn[0].name");
+  EXPECT_THAT(findings[0].message, HasSubstr("60 s after its end"));
+  EXPECT_THAT(check(Mesh(migrate + deployment("web", "{name: migrate, kind: Job, optional: true}")).objects),
+              IsEmpty());
+  EXPECT_THAT(check(Mesh(job("migrate") + deployment("web", "{name: migrate, kind: Job}")).objects),
+              IsEmpty());
+}
+
 TEST(Check, TargetPorts) {
   struct Case {
     std::string target;

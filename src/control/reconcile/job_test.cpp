@@ -338,6 +338,38 @@ TEST(Job, MayTakeNoLongerThanItsDeadline) {
   EXPECT_EQ(mesh.condition("Job", "migrate", "Failed"), "True DeadlineExceeded");
 }
 
+/// The night between a stop and the next start is none of its time; nor is that after an unclean end.
+TEST(Job, RunsAnewWithItsWholeDeadlineAfterAStop) {
+  for (const bool is_clean : {true, false}) {
+    Mesh mesh;
+    mesh.apply(job("migrate"));
+    set(mesh, "activeDeadlineSeconds", 600);
+    mesh.start_control_plane();
+    running(mesh);
+    mesh.pass(60s);
+    if (is_clean) {
+      mesh.control_plane().stop_all();
+      mesh.pass(1s);
+      ASSERT_TRUE(mesh.outcome());
+    }
+    mesh.kill_control_plane();
+    mesh.provider.instances.clear();
+    mesh.clock.advance(12h);
+    mesh.start_control_plane();
+    running(mesh);
+    mesh.pass(590s);
+    EXPECT_EQ(mesh.condition("Job", "migrate", "Failed"), "False ");
+    mesh.pass(11s);
+    EXPECT_EQ(mesh.condition("Job", "migrate", "Failed"), "True DeadlineExceeded");
+    const auto began = status(mesh)["startTime"];
+    mesh.kill_control_plane();
+    mesh.provider.instances.clear();
+    mesh.start_control_plane();
+    mesh.pass(1s);
+    EXPECT_EQ(status(mesh)["startTime"], began) << "one that is over began when it did";
+  }
+}
+
 TEST(Job, IsDeletedSomeTimeAfterItsEnd) {
   Mesh mesh;
   mesh.apply(job("migrate"));

@@ -327,7 +327,6 @@ void restore_job(Workload& job, const Json& object) {
       ++(instance->has_succeeded() ? listed_successes : listed_failures);
   }
   if (!status.is_object()) return;
-  if (const auto started = base::parse_rfc3339(text_in(status, "startTime"))) run.started_at = started;
   const Json before = {{"status", status}};
   const auto* failed = find_condition(before, "Failed");
   run.is_complete = is_true(find_condition(before, "Complete"));
@@ -336,6 +335,10 @@ void restore_job(Workload& job, const Json& object) {
     run.reason = failed->value("reason", "");
     run.failure = failed->value("message", "");
   }
+  // Of a run of which nothing is left (the mesh was stopped, or its machine) another try begins.
+  if (const auto started = base::parse_rfc3339(text_in(status, "startTime"));
+      started && (run.started_at || job.is_over()))
+    run.started_at = started;
   run.lost.failed = std::max(0, number_in(status, "failed") - listed_failures);
   run.lost.succeeded = std::max(0, number_in(status, "succeeded") - listed_successes);
 }
