@@ -15,10 +15,13 @@ struct ExternalEndpoint {
   bool ready = false;
   /// Why not: "192.0.2.1:443: connection refused".
   std::string message;
-  /// How often in a row it did not answer.
+  /// How often in a row it did not answer, counted up to external_failures.
   int failures = 0;
 
-  friend bool operator==(const ExternalEndpoint&, const ExternalEndpoint&) = default;
+  /// As they are shown.
+  friend bool operator==(const ExternalEndpoint& a, const ExternalEndpoint& b) {
+    return a.address == b.address && a.ready == b.ready && a.message == b.message;
+  }
 };
 
 struct ExternalState {

@@ -7,6 +7,8 @@
 
 #include "control/reconcile/testing_mesh_test.h"
 #include "control/reconcile/testing_yaml_test.h"
+#include "control/reconcile/world.h"
+#include "model/load.h"
 
 namespace weft::control::reconcile::testing {
 namespace {
@@ -119,6 +121,88 @@ TEST(External, IsNotReadyAfterFailuresInARow) {
   EXPECT_THAT(endpoints(mesh), ElementsAre("192.0.2.1:15432 healthy"));
   mesh.pass(2s);
   EXPECT_THAT(endpoints(mesh), ElementsAre("192.0.2.1:15432 unhealthy"));
+}
+
+/// What goes on to fail is no news.
+TEST(External, ThatKeepsFailingCostsItsProbesAlone) {
+  Mesh mesh;
+  mesh.prober.failing = {"db"};
+  mesh.apply(external("addresses: [192.0.2.1]"));
+  mesh.apply(service("web", "{name: db}"));
+  mesh.start_control_plane();
+  mesh.pass(20s);
+  const auto before = mesh.control_plane().work();
+  const int asked = mesh.prober.asked;
+  mesh.pass(60s);
+  EXPECT_GT(mesh.prober.asked, asked + 10);
+  EXPECT_EQ(mesh.control_plane().work().publications, before.publications);
+  EXPECT_EQ(mesh.control_plane().work().reports, before.reports);
+}
+
+TEST(External, IsAskedAtItsOwnPaceHoweverShortItsTtl) {
+  Mesh mesh;
+  mesh.prober.hosts["db.test"] = host({"192.0.2.1"}, 1s);
+  mesh.apply(external("host: db.test"));
+  mesh.start_control_plane();
+  mesh.pass(5s);
+  const int asked = mesh.prober.asked;
+  mesh.pass(100s);
+  EXPECT_LE(mesh.prober.asked - asked, 10);
+  EXPECT_GE(mesh.prober.asked - asked, 9);
+}
+
+TEST(External, IsAskedWhileItsNameIsLookedUp) {
+  Mesh mesh;
+  mesh.prober.hosts["db.test"] = host({"192.0.2.1"}, 5s);
+  mesh.apply(external("host: db.test"));
+  mesh.start_control_plane();
+  mesh.pass(1s);
+  mesh.prober.resolving.clear();
+  mesh.pass(10s);
+  mesh.prober.failing = {"db"};
+  mesh.pass(20s);
+  EXPECT_THAT(endpoints(mesh), ElementsAre("192.0.2.1:15432 unhealthy"));
+  mesh.prober.hosts["db.test"] = host({"192.0.2.2"}, 5s);
+  mesh.prober.failing.clear();
+  mesh.prober.resolving.set();
+  mesh.settle();
+  EXPECT_THAT(endpoints(mesh), ElementsAre("192.0.2.2:15432 healthy"));
+}
+
+TEST(External, WhoseNewAddressFailsIsAskedAgainSoon) {
+  Mesh mesh;
+  mesh.prober.hosts["db.test"] = host({"192.0.2.1"}, 30s);
+  mesh.apply(external("host: db.test"));
+  mesh.start_control_plane();
+  mesh.pass(25s);
+  mesh.prober.hosts["db.test"] = host({"192.0.2.2"}, 1h);
+  mesh.prober.failing = {"db"};
+  ASSERT_TRUE(mesh.until([&] { return endpoints(mesh).at(0) == "192.0.2.2:15432 unhealthy"; }));
+  mesh.prober.failing.clear();
+  EXPECT_TRUE(mesh.until([&] { return endpoints(mesh).at(0) == "192.0.2.2:15432 healthy"; }, 500ms));
+}
+
+/// Changes of two kinds may be seen in any order.
+TEST(External, TakesThePlaceOfAServiceWhoseDeletionIsSeenLater) {
+  World world;
+  const auto put = [&](const std::string& yaml) {
+    auto loaded = model::load(yaml, "test.yaml");
+    for (auto& object : loaded.objects)
+      world.put(store::key_of(object.json), std::make_shared<const base::Json>(object.json));
+  };
+  const model::Ref db{model::DependencyKind::service, "default", "db"};
+  const std::string as_service =
+      "apiVersion: v1\nkind: Service\nmetadata: {name: db}\nspec: {ports: [{port: 1}]}\n";
+  put(as_service);
+  put(external("addresses: [192.0.2.1]"));
+  EXPECT_EQ(world.find_external(db), nullptr);
+  world.remove({"Service", "default", "db"});
+  ASSERT_NE(world.find_external(db), nullptr);
+  EXPECT_EQ(world.services().at(db).service->spec.ports.at(0).port, 5432);
+  put(as_service);
+  world.remove({"ExternalService", "default", "db"});
+  EXPECT_EQ(world.find_external(db), nullptr);
+  EXPECT_EQ(world.services().at(db).service->spec.ports.at(0).port, 1);
 }
 
 /// A new control plane takes nothing from those who call it.

@@ -7,7 +7,6 @@
 #include "control/reconcile/conditions.h"
 #include "control/reconcile/limits.h"
 #include "model/schema.h"
-#include "runtime/combine.h"
 
 namespace weft::control::reconcile {
 
@@ -42,51 +41,96 @@ void Externals::look(const model::Ref& service) {
 }
 
 Task<void> Externals::watch(model::Ref ref, SpecPtr of) {
+  runtime::Event has_new;
+  if (!of->spec.host.empty()) {
+    co_await runtime::first(follow_name(ref, of, has_new), follow_addresses(ref, of, has_new));
+    co_return;
+  }
+  std::vector<base::Address> addresses;
+  for (const auto& text : of->spec.addresses) addresses.push_back(*base::Address::parse_ip(text, 0));
+  co_await take_addresses(ref, of, std::move(addresses));
+  co_await follow_addresses(ref, of, has_new);
+}
+
+Task<void> Externals::follow_name(model::Ref ref, SpecPtr of, runtime::Event& has_new) {
+  for (;;) {
+    auto found = co_await prober_.resolve(of->spec.host);
+    base::Duration holds = external_ttl_least;
+    if (found) {
+      if (found->addresses.size() > model::most_addresses) found->addresses.resize(model::most_addresses);
+      holds = std::clamp<base::Duration>(found->ttl, external_ttl_least, external_ttl_most);
+      if (co_await take_addresses(ref, of, std::move(found->addresses))) has_new.set();
+    } else if (const auto* known = world_.find_external(ref)) {
+      auto state = known->state;
+      state.trouble = of->spec.host + ": " + found.error();
+      put(ref, std::move(state));
+    }
+    co_await reactor_.sleep(holds);
+  }
+}
+
+/// Those that are new are asked first, so that callers are not left without one that is ready meanwhile.
+Task<bool> Externals::take_addresses(model::Ref ref, SpecPtr of, std::vector<base::Address> addresses) {
+  const auto* known = world_.find_external(ref);
+  if (known == nullptr) co_return false;
+  const auto merge = [&](const std::vector<ExternalEndpoint>& before) {
+    std::vector<ExternalEndpoint> after;
+    for (const auto& address : addresses) {
+      const auto at = std::ranges::find(before, address, &ExternalEndpoint::address);
+      after.push_back(at == before.end() ? ExternalEndpoint{.address = address} : *at);
+    }
+    return after;
+  };
+  auto fresh = merge({});
+  const auto& old = known->state.endpoints;
+  std::erase_if(fresh, [&](const ExternalEndpoint& one) {
+    return std::ranges::find(old, one.address, &ExternalEndpoint::address) != old.end();
+  });
+  const bool has_new = !fresh.empty();
+  co_await probe_all(of, fresh);
+  known = world_.find_external(ref);
+  if (known == nullptr) co_return false;
+  // Those that were known have been asked meanwhile, too.
+  auto before = known->state.endpoints;
+  before.insert(before.end(), fresh.begin(), fresh.end());
+  put(ref, {.endpoints = merge(before), .trouble = {}});
+  co_return has_new;
+}
+
+Task<void> Externals::follow_addresses(model::Ref ref, SpecPtr of, runtime::Event& has_new) {
   base::Duration pause = external_pause_first;
-  base::MonoTime resolve_at{};
   for (;;) {
     const auto* known = world_.find_external(ref);
     if (known == nullptr) co_return;
+    has_new.clear();
+    auto asked = known->state.endpoints;
+    co_await probe_all(of, asked);
+    known = world_.find_external(ref);
+    if (known == nullptr) co_return;
     auto state = known->state;
-    if (const auto now = reactor_.clock().now(); now >= resolve_at)
-      resolve_at = now + co_await resolve(of, state);
-    co_await probe_all(of, state);
+    for (auto& endpoint : state.endpoints) {
+      const auto at = std::ranges::find(asked, endpoint.address, &ExternalEndpoint::address);
+      if (at != asked.end()) endpoint = *at;
+    }
     const bool is_well =
         state.is_ready() && state.trouble.empty() &&
-        std::ranges::all_of(state.endpoints, &ExternalEndpoint::ready) &&
-        std::ranges::all_of(state.endpoints, [](const auto& one) { return one.failures == 0; });
-    if (world_.put_external(ref, std::move(state))) on_change_(ref);
+        std::ranges::all_of(state.endpoints, [](const auto& one) { return one.ready && one.failures == 0; });
+    put(ref, std::move(state));
     pause = is_well ? external_pause_well : std::min<base::Duration>(pause * 2, external_pause_most);
-    const auto next = reactor_.clock().now() + pause;
-    co_await reactor_.sleep_until(of->spec.host.empty() ? next : std::min(next, resolve_at));
-    if (is_well) pause = external_pause_first;
+    co_await runtime::first(sleep(pause), until(has_new));
+    if (is_well || has_new.is_set()) pause = external_pause_first;
   }
 }
 
-Task<base::Duration> Externals::resolve(SpecPtr of, ExternalState& state) {
-  std::vector<base::Address> addresses;
-  base::Duration holds = external_ttl_most;
-  if (of->spec.host.empty()) {
-    for (const auto& text : of->spec.addresses) addresses.push_back(*base::Address::parse_ip(text, 0));
-  } else {
-    auto found = co_await prober_.resolve(of->spec.host);
-    state.trouble = found ? std::string() : of->spec.host + ": " + found.error();
-    if (!found) co_return external_ttl_least;
-    addresses = std::move(found->addresses);
-    if (addresses.size() > model::most_addresses) addresses.resize(model::most_addresses);
-    holds = std::clamp<base::Duration>(found->ttl, external_ttl_least, external_ttl_most);
-  }
-  auto before = std::exchange(state.endpoints, {});
-  for (const auto& address : addresses) {
-    const auto known = std::ranges::find(before, address, &ExternalEndpoint::address);
-    state.endpoints.push_back(known == before.end() ? ExternalEndpoint{.address = address} : *known);
-  }
-  co_return holds;
+Task<void> Externals::sleep(base::Duration time) { co_await reactor_.sleep(time); }
+
+void Externals::put(const model::Ref& ref, ExternalState state) {
+  if (world_.put_external(ref, std::move(state))) on_change_(ref);
 }
 
-Task<void> Externals::probe_all(SpecPtr of, ExternalState& state) {
+Task<void> Externals::probe_all(SpecPtr of, std::vector<ExternalEndpoint>& endpoints) {
   std::vector<Task<void>> tasks;
-  for (auto& endpoint : state.endpoints) tasks.push_back(probe(of, endpoint));
+  for (auto& endpoint : endpoints) tasks.push_back(probe(of, endpoint));
   co_await runtime::all(std::move(tasks));
 }
 
@@ -102,8 +146,9 @@ Task<void> Externals::probe(SpecPtr of, ExternalEndpoint& endpoint) {
         co_await prober_.probe(std::move(asks), {of->metadata.name, {{{"", number}, *address}}});
     if (result.success) continue;
     endpoint.message = result.message;
+    endpoint.failures = std::min(endpoint.failures + 1, external_failures);
     // One that was never ready is not said to have failed often enough to be so no longer.
-    if (++endpoint.failures >= external_failures) endpoint.ready = false;
+    if (endpoint.failures == external_failures) endpoint.ready = false;
     co_return;
   }
   endpoint.ready = true;

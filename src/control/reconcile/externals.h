@@ -5,11 +5,13 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/json.h"
 #include "control/reconcile/external.h"
 #include "control/reconcile/probe.h"
 #include "control/reconcile/world.h"
+#include "runtime/combine.h"
 #include "runtime/reactor.h"
 #include "runtime/scope.h"
 
@@ -35,9 +37,15 @@ class Externals {
   };
 
   runtime::Task<void> watch(model::Ref ref, SpecPtr of);
-  /// Takes in what the name gives; how long that holds.
-  runtime::Task<base::Duration> resolve(SpecPtr of, ExternalState& state);
-  runtime::Task<void> probe_all(SpecPtr of, ExternalState& state);
+  /// Looks the name up as often as its TTL asks for; sets `has_new` when it has other addresses.
+  runtime::Task<void> follow_name(model::Ref ref, SpecPtr of, runtime::Event& has_new);
+  /// Takes in what addresses there are now; whether new ones are among them.
+  runtime::Task<bool> take_addresses(model::Ref ref, SpecPtr of, std::vector<base::Address> addresses);
+  /// Asks the addresses at their own pace, and at once if there are new ones.
+  runtime::Task<void> follow_addresses(model::Ref ref, SpecPtr of, runtime::Event& has_new);
+  runtime::Task<void> sleep(base::Duration time);
+  void put(const model::Ref& ref, ExternalState state);
+  runtime::Task<void> probe_all(SpecPtr of, std::vector<ExternalEndpoint>& endpoints);
   runtime::Task<void> probe(SpecPtr of, ExternalEndpoint& endpoint);
 
   runtime::Reactor& reactor_;

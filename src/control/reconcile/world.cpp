@@ -178,9 +178,9 @@ const External* World::find_external(const model::Ref& service) const {
 
 bool World::put_external(const model::Ref& service, ExternalState state) {
   const auto found = externals_.find(service);
-  if (found == externals_.end() || found->second.state == state) return false;
-  found->second.state = std::move(state);
-  return true;
+  if (found == externals_.end()) return false;
+  const auto before = std::exchange(found->second.state, std::move(state));
+  return before != found->second.state;
 }
 
 void World::put_service(const model::Ref& ref, model::Service service) {
@@ -254,6 +254,9 @@ void World::remove(const store::Key& key) {
     changed_policies_.merge(policies_.naming(*ref));
     declarers_.forget(*ref);
     is_graph_stale_ = true;
+    // One that was passed over as long as a Service had its name.
+    const store::Key external{std::string(model::ExternalService::kind), key.ns, key.name};
+    if (const auto object = find_object(external)) decode(external, *object);
   } else if (auto* workload = find_workload(*ref)) {
     workload->is_stored = false;
     if (workload->instances.empty()) drop(*ref);

@@ -152,7 +152,7 @@ class World {
   const std::map<std::string, InstancePtr>& instances() const { return instances_; }
   /// Of those Services that weft does not run; null of all others.
   const External* find_external(const model::Ref& service) const;
-  /// What is known of one now; whether that is something else. Of one that is gone nothing happens.
+  /// What is known of one now; whether something else is to be shown. Of one that is gone nothing happens.
   bool put_external(const model::Ref& service, ExternalState state);
   const model::MeshConfigSpec& mesh() const { return mesh_; }
   const Policies& policies() const { return policies_; }
