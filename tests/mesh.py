@@ -73,7 +73,8 @@ def cgroups(home):
     identity = json.loads(state.read_text())["identity"]
     mounts = pathlib.Path("/proc/mounts").read_text().splitlines()
     roots = [line.split()[1] for line in mounts if line.split()[2] == "cgroup2"]
-    return [str(path) for root in roots for path in pathlib.Path(root).glob(f"**/weft-{identity}")]
+    # Not a glob: others' folders come and go meanwhile.
+    return [folder for root in roots for folder, _, _ in os.walk(root) if folder.endswith(f"/weft-{identity}")]
 
 
 class Result:

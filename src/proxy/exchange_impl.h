@@ -282,9 +282,10 @@ inline base::Duration tunnel_idle_limit(const Request& request) {
 
 /// Whether its body is a stream of events, which may last as long as both sides like (HTML, 9.2.5).
 inline bool is_event_stream(const message::ResponseHead& response) {
+  constexpr std::string_view stream = "text/event-stream";
   const auto type = response.headers.find(message::FieldId::content_type);
-  return type &&
-         message::equals_ignore_case(type->substr(0, type->find_first_of("; \t")), "text/event-stream");
+  return type && type->size() >= stream.size() &&
+         message::equals_ignore_case(type->substr(0, stream.size()), stream);
 }
 
 /// Bytes both ways, for as long as they like.
@@ -367,9 +368,11 @@ runtime::Task<Failure> exchange(Request& request, Client& client, Lease<Session>
   // An error while the request is still coming is the last that this connection carries.
   if (beside->is_uploading() && response.status >= 400) client.close_after();
 
-  if (is_event_stream(response)) client.connection().begin_stream();
+  // What drains are inbound listeners.
+  const bool is_stream = request.direction() == snapshot::Direction::inbound && is_event_stream(response);
+  if (is_stream) client.connection().begin_stream();
   failure = co_await send_response(request, client, upstream);
-  client.connection().end_stream();
+  if (is_stream) client.connection().end_stream();
   if (failure != Failure::none) co_return beside->cause_of(failure);
   if (beside->is_uploading()) {
     client.close_after();

@@ -145,7 +145,6 @@ void patch_request(Request& request) {
 
 void patch_host(Request& request) {
   const auto& host = request.forward.action->host;
-  if (host.empty()) return;
   request.patch().leave_out(FieldId::host);
   request.patch().added.remove(FieldId::host);
   request.patch().added.add(FieldId::host, host);

@@ -11,7 +11,7 @@ namespace weft::proxy {
 /// Notes an upgrade in `request`.
 void patch_request(Request& request);
 
-/// Has the endpoint told the Host that the request's route says.
+/// Has the endpoint told the Host that the request's route says, which is not empty.
 void patch_host(Request& request);
 
 /// Makes `patch` what the endpoint's head leaves out and gains on its way to the client, but for what the

@@ -109,7 +109,7 @@ runtime::Task<bool> serve_request(Client& client) {
   if (!request.take(*decision)) {
     co_return co_await send(request, client, answer_of_route(request, *decision));
   }
-  patch_host(request);
+  if (!request.forward.action->host.empty()) patch_host(request);
 
   auto retry = decide::Retry::at_once;
   while (retry != decide::Retry::no) {
