@@ -26,8 +26,8 @@ def add(path):
 
 for session in sorted((FOLDER / "transcripts").glob("*.md")):
     add(session)
-for page in ("first-service", "from-compose", "troubleshooting"):
-    add(mesh.SOURCE / "docs" / f"{page}.md")
+for page in ("README", "docs/cli", "docs/first-service", "docs/from-compose", "docs/programs", "docs/troubleshooting"):
+    add(mesh.SOURCE / f"{page}.md")
 
 
 class Runner(unittest.TestCase):

@@ -239,7 +239,8 @@ void add_service_create(Command parent, Invocation& invocation, bool with_kind) 
   auto command =
       at.add(with_kind ? "service" : "create", "Create a service that is not started yet", examples);
   command.option("NAME", options->name, "Name of the service and of its Deployment", {.required = true});
-  command.option("--image", options->image, "What to run: an image's name or an absolute path",
+  command.option("--image", options->image,
+                 "What to run: an image's name, or a path that begins with /, ./ or ../",
                  {.required = true, .value = "IMAGE"});
   command.option("--replicas", options->replicas, "Instances that `start` starts [1]", 1, 10'000);
   command.option("--port", options->ports, "PORT[:CONTAINERPORT][/tcp] that it serves; may be repeated [80]");
