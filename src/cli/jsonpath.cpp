@@ -315,6 +315,9 @@ class Parser {
     return step;
   }
 
+  /// No array is so long; and what is calculated with it has room.
+  static constexpr std::int64_t most_places = std::int64_t{1} << 32;
+
   std::optional<std::int64_t> number() {
     skip_blanks();
     std::int64_t value = 0;
@@ -322,7 +325,7 @@ class Parser {
     const auto [end, error] = std::from_chars(begin, text_.data() + text_.size(), value);
     if (error != std::errc{}) return std::nullopt;
     at_ += static_cast<std::size_t>(end - begin);
-    return value;
+    return std::clamp(value, -most_places, most_places);
   }
 
   Slice slice() {

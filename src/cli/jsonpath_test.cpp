@@ -31,6 +31,8 @@ TEST(JsonPath, FindsWhatKubectlFinds) {
       {"{.items[0].args[1:]}|{.items[0].args[:2]}|{.items[0].args[0,2]}|{.items[0].args[-2:]}",
        "q r|p q|p r|q r"},
       {"{.items[0].args[0:0]}", ""},
+      {"{.items[9223372036854775807]}{.items[-9223372036854775808]}{.items[:9223372036854775807].name}",
+       "a b"},
       {"{.items[*].labels.tier}", "front back"},
       {"{.items[0].labels.x\\.y/z}", "1"},
       {"{.items[0].labels['x.y/z']}", "1"},
