@@ -16,6 +16,8 @@ READERS = [
     ["weft", "diff", "-f", "web.json"], ["weft", "delete", "service", "none"], ["service", "delete", "none"],
     ["weft", "delete", "-f", "web.json", "--ignore-not-found"], ["control-plane", "stop", "service", "web"],
     ["control-plane", "status"], ["control-plane", "logs"], ["control-plane", "stop"],
+    ["weft", "apply", "-f", "web.json", "--dry-run"],
+    ["weft", "create", "secret", "generic", "db", "--from-literal", "a=b", "--dry-run"],
     ["weft", "completion", "bash"]]
 
 
@@ -39,6 +41,14 @@ class Stopped(mesh.MeshTest):
                 self.mesh.run(*self.words(words))
                 self.assertEqual(self.mesh.processes(), [])
                 self.assertEqual(self.tree(), before)
+
+    def test_dry_runs_find_the_default_namespace_where_no_mesh_ever_was(self):
+        applied = self.mesh.ok("weft", "apply", "-f", str(self.file), "--dry-run")
+        self.assertIn("deployment/web created (server dry run)", applied)
+        self.assertEqual(self.mesh.ok("weft", "create", "configmap", "web", "--from-literal", "a=b", "--dry-run"),
+                         "configmap/web created (dry run)\n")
+        self.assertEqual(self.mesh.processes(), [])
+        self.assertFalse(self.mesh.home.exists())
 
     def test_reading_starts_nothing_after_a_stop(self):
         self.mesh.ok("weft", "apply", "-f", str(self.file), "--wait")

@@ -54,14 +54,14 @@ class Data {
     if (equals != std::string::npos)
       return failure(Exit::usage, fmt::format("--from-file={}: a folder has many keys", text), {},
                      fmt::format("leave the key out: --from-file={}", path));
-    for (const auto& entry : fs::directory_iterator(path, error)) {
-      if (!entry.is_regular_file(error)) continue;
+    const auto entries = entries_of(path);
+    if (!entries) return std::unexpected(entries.error());
+    for (const auto& entry : *entries) {
+      std::error_code dangling;  // a link that leads nowhere is no file
+      if (!entry.is_regular_file(dangling)) continue;
       if (auto added = add_file(entry.path().filename().string(), entry.path().string()); !added)
         return added;
     }
-    if (error)
-      return failure(Exit::usage, fmt::format("cannot read {}: {}", path, error.message()), {},
-                     "name a folder that this user can read");
     return {};
   }
 
@@ -142,7 +142,7 @@ Result<Json> document_of(const Invocation& invocation, const Options& options, c
 Result<void> run(const Invocation& invocation, const Options& options, const model::Kind& kind) {
   auto document = document_of(invocation, options, kind);
   if (!document) return std::unexpected(std::move(document.error()));
-  auto session = open_session(invocation, Absent::start);
+  auto session = open_session(invocation, options.dry_run ? Absent::read : Absent::start);
   if (!session) return std::unexpected(std::move(session.error()));
   const auto path = with_query(rest_path(kind, invocation.ns), {{"dryRun", options.dry_run ? "All" : ""}});
   auto reply = (*session)->reactor.block_on(

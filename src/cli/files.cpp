@@ -99,22 +99,36 @@ bool is_resource_file(const std::filesystem::directory_entry& entry) {
          (extension == ".yaml" || extension == ".yml" || extension == ".json");
 }
 
+}  // namespace
+
+Result<std::vector<std::filesystem::directory_entry>> entries_of(const std::string& folder) {
+  std::vector<std::filesystem::directory_entry> entries;
+  std::error_code error;
+  std::filesystem::directory_iterator at(folder, error);
+  for (; !error && at != std::filesystem::directory_iterator(); at.increment(error)) entries.push_back(*at);
+  if (error) {
+    return failure(Exit::usage, fmt::format("cannot read {}: {}", folder, error.message()), {},
+                   mend_of(error.value()));
+  }
+  std::ranges::sort(entries);
+  return entries;
+}
+
+namespace {
+
 Result<std::vector<std::string>> files_of(const std::string& path) {
   std::error_code error;
   if (path == "-" || !std::filesystem::is_directory(path, error)) return std::vector{path};
+  const auto entries = entries_of(path);
+  if (!entries) return std::unexpected(entries.error());
   std::vector<std::string> files;
-  for (const auto& entry : std::filesystem::directory_iterator(path, error)) {
+  for (const auto& entry : *entries) {
     if (is_resource_file(entry)) files.push_back(entry.path().string());
-  }
-  if (error) {
-    return failure(Exit::usage, fmt::format("cannot read {}: {}", path, error.message()), {},
-                   mend_of(error.value()));
   }
   if (files.empty()) {
     return failure(Exit::usage, fmt::format("{} has no file *.yaml, *.yml or *.json", path), {},
                    "name the folder that holds them");
   }
-  std::ranges::sort(files);
   return files;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,9 @@ namespace weft::cli {
 /// then says that the text is too large. What has nothing to read for a while, as a FIFO without a writer or
 /// a terminal, is said on stderr; waiting for it ends with the invocation's limit.
 Result<std::string> read_text(const std::string& path, const Invocation& invocation);
+
+/// What lies in a folder, in the order of names.
+Result<std::vector<std::filesystem::directory_entry>> entries_of(const std::string& folder);
 
 /// Whether there must be something where the paths in resources lead: not for what is deleted.
 enum class Paths : std::uint8_t { must_exist, may_be_missing };

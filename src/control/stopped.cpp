@@ -140,6 +140,10 @@ store::Result<std::unique_ptr<StoppedMesh>> StoppedMesh::open(runtime::Reactor& 
     auto objects = store::stored_objects(home.database());
     if (!objects) return std::unexpected(std::move(objects.error()));
     for (auto& object : *objects) object = std::make_shared<const Json>(as_stopped(*object));
+    if (objects->empty()) {  // of a home in which no mesh ever was
+      for (auto& ns : api::permanent_namespaces())
+        objects->push_back(std::make_shared<const Json>(std::move(ns)));
+    }
     store = store::SqliteStore::of(reactor, std::move(*objects));
   }
   return std::unique_ptr<StoppedMesh>(

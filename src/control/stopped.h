@@ -13,7 +13,8 @@ namespace weft::control {
 
 class StoppedMesh {
  public:
-  /// read: nothing is changed, locked or made, and a home that does not exist has nothing. What ran last is
+  /// read: nothing is changed, locked or made, and a home that does not exist has nothing but the namespaces
+  /// that always exist. What ran last is
   /// shown as Stopped, whatever was stored of its readiness. change: the home's lock is held meanwhile, so
   /// that no mesh starts on what is being changed.
   enum class Access : std::uint8_t { read, change };

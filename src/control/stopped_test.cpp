@@ -100,6 +100,7 @@ TEST_F(StoppedMeshTest, AHomeThatNeverWasIsNotMade) {
     auto mesh = StoppedMesh::open(reactor, home(), access);
     ASSERT_TRUE(mesh.has_value()) << mesh.error().detail;
     EXPECT_EQ(ask(**mesh, message::Method::get, "/api/v1/services"), 200);
+    EXPECT_EQ(ask(**mesh, message::Method::get, "/api/v1/namespaces/default"), 200);
     EXPECT_EQ(ask(**mesh, message::Method::delete_, "/api/v1/namespaces/default/services/web"), 404);
     EXPECT_TRUE(fs::is_empty(folder.path()));
   }

@@ -77,8 +77,9 @@ class Operations {
   virtual std::optional<std::string> not_ready() const = 0;
 };
 
-/// Creates the namespaces that always exist (`default`, `weft-system`) where they are missing. Call it before
-/// serving.
+/// The namespaces that always exist (`default`, `weft-system`), as they are created.
+std::vector<base::Json> permanent_namespaces();
+/// Creates those where they are missing. Call it before serving.
 runtime::Task<store::Result<void>> create_namespaces(store::Store& store);
 
 /// Serves connections until it is stopped or destroyed; all on the reactor's thread. `store` and `operations`

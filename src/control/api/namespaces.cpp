@@ -38,11 +38,17 @@ Task<void> remove_one(store::Store& store, store::Key key, std::optional<store::
 
 bool is_permanent(std::string_view ns) { return std::ranges::find(permanent, ns) != permanent.end(); }
 
+std::vector<base::Json> permanent_namespaces() {
+  std::vector<base::Json> all;
+  for (const auto name : permanent)
+    all.push_back({{"apiVersion", "v1"}, {"kind", "Namespace"}, {"metadata", {{"name", name}}}});
+  return all;
+}
+
 Task<Result<void>> create_namespaces(store::Store& store) {
-  for (const auto name : permanent) {
-    if (store.get({"Namespace", {}, std::string(name)})) continue;
-    auto made =
-        co_await store.create({{"apiVersion", "v1"}, {"kind", "Namespace"}, {"metadata", {{"name", name}}}});
+  for (auto& ns : permanent_namespaces()) {
+    if (store.get(store::key_of(ns))) continue;
+    auto made = co_await store.create(std::move(ns));
     if (!made) co_return std::unexpected(made.error());
   }
   co_return Result<void>();
