@@ -130,6 +130,18 @@ class Logs(mesh.MeshTest):
         self.assertEqual(follower.process.wait(mesh.LIMIT), 0)
         self.assertEqual([follower.count(text) for text in ("one", "two", "three")], [1, 1, 2], follower.lines)
 
+    def test_following_ends_with_a_mesh_that_was_killed(self):
+        self.apply(script("web", f"echo one; {STAYS}"))
+        follower = Reader(self.mesh, "weft", "logs", "deployment/web", "-f")
+        follower.until("one")
+        killed = (self.mesh.supervisor(), self.mesh.keeper())
+        os.kill(killed[1], signal.SIGSTOP)
+        for pid in killed:
+            os.kill(pid, signal.SIGKILL)
+        self.assertEqual(follower.process.wait(mesh.LIMIT), 0)
+        self.assertEqual(follower.count("one"), 1)
+        self.mesh.ok("control-plane", "start")  # which takes away what the killed ones have left
+
     def test_up_shows_them_and_why_something_waits(self):
         files = self.mesh.write("all.yaml", resources.text(
             script("hello", f"echo hello there; {STAYS}"), script("migrate", "echo no; exit 3", "job", backoff_limit=0),

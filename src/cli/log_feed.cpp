@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
+#include <utility>
 
 #include "base/printable.h"
 #include "base/width.h"
@@ -51,11 +53,23 @@ void LogFeed::follow(Admits admits) {
 }
 
 void LogFeed::add(const Log& log, provider::LogOptions options) {
+  auto& source = sources_[provider::process::log_name(log.id)];
+  has_several_ |= sources_.size() > 1;
+  update(source, log);
+  open(source, options);
+}
+
+void LogFeed::open(Source& source, provider::LogOptions options) {
   options.follow = follows_ && !options.previous;
   options.timestamps = true;
-  auto& source = sources_[provider::process::log_name(log.id)];
-  update(source, log);
-  source.reader = std::make_unique<LogFileReader>(reactor_, log, options);
+  source.reader = std::make_unique<LogFileReader>(reactor_, source.log, options);
+  source.may_have_more = true;
+  const int fault = source.reader->fault();
+  if ((fault != EMFILE && fault != ENFILE) || std::exchange(has_warned_, true)) return;
+  warn(
+      fmt::format("not all logs are read, the first that is not is {}: no more files can be open at once "
+                  "(ulimit -n)",
+                  source.log.id));
 }
 
 std::vector<LogLine> LogFeed::take() {
@@ -76,20 +90,29 @@ std::vector<LogLine> LogFeed::take() {
 
 /// Until it has a line, or there is none now.
 void LogFeed::fill(Source& source) {
-  while (source.lines.empty() && source.may_have_more) {
+  while (source.lines.empty() && source.reader && source.may_have_more) {
     const auto text = source.reader->read();
     if (text && !text->empty()) {
       source.rest += *text;
     } else {
       source.may_have_more = false;
       // The last line of a log has its end unless its supervisor was killed in the middle of it.
-      if ((!text || source.reader->has_ended()) && !source.rest.empty()) source.rest += '\n';
+      const bool has_ended = !text || source.reader->has_ended();
+      if (has_ended && !source.rest.empty()) source.rest += '\n';
+      if (has_ended) end(source);
     }
     split(source);
   }
   if (!source.lines.empty() || !source.end) return;
   source.lines.push_back(std::move(*source.end));
   source.end.reset();
+}
+
+void LogFeed::end(Source& source) {
+  // Of what comes later the lines that were left out (tail_lines) are no part.
+  if (source.last_time.empty() && source.reader->fault() == 0)
+    source.last_time = base::format_rfc3339_micro(reactor_.clock().wall());
+  source.reader.reset();
 }
 
 void LogFeed::split(Source& source) {
@@ -112,10 +135,11 @@ void LogFeed::split(Source& source) {
     }
   }
   rest.erase(0, begin);
+  if (!source.lines.empty()) source.last_time = source.lines.back().time;
 }
 
 /// What is known of it now.
-void LogFeed::update(Source& source, Log log) const {
+void LogFeed::update(Source& source, Log log) {
   const auto had_ended = [&source](const LoggedRun& run) {
     return std::ranges::any_of(source.log.runs, [&run](const LoggedRun& known) {
       return known.started == run.started && known.ended;
@@ -125,9 +149,19 @@ void LogFeed::update(Source& source, Log log) const {
     // Of two that have come at once, the last one is told.
     const auto& run = log.runs.back().ended ? log.runs.back() : log.runs.front();
     if (run.ended && !had_ended(run))
-      source.end = LogLine{log.id, base::format_rfc3339_micro(*run.ended), "weft: ended, " + run.exit};
+      source.end = LogLine{log.id, base::format_rfc3339_micro(*run.ended),
+                           run.exit.empty() ? "weft: ended" : "weft: ended, " + run.exit};
   }
   source.log = std::move(log);
+}
+
+/// At a log that is known: it may be written again after its end.
+void LogFeed::look_again(Source& source, Log log) {
+  update(source, std::move(log));
+  if (source.reader || source.log.is_closed) return;
+  auto since = base::parse_rfc3339(source.last_time);
+  if (since) *since += std::chrono::microseconds(1);
+  open(source, {.since = since});
 }
 
 bool LogFeed::touch(const std::string& file) {
@@ -135,11 +169,15 @@ bool LogFeed::touch(const std::string& file) {
   const bool is_note = file.ends_with(".json");
   const auto known = sources_.find(name);
   if (known != sources_.end()) known->second.may_have_more = true;
-  if (!is_note) return known != sources_.end();
+  const bool has_left = known != sources_.end() && !known->second.reader;
+  if (!is_note && !has_left) return known != sources_.end();
   auto log = provider::process::find_log(folder_, name);
-  if (!log) return false;
+  if (!log) {
+    if (has_left) sources_.erase(known);
+    return false;
+  }
   if (known != sources_.end()) {
-    update(known->second, std::move(*log));
+    look_again(known->second, std::move(*log));
   } else if (admits_(*log)) {
     add(*log, {});
   }
@@ -151,7 +189,7 @@ void LogFeed::look_at_all() {
   for (auto& log : provider::process::list_logs(folder_)) {
     const auto known = sources_.find(provider::process::log_name(log.id));
     if (known != sources_.end()) {
-      update(known->second, std::move(log));
+      look_again(known->second, std::move(log));
     } else if (!log.is_closed && admits_(log)) {
       add(log, {});
     }
@@ -188,7 +226,7 @@ runtime::Task<void> LogFeed::changed() {
 bool LogFeed::has_running() const {
   return std::ranges::any_of(sources_, [](const auto& entry) {
     const auto& log = entry.second.log;
-    return !log.is_closed && !log.runs.empty() && !log.runs.back().ended && !entry.second.reader->has_ended();
+    return !log.is_closed && !log.runs.empty() && !log.runs.back().ended && entry.second.reader;
   });
 }
 

@@ -51,24 +51,30 @@ class LogFeed {
   std::vector<LogLine> take();
   /// Ends when there may be more to take.
   runtime::Task<void> changed();
-  /// How many logs are read.
-  std::size_t size() const { return sources_.size(); }
+  /// Whether more than one log is or was read.
+  bool has_several() const { return has_several_; }
   /// Whether one of them has a run that goes on.
   bool has_running() const;
 
  private:
   struct Source {
     Log log;
+    /// Nothing once all is read of a log to which nothing more is written: it costs no open file then. What
+    /// is left of the source says where to go on if it is written again, and is dropped with the file.
     std::unique_ptr<provider::process::LogFileReader> reader;
+    std::string last_time;  // of the lines that were read, or of its end
     std::deque<LogLine> lines;
     std::string rest;
     std::optional<LogLine> end;  // of its run, behind its last lines
     bool may_have_more = true;
   };
 
+  void open(Source& source, provider::LogOptions options);
   void fill(Source& source);
+  void end(Source& source);
   void split(Source& source);
-  void update(Source& source, Log log) const;
+  void update(Source& source, Log log);
+  void look_again(Source& source, Log log);
   bool touch(const std::string& file);
   void look_at_all();
 
@@ -77,6 +83,8 @@ class LogFeed {
   Admits admits_;
   bool follows_ = false;
   bool tells_ends_ = false;
+  bool has_several_ = false;
+  bool has_warned_ = false;  // that there are too few open files
   runtime::Fd watch_;
   std::map<std::string, Source> sources_;  // by the name of the log
 };

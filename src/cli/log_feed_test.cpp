@@ -1,6 +1,7 @@
 #include "cli/log_feed.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -95,7 +96,49 @@ TEST_F(LogFeedTest, FollowsWhatItReadsAndWhatBegins) {
   provider::process::note_log(known);
   EXPECT_EQ(next(feed, "ended"), "b:bye;b:weft: ended, exit code 3;");
   EXPECT_FALSE(feed.has_running());
-  EXPECT_EQ(feed.size(), 2U);
+  EXPECT_TRUE(feed.has_several());
+}
+
+std::ptrdiff_t open_files() {
+  return std::distance(fs::directory_iterator("/proc/self/fd"), fs::directory_iterator());
+}
+
+TEST_F(LogFeedTest, WhatHasEndedCostsNoFileAndGoesOnWhereItEnded) {
+  LogFeed feed(reactor_, root_);
+  feed.follow([](const InstanceLog&) { return true; });
+  const auto before = open_files();
+  LogFile a(log("a").path, {});
+  provider::process::note_log(log("a"));
+  write(a, "one\n");
+  EXPECT_EQ(next(feed, "one"), "a:one;");
+  EXPECT_GT(open_files(), before + 1);  // the writer's, and the reader's
+  provider::process::close_log(log("a").path);
+  reactor_.block_on(feed.changed());
+  EXPECT_EQ(text_of(feed.take()), "");
+  EXPECT_EQ(open_files(), before + 1);
+  provider::process::reopen_log(log("a").path);
+  write(a, "two\n");
+  EXPECT_EQ(next(feed, "two"), "a:two;");
+  EXPECT_FALSE(feed.has_several());
+}
+
+TEST_F(LogFeedTest, SaysThatTooFewFilesCanBeOpen) {
+  LogFile a(log("a").path, {});
+  write(a, "one\n");
+  LogFeed feed(reactor_, root_);
+  rlimit limit{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &limit), 0);
+  const rlimit none{.rlim_cur = 0, .rlim_max = limit.rlim_max};
+  testing::internal::CaptureStderr();
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+  feed.add(log("a"), {});
+  feed.add(log("a"), {});
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &limit), 0);
+  EXPECT_EQ(
+      testing::internal::GetCapturedStderr(),
+      "warning: not all logs are read, the first that is not is default/a: no more files can be open at "
+      "once (ulimit -n)\n");
+  EXPECT_TRUE(feed.take().empty());
 }
 
 TEST_F(LogFeedTest, LongLinesAreWholeUpToALimitAndMarkedWhereCut) {

@@ -16,6 +16,7 @@
 #include "model/labels.h"
 #include "model/resource.h"
 #include "runtime/combine.h"
+#include "runtime/process.h"
 
 namespace weft::cli {
 
@@ -25,7 +26,7 @@ using runtime::Task;
 
 namespace {
 
-/// How often is looked whether more can come, while nothing that is followed runs.
+/// How often is looked whether more can come: who is killed says nothing of its end.
 constexpr auto look_pause = std::chrono::seconds(1);
 
 struct Options {
@@ -51,16 +52,12 @@ struct Wanted {
   bool is_its(const InstanceLog& log) const {
     if (!log.id.starts_with(ns + "/")) return false;
     if (!target) return model::matches(selector, log.labels);
-    const bool is_instance = log.id == ns + "/" + target->name;
-    const auto label = [&log](std::string_view name) {
-      const auto at = log.labels.find(std::string(name));
-      return at == log.labels.end() ? std::string() : at->second;
+    const auto is_of = [&](std::string_view kind) {
+      return is_instance_of(kind, target->name, log.id.substr(ns.size() + 1), log.labels);
     };
-    if (target->kind->kind == "Pod") return is_instance;
-    if (target->kind->kind != "Service")
-      return label(model::label::workload) == target->name && label(model::label::kind) == target->kind->kind;
+    if (target->kind->kind != "Service") return is_of(target->kind->kind);
     // Of a Service that is not stored (any more): the workload of that name, or the instance.
-    if (object.is_null()) return is_instance || label(model::label::workload) == target->name;
+    if (object.is_null()) return is_of("Pod") || is_of("Deployment") || is_of("Job");
     return selects(object, {{"kind", "Pod"}, {"metadata", {{"namespace", ns}, {"labels", log.labels}}}});
   }
   std::string to_string() const {
@@ -213,9 +210,11 @@ Result<std::vector<Reading>> readings_of(Session& session, const std::vector<Wan
                  : std::string("see what there is: weft get pods -o wide"));
 }
 
-/// Whether nothing can come any more: what was wanted is gone, has ended, or shall not run; or the mesh is.
-bool is_over(Session& session, std::vector<Wanted>& wanted) {
+/// Whether nothing can come any more: what was wanted is gone, has ended, or shall not run; or the mesh is
+/// gone, whatever `runs` by its last words.
+bool is_over(Session& session, std::vector<Wanted>& wanted, bool runs) {
   if (!has_supervisor(session.home)) return true;
+  if (runs) return false;
   session.api.renew_limit();
   if (!session.reactor.block_on(look_up(session.api, wanted))) return false;
   return std::ranges::all_of(wanted, [](const Wanted& one) {
@@ -260,6 +259,7 @@ Result<void> run(const Invocation& invocation, const Options& options, bool of_m
   auto opened = open_session(invocation, Absent::read);
   if (!opened) return std::unexpected(std::move(opened.error()));
   auto& session = **opened;
+  runtime::raise_file_limit();  // each log is open until its end
   if (auto found = session.reactor.block_on(look_up(session.api, *wanted)); !found) return found;
   LogFeed feed(session.reactor, session.home.logs());
   const bool follows = options.follow && !options.previous && !session.api.is_stopped();
@@ -272,19 +272,17 @@ Result<void> run(const Invocation& invocation, const Options& options, bool of_m
   if (!readings) return std::unexpected(std::move(readings.error()));
   for (const auto& reading : *readings) feed.add(reading.log, reading.options);
   LogStyle style{.times = options.timestamps, .colour = wants_colour(STDOUT_FILENO), .ns = invocation.ns};
-  style.names = feed.size() > 1;
+  style.names = feed.has_several();
   if (options.previous) return print_last(feed, options.tail, style);
   for (;;) {
     const auto lines = feed.take();
-    style.names = feed.size() > 1;
+    style.names = feed.has_several();
     if (!lines.empty()) {
       print(lines, style);
     } else if (!follows) {
       return {};
-    } else if (feed.has_running()) {
-      session.reactor.block_on(feed.changed());
     } else if (!session.reactor.block_on(runtime::within(session.reactor, look_pause, feed.changed())) &&
-               is_over(session, *wanted)) {
+               is_over(session, *wanted, feed.has_running())) {
       return {};
     }
   }

@@ -128,6 +128,31 @@ bool selects(const Json& service, const Json& target) {
       labels_at(target, is_pod ? "/metadata/labels" : "/spec/template/metadata/labels"));
 }
 
+model::Labels labels_of(const Json& object) { return labels_at(object, "/metadata/labels"); }
+
+bool has_instances(std::string_view kind) { return kind == "Pod" || kind == "Deployment" || kind == "Job"; }
+
+bool is_instance_of(std::string_view kind, std::string_view name, std::string_view instance,
+                    const model::Labels& labels) {
+  if (kind == "Pod") return instance == name;
+  const auto is = [&labels](std::string_view label, std::string_view value) {
+    const auto found = labels.find(std::string(label));
+    return found != labels.end() && found->second == value;
+  };
+  return is(model::label::workload, name) && is(model::label::kind, kind);
+}
+
+bool is_instance_of(const Json& pod, const Json& target) {
+  const auto kind = text_at(target, "/kind");
+  if (kind == "Service") return selects(target, pod);
+  return namespace_of(pod) == namespace_of(target) &&
+         is_instance_of(kind, name_of(target), name_of(pod), labels_of(pod));
+}
+
+bool is_serving(const Json& pod) {
+  return condition_of(pod, "Ready").is_true() && text_at(pod, "/metadata/deletionTimestamp").empty();
+}
+
 std::string age_of(std::string_view since, base::WallTime now) {
   auto start = base::parse_rfc3339(since);
   if (!start) return {};

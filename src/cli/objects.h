@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "cli/terminal.h"
 #include "model/kinds.h"
+#include "model/labels.h"
 
 namespace weft::cli {
 
@@ -50,6 +51,19 @@ std::vector<std::string> urls_of(const base::Json& service);
 /// Whether a Service's selector matches the pod template of a Deployment or Job, or the labels of a Pod, of
 /// its own namespace.
 bool selects(const base::Json& service, const base::Json& target);
+
+/// The labels of the object itself.
+model::Labels labels_of(const base::Json& object);
+/// Whether resources of that kind are instances, or have instances of their own.
+bool has_instances(std::string_view kind);
+/// Whether the instance of that name with these labels, in the same namespace, is the Pod or one of the
+/// workload that `kind` and `name` say, which need not be stored any more.
+bool is_instance_of(std::string_view kind, std::string_view name, std::string_view instance,
+                    const model::Labels& labels);
+/// The same of a Pod and whatever is stored; of a Service those that it selects.
+bool is_instance_of(const base::Json& pod, const base::Json& target);
+/// Ready, and not about to leave.
+bool is_serving(const base::Json& pod);
 
 /// "12s", "5m", "3h", "2d" between an RFC 3339 time and now; empty for a malformed time.
 std::string age_of(std::string_view since, base::WallTime now);

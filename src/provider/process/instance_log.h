@@ -14,9 +14,9 @@ namespace weft::provider::process {
 /// One life of an instance's process.
 struct LoggedRun {
   base::WallTime started;
-  /// Nothing while it goes on, and of one whose supervisor was killed.
+  /// Nothing while it goes on. Of one whose supervisor was killed, what is known of that time.
   std::optional<base::WallTime> ended;
-  /// "exit code 1", "signal 9 (SIGKILL)".
+  /// "exit code 1", "signal 9 (SIGKILL)"; empty of one whose supervisor was killed.
   std::string exit;
 };
 

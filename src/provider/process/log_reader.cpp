@@ -66,14 +66,20 @@ off_t start_of_tail(int fd, off_t end, int& wanted) {
 }  // namespace
 
 LogFileReader::LogFileReader(runtime::Reactor& reactor, const InstanceLog& log, const LogOptions& options)
-    : reactor_(reactor), path_(log.path), options_(options), current_(open_file(path_)) {
+    : reactor_(reactor), path_(log.path), options_(options) {
+  const auto open = [this](const std::string& path) {
+    auto file = open_file(path);
+    if (!file && errno != ENOENT) fault_ = errno;
+    return file;
+  };
+  current_ = open(path_);
   if (options.since) from_ = base::format_rfc3339_micro(*options.since);
   if (options.previous && log.runs.size() > 1) {
     const auto& run = log.runs[log.runs.size() - 2];
     from_ = std::max(from_, base::format_rfc3339_micro(run.started));
     before_ = base::format_rfc3339_micro(log.runs.back().started);
   }
-  auto older = open_file(path_ + ".1");
+  auto older = open(path_ + ".1");
   if (is_same(older.get(), current_.get())) older.reset();  // rotated just now
   if (current_) end_ = ::lseek(current_.get(), 0, SEEK_END);
   int wanted = options_.tail_lines.value_or(0);

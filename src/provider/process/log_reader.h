@@ -26,6 +26,8 @@ class LogFileReader final : public LogReader {
   /// What there is now and was not given out yet, a part of it; empty if that is all (see has_ended). For
   /// one who knows when to look again.
   runtime::IoResult<std::string> read();
+  /// Why not all of the log could be opened, an errno; 0: it could, or there is none.
+  int fault() const { return fault_; }
   /// Nothing more comes.
   bool has_ended() const { return has_ended_; }
   runtime::Task<Result<std::optional<std::string>>> next() override;
@@ -59,6 +61,7 @@ class LogFileReader final : public LogReader {
   bool is_rotated_ = false;
   bool is_closed_ = false;  // nothing was written after what is read now
   bool has_ended_ = false;
+  int fault_ = 0;
 };
 
 }  // namespace weft::provider::process

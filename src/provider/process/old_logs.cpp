@@ -20,6 +20,24 @@ struct OldLog {
   base::WallTime written;
 };
 
+/// Ends what goes on by its note, in logs of that supervisor which was killed.
+void close_orphans(const std::string& folder, const std::vector<std::string>& names, base::WallTime written) {
+  std::vector<InstanceLog> logs;
+  for (const auto& name : names) {
+    auto log = find_log(folder, name);
+    if (!log) continue;
+    if (!log->runs.empty() && !log->runs.back().ended) {
+      written = std::max(written, log->runs.back().started);
+      logs.push_back(*log);
+    }
+    close_log(log->path);
+  }
+  for (auto& log : logs) {
+    log.runs.back().ended = written;
+    note_log(log);
+  }
+}
+
 }  // namespace
 
 void bound_own_output(int fd, const std::string& path) {
@@ -37,6 +55,8 @@ void bound_own_output(int fd, const std::string& path) {
 void remove_old_logs(const std::string& folder, const std::set<std::string>& present, base::WallTime now,
                      OldLogLimits limits) {
   std::map<std::string, OldLog> old;
+  std::vector<std::string> orphans;
+  base::WallTime last_written{};
   std::error_code error;
   for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
     const auto name = name_of_log(entry.path().filename().string());
@@ -45,8 +65,11 @@ void remove_old_logs(const std::string& folder, const std::set<std::string>& pre
     auto& log = old[name];
     log.paths.push_back(entry.path().string());
     log.bytes += static_cast<std::uint64_t>(found.st_size);
-    log.written = std::max(log.written, base::WallTime(std::chrono::seconds(found.st_mtim.tv_sec)));
-    if (entry.path().filename() == name && (found.st_mode & S_IWUSR) != 0) close_log(entry.path().string());
+    const base::WallTime written{std::chrono::seconds(found.st_mtim.tv_sec)};
+    log.written = std::max(log.written, written);
+    if (entry.path().filename() != name || (found.st_mode & S_IWUSR) == 0) continue;
+    orphans.push_back(name);
+    last_written = std::max(last_written, written);
   }
   std::vector<OldLog> all;
   for (auto& [name, log] : old) all.push_back(std::move(log));
@@ -58,6 +81,7 @@ void remove_old_logs(const std::string& folder, const std::set<std::string>& pre
     if (bytes <= limits.bytes && ++count <= limits.count && now - log.written <= limits.age) continue;
     for (const auto& path : log.paths) ::unlink(path.c_str());
   }
+  close_orphans(folder, orphans, last_written);
 }
 
 }  // namespace weft::provider::process

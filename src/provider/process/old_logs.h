@@ -20,7 +20,8 @@ struct OldLogLimits {
 };
 
 /// Deletes those in `folder` that are beyond the limits, with what stands beside them, and closes the rest.
-/// `present` are the names of logs that are in use.
+/// `present` are the names of logs that are in use. The runs of those that nobody has closed ended together,
+/// with their supervisor: that is noted as the time at which one of them was last heard of.
 void remove_old_logs(const std::string& folder, const std::set<std::string>& present, base::WallTime now,
                      OldLogLimits limits);
 

@@ -99,6 +99,31 @@ TEST_F(OldLogsTest, AreClosedAndGoWithWhatStandsBesideThem) {
   EXPECT_TRUE(names().empty());
 }
 
+TEST_F(OldLogsTest, OfAKilledSupervisorHaveEndedWhenOneOfThemWasLastHeardOf) {
+  const auto orphan = [this](const std::string& name, hours started, hours written) {
+    InstanceLog log{.id = "default/" + name, .path = root_ / log_name("default/" + name)};
+    log.runs = {{.started = now_ - started, .ended = {}, .exit = {}}};
+    note_log(log);
+    write("default_" + name + ".log", 10, written);
+  };
+  orphan("silent", hours(9), hours(8));
+  orphan("late", hours(2), hours(1));
+  const auto ended = [this](const std::string& name) {
+    return find_log(root_, log_name("default/" + name))->runs.at(0).ended;
+  };
+  remove_old_logs(root_, {}, now_, {});
+  EXPECT_EQ(ended("silent"), now_ - hours(1));
+  EXPECT_EQ(ended("late"), now_ - hours(1));
+  // One that is in use, and one that started later than anything was written.
+  orphan("present", hours(3), hours(3));
+  orphan("new", hours(0), hours(4));
+  remove_old_logs(root_, {log_name("default/present")}, now_, {});
+  EXPECT_FALSE(ended("present"));
+  EXPECT_EQ(ended("new"), now_);
+  EXPECT_EQ(ended("late"), now_ - hours(1));
+  EXPECT_TRUE(find_log(root_, log_name("default/new"))->is_closed);
+}
+
 TEST_F(OldLogsTest, ANoteThatIsBrokenIsNone) {
   for (const char* text :
        {"", "[]", "{\"labels\":[1],\"runs\":{}}", "{\"labels\":{\"a\":1},\"runs\":[1,{}]}"}) {
