@@ -1,6 +1,7 @@
 """Instances that go: what is under way ends first, preStop runs, and nothing takes more of the grace than its share."""
 
 import http.client
+import http.server
 import os
 import signal
 import socket
@@ -66,6 +67,18 @@ class Posts:
     def more(self, count):
         goal = self.done + count
         mesh.until(lambda: self.done >= goal, f"{count} more POSTs")
+
+
+class Outside(http.server.BaseHTTPRequestHandler):
+    """Something that weft does not run."""
+
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
 
 
 class Draining(mesh.MeshTest):
@@ -150,6 +163,31 @@ class Draining(mesh.MeshTest):
         self.mesh.ok("weft", "delete", "-f", files)
         self.expect_answer(connection)
         self.assertEqual(self.mesh.json("get", "services")["items"], [])
+
+    def end_while_it_calls_outside(self, *command):
+        """What an instance calls is in the same set as the instance, all of which the command takes away."""
+        with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Outside) as outside:
+            threading.Thread(target=outside.serve_forever, daemon=True).start()
+            db = {"apiVersion": "weft.dev/v1alpha1", "kind": "ExternalService", "metadata": {"name": "db"},
+                  "spec": {"addresses": ["127.0.0.1"], "ports": [{"port": 80, "targetPort": outside.server_port}]}}
+            self.mesh.apply(resources.text(db))
+            connection = self.begin_post(post_time=1, depends_on=[resources.needs("db")])
+            self.mesh.write("kept.yaml", resources.text(resources.service("kept")))
+            # Of what is deleted from a file, the last goes first.
+            all_of_it = self.mesh.write("all.yaml", web(**self.options) + "\n---\n" + resources.text(db))
+            self.mesh.ok("weft", "apply", "-f", all_of_it, "--applyset=shop")
+            out = self.mesh.ok("weft", *command)
+            self.expect_answer(connection)
+            outside.shutdown()
+        lines = [line.split()[0] for line in out.splitlines()]
+        self.assertLess(lines.index("deployment/web"), min(lines.index("service/web"), lines.index("externalservice/db")))
+        self.assertEqual(self.mesh.json("get", "externalservices")["items"], [])
+
+    def test_what_is_deleted_calls_others_to_its_end(self):
+        self.end_while_it_calls_outside("delete", "-f", "all.yaml")
+
+    def test_what_is_pruned_calls_others_to_its_end(self):
+        self.end_while_it_calls_outside("apply", "-f", "kept.yaml", "--prune", "--applyset=shop")
 
     def test_a_killed_proxy_is_not_waited_for(self):
         connection = self.begin_post(post_time=60)

@@ -56,6 +56,16 @@ class Words(mesh.MeshTest):
                                 env={**self.mesh.environment, "WEFT_IMAGES": str(other)})
         self.assertIn(f'no image "late" in {self.mesh.images}', created.err)
 
+    def test_what_is_named_twice_is_meant_once(self):
+        self.mesh.apply(resources.text(resources.pair("a"), resources.service("b")))
+        started = self.mesh.ok("weft", "start", "a", "a", "a", "a", "--timeout", "20s")
+        self.assertEqual(started.count("service/a is ready"), 1, started)
+        shared = resources.service("b")
+        shared["spec"]["selector"] = {"app": "a"}
+        self.mesh.apply(resources.text(shared))
+        self.assertEqual(sorted(self.mesh.ok("service", "delete", "a", "b", "a").split()),
+                         sorted("deployment/a deleted service/a deleted service/b deleted".split()))
+
     def test_no_headers(self):
         self.mesh.apply(resources.text(resources.service("a")))
         line, = self.mesh.ok("weft", "get", "services", "--no-headers").splitlines()
@@ -97,6 +107,15 @@ class Files(mesh.MeshTest):
         self.assertIn("b", result.err)
         again = self.mesh.weft("delete", "-f", "-", "--ignore-not-found", stdin=text)
         self.assertEqual((again.code, again.out, again.err), (0, "", ""))
+
+    def test_a_link_in_a_folder_that_leads_nowhere_is_no_file(self):
+        folder = self.mesh.folder / "settings"
+        folder.mkdir()
+        (folder / "gone").symlink_to("nowhere")
+        self.mesh.ok("weft", "create", "configmap", "none", f"--from-file={folder}", "--from-literal=a=b")
+        (folder / "b").write_text("B")
+        self.mesh.ok("weft", "create", "configmap", "one", f"--from-file={folder}")
+        self.assertEqual(self.mesh.json("get", "configmap", "one")["data"], {"b": "B"})
 
     def test_dry_runs_store_nothing(self):
         changed = resources.service("a")

@@ -182,9 +182,7 @@ Task<Result<std::vector<Awaited>>> find_pruned(Api& api, std::vector<Awaited> ke
     if (!all) co_return std::unexpected(std::move(all.error()));
     for (const Json& object : *all) {
       Awaited one{&kind, namespace_of(object), name_of(object)};
-      const bool stays = std::ranges::any_of(kept, [&one](const Awaited& other) {
-        return other.kind == one.kind && other.ns == one.ns && other.name == one.name;
-      });
+      const bool stays = std::ranges::find(kept, one) != kept.end();
       const bool is_near = everywhere || !kind.namespaced ||
                            std::ranges::any_of(kept, [&](const auto& other) { return other.ns == one.ns; });
       if (!stays && is_near && !model::last_applied_of(object).is_null()) found.push_back(std::move(one));

@@ -10,6 +10,7 @@
 #include "cli/objects.h"
 #include "cli/output.h"
 #include "cli/session.h"
+#include "cli/take_away.h"
 #include "cli/terminal.h"
 #include "cli/unified_diff.h"
 #include "model/check.h"
@@ -95,18 +96,21 @@ Result<void> check_prune(const Options& options) {
   return {};
 }
 
-Task<Result<void>> prune(Api& api, std::vector<Awaited> kept, const Options& options, DryRun dry_run,
-                         bool silent) {
+Task<Result<void>> prune(Session& session, std::vector<Awaited> kept, const Invocation& invocation,
+                         const Options& options) {
+  auto& [reactor, home, api] = session;
   auto gone = co_await find_pruned(api, std::move(kept), options.set, options.selector);
   if (!gone) co_return std::unexpected(std::move(gone.error()));
-  for (const auto& one : *gone) {
-    if (dry_run == DryRun::none) {
-      auto reply = co_await api.call(message::Method::delete_, rest_path(*one.kind, one.ns, one.name));
-      if (!reply) co_return std::unexpected(std::move(reply.error()));
-      if (!reply->ok() && reply->status != 404) co_return std::unexpected(failure_of(*reply));
-    }
+  const auto dry_run = dry_run_of(options.dry_run);
+  const auto tell_pruned = [silent = wants_documents(invocation), dry_run](const Awaited& one) {
     if (!silent) print(fmt::format("{} pruned{}\n", one.to_string(), suffix_of(dry_run)));
+  };
+  if (dry_run == DryRun::none) {
+    co_return co_await take_away(
+        reactor, api, std::move(*gone),
+        {.limit = invocation.limit, .ignore_missing = true, .on_deleted = tell_pruned});
   }
+  for (const auto& one : *gone) tell_pruned(one);
   co_return Result<void>();
 }
 
@@ -134,7 +138,7 @@ Result<void> apply(Invocation invocation, const Options& options) {
     return std::unexpected(std::move(report.failures.front()));
   }
   if (options.prune) {
-    auto pruned = reactor.block_on(prune(api, kept, options, dry_run, wants_documents(invocation)));
+    auto pruned = reactor.block_on(prune(**session, kept, invocation, options));
     if (!pruned) return pruned;
   }
   if (!options.wait || dry_run != DryRun::none) return {};

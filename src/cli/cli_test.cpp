@@ -55,6 +55,30 @@ TEST(Terminal, TablesLoseWhatIsOfLittleUse) {
   EXPECT_EQ(fitted(9), "NAME\nlong-nam…\n");
 }
 
+TEST(Objects, KnowWhoseInstanceAPodIs) {
+  const auto of = [](const char* kind) {
+    return Json{{"kind", kind},
+                {"metadata", {{"name", "web"}, {"namespace", "default"}}},
+                {"spec", {{"selector", {{"app", "web"}}}}}};
+  };
+  Json pod{{"kind", "Pod"},
+           {"metadata",
+            {{"name", "web-1"},
+             {"namespace", "default"},
+             {"labels", {{"app", "web"}, {"weft.dev/kind", "Job"}, {"weft.dev/workload", "web"}}}}},
+           {"status", {{"conditions", {{{"type", "Ready"}, {"status", "True"}}}}}}};
+  EXPECT_TRUE(is_instance_of(pod, of("Job")));
+  EXPECT_TRUE(is_instance_of(pod, of("Service")));
+  EXPECT_FALSE(is_instance_of(pod, of("Deployment")));
+  EXPECT_FALSE(is_instance_of(pod, of("Pod")));
+  EXPECT_TRUE(is_instance_of("Pod", "web-1", name_of(pod), labels_of(pod)));
+  EXPECT_TRUE(is_serving(pod));
+  pod["metadata"]["deletionTimestamp"] = "2026-01-31T08:00:00Z";
+  EXPECT_FALSE(is_serving(pod));
+  pod["metadata"]["namespace"] = "other";
+  EXPECT_FALSE(is_instance_of(pod, of("Job")));
+}
+
 TEST(LiveView, CountsWhatDoesNotFit) {
   std::vector<ServiceLine> lines;
   for (int i = 0; i < 6; ++i) {

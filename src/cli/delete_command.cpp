@@ -1,26 +1,20 @@
 // `delete`: takes resources away, and with --wait returns when their instances are gone.
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <ranges>
 
-#include "base/counted.h"
 #include "cli/apply.h"
 #include "cli/commands.h"
 #include "cli/files.h"
 #include "cli/mesh.h"
-#include "cli/objects.h"
 #include "cli/output.h"
 #include "cli/readiness.h"
 #include "cli/service_graph.h"
 #include "cli/session.h"
+#include "cli/take_away.h"
 #include "cli/target.h"
 
 namespace weft::cli {
-
-using base::Json;
-using message::Method;
-using runtime::Task;
 
 namespace {
 
@@ -31,70 +25,15 @@ struct Options {
   bool ignore_missing = false;
 };
 
-/// Deletes in the order given, and goes on past what cannot be: that is told, but for the first, which is the
-/// result.
-Task<Result<void>> delete_all(Api& api, std::vector<Awaited> targets, bool ignore_missing) {
-  Result<void> result;
-  for (const auto& target : targets) {
-    auto reply = co_await api.call(Method::delete_, rest_path(*target.kind, target.ns, target.name));
-    if (!reply) co_return std::unexpected(std::move(reply.error()));
-    if (reply->status == 404 && ignore_missing) continue;
-    if (reply->ok()) {
-      print(fmt::format("{} deleted\n", target.to_string()));
-    } else if (result) {
-      result = std::unexpected(failure_of(*reply));
-    } else {
-      tell(render(failure_of(*reply), wants_colour(STDERR_FILENO)));
-    }
-  }
-  co_return result;
-}
-
-bool belongs_to(const Json& pod, const Awaited& workload) {
-  if (workload.kind->kind == "Pod") return namespace_of(pod) == workload.ns && name_of(pod) == workload.name;
-  const Json& labels = value_at(pod, "/metadata/labels");
-  return labels.is_object() && namespace_of(pod) == workload.ns &&
-         labels.value("weft.dev/kind", "") == workload.kind->kind &&
-         labels.value("weft.dev/workload", "") == workload.name;
-}
-
-/// Waits until no instance of the deleted workloads is left.
-Task<Result<void>> wait_gone(runtime::Reactor& reactor, Api& api, std::vector<Awaited> targets,
-                             TimeLimit limit) {
-  constexpr auto pause = std::chrono::milliseconds(20);
-  for (;;) {
-    auto pods = co_await api.list(rest_path(*model::find_kind("Pod"), ""));
-    if (!pods) co_return std::unexpected(std::move(pods.error()));
-    const auto left = std::ranges::count_if(*pods, [&targets](const Json& pod) {
-      return std::ranges::any_of(targets, [&pod](const Awaited& target) { return belongs_to(pod, target); });
-    });
-    if (left == 0) co_return Result<void>();
-    if (reactor.clock().now() >= limit.end) {
-      co_return failure(Exit::timeout,
-                        fmt::format("{} {} not ended after {}", base::counted(left, "instance"),
-                                    left == 1 ? "has" : "have", base::format_duration(limit.total)));
-    }
-    co_await reactor.sleep(pause);
-  }
-}
-
 Result<void> carry_out(Session& session, std::vector<Awaited> targets, const Invocation& invocation,
                        const Options& options) {
   auto& [reactor, home, api] = session;
-  // Services once nobody runs any more: what is under way till then calls others by them.
-  std::vector<Awaited> services;
-  std::erase_if(targets, [&services](const Awaited& target) {
-    const bool is_service = target.kind->kind == model::Service::kind;
-    if (is_service) services.push_back(target);
-    return is_service;
-  });
-  auto deleted = reactor.block_on(delete_all(api, targets, options.ignore_missing));
-  if (!deleted && deleted.error().exit == Exit::unavailable) return deleted;
-  auto gone = reactor.block_on(wait_gone(reactor, api, std::move(targets), *invocation.limit));
-  if (!gone) return deleted ? gone : deleted;
-  auto left = reactor.block_on(delete_all(api, std::move(services), options.ignore_missing));
-  if (!deleted && !left) tell(render(left.error(), wants_colour(STDERR_FILENO)));
-  return deleted ? left : deleted;
+  const auto tell_deleted = [](const Awaited& target) {
+    print(fmt::format("{} deleted\n", target.to_string()));
+  };
+  return reactor.block_on(take_away(
+      reactor, api, std::move(targets),
+      {.limit = invocation.limit, .ignore_missing = options.ignore_missing, .on_deleted = tell_deleted}));
 }
 
 /// What the files hold; what was applied first goes last.

@@ -84,12 +84,7 @@ Task<Result<Shown>> describe(Api& api, const model::Kind* kind, std::string ns, 
     co_return std::unexpected(std::move((!pods ? pods : !deployments ? deployments : events).error()));
   std::erase_if(*deployments,
                 [&](const Json& one) { return kind->kind != "Service" || !selects(*object, one); });
-  std::erase_if(*pods, [&](const Json& pod) {
-    const Json& labels = value_at(pod, "/metadata/labels");
-    const bool own = labels.is_object() && labels.value(std::string(model::label::workload), "") == name &&
-                     labels.value(std::string(model::label::kind), "") == kind->kind;
-    return !own && !(kind->kind == "Service" && selects(*object, pod));
-  });
+  std::erase_if(*pods, [&](const Json& pod) { return kind->kind == "Pod" || !is_instance_of(pod, *object); });
   std::erase_if(*events, [&](const Json& event) {
     const std::string involved = text_at(event, "/involvedObject/name");
     const bool of_pod = std::ranges::any_of(*pods, [&](const Json& pod) { return name_of(pod) == involved; });

@@ -34,21 +34,14 @@ struct Options {
 Task<Result<std::vector<Json>>> pods_of(Api& api, Target target, std::string ns) {
   auto object = co_await api.get(rest_path(*target.kind, ns, target.name));
   if (!object) co_return std::unexpected(std::move(object.error()));
-  if (target.kind->kind == "Pod") co_return std::vector{std::move(*object)};
   auto pods = co_await api.list(rest_path(*model::find_kind("Pod"), ns));
   if (!pods) co_return std::unexpected(std::move(pods.error()));
-  std::erase_if(*pods, [&](const Json& pod) {
-    const Json& labels = value_at(pod, "/metadata/labels");
-    const bool own = labels.is_object() &&
-                     labels.value(std::string(model::label::workload), "") == target.name &&
-                     labels.value(std::string(model::label::kind), "") == target.kind->kind;
-    return !own && !(target.kind->kind == "Service" && selects(*object, pod));
-  });
+  std::erase_if(*pods, [&](const Json& pod) { return !is_instance_of(pod, *object); });
   co_return std::move(*pods);
 }
 
-/// The instance that is meant: the first that is ready, else the first that runs. A word alone is an
-/// instance, else a service.
+/// The instance that is meant: the first that is ready and stays, else the first that runs. A word alone is
+/// an instance, else a service.
 Task<Result<std::string>> find_pod(Api& api, std::string word, std::string ns) {
   auto targets = parse_targets({word}, "Pod");
   if (!targets) co_return std::unexpected(std::move(targets.error()));
@@ -61,7 +54,7 @@ Task<Result<std::string>> find_pod(Api& api, std::string word, std::string ns) {
   if (!pods) co_return std::unexpected(std::move(pods.error()));
   std::string found;
   for (const Json& pod : *pods) {
-    if (condition_of(pod, "Ready").is_true()) co_return name_of(pod);
+    if (is_serving(pod)) co_return name_of(pod);
     if (found.empty() && text_at(pod, "/status/phase") == "Running") found = name_of(pod);
   }
   if (!found.empty()) co_return found;

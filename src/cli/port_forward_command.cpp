@@ -81,15 +81,6 @@ Result<std::string> container_port(const Json& target, const std::string& remote
   return name.empty() ? std::to_string(number_at(*port, "/targetPort", number_at(*port, "/port"))) : name;
 }
 
-bool is_of(const Json& pod, const Json& target) {
-  const auto kind = text_at(target, "/kind");
-  if (kind == "Pod") return name_of(pod) == name_of(target);
-  if (kind == "Service") return selects(target, pod);
-  const auto& labels = value_at(pod, "/metadata/labels");
-  return labels.is_object() && labels.value(std::string(model::label::workload), "") == name_of(target) &&
-         labels.value(std::string(model::label::kind), "") == kind;
-}
-
 /// Where a connection goes.
 struct Place {
   std::string pod;
@@ -109,10 +100,7 @@ class Way {
     if (!target) co_return std::unexpected(std::move(target.error()));
     auto pods = co_await api_.list(rest_path(*model::find_kind("Pod"), ns_));
     if (!pods) co_return std::unexpected(std::move(pods.error()));
-    std::erase_if(*pods, [&](const Json& pod) {
-      return !is_of(pod, *target) || !condition_of(pod, "Ready").is_true() ||
-             !text_at(pod, "/metadata/deletionTimestamp").empty();
-    });
+    std::erase_if(*pods, [&](const Json& pod) { return !is_instance_of(pod, *target) || !is_serving(pod); });
     if (pods->empty()) {
       co_return failure(Exit::failed, fmt::format("{} has no instance that is ready", kind_and_name(*target)),
                         {}, fmt::format("see why: weft describe {}", kind_and_name(*target)));

@@ -183,7 +183,7 @@ Task<Result<std::vector<Json>>> fetch_all(Api& api, std::vector<Awaited> awaited
   std::vector<Json> objects;
   for (const auto& one : awaited) {
     if (counts[{one.kind, one.ns}] >= list_from) {
-      objects.push_back(std::move(known[{one.kind, one.ns, one.name}]));
+      objects.push_back(known[{one.kind, one.ns, one.name}]);  // which may be awaited twice
       continue;
     }
     auto reply = co_await api.call(message::Method::get, rest_path(*one.kind, one.ns, one.name));
@@ -194,13 +194,13 @@ Task<Result<std::vector<Json>>> fetch_all(Api& api, std::vector<Awaited> awaited
   co_return objects;
 }
 
-Task<std::string> failing_log(Api& api, std::string ns, std::string workload) {
+Task<std::string> failing_log(Api& api, Awaited awaited) {
   const auto* pods = model::find_kind("Pod");
-  auto list = co_await api.list(rest_path(*pods, ns));
-  if (!list) co_return "";
+  auto target = co_await api.get(rest_path(*awaited.kind, awaited.ns, awaited.name));
+  auto list = co_await api.list(rest_path(*pods, awaited.ns));
+  if (!target || !list) co_return "";
   for (const Json& pod : *list) {
-    const Json& labels = value_at(pod, "/metadata/labels");
-    if (!labels.is_object() || labels.value(std::string(model::label::workload), "") != workload) continue;
+    if (!is_instance_of(pod, *target)) continue;
     if (condition_of(pod, "Ready").is_true() || text_at(pod, "/status/phase") == "Succeeded") continue;
     std::string text = fmt::format("{} ({})", name_of(pod), pod_state(pod));
     for (const char* state : {"waiting", "terminated"}) {
@@ -211,8 +211,8 @@ Task<std::string> failing_log(Api& api, std::string ns, std::string workload) {
     if (ready.reason == "NotReady" && !ready.message.empty()) text += ": " + ready.message;
     std::string log;
     auto on_bytes = [&log](std::string_view bytes) { log += bytes; };
-    const std::string path =
-        with_query(rest_path(*pods, ns, name_of(pod), "log"), {{"tailLines", std::to_string(log_lines)}});
+    const std::string path = with_query(rest_path(*pods, awaited.ns, name_of(pod), "log"),
+                                        {{"tailLines", std::to_string(log_lines)}});
     (void)co_await api.stream(message::Method::get, path, on_bytes);
     while (log.ends_with('\n')) log.pop_back();
     if (log.empty()) co_return text + "; it has written no log";
@@ -229,7 +229,7 @@ Task<Failure> failure_for(Api& api, Awaited awaited, Progress progress, TimeLimi
   failure.what = progress.stuck ? fmt::format("{}: {}", awaited.to_string(), progress.text)
                                 : fmt::format("{} is not {} after {}: {}", awaited.to_string(), word,
                                               base::format_duration(limit.total), progress.text);
-  failure.where = co_await failing_log(api, awaited.ns, awaited.name);
+  failure.where = co_await failing_log(api, awaited);
   if (progress.reason == "ImageNotFound") {
     failure.mend =
         "put the image there, or correct `image:` and apply it again (what `create` has made: delete and "

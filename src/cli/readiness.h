@@ -38,6 +38,7 @@ struct Awaited {
   std::string name;
   bool must_serve = false;
 
+  bool operator==(const Awaited&) const = default;
   std::string to_string() const { return std::string(kind->singular) + "/" + name; }
 };
 
@@ -61,9 +62,9 @@ runtime::Task<Result<std::vector<base::Json>>> wait_done(runtime::Reactor& react
 /// The objects as they are now, in order; null where one does not exist. Many of one kind cost one request.
 runtime::Task<Result<std::vector<base::Json>>> fetch_all(Api& api, std::vector<Awaited> awaited);
 
-/// The last log lines of the instance of a workload that fails, with its name and state in front; empty if
+/// The last log lines of an instance of that resource that fails, with its name and state in front; empty if
 /// there is none.
-runtime::Task<std::string> failing_log(Api& api, std::string ns, std::string workload);
+runtime::Task<std::string> failing_log(Api& api, Awaited awaited);
 
 /// Prints progress lines to stderr, "  deployment/web: 1 of 3 ready".
 void print_progress(const Awaited& awaited, const Progress& progress);

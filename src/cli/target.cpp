@@ -27,6 +27,10 @@ Result<const model::Kind*> parse_kind(const std::string& text) {
 Result<std::vector<Target>> parse_targets(const std::vector<std::string>& words,
                                           const std::string& default_kind) {
   std::vector<Target> targets;
+  const auto add = [&targets](const model::Kind* kind, std::string name) {
+    Target target{kind, std::move(name)};
+    if (std::ranges::find(targets, target) == targets.end()) targets.push_back(std::move(target));
+  };
   std::vector<const model::Kind*> kinds;
   for (const auto& word : words) {
     if (word.empty() || word.ends_with('/'))
@@ -34,16 +38,16 @@ Result<std::vector<Target>> parse_targets(const std::vector<std::string>& words,
     if (const auto slash = word.find('/'); slash != std::string::npos) {
       auto named = parse_kind(word.substr(0, slash));
       if (!named) return std::unexpected(std::move(named.error()));
-      targets.push_back({*named, word.substr(slash + 1)});
+      add(*named, word.substr(slash + 1));
       continue;
     }
     if (!kinds.empty()) {
-      for (const auto* kind : kinds) targets.push_back({kind, word});
+      for (const auto* kind : kinds) add(kind, word);
       continue;
     }
     if (!default_kind.empty() && (words.size() == 1 || model::find_kind(word) == nullptr)) {
       kinds = {model::find_kind(default_kind)};
-      targets.push_back({kinds.front(), word});
+      add(kinds.front(), word);
       continue;
     }
     for (std::size_t at = 0; at <= word.size();) {
@@ -51,7 +55,7 @@ Result<std::vector<Target>> parse_targets(const std::vector<std::string>& words,
       auto named = parse_kind(word.substr(at, comma - at));
       if (!named) return std::unexpected(std::move(named.error()));
       kinds.push_back(*named);
-      if (words.size() == 1) targets.push_back({*named, {}});
+      if (words.size() == 1) add(*named, {});
       at = comma + 1;
     }
   }

@@ -14,13 +14,14 @@ namespace weft::cli {
 struct Target {
   const model::Kind* kind = nullptr;
   std::string name;
+  bool operator==(const Target&) const = default;
 };
 
 /// The kind of that name in any of its spellings; else an error with the nearest.
 Result<const model::Kind*> parse_kind(const std::string& text);
 
-/// "service web cart", "svc/web job/migrate", "pods", "services,deployments". `default_kind`, if given, is
-/// the kind of a single word that is no kind.
+/// "service web cart", "svc/web job/migrate", "pods", "services,deployments"; each once. `default_kind`, if
+/// given, is the kind of a single word that is no kind.
 Result<std::vector<Target>> parse_targets(const std::vector<std::string>& words,
                                           const std::string& default_kind = {});
 
