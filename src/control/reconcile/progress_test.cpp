@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "control/reconcile/conditions.h"
 #include "control/reconcile/testing_mesh_test.h"
 #include "control/reconcile/testing_yaml_test.h"
 
@@ -139,6 +140,36 @@ TEST(Progress, OfWhatDoesNotGetOnIsSaid) {
   ASSERT_TRUE(mesh.until([&] { return all_run(mesh, "three", 1); }));
   mesh.pass(1s);
   EXPECT_EQ(mesh.condition("Deployment", "web", "Progressing"), "True NewReplicaSetAvailable");
+}
+
+/// Neither after an end that nobody could write down.
+TEST(Progress, IsNotMissedWhileTheMeshIsStopped) {
+  for (const bool is_clean : {true, false}) {
+    Mesh mesh;
+    mesh.apply(service("web", "", 1, "one"));
+    set(mesh, "progressDeadlineSeconds", 30);
+    mesh.prober.failing = {"web"};
+    mesh.start_control_plane();
+    mesh.pass(20s);
+    EXPECT_EQ(mesh.condition("Deployment", "web", "Progressing"), "True NotReady");
+    if (is_clean) {
+      mesh.control_plane().stop_all();
+      ASSERT_TRUE(mesh.until([&] { return mesh.outcome().has_value(); }));
+    }
+    mesh.kill_control_plane();
+    mesh.provider.instances.clear();
+    mesh.clock.advance(12h);
+    auto watch = mesh.store.watch("Deployment", mesh.store.list("Deployment", {}).version);
+    mesh.start_control_plane();
+    const auto events = mesh.reactor.block_on((*watch)->next());
+    for (const auto& event : *events)
+      EXPECT_NE((*find_condition(*event.object, "Progressing"))["reason"], "ProgressDeadlineExceeded");
+    const auto is_late = [&] {
+      return mesh.condition("Deployment", "web", "Progressing") == "False ProgressDeadlineExceeded";
+    };
+    EXPECT_FALSE(mesh.until(is_late, 25s));
+    EXPECT_TRUE(mesh.until(is_late));
+  }
 }
 
 TEST(Progress, IsNotMissedWhereNothingIsRolledOut) {

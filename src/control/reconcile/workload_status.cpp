@@ -103,7 +103,13 @@ std::optional<base::WallTime> last_progress(const Workload& workload, const Coun
   if (counts.updated > number_in(before, "updatedReplicas") || counts.total - counts.updated < old_before ||
       counts.available > number_in(before, "availableReplicas"))
     return now;
-  return base::parse_rfc3339(text_in(*condition, last_update)).value_or(now);
+  // While the mesh was stopped nothing could get on: all of its instances are newer than that.
+  if (counts.total == 0) return now;
+  auto since = base::parse_rfc3339(text_in(*condition, last_update)).value_or(now);
+  for (const auto& instance : workload.instances) {
+    if (is_current(workload, *instance)) since = std::max(since, instance->created_at);
+  }
+  return since;
 }
 
 /// Of a rollout that is under way, and got on last at `since`.
