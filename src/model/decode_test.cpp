@@ -215,14 +215,6 @@ std::string deployment_with(std::string_view from, std::string_view to) {
 std::string container_with(std::string_view more) {
   return with(deployment_text, "image: example", "image: example\n        " + std::string(more));
 }
-std::string external_with(std::string_view spec) {
-  return "apiVersion: weft.dev/v1alpha1\nkind: ExternalService\nmetadata: {name: a}\nspec: {" +
-         std::string(spec) + "}\n";
-}
-std::string policy_with(std::string_view spec) {
-  return "apiVersion: weft.dev/v1alpha1\nkind: TrafficPolicy\nmetadata: {name: a}\nspec: {" +
-         std::string(spec) + "}\n";
-}
 std::string depends_on(std::string_view entry) {
   return std::string(service_text) + "  dependsOn: [" + std::string(entry) + "]\n";
 }
@@ -299,27 +291,6 @@ const Wrong wrong_resources[] = {
     {"MeshConfigTrustedHops",
      "apiVersion: weft.dev/v1alpha1\nkind: MeshConfig\nmetadata: {name: default}\nspec: {trustedHops: -1}\n",
      "invalid-value", "spec.trustedHops", 4, "0"},
-    {"ExternalWithoutPlace", external_with("ports: [{port: 80}]"), "missing-field", "spec", 4, "addresses"},
-    {"ExternalInTwoPlaces", external_with("host: a.test, addresses: [192.0.2.1], ports: [{port: 80}]"),
-     "invalid-value", "spec.addresses", 4, "either"},
-    {"ExternalByUrl", external_with("host: \"https://a.test/\", ports: [{port: 80}]"), "invalid-value",
-     "spec.host", 4, "the name alone"},
-    {"ExternalNamedAsAddress", external_with("addresses: [a.test], ports: [{port: 80}]"), "invalid-value",
-     "spec.addresses[0]", 4, "as `host`"},
-    {"ExternalPortByName", external_with("host: a.test, ports: [{port: 80, targetPort: http}]"),
-     "invalid-value", "spec.ports[0].targetPort", 4, "number"},
-    {"PolicyOfNothing", policy_with("targetRefs: []"), "invalid-value", "spec.targetRefs", 4, "at least one"},
-    {"PolicyOfADeployment", policy_with("targetRefs: [{kind: Deployment, name: a}]"), "invalid-value",
-     "spec.targetRefs[0].kind", 4, "kind: Service"},
-    {"PolicyOfAGroup", policy_with("targetRefs: [{group: apps, kind: Service, name: a}]"), "invalid-value",
-     "spec.targetRefs[0].group", 4, "Leave it out"},
-    {"PolicyTwiceForOne", policy_with("targetRefs: [{kind: Service, name: a}, {kind: Service, name: a}]"),
-     "duplicate", "spec.targetRefs[1].name", 4, "targetRefs[0]"},
-    {"PolicyThatNeverConnects",
-     policy_with("targetRefs: [{kind: Service, name: a}], timeouts: {connect: 0s}"), "invalid-value",
-     "spec.timeouts.connect", 4, "5s"},
-    {"PolicyWithANumber", policy_with("targetRefs: [{kind: Service, name: a}], timeouts: {request: 5}"),
-     "invalid-value", "spec.timeouts.request", 4, "5s"},
     {"LabelKey", service_with("name: web", "name: web\n  labels: {\"a b\": c}"), "invalid-value",
      "metadata.labels[a b]", 5, "letters"},
     {"LabelValue", service_with("name: web", "name: web\n  labels: {a: \"b c\"}"), "invalid-value",

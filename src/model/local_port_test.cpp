@@ -8,7 +8,6 @@
 namespace weft::model {
 namespace {
 
-using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 Loaded service(std::string_view annotation, std::string_view spec) {

@@ -280,12 +280,23 @@ inline base::Duration tunnel_idle_limit(const Request& request) {
   return std::max<base::Duration>(pause, request.worker.limits().tunnel_idle_timeout);
 }
 
-/// Whether its body is a stream of events, which may last as long as both sides like (HTML, 9.2.5).
-inline bool is_event_stream(const message::ResponseHead& response) {
+/// Whether its body is a stream of events, which may last as long as both sides like (HTML, 9.2.5), and comes
+/// by a listener that may drain: an inbound one.
+inline bool is_stream_that_may_drain(const Request& request, const message::ResponseHead& response) {
+  if (request.direction() != snapshot::Direction::inbound) return false;
   constexpr std::string_view stream = "text/event-stream";
   const auto type = response.headers.find(message::FieldId::content_type);
   return type && type->size() >= stream.size() &&
          message::equals_ignore_case(type->substr(0, stream.size()), stream);
+}
+
+/// send_response() of such a stream.
+template <ClientSide Client, UpstreamSide Upstream>
+runtime::Task<Failure> send_stream(Request& request, Client& client, Upstream& upstream) {
+  client.connection().begin_stream();
+  const auto failure = co_await send_response(request, client, upstream);
+  client.connection().end_stream();
+  co_return failure;
 }
 
 /// Bytes both ways, for as long as they like.
@@ -368,11 +379,8 @@ runtime::Task<Failure> exchange(Request& request, Client& client, Lease<Session>
   // An error while the request is still coming is the last that this connection carries.
   if (beside->is_uploading() && response.status >= 400) client.close_after();
 
-  // What drains are inbound listeners.
-  const bool is_stream = request.direction() == snapshot::Direction::inbound && is_event_stream(response);
-  if (is_stream) client.connection().begin_stream();
-  failure = co_await send_response(request, client, upstream);
-  if (is_stream) client.connection().end_stream();
+  failure = co_await (is_stream_that_may_drain(request, response) ? send_stream(request, client, upstream)
+                                                                  : send_response(request, client, upstream));
   if (failure != Failure::none) co_return beside->cause_of(failure);
   if (beside->is_uploading()) {
     client.close_after();
