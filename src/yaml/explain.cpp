@@ -318,14 +318,16 @@ base::Diagnostic explain_words(const Source& source, const SyntaxError& error) {
 
 }  // namespace
 
+base::Diagnostic without_secret(const Source& source, base::Diagnostic error) {
+  if (!source.is_secret(error.position.line) || !(has(error.message, "`") || has(error.mend, "`")))
+    return error;
+  error.message = "what stands here makes no sense (it may be of a Secret, and is not shown)";
+  error.mend = "Check its quotes, its colon and its indentation.";
+  return error;
+}
+
 base::Diagnostic explain(const Source& source, const SyntaxError& error) {
-  auto explained = explain_words(source, error);
-  const bool is_secret = source.is_secret(error.position.line) || source.is_secret(explained.position.line);
-  // What is of the text stands in backquotes.
-  if (is_secret && (has(explained.message, "`") || has(explained.mend, "`"))) {
-    explained.message = "this line does not fit those above it (it may be of a Secret, and is not shown)";
-    explained.mend = "Check its colon, its quotes and its indentation.";
-  }
+  auto explained = without_secret(source, explain_words(source, error));
   // The parser stumbles where it is, or in a line beside it.
   const auto line = explained.position.line;
   for (const auto number : {line, line - 1, line + 1}) {
