@@ -318,16 +318,16 @@ base::Diagnostic explain_words(const Source& source, const SyntaxError& error) {
 
 }  // namespace
 
-base::Diagnostic without_secret(const Source& source, base::Diagnostic error) {
-  if (!source.is_secret(error.position.line) || !(has(error.message, "`") || has(error.mend, "`")))
-    return error;
+base::Diagnostic without_secret(const Source& source, base::Position fault, base::Diagnostic error) {
+  const bool is_secret = source.is_secret(fault.line) || source.is_secret(error.position.line);
+  if (!is_secret || !(has(error.message, "`") || has(error.mend, "`"))) return error;
   error.message = "what stands here makes no sense (it may be of a Secret, and is not shown)";
   error.mend = "Check its quotes, its colon and its indentation.";
   return error;
 }
 
 base::Diagnostic explain(const Source& source, const SyntaxError& error) {
-  auto explained = without_secret(source, explain_words(source, error));
+  auto explained = without_secret(source, error.position, explain_words(source, error));
   // The parser stumbles where it is, or in a line beside it.
   const auto line = explained.position.line;
   for (const auto number : {line, line - 1, line + 1}) {

@@ -20,7 +20,7 @@ struct SyntaxError {
 base::Diagnostic explain(const Source& source, const SyntaxError& error);
 
 /// An error of a document that may be a Secret says nothing that stands in it: what it quotes, in backquotes,
-/// may be of a value.
-base::Diagnostic without_secret(const Source& source, base::Diagnostic error);
+/// may be of a value. `fault` is where the parser stumbled; what is shown may be beside it.
+base::Diagnostic without_secret(const Source& source, base::Position fault, base::Diagnostic error);
 
 }  // namespace weft::yaml

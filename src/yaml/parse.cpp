@@ -103,7 +103,8 @@ class Builder {
   base::Position start_of(fy_token* token) const;
   bool expects_key() const { return !frames_.empty() && frames_.back().is_map && !frames_.back().pending; }
   bool stop(std::string_view code, base::Position position, std::string message, std::string mend) {
-    fail(without_secret(source_, source_.error(code, position, std::move(message), std::move(mend))));
+    fail(without_secret(source_, position,
+                        source_.error(code, position, std::move(message), std::move(mend))));
     return false;
   }
   /// The value by its tag; nothing if the tag is not of the core schema.

@@ -394,9 +394,9 @@ TEST(Parse, NothingOfWhatMayBeASecretIsShown) {
        {"kind: Secret\nstringData:\n  a: |\n-----BEGIN KEY-----\nhunter2: [\n",
         "stringData:\n  a: hunter2\n    b: c\n", "kind:\n  Secret\ndata:\n  a: 'hunter2\n",
         "kind: secret\ndata: {a: hunter2\n", "kind: Secret\ndata:\n  a: hunter2\n    b: x\n",
-        "kind: Secret\ndata: {a: *hunter2}\n", "kind: Secret\ndata:\n  a: !hunter2 x\n",
-        "kind: Secret\ndata:\n- hunter2\n  a: b\n", "kind: Secret\ndata:\n  a:hunter2\n  b: c\n",
-        "{\"kind\":\"Secret\",\"data\":{\"a\":\"hunter2\"\n",
+        "kind: Secret\ndata:\n  a: hunter2\n    'b': x\n---\nc: d\n", "kind: Secret\ndata: {a: *hunter2}\n",
+        "kind: Secret\ndata:\n  a: !hunter2 x\n", "kind: Secret\ndata:\n- hunter2\n  a: b\n",
+        "kind: Secret\ndata:\n  a:hunter2\n  b: c\n", "{\"kind\":\"Secret\",\"data\":{\"a\":\"hunter2\"\n",
         "kind: Secret\n--- # x\na: hunter2: b\nSecret: x\n"}) {
     const auto shown = base::render(parse_text(text).diagnostics);
     EXPECT_THAT(shown, HasSubstr("error")) << text;
