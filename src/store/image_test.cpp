@@ -77,7 +77,8 @@ TEST_F(ImageTest, NoLogIsTooOddToBeRead) {
   open();
   ASSERT_TRUE(create(object("Deployment", "web")));
   const auto log = text_of(path() + "-wal");
-  for (std::size_t i = 0; i < log.size(); ++i) {
+  // Of each page's frame its head byte by byte, of what is in it every so many.
+  for (std::size_t i = 0; i < log.size(); i += i % 4120 < 80 ? 1 : 13) {
     auto odd = log;
     odd[i] = static_cast<char>(odd[i] ^ 0x80);
     std::string pages = text_of(path());
