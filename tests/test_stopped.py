@@ -17,7 +17,7 @@ READERS = [
     ["weft", "delete", "-f", "web.json", "--ignore-not-found"], ["control-plane", "stop", "service", "web"],
     ["control-plane", "status"], ["control-plane", "logs"], ["control-plane", "stop"],
     ["weft", "apply", "-f", "web.json", "--dry-run"],
-    ["weft", "create", "secret", "generic", "db", "--from-literal", "a=b", "--dry-run"],
+    ["weft", "create", "secret", "generic", "db", "--from-literal", "a=b", "--dry-run=server"],
     ["weft", "completion", "bash"]]
 
 

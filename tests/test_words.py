@@ -1,5 +1,6 @@
 """What commands say and when they end: what is final ends every wait, and nothing is called what it is not."""
 
+import json
 import os
 import time
 
@@ -135,6 +136,36 @@ class Said(mesh.MeshTest):
         self.assertIn("containers come later [model/unknown-image]", result.err)
         path = self.mesh.write("sh.yaml", resources.text(resources.deployment("web", image="docker.io/library/sh:1")))
         self.assertRegex(self.mesh.weft("validate", "-f", path).err, "= Write `image: /\\S+/sh`.")
+
+    def test_a_number_that_is_none(self):
+        self.mesh.apply(resources.text(resources.deployment("web", replicas=0)))
+        for command, words in (("weft scale deployment/web --replicas=two",
+                                "--replicas: `two` is no whole number from 0 to 10000: write one in digits"),
+                               ("weft scale deployment/web --replicas=10001", "`10001` is no whole number from 0 to"),
+                               ("weft logs web --tail=all",
+                                "--tail: `all` is no whole number of at least 0: write one in digits"),
+                               ("weft logs web --tail=1x", "`1x` is no whole number of at least 0")):
+            result = self.mesh.run(*command.split())
+            self.assertEqual(result.code, 2, result)
+            self.assertIn(words, result.err)
+
+    def test_a_worker_without_a_service(self):
+        self.mesh.apply(resources.text(resources.deployment("packer", replicas=0)))
+        result = self.mesh.weft("restart", "packer")
+        self.assertEqual(result.code, 4, result)
+        self.assertIn("service packer does not exist", result.err)
+        self.assertIn("name it with its kind: deployment/packer", result.err)
+        self.assertIn("create it: control-plane create service pack",
+                      self.mesh.weft("restart", "pack").err)
+
+    def test_a_dry_run_of_create_needs_no_mesh(self):
+        result = self.mesh.weft("create", "secret", "generic", "db", "--from-literal=a=b", "--dry-run=client",
+                                "-o", "json")
+        self.assertEqual(json.loads(result.out)["data"], {"a": "Yg=="}, result)
+        self.assertEqual(mesh.descendants(), {})
+        result = self.mesh.weft("create", "configmap", "A_b", "--from-literal=a=b", "--dry-run=client")
+        self.assertEqual(result.code, 3, result)
+        self.assertIn("metadata.name: `A_b` must", result.err)
 
     def test_a_probe_that_takes_too_long(self):
         probe = {"exec": {"command": ["sleep", "100"]}, "timeoutSeconds": 1}

@@ -5,6 +5,8 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <charconv>
+#include <limits>
 #include <map>
 
 #include "base/clock.h"
@@ -160,7 +162,18 @@ void Command::option(const std::string& flags, std::vector<std::string>& values,
 
 void Command::option(const std::string& flags, int& value, const std::string& help, int least, int most,
                      const Use& use) {
-  apply(*app_->add_option(flags, value, help)->check(CLI::Range(least, most)), use);
+  const auto check = [least, most](const std::string& text) {
+    int number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    const bool is_number = error == std::errc{} && end == text.data() + text.size();
+    if (is_number && number >= least && number <= most) return std::string();
+    const bool has_end = most < std::numeric_limits<int>::max();
+    return fmt::format(
+        "`{}` is no whole number {}: write one in digits", text,
+        has_end ? fmt::format("from {} to {}", least, most) : fmt::format("of at least {}", least));
+  };
+  const auto range = CLI::Range(least, most).get_description();  // for --help
+  apply(*app_->add_option(flags, value, help)->check(CLI::Validator(check, range)), use);
 }
 
 void Command::flag(const std::string& flags, bool& value, const std::string& help) {

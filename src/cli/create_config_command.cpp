@@ -11,6 +11,7 @@
 #include "cli/objects.h"
 #include "cli/output.h"
 #include "cli/session.h"
+#include "model/decode.h"
 #include "model/env_file.h"
 #include "model/kinds.h"
 #include "model/resource.h"
@@ -29,7 +30,8 @@ struct Options {
   std::vector<std::string> literals;
   std::vector<std::string> files;
   std::vector<std::string> env_files;
-  bool dry_run = false;
+  /// none, client or server.
+  std::string dry_run = "none";
 };
 
 /// The keys with their values as bytes.
@@ -139,18 +141,37 @@ Result<Json> document_of(const Invocation& invocation, const Options& options, c
   return document;
 }
 
+/// What would be sent: with a Secret's values, which whoever typed them wants to lead on to `weft apply -f
+/// -`.
+Result<void> show_unsent(const Json& document, const Invocation& invocation, const model::Kind& kind) {
+  const auto decoded = model::decode(document);
+  for (const auto& one : decoded.diagnostics) {
+    if (one.severity == base::Severity::error)
+      return failure(Exit::invalid, fmt::format("{}: {}", one.field, one.message), {}, one.mend);
+  }
+  if (!wants_documents(invocation)) {
+    print(fmt::format("{}/{}{}\n", kind.singular, name_of(document),
+                      invocation.format == Format::name ? "" : " created (dry run)"));
+  } else {
+    print(show_with_values(document, invocation));
+  }
+  return {};
+}
+
 Result<void> run(const Invocation& invocation, const Options& options, const model::Kind& kind) {
   auto document = document_of(invocation, options, kind);
   if (!document) return std::unexpected(std::move(document.error()));
-  auto session = open_session(invocation, options.dry_run ? Absent::read : Absent::start);
+  if (options.dry_run == "client") return show_unsent(*document, invocation, kind);
+  const bool is_dry = options.dry_run == "server";
+  auto session = open_session(invocation, is_dry ? Absent::read : Absent::start);
   if (!session) return std::unexpected(std::move(session.error()));
-  const auto path = with_query(rest_path(kind, invocation.ns), {{"dryRun", options.dry_run ? "All" : ""}});
+  const auto path = with_query(rest_path(kind, invocation.ns), {{"dryRun", is_dry ? "All" : ""}});
   auto reply = (*session)->reactor.block_on(
       (*session)->api.call(message::Method::post, path, std::move(*document), Again::only_if_unsent));
   if (!reply) return std::unexpected(std::move(reply.error()));
   if (!reply->ok()) return std::unexpected(failure_of(*reply));
   if (invocation.format == Format::table || invocation.format == Format::wide) {
-    print(fmt::format("{}/{} created{}\n", kind.singular, options.name, options.dry_run ? " (dry run)" : ""));
+    print(fmt::format("{}/{} created{}\n", kind.singular, options.name, is_dry ? " (server dry run)" : ""));
   } else {
     print(show({std::move(reply->body)}, kind, invocation, true));
   }
@@ -170,7 +191,11 @@ void add_kind(Command parent, Invocation& invocation, const std::string& name, s
                  {.value = "FILE"});
   if (kind.kind == model::Secret::kind)
     command.option("--type", options->type, "Its type", {.value = "TYPE"});
-  command.flag("--dry-run", options->dry_run, "Check it, and store nothing");
+  command.flag(
+      "--dry-run{client}", options->dry_run,
+      "Store nothing: =client only shows it, with -o yaml for `weft apply -f -`, =server asks the control "
+      "plane, too",
+      {"none", "client", "server"});
   command.timeout(invocation);
   command.ns(invocation);
   command.output(invocation);

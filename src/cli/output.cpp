@@ -19,8 +19,11 @@ bool wants_documents(const Invocation& invocation) {
          invocation.format == Format::jsonpath;
 }
 
-std::string show_document(const Json& whole, const Invocation& invocation) {
-  const Json document = model::without_values(whole);
+std::string show_document(const Json& document, const Invocation& invocation) {
+  return show_with_values(model::without_values(document), invocation);
+}
+
+std::string show_with_values(const Json& document, const Invocation& invocation) {
   if (invocation.path) return invocation.path->print(document);
   if (invocation.format == Format::yaml) return yaml::print(document);
   // Names of files need not be UTF-8.

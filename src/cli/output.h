@@ -21,6 +21,8 @@ Shown show(const std::vector<base::Json>& objects, const model::Kind& kind, cons
 std::string show_documents(const std::vector<base::Json>& objects, const Invocation& invocation, bool single);
 /// A document that is not a resource: YAML if asked for, what a JSONPath finds in it, else JSON.
 std::string show_document(const base::Json& document, const Invocation& invocation);
+/// The same, with a Secret's values: of what the user has just typed, and nothing that is stored.
+std::string show_with_values(const base::Json& document, const Invocation& invocation);
 
 /// Writes to stdout; a reader who has gone away ends the program quietly. This and tell() are the way of all
 /// text to people.

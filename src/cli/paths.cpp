@@ -30,8 +30,23 @@ base::Json::json_pointer pointer_to(const std::string& field) {
   return base::Json::json_pointer(pointer);
 }
 
+/// What is wrong with a path, and what to do where it is another thing than to correct it.
+struct PathFault {
+  std::string message;
+  std::string mend = {};
+};
+
+/// A detail of the provider's says what, then after a colon what to do.
+PathFault closed_image(const std::string& detail) {
+  const auto colon = detail.rfind(": ");
+  if (colon == std::string::npos) return {detail};
+  std::string mend = detail.substr(colon + 2) + ".";
+  if (mend.front() >= 'a' && mend.front() <= 'z') mend.front() = static_cast<char>(mend.front() - 'a' + 'A');
+  return {detail.substr(0, colon), std::move(mend)};
+}
+
 /// What is wrong with what is at an absolute path; `was_relative` is how it was written.
-std::optional<std::string> fault_of(const model::PathField& path, bool was_relative) {
+std::optional<PathFault> fault_of(const model::PathField& path, bool was_relative) {
   std::error_code none;
   const auto status = fs::status(path.text, none);
   using enum model::HostPathType;
@@ -41,21 +56,24 @@ std::optional<std::string> fault_of(const model::PathField& path, bool was_relat
       // One of a name, or that is made before it is started, is looked for when it starts.
       if (!was_relative) return {};
       const auto image = provider::process::find_image(path.text, {});
-      return image ? std::nullopt : std::optional(image.error().detail);
+      if (image) return {};
+      using enum provider::ProviderErrorKind;
+      return image.error().kind == image_not_executable ? closed_image(image.error().detail)
+                                                        : PathFault{image.error().detail};
     }
     case model::PathField::What::folder:
       if (is_folder || !was_relative) return {};
-      return fmt::format("{} is no folder", path.text);
+      return PathFault{fmt::format("{} is no folder", path.text)};
     case model::PathField::What::volume: break;
   }
   const bool wants_folder = path.type == directory || path.type == directory_or_create;
   const bool wants_file = path.type == file || path.type == file_or_create;
   if (!fs::exists(status)) {
     if (path.type == directory_or_create || path.type == file_or_create) return {};
-    return fmt::format("{} does not exist", path.text);
+    return PathFault{fmt::format("{} does not exist", path.text)};
   }
-  if (wants_folder && !is_folder) return fmt::format("{} is no folder", path.text);
-  if (wants_file && is_folder) return fmt::format("{} is no file", path.text);
+  if (wants_folder && !is_folder) return PathFault{fmt::format("{} is no folder", path.text)};
+  if (wants_file && is_folder) return PathFault{fmt::format("{} is no file", path.text)};
   return {};
 }
 
@@ -95,7 +113,8 @@ base::Diagnostics resolve_paths(model::Object& object, const std::string& folder
       object.json[pointer_to(path.field)] = path.text;
     }
     if (auto fault = fault_of(path, was_relative))
-      found.push_back(at_field(object, path.field, std::move(*fault), mend_of(path, folder, was_relative)));
+      found.push_back(at_field(object, path.field, std::move(fault->message),
+                               fault->mend.empty() ? mend_of(path, folder, was_relative) : fault->mend));
   });
   return found;
 }

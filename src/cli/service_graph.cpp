@@ -48,8 +48,14 @@ Failure ServiceGraph::no_such(const Ref& ref) const {
   std::string mend = fmt::format("list what exists: weft get {}", kind.plural);
   if (ref.kind == DependencyKind::service)
     mend = fmt::format("create it: control-plane create service {} --image=IMAGE", ref.name);
-  if (const auto near = base::nearest(ref.name, names); !near.empty())
+  // A worker has no Service.
+  const auto other = [&](DependencyKind it) { return objects.contains({it, ref.ns, ref.name}); };
+  const bool is_deployment = other(DependencyKind::deployment);
+  if (is_deployment || other(DependencyKind::job)) {
+    mend = fmt::format("name it with its kind: {}/{}", is_deployment ? "deployment" : "job", ref.name);
+  } else if (const auto near = base::nearest(ref.name, names); !near.empty()) {
     mend = fmt::format("did you mean {}?", near);
+  }
   return {Exit::not_found,
           fmt::format("{} {} does not exist in namespace {}", kind.singular, ref.name, ref.ns),
           {},

@@ -1,5 +1,6 @@
 // Every mend that is printed as a change is applied, and what comes of it is valid and means what was
 // written.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <string>
@@ -157,6 +158,9 @@ const Case cases[] = {
               R"(args: ["--port", "80", "-v"])"),
     container("ArgumentWithEquals", "args: a=b", R"(Write it as a list: ["a=b"].)", R"(args: ["a=b"])"),
     container("NumberAsArguments", "args: 80", R"(Write it as a list: ["80"].)", R"(args: ["80"])"),
+    container("ArgumentsWithVariables", "args: --port $PORT --name ${NAME}x \"$A b\"",
+              "Write it as a list: [\"--port\", \"$(PORT)\", \"--name\", \"$(NAME)x\", \"$(A) b\"].",
+              "args: [\"--port\", \"$(PORT)\", \"--name\", \"$(NAME)x\", \"$(A) b\"]"),
     // Compose.
     in_spec("Dependency", service, "dependsOn: [web2]", R"(Write it as a map: {name: "web2"}.)",
             R"(dependsOn: [{name: "web2"}])"),
@@ -175,8 +179,40 @@ const Case cases[] = {
     container("Environment", "environment:\n        - A=b", "Write `env:`.",
               "env:\n        - {name: \"A\", value: \"b\"}"),
     container("Entrypoint", "entrypoint: run fast", "Write `command:`.", R"(command: ["run", "fast"])"),
-    container("ContainerPorts", "ports: [\"8080:80\"]", "Write it as a map: {containerPort: 80}.",
+    container("ContainerPorts", "ports: [\"8080:80\"]",
+              "Write it as a map: {containerPort: 80}. The local port is its Service's: write the annotation "
+              "`weft.dev/local-port: \"8080\"` there.",
               "ports: [{containerPort: 80}]"),
+    container("ContainerPort", "ports: [80]", "Write it as a map: {containerPort: 80}.",
+              "ports: [{containerPort: 80}]"),
+    container("User", "user: 1000:100", "Write `securityContext: {runAsUser: 1000, runAsGroup: 100}`.",
+              "securityContext: {runAsUser: 1000, runAsGroup: 100}"),
+    container("UserByName", "user: \"postgres\" # ours",
+              R"(Write `securityContext: {runAsUser: "postgres"}`.)",
+              R"(securityContext: {runAsUser: "postgres"} # ours)"),
+    container("Healthcheck", "healthcheck: {test: [CMD, curl, -f, localhost], interval: 1m30s, retries: 3}",
+              R"(Write `readinessProbe: {exec: {command: ["curl", "-f", "localhost"]}, periodSeconds: 90, )"
+              R"(failureThreshold: 3}`.)",
+              R"(readinessProbe: {exec: {command: ["curl", "-f", "localhost"]}, periodSeconds: 90, )"
+              R"(failureThreshold: 3})"),
+    container("HealthcheckInLines",
+              "healthcheck:\n          test: pg_isready || exit 1\n          timeout: 500ms\n"
+              "          start_period: 10s",
+              R"(Write `readinessProbe: {exec: {command: ["sh", "-c", "pg_isready || exit 1"]}, )"
+              R"(timeoutSeconds: 1, initialDelaySeconds: 10}`.)",
+              R"(readinessProbe: {exec: {command: ["sh", "-c", "pg_isready || exit 1"]}, )"
+              R"(timeoutSeconds: 1, initialDelaySeconds: 10})"),
+    container("HealthcheckOfAShell", "healthcheck: {test: [CMD-SHELL, exit 0]}",
+              R"(Write `readinessProbe: {exec: {command: ["sh", "-c", "exit 0"]}}`.)",
+              R"(readinessProbe: {exec: {command: ["sh", "-c", "exit 0"]}})"),
+    in_spec("ConditionOfAnItem", service, "dependsOn: [{name: web2, condition: service_healthy}]",
+            "Did you mean `ready`?", "dependsOn: [{name: web2, condition: ready}]"),
+    in_spec("ConditionOfAnItemThatIsStarted", service,
+            "dependsOn: [{name: web2, condition: service_started}]", "Did you mean `started`?",
+            "dependsOn: [{name: web2, condition: started}]"),
+    container("VariableWithoutValue", "env: {A: null, B: 1}",
+              R"(Write it as a list: [{name: "A", value: ""}, {name: "B", value: "1"}].)",
+              R"(env: [{name: "A", value: ""}, {name: "B", value: "1"}])"),
     ports("Ports", "[\"8080:80\"]", "Write it as a map: {port: 8080, targetPort: 80}.",
           "[{port: 8080, targetPort: 80}]"),
     ports("PortsOfAHost", "[127.0.0.1:8080:80/tcp]", "Write it as a map: {port: 8080, targetPort: 80}.",
@@ -249,6 +285,50 @@ const Case cases[] = {
      "Write `restartPolicy: Never`.", "      restartPolicy: Never\n"},
 };
 INSTANTIATE_TEST_SUITE_P(Model, Mends, ::testing::ValuesIn(cases),
+                         [](const auto& one) { return one.param.name; });
+
+/// What no change of the text alone mends is said, and nothing is changed.
+struct InWords {
+  std::string name, written;  // in the container
+  std::vector<std::string> says;
+};
+
+class MendsInWords : public ::testing::TestWithParam<InWords> {};
+
+TEST_P(MendsInWords, ChangeNothing) {
+  std::string text(job);
+  const std::string image = "        image: example\n";
+  text.replace(text.find(image), image.size(), in_container(GetParam().written));
+  const Mended mended = mend(text);
+  for (const std::string& part : GetParam().says) EXPECT_THAT(mended.first, ::testing::HasSubstr(part));
+  EXPECT_EQ(mended.text, text) << mended.rendered;
+}
+
+const InWords in_words[] = {
+    {"ArgumentsForAShell",
+     "args: --port $PORT | cat",
+     {R"(`command: ["sh", "-c", "exec PROGRAM --port $PORT | cat"]`)", "in its place"}},
+    {"ArgumentsInQuotesForAShell", "args: a '$A' $B", {"exec PROGRAM a '$A' $B"}},
+    {"ArgumentWithASmallVariable", "args: $PORTx", {"exec PROGRAM $PORTx"}},
+    {"ArgumentsWithoutEndOfQuote", "args: a 'b", {"Close its quote"}},
+    {"NamesThatAreNone", "env: {\"B C\": 1}", {"Write each as an item"}},
+    {"ValuesThatAreNoText", "env: {A: b, D: [1]}", {"Write each as an item"}},
+    {"GracePeriod",
+     "stop_grace_period: 30s",
+     {"Move it as `terminationGracePeriodSeconds:`", "`spec.template.spec.terminationGracePeriodSeconds`"}},
+    {"GracePeriodOfAPod",
+     "terminationGracePeriodSeconds: 30",
+     {"Move it to where it belongs: `spec.template.spec.terminationGracePeriodSeconds`"}},
+    {"EnvFile",
+     "env_file: .env",
+     {"weft create configmap NAME --from-env-file=", "envFrom: [{configMapRef:"}},
+    {"Build", "build: .", {"weft builds nothing", "image: ./app"}},
+    {"Deploy", "deploy: {replicas: 2}", {"in the spec of the Deployment"}},
+    {"NoHealthcheck", "healthcheck: {test: [NONE]}", {"readinessProbe: {exec: {command:"}},
+    {"NoUser", "user: a b", {"securityContext: {runAsUser: USER"}},
+    {"Volumes", "volumes: [\"./a:/b\"]", {"volumeMounts: [{name: data}]", "volumes: [{name: data,"}},
+};
+INSTANTIATE_TEST_SUITE_P(Model, MendsInWords, ::testing::ValuesIn(in_words),
                          [](const auto& one) { return one.param.name; });
 
 }  // namespace

@@ -8,6 +8,7 @@
 
 #include "base/base64.h"
 #include "base/nearest.h"
+#include "base/words.h"
 #include "model/codes.h"
 #include "model/decode.h"
 #include "model/kinds.h"
@@ -32,14 +33,24 @@ std::string owner(const Report& report, const Path& path) {
   return text.empty() ? fmt::format("a {}", report.kind) : fmt::format("`{}`", text);
 }
 
-/// Where in a kind a field of that name is: "spec.template.spec.containers[].image"; empty if nowhere.
-std::string place_in(std::string_view kind, std::string_view name) {
-  for (const std::string& field : field_names(kind)) {
+/// Where in a kind a field of that name is: "spec.template.spec.containers[].image"; empty if nowhere. Of
+/// several, the nearest one up from `from`, else the one that the longest way there is common with.
+std::string place_in(std::string_view kind, std::string_view name, std::string_view from = {}) {
+  std::string place;
+  std::size_t most = 0;
+  for (std::string& field : field_names(kind)) {
     bool is_it =
         field.ends_with(name) && field.size() > name.size() && field[field.size() - name.size() - 1] == '.';
-    if (is_it) return field;
+    if (!is_it) continue;
+    const std::string_view parent(field.data(), field.size() - name.size());
+    const std::string start = std::string(from) + ".";
+    const auto common = static_cast<std::size_t>(std::ranges::mismatch(parent, start).in1 - parent.begin());
+    // One up comes before all others.
+    const std::size_t rank = 1 + common + (common == parent.size() ? start.size() : 0);
+    if (rank > most) place = std::move(field);
+    most = std::max(most, rank);
   }
-  return {};
+  return place;
 }
 
 /// A field that does not exist: which one is meant, as a path of the schema where it is of this kind.
@@ -48,11 +59,37 @@ struct Meant {
   Mend mend;
 };
 
+/// Of an entry of a container: what others call so.
+std::optional<Meant> meant_in_container(const Report& report, const yaml::Node& map, const yaml::Entry& entry,
+                                        const Path& path) {
+  const auto written = [&](const yaml::Node& value) { return report.written(value); };
+  const auto ours = entry_of(entry, written);
+  if (ours && !map.find(ours->field)) {
+    const std::string text = fmt::format("{}: {}", ours->field, ours->value);
+    Mend mend(fmt::format("Write `{}`.", text));
+    const auto key = report.source ? report.source->written({entry.key, entry.position}) : std::nullopt;
+    const auto value = report.source ? report.source->written(entry.value) : std::nullopt;
+    if (key && value) {
+      const auto* end = value->data() + value->size();
+      mend.change = report.source->replace({key->data(), static_cast<std::size_t>(end - key->data())}, text);
+    }
+    return Meant{schema_path(Path{&path, ours->field}.to_string()), std::move(mend)};
+  }
+  auto words = ours ? std::string() : instead_of(entry);
+  if (words.empty()) return std::nullopt;
+  const bool is_image = entry.key == "build" && !map.find("image");
+  return Meant{is_image ? schema_path(Path{&path, "image"}.to_string()) : "", std::move(words)};
+}
+
 Meant meant_by(const Report& report, const yaml::Node& map, const yaml::Entry& entry, const Path& path,
                const std::vector<std::string_view>& known) {
   const std::string key = yaml::without_lookalikes(entry.key);
   std::string_view other = renamed(key);
-  const bool is_here = std::ranges::find(known, other) != known.end();
+  const auto has = [&](std::string_view field) { return std::ranges::find(known, field) != known.end(); };
+  if (has("volumeMounts")) {
+    if (auto meant = meant_in_container(report, map, entry, path)) return *std::move(meant);
+  }
+  const bool is_here = has(other);
   std::string_view near = is_here ? other : base::nearest(key, known);
   if (!near.empty()) {
     if (map.find(near))
@@ -64,7 +101,8 @@ Meant meant_by(const Report& report, const yaml::Node& map, const yaml::Entry& e
   }
   const std::string_view name = other.empty() ? std::string_view(key) : other;
   const std::string as = other.empty() ? "" : fmt::format(" as `{}:`", name);
-  if (std::string place = place_in(report.kind, name); !place.empty())
+  const std::string here = schema_path(path.to_string());
+  if (std::string place = place_in(report.kind, name, here); !place.empty())
     return {place, fmt::format("Move it{} to where it belongs: `{}`.", as, place)};
   for (const Kind& kind : kinds()) {
     if (std::string place = place_in(kind.kind, name); !place.empty())
@@ -137,6 +175,11 @@ void report_no_map(Report& report, const yaml::Node& node, const Path& path, Sho
   } else if (const auto item =
                  node.is_map() || list ? std::nullopt : item_of(shorthand, report.written(node))) {
     mend = report.replace(node, fmt::format("Write it as a map: {}.", *item), *item);
+    if (const auto port = node.string() ? published_port(*node.string()) : std::nullopt;
+        port && shorthand == Shorthand::container_port)
+      mend.words += fmt::format(
+          " The local port is its Service's: write the annotation `weft.dev/local-port: \"{}\"` there.",
+          *port);
   }
   if (shorthand == Shorthand::variable && node.string() && !mend.change)
     mend.words = fmt::format("Give it a value: {{name: {}, value: ...}}.", in_quotes(*node.string()));
@@ -165,10 +208,16 @@ void report_no_list(Report& report, const yaml::Node& node, const Path& path, Sh
   if (list) {
     mend = report.replace(node, fmt::format("Write it as a list: {}.", *list), *list);
   } else if (is_command && node.string()) {
-    mend.words = path.key == "args"
-                     ? fmt::format("It takes a shell: write `command: [\"sh\", \"-c\", {}]` in its place.",
-                                   in_quotes(*node.string()))
+    mend.words = base::split_words(*node.string())
+                     ? fmt::format(
+                           "It takes a shell: write `command: [\"sh\", \"-c\", {}]` in its place, with the "
+                           "program's path for PROGRAM.",
+                           in_quotes("exec PROGRAM " + *node.string()))
                      : "Close its quote, and write each word as an item of a list.";
+  } else if (node.is_map() && shorthand == Shorthand::variable && !node.find("name")) {
+    mend.words =
+        "Write each as an item, with a name without blanks and its value as text: `- {name: A, value: "
+        "\"1\"}`.";
   } else if (node.is_map() && shorthand != Shorthand::word) {
     mend.words =
         "Put a dash before it (`- `), and two spaces before its other lines: it is a list of such maps.";
@@ -207,7 +256,13 @@ void report_not_one_of(Report& report, const yaml::Node& node, const Path& path,
                        const std::vector<std::string_view>& names) {
   if (node.is_map() || node.is_list())
     return report_wrong_type(report, node, path, "a string", fmt::format("Write {}.", names.front()));
-  std::string_view near = base::nearest(report.written(node), names);
+  const std::string written = report.written(node);
+  const std::string_view ours = renamed_condition(written);
+  const bool is_condition = std::ranges::find(names, ours) != names.end();
+  if (is_condition && ours == "completed")
+    return report_invalid(report, node, path, "is Compose's",
+                          "Write `completed`, and `kind: Job` beside it.");
+  std::string_view near = is_condition ? ours : base::nearest(written, names);
   std::string list = fmt::format("{}", fmt::join(names, ", "));
   std::string message =
       names.size() == 1 ? fmt::format("must be {}", list) : fmt::format("must be one of {}", list);

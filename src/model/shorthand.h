@@ -47,11 +47,31 @@ std::optional<std::string> list_of(Shorthand shorthand, const yaml::Node& node, 
 std::optional<std::string> map_of(const yaml::List& list);
 
 /// A command line in one text as a list, with a shell where it takes one; nothing if it has a quote without
-/// end. `field` is `command` or `args`; a shell cannot be had by `args` alone: then nothing, too.
+/// end. `field` is `command` or `args`; a shell cannot be had by `args` alone: there $NAME becomes $(NAME),
+/// which needs none, and what else a shell does is nothing, too.
 std::optional<std::string> words_of(std::string_view field, std::string_view text);
 
 /// The field that is called otherwise elsewhere: `environment` -> `env`; empty if there is none.
 std::string_view renamed(std::string_view field);
+
+/// Of a port of Compose's, [HOST:]PUBLISHED:TARGET: the published one.
+std::optional<int> published_port(std::string_view text);
+
+/// An entry of a container of Compose's, written as one of ours.
+struct EntryText {
+  std::string_view field;
+  std::string value;
+};
+/// `user: "1000"` -> `securityContext: {runAsUser: 1000}`, and `healthcheck` with its test as a
+/// `readinessProbe`. Nothing for all else.
+std::optional<EntryText> entry_of(const yaml::Entry& entry, const Written& written);
+
+/// Of an entry of a container of Compose's that no change of the text alone mends: what weft has in its
+/// place, in words; empty if it is none.
+std::string instead_of(const yaml::Entry& entry);
+
+/// Compose's condition of a dependency as ours: `service_healthy` -> `ready`; empty if it is none.
+std::string_view renamed_condition(std::string_view condition);
 
 /// Whether the document is a Compose file (compose-spec: `services` at its top, and neither kind nor
 /// apiVersion).
