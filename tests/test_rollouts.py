@@ -43,6 +43,19 @@ class Rollouts(mesh.MeshTest):
         self.mesh.ok("weft", "delete", "deployment", "web")
         mesh.until(lambda: self.revisions() == [], "nothing is left of it")
 
+    def test_a_job_that_is_over_stays_as_it_is(self):
+        self.mesh.apply(job("true") + "\n---\n" + resources.text(resources.deployment("web")), "--wait")
+        def known():
+            status = self.mesh.json("get", "job", "migrate")["status"]
+            return [status.get(field) for field in ("succeeded", "failed", "startTime", "completionTime")]
+        before = known()
+        self.assertEqual(before[:2], [1, 0])
+        self.assertEqual(self.mesh.stop().code, 0)
+        self.assertEqual(known(), before)
+        self.mesh.ok("control-plane", "start")
+        self.mesh.ok("weft", "wait", "deployment/web")
+        self.assertEqual(known(), before)
+
     def test_a_rollout_that_is_interrupted_ends(self):
         self.mesh.apply(resources.text(resources.pair("web", replicas=3)), "--wait")
         before = {pod["metadata"]["name"] for pod in self.mesh.pods("web")}

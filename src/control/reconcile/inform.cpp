@@ -107,6 +107,8 @@ void Engine::stopped(const Instance& instance) {
 }
 
 void Engine::gone(const Instance& instance) {
+  if (auto* workload = world_.find_workload(instance.workload); workload && workload->job)
+    count_gone(*workload, instance);
   world_.erase(instance);
   changed(instance);
   if (!world_.find_workload(instance.workload)) ask_for_rebuild();

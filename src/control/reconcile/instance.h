@@ -19,7 +19,8 @@
 namespace weft::control::reconcile {
 
 /// starting: the provider is being asked. running: its process runs. waiting: it ended, or could not start,
-/// and waits for its restart. finished: it ended and is not started again. stopping: it is being taken out.
+/// and waits for its restart. finished: it ended and is not started again, until it is gone. stopping: it is
+/// being taken out.
 enum class State : std::uint8_t { starting, running, waiting, finished, stopping };
 
 struct Instance {

@@ -370,6 +370,54 @@ TEST(Job, RunsAnewWithItsWholeDeadlineAfterAStop) {
   }
 }
 
+TEST(Job, KeepsItsCountsAndTimesWhenTheMeshStops) {
+  Mesh mesh;
+  mesh.apply(job("migrate"));
+  mesh.apply(job("broken", 0));
+  mesh.apply(job("half", 6, "Never"));
+  mesh.patch("Job", "half", "/spec/completions", 2);
+  mesh.apply(deployment("web"));
+  mesh.start_control_plane();
+  complete(mesh);
+  mesh.provider.end(mesh.provider.running("broken").at(0), 3);
+  mesh.provider.end(mesh.provider.running("half").at(0), 0);
+  mesh.settle();
+  const auto all = [&] {
+    return std::vector{status(mesh), mesh.get("Job", "broken")["status"], mesh.get("Job", "half")["status"]};
+  };
+  const auto before = all();
+  const auto expect_kept = [&](const std::vector<base::Json>& now, std::size_t jobs) {
+    for (std::size_t i = 0; i < jobs; ++i) {
+      for (const auto* field : {"succeeded", "failed", "startTime", "completionTime", "conditions"})
+        EXPECT_EQ(now[i].value(field, base::Json()), before[i].value(field, base::Json()))
+            << i << " " << field;
+    }
+  };
+  mesh.pass(60s);
+  mesh.provider.held_stops = {"web"};
+  mesh.control_plane().stop_all();
+  mesh.pass(1s);
+  expect_kept(all(), 2);
+  EXPECT_EQ(all()[2]["succeeded"], 1);
+  mesh.provider.held_stops.clear();
+  mesh.kill_control_plane();
+  mesh.start_control_plane();
+  mesh.control_plane().stop_all();
+  ASSERT_TRUE(mesh.until([&] { return mesh.outcome().has_value(); }));
+  mesh.pass(1s);
+  mesh.kill_control_plane();
+  ASSERT_THAT(mesh.provider.instances, IsEmpty());
+  expect_kept(all(), 2);
+  EXPECT_EQ(all()[2]["succeeded"], 1);
+  mesh.start_control_plane();
+  mesh.pass(1s);
+  expect_kept(all(), 2);
+  ASSERT_EQ(mesh.provider.running("half").size(), 1U) << "it goes on where it was";
+  mesh.provider.end(mesh.provider.running("half").at(0), 0);
+  mesh.settle();
+  EXPECT_EQ(mesh.condition("Job", "half", "Complete"), "True CompletionsReached");
+}
+
 TEST(Job, IsDeletedSomeTimeAfterItsEnd) {
   Mesh mesh;
   mesh.apply(job("migrate"));

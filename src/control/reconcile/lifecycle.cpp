@@ -282,7 +282,8 @@ void Runner::config_changed(const std::optional<store::Key>& config) {
 }
 
 runtime::Task<void> Runner::take_down(RunPtr self) {
-  self->state = State::stopping;
+  // How one ended that has counts until it is gone: see count_gone().
+  if (self->state != State::finished) self->state = State::stopping;
   self->draining = true;
   observer_.changed(*self);
   if (self->has_process) co_await stop_process(self);

@@ -318,6 +318,11 @@ Json job_status(const Workload& workload, const Json& object, base::WallTime now
   return status;
 }
 
+void count_gone(Workload& job, const Instance& instance) {
+  if (!is_own(job, instance) || instance.state != State::finished || !instance.last_exit) return;
+  ++(instance.has_succeeded() ? job.run.lost.succeeded : job.run.lost.failed);
+}
+
 void restore_job(Workload& job, const Json& object) {
   const auto is_true = [](const Json* condition) {
     return condition && condition->value("status", "") == "True";

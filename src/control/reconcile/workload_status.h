@@ -41,6 +41,9 @@ std::optional<base::Duration> time_left(const Workload& job, base::WallTime now)
 /// Of the Job that it is now: not of a deleted one with the same name, nor of an earlier template.
 bool is_own(const Workload& job, const Instance& instance);
 
+/// Of one that is about to be forgotten: how it ended counts on, as Kubernetes counts Pods that were deleted.
+void count_gone(Workload& job, const Instance& instance);
+
 /// Reads back what a Job's stored status says: how far it was, and of runs that the provider may have lost.
 void restore_job(Workload& job, const base::Json& object);
 

@@ -26,7 +26,8 @@
 
 namespace weft::control::reconcile {
 
-/// Runs of a Job that the provider no longer lists (its supervisor died), from the stored status.
+/// Runs of a Job that have ended and that the provider no longer lists: the mesh was stopped, or its
+/// supervisor died (they are known from the stored status then).
 struct LostRuns {
   int succeeded = 0;
   int failed = 0;
