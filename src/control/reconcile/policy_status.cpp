@@ -1,6 +1,10 @@
 #include "control/reconcile/policy_status.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <string>
+#include <vector>
 
 #include "control/reconcile/conditions.h"
 
@@ -8,20 +12,23 @@ namespace weft::control::reconcile {
 namespace {
 
 Condition accepted(const World& world, const model::TrafficPolicy& policy) {
+  std::vector<std::string> faults;
+  bool has_conflict = false;
   for (const auto& target : policy.spec.target_refs) {
     const auto ref = ref_of(policy, target);
     const auto holder = world.policies().of(ref);
     if (holder && holder->metadata.name != policy.metadata.name) {
-      return {"Accepted", "False", "Conflicted",
-              fmt::format("the older TrafficPolicy {} holds for Service {}; remove it there, or here",
-                          id_of(*holder), ref.name)};
+      has_conflict = true;
+      faults.push_back(
+          fmt::format("the older TrafficPolicy {} holds for Service {}; remove it there, or here",
+                      id_of(*holder), ref.name));
+    } else if (!world.services().contains(ref)) {
+      faults.push_back(fmt::format("there is no Service {}", target.name));
     }
   }
-  for (const auto& target : policy.spec.target_refs) {
-    if (!world.services().contains(ref_of(policy, target)))
-      return {"Accepted", "False", "TargetNotFound", fmt::format("there is no Service {}", target.name)};
-  }
-  return {"Accepted", "True", "Accepted", "it holds for all its Services"};
+  if (faults.empty()) return {"Accepted", "True", "Accepted", "it holds for all its Services"};
+  return {"Accepted", "False", has_conflict ? "Conflicted" : "TargetNotFound",
+          fmt::format("{}", fmt::join(faults, "; "))};
 }
 
 }  // namespace

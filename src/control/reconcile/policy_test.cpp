@@ -134,6 +134,22 @@ TEST(TrafficPolicy, SaysThatItsServiceIsNotThere) {
   EXPECT_EQ(mesh.condition("TrafficPolicy", "early", "Accepted"), "False TargetNotFound");
 }
 
+TEST(TrafficPolicy, NamesAllThatKeepsItFromBeingAccepted) {
+  Mesh mesh;
+  mesh.apply(service("web"));
+  mesh.start_control_plane();
+  mesh.apply(policy("first", "web", "request: 1s"));
+  mesh.pass(2s);
+  mesh.apply(
+      policy("second", "gone}, {kind: Service, name: web}, {kind: Service, name: lost", "request: 2s"));
+  mesh.settle();
+  EXPECT_EQ(mesh.condition("TrafficPolicy", "second", "Accepted"), "False Conflicted");
+  const auto message = mesh.message("TrafficPolicy", "second", "Accepted");
+  for (const auto* part :
+       {"there is no Service gone", "default/first holds for Service web", "no Service lost"})
+    EXPECT_THAT(message, HasSubstr(part));
+}
+
 /// Of a TCP connection the pause both ways, at the caller's side alone.
 TEST(TrafficPolicy, IdleHoldsForTcp) {
   Mesh mesh;
