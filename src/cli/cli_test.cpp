@@ -200,12 +200,34 @@ TEST(Objects, CountsThatNobodyHasMadeAreNotZero) {
   EXPECT_EQ(first_row("Job", object), "web Unknown -/1 -  ");
   object["status"] = {{"endpoints", {{"ready", 1}, {"total", 2}}}};
   EXPECT_EQ(first_row("Service", object), "web 1/2 Unknown   ");
+  object["spec"] = {{"targetRefs", Json::array({{{"name", "web"}}, {{"name", "db"}}})}};
+  EXPECT_EQ(first_row("TrafficPolicy", object), "web web,db Unknown  ");
   ServiceLine line;
   line.ns = "default";
   line.name = "web";
   EXPECT_THAT(render({line}, false).text(), HasSubstr("web       -/-"));
   EXPECT_EQ(to_json({line})["services"][0]["requestsPerSecond"], Json());
   EXPECT_EQ(to_json({line})["services"][0]["ready"], Json());
+}
+
+TEST(Objects, PoliciesHaveTheStateOfTheirAcceptance) {
+  Json policy = {{"kind", "TrafficPolicy"},
+                 {"metadata", {{"name", "web"}}},
+                 {"status", {{"conditions", Json::array({{{"type", "Accepted"}, {"status", "True"}}})}}}};
+  EXPECT_EQ(state_cell(policy).text, "Accepted");
+  policy["status"]["conditions"][0] = {{"type", "Accepted"}, {"status", "False"}, {"reason", "Conflicted"}};
+  EXPECT_EQ(state_cell(policy).text, "Conflicted");
+}
+
+TEST(Objects, DependenciesOfOtherNamespacesAreNamedWithThem) {
+  const Json entries = Json::array({{{"name", "db"}},
+                                    {{"name", "db"}, {"namespace", "default"}},
+                                    {{"name", "db"}, {"namespace", "other"}},
+                                    {{"kind", "Job"}, {"name", "db"}, {"namespace", "other"}}});
+  const Json object = {{"metadata", {{"name", "web"}, {"namespace", "default"}}},
+                       {"spec", {{"dependsOn", entries}}}};
+  const auto table = columns_of(*model::find_kind("Deployment"), {object}, true, false, {});
+  EXPECT_EQ(table.rows.front().back().text, "db,db,other/db,Job/other/db");
 }
 
 TEST(Apply, WhatItNotesForItselfIsNoChange) {
@@ -259,6 +281,14 @@ TEST(Progress, OfDeployments) {
       {"conditions", Json::array({condition("Available", "False", "ImageNotFound", "no image \"x\"")})}};
   EXPECT_TRUE(progress_of(deployment(1, missing)).stuck);
   EXPECT_EQ(progress_of(deployment(1, missing)).text, "0 of 1 ready, ImageNotFound: no image \"x\"");
+  missing["conditions"] =
+      Json::array({condition("Available", "False", "CreateContainerConfigError", "there is no ConfigMap x")});
+  EXPECT_FALSE(progress_of(deployment(1, missing)).stuck) << "it may come yet";
+  EXPECT_EQ(progress_of(deployment(1, missing)).text,
+            "0 of 1 ready, CreateContainerConfigError: there is no ConfigMap x");
+  missing["conditions"] =
+      Json::array({condition("Available", "False", "MinimumReplicasUnavailable", "0 of 1 instance ready")});
+  EXPECT_EQ(progress_of(deployment(1, missing)).text, "0 of 1 ready");
   missing["conditions"] = Json::array({condition("Available", "False", "CrashLoopBackOff", "exit code 1")});
   EXPECT_FALSE(progress_of(deployment(1, missing)).stuck);
   EXPECT_TRUE(progress_of(deployment(1, missing)).crashes);

@@ -72,14 +72,14 @@ Condition condition_of(const Json& object, std::string_view type) {
   return {};
 }
 
-namespace {
-
 std::string annotation_of(const Json& object, std::string_view key) {
   const Json& annotations = value_at(object, "/metadata/annotations");
   if (!annotations.is_object()) return {};
   auto found = annotations.find(key);
   return found != annotations.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
+
+namespace {
 
 std::string last_seen(const Json& event) {
   auto last = text_at(event, "/lastTimestamp");
@@ -210,10 +210,12 @@ Cell state_cell(const Json& object) {
   if (!is_observed(object)) return {"Pending", Colour::yellow};
   const auto dependencies = condition_of(object, "DependenciesReady");
   if (!dependencies.status.empty() && !dependencies.is_true()) return {dependencies.reason, Colour::yellow};
-  const auto ready = condition_of(object, kind == "Deployment" ? "Available" : "Ready");
+  const std::string_view good = kind == "TrafficPolicy" ? "Accepted" : "Ready";
+  const auto ready = condition_of(object, kind == "Deployment" ? "Available" : good);
   if (kind == "Deployment" && condition_of(object, "Progressing").reason == deadline_exceeded)
     return {std::string(deadline_exceeded), Colour::red};
-  if (ready.is_true()) return kind == "Deployment" ? rollout_state(object) : Cell{"Ready", Colour::green};
+  if (ready.is_true())
+    return kind == "Deployment" ? rollout_state(object) : Cell{std::string(good), Colour::green};
   if (ready.reason == "NotStarted") return {ready.reason, Colour::dim};
   return {ready.reason.empty() ? "Unknown" : ready.reason, Colour::yellow};
 }
@@ -226,7 +228,7 @@ struct Column {
   Cell (*cell)(const Json& object, base::WallTime now) = nullptr;
 };
 
-std::string joined(const Json& list, std::string (*text)(const Json&)) {
+std::string joined(const Json& list, auto text) {
   std::string out;
   for (const Json& item : list) out += (out.empty() ? "" : ",") + text(item);
   return out.empty() ? "-" : out;
@@ -242,13 +244,18 @@ std::string pairs(const Json& map) {
   return out.empty() ? "-" : out;
 }
 
-std::string dependency_text(const Json& entry) {
+/// `ns`: of the one that depends on it, which goes without saying.
+std::string dependency_text(const Json& entry, std::string_view ns) {
   const std::string kind = text_at(entry, "/kind");
   std::string name = text_at(entry, "/name");
+  const std::string other = text_at(entry, "/namespace");
+  if (!other.empty() && other != ns) name = other + "/" + name;
   if (!kind.empty() && kind != "Service") name = kind + "/" + name;
   const std::string condition = text_at(entry, "/condition");
   return condition.empty() ? name : name + ":" + condition;
 }
+
+std::string target_text(const Json& target) { return text_at(target, "/name"); }
 
 std::string port_text(const Json& port) {
   const Json& target = value_at(port, "/targetPort");
@@ -263,7 +270,8 @@ Cell age_cell(const Json& object, base::WallTime now) {
 }
 Cell state_column(const Json& object, base::WallTime) { return state_cell(object); }
 Cell depends_cell(const Json& object, base::WallTime) {
-  return {joined(value_at(object, "/spec/dependsOn"), dependency_text)};
+  return {joined(value_at(object, "/spec/dependsOn"),
+                 [ns = namespace_of(object)](const Json& entry) { return dependency_text(entry, ns); })};
 }
 Cell selector_cell(const Json& object, base::WallTime) {
   const Json& labels = value_at(object, "/spec/selector/matchLabels");
@@ -294,6 +302,19 @@ const std::vector<Column>& service_columns() {
        [](const Json& o, base::WallTime) { return Cell{joined(value_at(o, "/spec/ports"), port_text)}; }},
       {"SELECTOR", true, selector_cell},
       {"DEPENDS ON", true, depends_cell},
+  };
+  return columns;
+}
+
+const std::vector<Column>& policy_columns() {
+  static const std::vector<Column> columns = {
+      {"NAME", false, name_cell},
+      {"SERVICES", false,
+       [](const Json& o, base::WallTime) {
+         return Cell{joined(value_at(o, "/spec/targetRefs"), target_text)};
+       }},
+      {"STATUS", false, state_column},
+      {"AGE", false, age_cell},
   };
   return columns;
 }
@@ -432,7 +453,7 @@ const std::vector<Column>& revision_columns() {
        }},
       {"AGE", false, age_cell},
       {"CHANGE-CAUSE", false,
-       [](const Json& o, base::WallTime) { return Cell{annotation_of(o, "kubernetes.io/change-cause")}; }},
+       [](const Json& o, base::WallTime) { return Cell{annotation_of(o, change_cause_annotation)}; }},
   };
   return columns;
 }
@@ -448,6 +469,7 @@ const std::vector<Column>& columns_for(std::string_view kind) {
   if (kind == "ConfigMap") return config_map_columns();
   if (kind == "Secret") return secret_columns();
   if (kind == "ExternalService") return external_columns();
+  if (kind == "TrafficPolicy") return policy_columns();
   return plain;
 }
 

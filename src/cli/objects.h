@@ -51,6 +51,10 @@ std::vector<std::string> urls_of(const base::Json& service);
 /// Whether a Service's selector matches the pod template of a Deployment or Job, or the labels of a Pod, of
 /// its own namespace.
 bool selects(const base::Json& service, const base::Json& target);
+/// Why a Deployment has its present template, in the user's words; kept with the template, as kubectl does.
+inline constexpr std::string_view change_cause_annotation = "kubernetes.io/change-cause";
+/// The value of an annotation; empty if it has none.
+std::string annotation_of(const base::Json& object, std::string_view key);
 
 /// The labels of the object itself.
 model::Labels labels_of(const base::Json& object);

@@ -77,7 +77,9 @@ Progress not_rolled_out(const Json& deployment, const Condition& why, std::strin
   progress.reason = why.reason;
   progress.crashes = why.reason == "CrashLoopBackOff";
   progress.stuck = is_stuck(why.reason);
-  if (progress.crashes || progress.stuck) progress.text = std::move(more);
+  // These two say no more than the counts do.
+  if (why.reason != "MinimumReplicasUnavailable" && why.reason != "NewReplicaSetAvailable")
+    progress.text = std::move(more);
   if (may_be_in_the_way(deployment) && why.reason != "ImageNotFound")
     progress.mend =
         "if a new instance cannot run beside an old one (a lock, a port), set "

@@ -102,6 +102,21 @@ Result<void> history(const Invocation& invocation, const Options& options) {
   return {};
 }
 
+/// What makes of the Deployment what it was with that revision: its template, and the words about it.
+Json patch_back_to(const Json& revision, const Json& deployment) {
+  const Json& live = value_at(deployment, "/spec/template");
+  // All that it has now and the revision has not is to go.
+  Json patch = {
+      {"spec",
+       {{"template", model::three_way_patch(live, live, value_at(revision, "/data/spec/template"))}}}};
+  const auto cause = annotation_of(revision, change_cause_annotation);
+  if (cause != annotation_of(deployment, change_cause_annotation)) {
+    patch["metadata"]["annotations"][std::string(change_cause_annotation)] =
+        cause.empty() ? Json() : Json(cause);
+  }
+  return patch;
+}
+
 Result<void> undo(const Invocation& invocation, const Options& options) {
   auto deployment = parse_deployment(invocation, options);
   if (!deployment) return std::unexpected(std::move(deployment.error()));
@@ -115,10 +130,7 @@ Result<void> undo(const Invocation& invocation, const Options& options) {
   const auto path = rest_path(*deployment->kind, deployment->ns, deployment->name);
   auto object = reactor.block_on(api.get(path));
   if (!object) return std::unexpected(std::move(object.error()));
-  const Json& live = value_at(*object, "/spec/template");
-  // All that it has now and the revision has not is to go.
-  Json patch = model::three_way_patch(live, live, value_at(*revision, "/data/spec/template"));
-  auto patched = reactor.block_on(api.patch(path, {{"spec", {{"template", std::move(patch)}}}}));
+  auto patched = reactor.block_on(api.patch(path, patch_back_to(*revision, *object)));
   if (!patched) return std::unexpected(std::move(patched.error()));
   if (auto done = wait_rolled_out(**session, invocation, *deployment); !done) return done;
   print(fmt::format("{} is rolled back to revision {}\n", deployment->to_string(), number_of(*revision)));
