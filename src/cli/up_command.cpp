@@ -113,7 +113,7 @@ Task<void> show_logs(Up& up) {
   }
 }
 
-/// A line whenever a state has changed; below a table, which shows the states, only what is waited for.
+/// A line whenever a state has changed, below a table too: what was waited for is seen to have come.
 void tell_changes(Up& up, std::map<std::string, std::string>& known) {
   for (const auto& line : up.lines) {
     const auto id = line.ns + "/" + line.name;
@@ -122,7 +122,7 @@ void tell_changes(Up& up, std::map<std::string, std::string>& known) {
     if (before == news) continue;
     if (!up.screen) {
       print(base::printable(fmt::format("{}: {}", line.name, news)) + "\n");
-    } else if (up.logs && !line.why.empty()) {
+    } else if (up.logs) {
       up.last_logs.push_back({id, {}, "weft: " + news});
     }
     before = std::move(news);
