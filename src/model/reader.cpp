@@ -42,7 +42,7 @@ std::string place_in(std::string_view kind, std::string_view name, std::string_v
     bool is_it =
         field.ends_with(name) && field.size() > name.size() && field[field.size() - name.size() - 1] == '.';
     if (!is_it) continue;
-    const std::string_view parent(field.data(), field.size() - name.size());
+    const auto parent = std::string_view(field).substr(0, field.size() - name.size());
     const std::string start = std::string(from) + ".";
     const auto common = static_cast<std::size_t>(std::ranges::mismatch(parent, start).in1 - parent.begin());
     // One up comes before all others.
@@ -70,8 +70,8 @@ std::optional<Meant> meant_in_container(const Report& report, const yaml::Node& 
     const auto key = report.source ? report.source->written({entry.key, entry.position}) : std::nullopt;
     const auto value = report.source ? report.source->written(entry.value) : std::nullopt;
     if (key && value) {
-      const auto* end = value->data() + value->size();
-      mend.change = report.source->replace({key->data(), static_cast<std::size_t>(end - key->data())}, text);
+      // Both are parts of one text.
+      mend.change = report.source->replace({key->begin(), value->end()}, text);
     }
     return Meant{schema_path(Path{&path, ours->field}.to_string()), std::move(mend)};
   }
