@@ -171,7 +171,8 @@ class Names(mesh.MeshTest):
                 result = self.mesh.run(*words, name)
                 self.assertEqual(result.code, 4, (words, name, result))
                 self.assertLess(time.monotonic() - began, 5)
-        self.assertEqual(self.mesh.weft("get", "services", "-n", "a/b").code, 3)
+        self.assertEqual(self.mesh.weft("get", "services", "-n", "a/b").code, 2)
+        self.assertEqual(self.mesh.weft("port-forward", "pod/../x", "80").code, 2)
         self.assertEqual(self.mesh.weft("delete", "service", "").code, 2)
         self.assertEqual(self.mesh.ok("weft", "get", "services,deployments", "-o", "name").split(),
                          ["service/web", "deployment/web"])

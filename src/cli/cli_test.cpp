@@ -136,6 +136,7 @@ TEST(Targets, ReadKindsAndNames) {
   EXPECT_EQ(targets_text({"service", "a", "b"}), "Service/a Service/b ");
   EXPECT_EQ(targets_text({"svc/a", "job/b"}), "Service/a Job/b ");
   EXPECT_EQ(targets_text({"web"}, "Service"), "Service/web ");
+  EXPECT_EQ(targets_text({"pod/../x"}), "error: write KIND/NAME");
   EXPECT_EQ(targets_text({"service"}, "Service"), "Service/service ");
   EXPECT_EQ(targets_text({"service", "web"}, "Service"), "Service/web ");
   EXPECT_EQ(targets_text({"pod/x"}, "Service"), "Pod/x ");

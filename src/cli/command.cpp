@@ -196,7 +196,10 @@ void Command::ns(Invocation& invocation) {
     invocation.ns_given = true;
   };
   app_->add_option_function<std::string>("-n,--namespace", take, "Namespace [$WEFT_NAMESPACE, default]")
-      ->type_name("NAMESPACE");
+      ->type_name("NAMESPACE")
+      ->check([](const std::string& ns) {
+        return ns.contains('/') ? fmt::format("\"{}\" can be no namespace: it has a /", ns) : std::string();
+      });
 }
 
 void Command::all_namespaces(Invocation& invocation) {

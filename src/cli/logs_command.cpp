@@ -303,7 +303,7 @@ void add_logs(Command parent, Invocation& invocation) {
   command.option("NAME", options->words, "[service] NAME..., or KIND/NAME of a deployment, job or pod");
   command.option("-l,--selector", options->selector, "Of all instances whose labels match, such as app=web");
   command.flag("-f,--follow", options->follow, "Go on with what comes, also from new instances");
-  command.option("--tail", options->tail, "Only so many of the last lines of each instance", 0,
+  command.option("--tail", options->tail, "Only so many of the last lines of each instance; -1: all", -1,
                  std::numeric_limits<int>::max());
   command.flag("--timestamps", options->timestamps, "Each line with its time");
   command.option("--since", options->since,

@@ -38,7 +38,11 @@ Result<std::vector<Target>> parse_targets(const std::vector<std::string>& words,
     if (const auto slash = word.find('/'); slash != std::string::npos) {
       auto named = parse_kind(word.substr(0, slash));
       if (!named) return std::unexpected(std::move(named.error()));
-      add(*named, word.substr(slash + 1));
+      auto name = word.substr(slash + 1);
+      if (name.contains('/'))
+        return failure(Exit::usage, fmt::format("\"{}\" can be no name: it has a /", name), {},
+                       "write KIND/NAME");
+      add(*named, std::move(name));
       continue;
     }
     if (!kinds.empty()) {

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "base/base64.h"
 #include "model/codes.h"
@@ -28,6 +29,27 @@ std::size_t size_of(const Data& data, bool is_base64) {
   for (const auto& [key, value] : data)
     bytes += is_base64 ? base::decode_base64(value).value_or("").size() : value.size();
   return bytes;
+}
+
+/// Reports paths that cannot be written beside each other: the same one twice, or one below another.
+void expect_own_paths(Findings& findings, const std::vector<KeyToPath>& items) {
+  std::set<std::string_view> paths;
+  const auto report = [&findings](std::size_t i, std::string message) {
+    findings.error(fmt::format("items[{}].path", i), code::duplicate, std::move(message),
+                   "Give each key a path of its own.");
+  };
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    if (!paths.insert(items[i].path).second)
+      report(i, fmt::format("another key has the path `{}` too", items[i].path));
+  }
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    const std::string_view path = items[i].path;
+    for (auto at = path.find('/'); at != std::string_view::npos; at = path.find('/', at + 1)) {
+      if (!paths.contains(path.substr(0, at))) continue;
+      report(i, fmt::format("`{}` lies below `{}`, which is another key's file", path, path.substr(0, at)));
+      break;
+    }
+  }
 }
 
 void expect_data_size(Findings& findings, std::size_t bytes) {
@@ -77,6 +99,14 @@ void Schema<EnvVar>::check(Findings& findings, EnvVar& variable) {
 void Schema<EnvFromSource>::check(Findings& findings, EnvFromSource& source) {
   expect_one(findings, {source.config_map_ref.has_value(), source.secret_ref.has_value()},
              "an entry of `envFrom`", "configMapRef and secretRef");
+}
+
+void Schema<ConfigMapVolume>::check(Findings& findings, ConfigMapVolume& volume) {
+  expect_own_paths(findings, volume.items);
+}
+
+void Schema<SecretVolume>::check(Findings& findings, SecretVolume& volume) {
+  expect_own_paths(findings, volume.items);
 }
 
 void Schema<Volume>::check(Findings& findings, Volume& volume) {

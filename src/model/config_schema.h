@@ -123,6 +123,7 @@ struct Schema<ConfigMapVolume> {
     v.field("defaultMode", &ConfigMapVolume::default_mode, mode_range);
     v.field("optional", &ConfigMapVolume::optional);
   }
+  static void check(Findings& findings, ConfigMapVolume& volume);
 };
 
 template <>
@@ -134,6 +135,7 @@ struct Schema<SecretVolume> {
     v.field("defaultMode", &SecretVolume::default_mode, mode_range);
     v.field("optional", &SecretVolume::optional);
   }
+  static void check(Findings& findings, SecretVolume& volume);
 };
 
 template <>

@@ -48,6 +48,12 @@ std::string job(const std::string& container, const std::string& pod = "") {
          "{tier: back}}\n    spec:\n      restartPolicy: Never\n" +
          pod + "      containers:\n      - name: c\n        image: i\n" + container;
 }
+/// Of a Job whose volume has a file for each path.
+std::string with_paths(const std::vector<std::string>& paths) {
+  std::string items;
+  for (const auto& path : paths) items += "{key: k, path: \"" + path + "\"}, ";
+  return job("", "      volumes: [{name: d, configMap: {name: m, items: [" + items + "]}}]\n");
+}
 
 TEST(Config, IsRead) {
   const auto loaded =
@@ -103,6 +109,13 @@ TEST(Config, WhatCanBeWrongWithIt) {
            Case{job("", "      volumes: [{name: data}]\n"), "needs one of configMap, secret, emptyDir"},
            Case{job("", "      volumes: [{name: d, configMap: {name: m, items: [{key: k, path: ../x}]}}]\n"),
                 "must not have a part that begins with .."},
+           Case{with_paths({"./z/."}), "must not have a part that is empty or ."},
+           Case{with_paths({"z/"}), "must not have a part that is empty or ."},
+           Case{with_paths({"x\\0y"}), "must not have a NUL character"},
+           Case{with_paths({"x/" + std::string(256, 'y')}), "must not have a part of more than 255 bytes"},
+           Case{with_paths({std::string(2049, 'y')}), "must have at most 2048 bytes"},
+           Case{with_paths({"x", "x"}), "another key has the path `x` too"},
+           Case{with_paths({"x/y/z", "x"}), "`x/y/z` lies below `x`"},
            Case{job("        securityContext: {runAsUser: -1}\n"), "must be at least 0"},
            Case{job("        securityContext: {runAsUser: \"a b\"}\n"), "is no name of a user"},
            Case{job("        securityContext: {runAsUser: [1]}\n"), "the number or the name of a user"},

@@ -63,8 +63,8 @@ std::expected<std::vector<std::pair<std::string, std::string>>, EnvFileFault> pa
     if (equals == std::string_view::npos) {
       auto value = environment(name);
       if (!value)
-        return std::unexpected(EnvFileFault{
-            number, fmt::format("{} has no value, and is not set here: write {}=VALUE", name, name)});
+        return std::unexpected(
+            EnvFileFault{number, "it has no =, and is no variable that is set here: write NAME=VALUE"});
       variables.emplace_back(name, std::move(*value));
       continue;
     }

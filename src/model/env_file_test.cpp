@@ -57,7 +57,8 @@ TEST(EnvFile, WhatIsWrongHasALineAndNoValue) {
            Case{"=hunter2\n", 1, "it is not NAME=VALUE"},
            Case{"A B=hunter2\n", 1, "it is not NAME=VALUE"},
            Case{"A=1\n# x\nA=hunter2\n", 3, "also in line 1"},
-           Case{"NOT_HERE\n", 1, "has no value, and is not set here"},
+           Case{"A='x\nhunter2\n'", 1, "is not closed in this line"},
+           Case{"A=1\nhunter2\n", 2, "it has no =, and is no variable that is set here"},
        }) {
     const auto found = parse(text);
     ASSERT_FALSE(found) << text;

@@ -141,10 +141,19 @@ Fault data_key_fault(std::string_view text) {
 
 Fault path_below_fault(std::string_view text) {
   if (text.empty() || text.starts_with('/')) return "must be a path without a / at its start";
-  for (std::string_view rest = text; !rest.empty();) {
-    const auto part = rest.substr(0, rest.find('/'));
+  // Linux's PATH_MAX, less as much for the folder in which it lies.
+  constexpr std::size_t most_bytes = 2048;
+  if (text.size() > most_bytes) return fmt::format("must have at most {} bytes", most_bytes);
+  if (text.contains('\0')) return "must not have a NUL character";
+  for (std::size_t begin = 0; begin <= text.size();) {
+    constexpr std::size_t most_name_bytes = 255;  // Linux's NAME_MAX
+    const auto end = std::min(text.find('/', begin), text.size());
+    const auto part = text.substr(begin, end - begin);
     if (part.starts_with("..")) return "must not have a part that begins with ..";
-    rest.remove_prefix(std::min(part.size() + 1, rest.size()));
+    if (part.empty() || part == ".") return "must not have a part that is empty or .";
+    if (part.size() > most_name_bytes)
+      return fmt::format("must not have a part of more than {} bytes", most_name_bytes);
+    begin = end + 1;
   }
   return {};
 }

@@ -18,6 +18,7 @@
 
 #include "base/hash.h"
 #include "runtime/error.h"
+#include "runtime/process.h"
 
 namespace weft::runtime {
 namespace {
@@ -157,17 +158,11 @@ std::optional<pid_t> read_pid(int fd) {
   return pid > 0 ? std::optional(pid) : std::nullopt;
 }
 
-/// "process 123 (weft supervise)" from what the holder wrote into the lock file.
+/// "process 123 (weft)" from what the holder wrote into the lock file.
 std::string describe_holder(int fd) {
   const auto pid = read_pid(fd);
   if (!pid) return "another process";
-  std::ifstream file(fmt::format("/proc/{}/cmdline", *pid));
-  std::string command(std::istreambuf_iterator<char>(file), {});
-  while (command.ends_with('\0')) command.pop_back();
-  for (char& c : command) {
-    if (c == '\0') c = ' ';
-  }
-  return command.empty() ? fmt::format("process {}", *pid) : fmt::format("process {} ({})", *pid, command);
+  return describe_process(*pid);
 }
 
 /// The user's home by /etc/passwd; empty if it has no such user. getpwuid() would load libraries.

@@ -98,7 +98,7 @@ class Home {
 class HomeLock {
  public:
   /// Takes the lock at `path` (its folder is created with mode 0700). `held` tells who has it: "process 123
-  /// (weft supervise)".
+  /// (weft)".
   static HomeResult<HomeLock> take(const std::string& path);
   /// One that another process took and passed on: both hold it until one releases it, or both have ended.
   static HomeResult<HomeLock> inherited(Fd fd);

@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 
 #include <fmt/format.h>
@@ -275,6 +276,16 @@ IoResult<Fd> open_pidfd(pid_t pid) {
 IoResult<void> send_signal(int pidfd, int signal) {
   if (::syscall(SYS_pidfd_send_signal, pidfd, signal, nullptr, 0) != 0) return last_error();
   return {};
+}
+
+std::string describe_process(pid_t pid) {
+  std::error_code hidden;  // another user's
+  auto name = std::filesystem::read_symlink(fmt::format("/proc/{}/exe", pid), hidden).filename().string();
+  if (constexpr std::string_view gone = " (deleted)"; name.ends_with(gone))
+    name.resize(name.size() - gone.size());
+  if (name.empty()) std::getline(std::ifstream(fmt::format("/proc/{}/comm", pid)) >> std::ws, name);
+  std::ranges::replace_if(name, [](char c) { return c < ' ' || c > '~'; }, '?');
+  return name.empty() ? fmt::format("process {}", pid) : fmt::format("process {} ({})", pid, name);
 }
 
 }  // namespace weft::runtime

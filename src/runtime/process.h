@@ -72,6 +72,9 @@ IoResult<Child> spawn(const SpawnOptions& options);
 Task<ExitStatus> wait_exit(Reactor& reactor, int pidfd);
 /// What becomes readable with the end of that process: of this one itself, to be passed on, or of another.
 IoResult<Fd> open_pidfd(pid_t pid);
+/// "process 123 (nginx)", for people: by the program's file, or the name the kernel has for it. Never by its
+/// arguments, which may hold secrets. "process 123" if nothing can be read.
+std::string describe_process(pid_t pid);
 /// Sends through the pidfd: never to a process that took the number later.
 IoResult<void> send_signal(int pidfd, int signal);
 

@@ -2,6 +2,7 @@
 #include "runtime/process.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -118,6 +119,25 @@ TEST(Spawn, TheOutOfMemoryScoreIsTheChildsOwn) {
 TEST(Spawn, ChildHasASessionOfItsOwn) {
   const auto [text, status] = run({"sh", "-c", "test $(cut -d' ' -f6 /proc/$$/stat) = $$ && echo leader"});
   EXPECT_EQ(text, "leader\n");
+}
+
+TEST(DescribeProcess, NamesTheProgramAndNeverItsArguments) {
+  int pipe_fds[2];
+  ASSERT_EQ(::pipe2(pipe_fds, O_CLOEXEC), 0);
+  Fd ours(pipe_fds[1]);
+  Fd its(pipe_fds[0]);
+  SpawnOptions options{.argv = {"cat", "-", "hunter2"}, .environment = environment, .directory = "/"};
+  options.fds = {{its.get(), 0}};
+  auto child = spawn(options);
+  ASSERT_TRUE(child.has_value()) << child.error().message();
+  its.reset();
+  const auto words = describe_process(child->pid);
+  EXPECT_TRUE(words.starts_with(fmt::format("process {} (", child->pid))) << words;
+  EXPECT_FALSE(words.contains("hunter2")) << words;
+  ours.reset();  // it ends
+  Reactor reactor;
+  (void)reactor.block_on(wait_exit(reactor, child->pidfd.get()));
+  EXPECT_EQ(describe_process(child->pid), fmt::format("process {}", child->pid));
 }
 
 }  // namespace

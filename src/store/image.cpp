@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -43,10 +44,23 @@ struct Checksum {
   }
 };
 
-/// All of a file; empty if there is none.
+/// Of the database, and of its log. Whoever has the store open keeps all of it in memory, at several times
+/// its size; the log is cut at 4 MiB when it has been carried over. What is larger is none of this program's.
+constexpr std::size_t most_file_bytes = std::size_t{256} << 20;
+
+/// All of a file; empty if there is none. Never waits, as at a FIFO that nobody writes.
 Result<std::string> bytes_of(const std::string& path) {
-  const runtime::Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  const runtime::Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   if (!file && errno == ENOENT) return std::string();
+  struct stat found{};
+  if (file && ::fstat(file.get(), &found) == 0) {
+    if (!S_ISREG(found.st_mode))
+      return base::fail(StoreErrorKind::io, fmt::format("{} is no regular file", path));
+    if (static_cast<std::uint64_t>(found.st_size) > most_file_bytes)
+      return base::fail(StoreErrorKind::io,
+                        fmt::format("{} has {} bytes; a store that is not open is read up to {}", path,
+                                    found.st_size, most_file_bytes));
+  }
   std::string bytes;
   std::string chunk(std::size_t{1} << 20, '\0');
   auto got = file ? ::read(file.get(), chunk.data(), chunk.size()) : -1;

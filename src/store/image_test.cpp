@@ -1,6 +1,7 @@
 #include "store/image.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <filesystem>
 #include <fstream>
@@ -91,6 +92,19 @@ TEST_F(ImageTest, NoLogIsTooOddToBeRead) {
 TEST_F(ImageTest, WhatIsNoStoreIsSaidToBeNone) {
   std::ofstream(path()) << std::string(4096, 'x');
   EXPECT_EQ(stored_objects(path()).error().kind, StoreErrorKind::corrupt);
+}
+
+TEST_F(ImageTest, WhatIsNoFileOrTooLargeIsNotRead) {
+  for (const auto* end : {"", "-wal"}) {
+    const auto at = path() + end;
+    ASSERT_EQ(::mkfifo(at.c_str(), 0600), 0);
+    EXPECT_TRUE(stored_objects(path()).error().detail.contains(at + " is no regular file"));
+    fs::remove(at);
+    std::ofstream(at).close();
+    fs::resize_file(at, std::uintmax_t{1} << 40);  // it has a hole
+    EXPECT_TRUE(stored_objects(path()).error().detail.contains("a store that is not open is read up to"));
+    fs::remove(at);
+  }
 }
 
 TEST_F(ImageTest, AStoreInMemoryIsReadAndNotChanged) {

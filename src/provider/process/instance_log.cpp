@@ -68,7 +68,7 @@ std::string name_of_log(std::string file) {
   return file.ends_with(log_end) && file.find('_') != std::string::npos ? file : std::string();
 }
 
-void note_log(const InstanceLog& log) {
+bool note_log(const InstanceLog& log) {
   Json runs = Json::array();
   for (const auto& run : log.runs) runs.push_back(to_json(run));
   const Json note = {{"labels", log.labels}, {"runs", std::move(runs)}};
@@ -80,7 +80,9 @@ void note_log(const InstanceLog& log) {
   const bool written =
       file && ::write(file.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size());
   // A rename, so that nobody reads half of it.
-  if (!written || ::rename(fresh.c_str(), path.c_str()) != 0) ::unlink(fresh.c_str());
+  if (written && ::rename(fresh.c_str(), path.c_str()) == 0) return true;
+  ::unlink(fresh.c_str());
+  return false;
 }
 
 void close_log(const std::string& path) { ::chmod(path.c_str(), 0400); }

@@ -43,9 +43,9 @@ std::string log_name(std::string id);
 /// ("default_web-x7k2p.log"); empty if it is of no instance.
 std::string name_of_log(std::string file);
 
-/// Notes beside the log what is known of it. A failure is passed over: the log can then be found by the name
-/// of its instance alone.
-void note_log(const InstanceLog& log);
+/// Notes beside the log what is known of it; whether that could be written. If not (a full disk), the log is
+/// found by the name of its instance alone.
+bool note_log(const InstanceLog& log);
 /// From now on nothing more is written to it: its readers see its end.
 void close_log(const std::string& path);
 /// Of a log that was closed: it is written again.

@@ -83,6 +83,15 @@ runtime::Task<void> output_then_event(runtime::Task<void> output, runtime::Event
   done.set();
 }
 
+/// How long until a note is tried again that could not be written: what is a disk full of, goes slowly.
+constexpr auto note_pause = std::chrono::seconds(1);
+
+/// Without a note `logs` does not know whose the log is. What is written is how it is then.
+runtime::Task<void> note_again(runtime::Reactor& reactor, const InstanceLog& note) {
+  do co_await reactor.sleep(note_pause);
+  while (!note_log(note));
+}
+
 }  // namespace
 
 struct Instances::Managed {
@@ -105,6 +114,7 @@ struct Instances::Managed {
   runtime::Event output_ended;
   runtime::Event finished;
   runtime::Scope output;  // copies the log
+  runtime::Scope notes;   // writes the note again, after a full disk
 };
 
 Instances::Instances(Fence& fence, Ports& ports, InstanceSettings settings,
@@ -233,10 +243,16 @@ Result<void> Instances::launch(Managed& managed) {
   auto& runs = managed.note.runs;
   runs.push_back({.started = managed.seen.started_at, .ended = {}, .exit = {}});
   if (runs.size() > kept_runs) runs.erase(runs.begin());
-  note_log(managed.note);
+  write_note(managed);
   managed.output.spawn(output_then_event(
       copy_output(fence_.reactor, std::move(pipe->first), managed.log, false), managed.output_ended));
   return {};
+}
+
+void Instances::write_note(Managed& managed) {
+  if (note_log(managed.note)) return;
+  managed.notes.cancel();  // of the state before
+  managed.notes.spawn(note_again(fence_.reactor, managed.note));
 }
 
 runtime::Task<void> Instances::watch(Pointer managed) {
@@ -252,7 +268,7 @@ runtime::Task<void> Instances::watch(Pointer managed) {
   seen.phase = Phase::exited;
   managed->note.runs.back().ended = managed->main->ended_at;
   managed->note.runs.back().exit = managed->main->status.to_string();
-  note_log(managed->note);
+  write_note(*managed);
   seen.exit = Exit{managed->main->status.code, managed->main->status.signal, managed->main->ended_at};
   on_exit_(seen);
   managed->finished.set();

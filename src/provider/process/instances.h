@@ -66,6 +66,7 @@ class Instances {
 
   Result<Pointer> prepare(InstanceSpec spec, const Managed* before);
   Result<void> launch(Managed& managed);
+  void write_note(Managed& managed);
   Result<Loans> borrow_ports(std::size_t count, const Managed* before);
   Pointer find(const std::string& id) const;
   runtime::Task<void> watch(Pointer managed);

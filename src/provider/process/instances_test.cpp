@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
 
 #include "provider/process/instance_log.h"
@@ -67,6 +68,17 @@ class InstancesTest : public ::testing::TestWithParam<bool> {
 
 INSTANTIATE_TEST_SUITE_P(Fences, InstancesTest, ::testing::Bool(),
                          [](const auto& each) { return each.param ? "Cgroups" : "ProcessGroups"; });
+
+TEST_P(InstancesTest, ANoteThatCouldNotBeWrittenIsWrittenLater) {
+  mesh->launch();
+  const auto note = mesh->file("logs/default_a.json");
+  // As at a full disk: the new note cannot be made.
+  ASSERT_TRUE(std::filesystem::create_directories(note + ".new"));
+  ASSERT_TRUE(start(spec("a", "sleeper")));
+  EXPECT_FALSE(std::filesystem::exists(note));
+  std::filesystem::remove(note + ".new");
+  EXPECT_TRUE(mesh->until([&] { return std::filesystem::exists(note); }));
+}
 
 TEST_P(InstancesTest, StartsWithItsEnvironmentAndStops) {
   mesh->launch();

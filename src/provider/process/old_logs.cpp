@@ -34,7 +34,7 @@ void close_orphans(const std::string& folder, const std::vector<std::string>& na
   }
   for (auto& log : logs) {
     log.runs.back().ended = written;
-    note_log(log);
+    (void)note_log(log);  // at a full disk the next start does it
   }
 }
 

@@ -152,7 +152,7 @@ void for_each_socket(pid_t pid, const std::function<bool(std::string)>& use) {
 
 std::string link_of(const Listener& listener) { return fmt::format("socket:[{}]", listener.inode); }
 
-/// "process 123 (nginx: master process)" of the first that has the socket open; empty if none is seen to.
+/// "process 123 (nginx)" of the first that has the socket open; empty if none is seen to.
 std::string find_holder(const std::string& socket) {
   std::error_code error;
   for (const auto& entry : fs::directory_iterator("/proc", error)) {
@@ -161,8 +161,7 @@ std::string find_holder(const std::string& socket) {
     bool holds = false;
     for_each_socket(*pid, [&](const std::string& other) { return !(holds = other == socket); });
     if (!holds) continue;
-    const auto command = command_of(*pid);
-    return command.empty() ? fmt::format("process {}", *pid) : fmt::format("process {} ({})", *pid, command);
+    return runtime::describe_process(*pid);
   }
   return {};
 }
@@ -203,15 +202,6 @@ std::string environment_variable(pid_t pid, std::string_view name) {
     rest.remove_prefix(std::min(entry.size() + 1, rest.size()));
   }
   return {};
-}
-
-std::string command_of(pid_t pid) {
-  auto text = read_file(fmt::format("/proc/{}/cmdline", pid));
-  while (text.ends_with('\0')) text.pop_back();
-  for (char& c : text) {
-    if (c == '\0') c = ' ';
-  }
-  return text;
 }
 
 void kill_exactly(const ProcessInfo& process) {

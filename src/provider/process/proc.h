@@ -34,8 +34,6 @@ std::vector<ProcessInfo> all_processes();
 std::optional<std::vector<pid_t>> own_children();
 /// The value of one variable in the environment that a process was started with; empty if it cannot be read.
 std::string environment_variable(pid_t pid, std::string_view name);
-/// Its command line with spaces, empty if it cannot be read.
-std::string command_of(pid_t pid);
 /// SIGKILL to this very process: never to one that took its number later.
 void kill_exactly(const ProcessInfo& process);
 

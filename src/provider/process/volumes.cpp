@@ -147,17 +147,19 @@ Result<void> check_host(const Volume& volume, const std::optional<Credentials>& 
   const bool is_file = volume.host_type == Type::file || volume.host_type == Type::file_or_create;
   struct stat found{};
   if (::stat(path.c_str(), &found) == 0) {
-    if (volume.host_type == Type::any || S_ISDIR(found.st_mode) != is_file) return {};
-    return base::fail(
-        ProviderErrorKind::wrong_config,
-        fmt::format("{} is {} (volume {})", path, is_file ? "a folder" : "no folder", volume.name));
+    if (volume.host_type == Type::any || (is_file ? S_ISREG(found.st_mode) : S_ISDIR(found.st_mode)))
+      return {};
+    const auto* what = !is_file ? "no folder" : S_ISDIR(found.st_mode) ? "a folder" : "no regular file";
+    return base::fail(ProviderErrorKind::wrong_config,
+                      fmt::format("{} is {} (volume {})", path, what, volume.name));
   }
   if (volume.host_type != Type::directory_or_create && volume.host_type != Type::file_or_create) {
     return base::fail(ProviderErrorKind::wrong_config,
                       fmt::format("{} does not exist (volume {})", path, volume.name));
   }
-  std::error_code none;
-  fs::create_directories(fs::path(path).parent_path(), none);
+  // The supervisor's umask may be 0: fs::create_directories() would let everybody write into the parents.
+  for (auto at = path.find('/', 1); at != std::string::npos; at = path.find('/', at + 1))
+    ::mkdir(path.substr(0, at).c_str(), 0755);
   const runtime::Fd file(is_file ? ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644) : -1);
   if (is_file ? !file : ::mkdir(path.c_str(), 0755) != 0) return cannot_write(path);
   if (owner && ::lchown(path.c_str(), owner->uid, owner->gid) != 0) return cannot_write(path);

@@ -161,6 +161,7 @@ TEST_F(VolumesTest, APathOfTheMachineMustBeAsItIsSaid) {
   using Type = Volume::HostType;
   fs::create_directory(root / "folder");
   std::ofstream(root / "file") << "x";
+  ASSERT_EQ(::mkfifo((root / "fifo").c_str(), 0600), 0);
   struct Case {
     Type type;
     const char* path;
@@ -171,6 +172,7 @@ TEST_F(VolumesTest, APathOfTheMachineMustBeAsItIsSaid) {
         Case{Type::any, "none", "does not exist (volume host)"}, Case{Type::directory, "folder", nullptr},
         Case{Type::directory, "file", "is no folder"}, Case{Type::directory, "none", "does not exist"},
         Case{Type::file, "file", nullptr}, Case{Type::file, "folder", "is a folder"},
+        Case{Type::file, "fifo", "is no regular file"}, Case{Type::file_or_create, "fifo", "no regular file"},
         Case{Type::directory_or_create, "made/x", nullptr}, Case{Type::file_or_create, "made/y", nullptr}}) {
     const auto made = volumes().make("default/web", {host(type, path)}, {});
     ASSERT_EQ(made.has_value(), words == nullptr) << path;
@@ -179,6 +181,15 @@ TEST_F(VolumesTest, APathOfTheMachineMustBeAsItIsSaid) {
   }
   EXPECT_TRUE(fs::is_directory(root / "made/x"));
   EXPECT_TRUE(fs::is_regular_file(root / "made/y"));
+}
+
+TEST_F(VolumesTest, ParentsThatAreMadeAreNotForEverybodyToWriteInto) {
+  const auto before = ::umask(0);
+  const auto made = volumes().make("default/web", {host(Volume::HostType::file_or_create, "a/b/c")}, {});
+  ::umask(before);
+  ASSERT_TRUE(made);
+  EXPECT_EQ(mode_of(root / "a"), 0755U);
+  EXPECT_EQ(mode_of(root / "a/b"), 0755U);
 }
 
 TEST_F(VolumesTest, ThoseOfAnotherUserAreInHisReachAlone) {
