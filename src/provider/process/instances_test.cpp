@@ -71,7 +71,7 @@ INSTANTIATE_TEST_SUITE_P(Fences, InstancesTest, ::testing::Bool(),
 
 TEST_P(InstancesTest, ANoteThatCouldNotBeWrittenIsWrittenLater) {
   mesh->launch();
-  const auto note = mesh->file("logs/default_a.json");
+  const auto note = mesh->file("home/logs/default_a.json");
   // As at a full disk: the new note cannot be made.
   ASSERT_TRUE(std::filesystem::create_directories(note + ".new"));
   ASSERT_TRUE(start(spec("a", "sleeper")));
