@@ -231,9 +231,37 @@ Failure broken_off(Request& request, Client& client, const http::ReadError& erro
   return failure;
 }
 
+/// Whether its body is a stream of events, which may last as long as both sides like (HTML, 9.2.5), and comes
+/// by a listener that may drain: an inbound one.
+inline bool is_stream_that_may_drain(const Request& request, const message::ResponseHead& response) {
+  if (request.direction() != snapshot::Direction::inbound) return false;
+  constexpr std::string_view stream = "text/event-stream";
+  const auto type = response.headers.find(message::FieldId::content_type);
+  return type && type->size() >= stream.size() &&
+         message::equals_ignore_case(type->substr(0, stream.size()), stream);
+}
+
+/// Notes that a connection carries such a stream, for as long as this lives.
+class StreamNote {
+ public:
+  StreamNote(const Request& request, ClientConnection& connection, const message::ResponseHead& response)
+      : connection_(is_stream_that_may_drain(request, response) ? &connection : nullptr) {
+    if (connection_ != nullptr) connection_->begin_stream();
+  }
+  StreamNote(const StreamNote&) = delete;
+  StreamNote& operator=(const StreamNote&) = delete;
+  ~StreamNote() {
+    if (connection_ != nullptr) connection_->end_stream();
+  }
+
+ private:
+  ClientConnection* connection_;
+};
+
 /// Streams the response. Its head waits for the first piece of the body where that is there already.
 template <ClientSide Client, UpstreamSide Upstream>
 runtime::Task<Failure> send_response(Request& request, Client& client, Upstream& upstream) {
+  const StreamNote note(request, client.connection(), upstream.head());
   const auto& response = upstream.head();
   patch_response(request, response, client.response_patch());
   client.put_head(response, upstream.content(), client.response_patch());
@@ -278,25 +306,6 @@ inline base::Duration tunnel_idle_limit(const Request& request) {
   const auto pause = request.pause_limit();
   if (pause == base::Duration::zero()) return pause;
   return std::max<base::Duration>(pause, request.worker.limits().tunnel_idle_timeout);
-}
-
-/// Whether its body is a stream of events, which may last as long as both sides like (HTML, 9.2.5), and comes
-/// by a listener that may drain: an inbound one.
-inline bool is_stream_that_may_drain(const Request& request, const message::ResponseHead& response) {
-  if (request.direction() != snapshot::Direction::inbound) return false;
-  constexpr std::string_view stream = "text/event-stream";
-  const auto type = response.headers.find(message::FieldId::content_type);
-  return type && type->size() >= stream.size() &&
-         message::equals_ignore_case(type->substr(0, stream.size()), stream);
-}
-
-/// send_response() of such a stream.
-template <ClientSide Client, UpstreamSide Upstream>
-runtime::Task<Failure> send_stream(Request& request, Client& client, Upstream& upstream) {
-  client.connection().begin_stream();
-  const auto failure = co_await send_response(request, client, upstream);
-  client.connection().end_stream();
-  co_return failure;
 }
 
 /// Bytes both ways, for as long as they like.
@@ -379,8 +388,7 @@ runtime::Task<Failure> exchange(Request& request, Client& client, Lease<Session>
   // An error while the request is still coming is the last that this connection carries.
   if (beside->is_uploading() && response.status >= 400) client.close_after();
 
-  failure = co_await (is_stream_that_may_drain(request, response) ? send_stream(request, client, upstream)
-                                                                  : send_response(request, client, upstream));
+  failure = co_await send_response(request, client, upstream);
   if (failure != Failure::none) co_return beside->cause_of(failure);
   if (beside->is_uploading()) {
     client.close_after();

@@ -210,14 +210,14 @@ void Request::log() {
   }
   record.status = status;
   record.flag = flag_of(failure);
-  std::string own_reason;
-  if (reason.empty()) {
-    own_reason = words(failure);
-    const bool is_late = failure == Failure::response_timeout || failure == Failure::connect_timeout;
-    if (is_late && !forward.cluster->policy.empty())
-      own_reason.append(" (TrafficPolicy ").append(forward.cluster->policy).append(")");
+  record.reason = reason.empty() ? describe(failure) : reason;
+  std::string limit;
+  if (reason.empty() && (failure == Failure::response_timeout || failure == Failure::connect_timeout)) {
+    limit = words(failure);
+    if (!forward.cluster->policy.empty())
+      limit.append(" (TrafficPolicy ").append(forward.cluster->policy).append(")");
+    record.reason = limit;
   }
-  record.reason = reason.empty() ? std::string_view(own_reason) : reason;
   record.bytes_received = bytes_received;
   record.bytes_sent = bytes_sent;
   record.client = &client.address;
