@@ -143,8 +143,8 @@ class Said(mesh.MeshTest):
                                 "--replicas: `two` is no whole number from 0 to 10000: write one in digits"),
                                ("weft scale deployment/web --replicas=10001", "`10001` is no whole number from 0 to"),
                                ("weft logs web --tail=all",
-                                "--tail: `all` is no whole number of at least 0: write one in digits"),
-                               ("weft logs web --tail=1x", "`1x` is no whole number of at least 0")):
+                                "--tail: `all` is no whole number of at least -1: write one in digits"),
+                               ("weft logs web --tail=1x", "`1x` is no whole number of at least -1")):
             result = self.mesh.run(*command.split())
             self.assertEqual(result.code, 2, result)
             self.assertIn(words, result.err)
