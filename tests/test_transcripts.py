@@ -26,8 +26,9 @@ def add(path):
 
 for session in sorted((FOLDER / "transcripts").glob("*.md")):
     add(session)
-for page in ("README", "docs/cli", "docs/first-service", "docs/from-compose", "docs/programs", "docs/troubleshooting"):
-    add(mesh.SOURCE / f"{page}.md")
+for page in (mesh.SOURCE / "README.md", *sorted((mesh.SOURCE / "docs").glob("*.md"))):
+    if any(line.startswith("```console") for line in page.read_text().splitlines()):
+        add(page)
 
 
 class Runner(unittest.TestCase):

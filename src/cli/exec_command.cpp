@@ -1,5 +1,6 @@
 // `exec`: runs a command beside an instance, as it would itself: in its environment and folder, in its
 // cgroup. The standard streams, and the terminal with its signals, are this process's own.
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -12,8 +13,6 @@
 #include "model/resource.h"
 #include "provider/process/image.h"
 #include "runtime/process.h"
-
-#include <fcntl.h>
 
 namespace weft::cli {
 

@@ -52,8 +52,8 @@ struct WorkerParts {
   std::function<bool(const snapshot::ContextId& context, ListenerNumber listener, runtime::Fd& fd)> hand_out;
   /// The count of this worker's connections that hand_out goes by, and has added to.
   std::atomic<std::size_t>* load = nullptr;
-  /// Runs when a connection of a listener that drains has ended or become a tunnel. Empty: nobody wants to
-  /// know.
+  /// Runs when a connection of a listener that drains has ended, or carries a stream from now on. Empty:
+  /// nobody wants to know.
   std::function<void()> on_drain_progress;
 };
 

@@ -102,10 +102,7 @@ class Declared {
     const auto* workload = world_.find_workload(instance_.workload);
     const model::ObjectMeta none;
     const auto& metadata = workload ? workload->pod_template().metadata : none;
-    auto labels = metadata.labels;
-    labels[std::string(model::label::workload)] = instance_.workload.name;
-    labels[std::string(model::label::kind)] = model::to_string(instance_.workload.kind);
-    labels[std::string(model::label::template_hash)] = instance_.revision;
+    const auto labels = with_own_labels(metadata.labels, instance_);
     const auto& account = instance_.pod->service_account_name;
     return model::field_value(path, {.name = instance_.name,
                                      .ns = instance_.ns(),

@@ -117,12 +117,10 @@ Task<void> Externals::follow_addresses(model::Ref ref, SpecPtr of, runtime::Even
         std::ranges::all_of(state.endpoints, [](const auto& one) { return one.ready && one.failures == 0; });
     put(ref, std::move(state));
     pause = is_well ? external_pause_well : std::min<base::Duration>(pause * 2, external_pause_most);
-    co_await runtime::first(sleep(pause), until(has_new));
+    co_await runtime::within(reactor_, pause, until(has_new));
     if (is_well || has_new.is_set()) pause = external_pause_first;
   }
 }
-
-Task<void> Externals::sleep(base::Duration time) { co_await reactor_.sleep(time); }
 
 void Externals::put(const model::Ref& ref, ExternalState state) {
   if (world_.put_external(ref, std::move(state))) on_change_(ref);
@@ -147,7 +145,6 @@ Task<void> Externals::probe(SpecPtr of, ExternalEndpoint& endpoint) {
     if (result.success) continue;
     endpoint.message = result.message;
     endpoint.failures = std::min(endpoint.failures + 1, external_failures);
-    // One that was never ready is not said to have failed often enough to be so no longer.
     if (endpoint.failures == external_failures) endpoint.ready = false;
     co_return;
   }

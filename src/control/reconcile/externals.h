@@ -43,7 +43,6 @@ class Externals {
   runtime::Task<bool> take_addresses(model::Ref ref, SpecPtr of, std::vector<base::Address> addresses);
   /// Asks the addresses at their own pace, and at once if there are new ones.
   runtime::Task<void> follow_addresses(model::Ref ref, SpecPtr of, runtime::Event& has_new);
-  runtime::Task<void> sleep(base::Duration time);
   void put(const model::Ref& ref, ExternalState state);
   runtime::Task<void> probe_all(SpecPtr of, std::vector<ExternalEndpoint>& endpoints);
   runtime::Task<void> probe(SpecPtr of, ExternalEndpoint& endpoint);

@@ -12,4 +12,11 @@ std::string to_string(const provider::Exit& exit) {
 
 int exit_code(const provider::Exit& exit) { return exit.signal ? 128 + *exit.signal : exit.code.value_or(0); }
 
+model::Labels with_own_labels(model::Labels labels, const Instance& instance) {
+  labels[std::string(model::label::workload)] = instance.workload.name;
+  labels[std::string(model::label::kind)] = model::to_string(instance.workload.kind);
+  labels[std::string(model::label::template_hash)] = instance.revision;
+  return labels;
+}
+
 }  // namespace weft::control::reconcile

@@ -84,6 +84,9 @@ std::string to_string(const provider::Exit& exit);
 /// The exit code as a shell and Kubernetes give it: 128 + N for signal N.
 int exit_code(const provider::Exit& exit);
 
+/// A template's labels with those that weft gives each instance.
+model::Labels with_own_labels(model::Labels labels, const Instance& instance);
+
 /// Keys of the labels that an instance has at the provider, beside model::label's.
 namespace instance_label {
 constexpr std::string_view dependencies = "weft.dev/dependencies";

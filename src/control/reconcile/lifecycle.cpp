@@ -93,9 +93,7 @@ std::map<std::string, std::string> Runner::labels_of(const Run& self) const {
       bytes += name.size() + value.size();
     if (bytes <= carried_label_bytes) labels = workload->pod_template().metadata.labels;
   }
-  labels[std::string(model::label::workload)] = self.workload.name;
-  labels[std::string(model::label::kind)] = model::to_string(self.workload.kind);
-  labels[std::string(model::label::template_hash)] = self.revision;
+  labels = with_own_labels(std::move(labels), self);
   labels[std::string(instance_label::dependencies)] = join(self.dependencies);
   labels[std::string(instance_label::owner_uid)] = self.owner_uid;
   labels[std::string(instance_label::restarts)] = std::to_string(self.restarts);

@@ -23,10 +23,7 @@ std::string container_name(const Instance& instance) {
 }
 
 Json metadata_of(const Workload& workload, const Instance& instance, const Json& before, base::WallTime now) {
-  Json labels = workload.pod_template().metadata.labels;
-  labels[std::string(model::label::workload)] = instance.workload.name;
-  labels[std::string(model::label::kind)] = model::to_string(instance.workload.kind);
-  labels[std::string(model::label::template_hash)] = instance.revision;
+  Json labels = with_own_labels(workload.pod_template().metadata.labels, instance);
   Json metadata = {{"name", instance.name}, {"namespace", instance.ns()}, {"labels", std::move(labels)}};
   metadata["ownerReferences"] = Json::array({{{"apiVersion", workload.job ? "batch/v1" : "apps/v1"},
                                               {"kind", model::to_string(instance.workload.kind)},
