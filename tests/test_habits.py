@@ -268,8 +268,10 @@ class Completion(mesh.MeshTest):
             self.skipTest(f"there is no {shell}")
         self.mesh.write("some-file.yaml", "")
         terminal = terminals.Terminal(self.mesh, *self.SHELLS[shell], columns=100, rows=40)
-        start = {"bash": "PS1='ready> '; source <(weft completion bash)", "zsh": "PS1='ready> '; autoload -Uz compinit; compinit -u -d $HOME/zc; source <(weft completion zsh)",
-                 "fish": "function fish_prompt; echo 'ready> '; end; weft completion fish | source"}[shell]
+        # The prompt is in two pieces, so that what is typed does not look like it.
+        start = {"bash": "PS1='rea''dy> '; source <(weft completion bash)",
+                 "zsh": "autoload -Uz compinit; compinit -u -d $HOME/zc; source <(weft completion zsh); PS1='rea''dy> '",
+                 "fish": "weft completion fish | source; function fish_prompt; echo 'rea''dy> '; end"}[shell]
         terminal.type(start + "\r")
         terminal.until_shown("ready>")
         for typed, completed in (("weft get serv", "weft get services"), ("control-plane sta", "control-plane sta"),
