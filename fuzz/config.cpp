@@ -27,7 +27,7 @@ void check(const snapshot::Snapshot& config) {
   require(is_sorted_and_unique(config.listeners) && is_sorted_and_unique(config.routes) &&
           is_sorted_and_unique(config.clusters));
   for (const auto& listener : config.listeners) {
-    if (listener.protocol == snapshot::Protocol::tcp) {
+    if (listener.protocol == snapshot::ListenerProtocol::tcp) {
       require(config.clusters.find(listener.cluster) != nullptr);
     } else {
       require(config.routes.find(listener.routes) != nullptr);

@@ -24,7 +24,7 @@ Json listener_json(const snapshot::Listener& listener) {
             {"origin", origin_json(listener.origin)}};
   if (listener.idle_timeout) json["idleTimeout"] = base::format_duration(*listener.idle_timeout);
   if (listener.drain) json["drain"] = base::format_duration(*listener.drain);
-  if (listener.protocol == snapshot::Protocol::tcp) {
+  if (listener.protocol == snapshot::ListenerProtocol::tcp) {
     json["cluster"] = listener.cluster;
   } else {
     json["routes"] = listener.routes;

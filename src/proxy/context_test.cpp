@@ -142,11 +142,11 @@ snapshot::Snapshot tcp_context(std::vector<int> endpoints) {
   auto& listener = snapshot.listeners.emplace_back();
   listener.name = "in";
   listener.address = address(200);
-  listener.protocol = snapshot::Protocol::tcp;
+  listener.protocol = snapshot::ListenerProtocol::tcp;
   listener.cluster = "db";
   auto& cluster = snapshot.clusters.emplace_back();
   cluster.name = "db";
-  cluster.protocol = snapshot::Protocol::tcp;
+  cluster.protocol = snapshot::ClusterProtocol::tcp;
   cluster.service = "db";
   cluster.service_ns = "default";
   for (const int number : endpoints) cluster.endpoints.emplace_back().address = address(number);
@@ -325,7 +325,7 @@ TEST_F(ContextFlow, ListenerThatBecomesOpaqueEndsItsHttpConnections) {
   backend(1).mode = Backend::Mode::answer;
   auto idle = connect();
   EXPECT_EQ(body_of(idle.exchange(get_text)), "b1");
-  snapshot.listeners[0].protocol = snapshot::Protocol::tcp;
+  snapshot.listeners[0].protocol = snapshot::ListenerProtocol::tcp;
   snapshot.listeners[0].cluster = "app";
   apply(snapshot);
   EXPECT_TRUE(idle.is_closed());

@@ -102,7 +102,8 @@ TEST_F(Draining, TunnelsAndEventStreamsCountApart) {
 
 TEST_F(Draining, OpaqueConnectionsAreTunnels) {
   auto own = draining();
-  own.listeners[0].protocol = own.clusters[0].protocol = snapshot::Protocol::tcp;
+  own.listeners[0].protocol = snapshot::ListenerProtocol::tcp;
+  own.clusters[0].protocol = snapshot::ClusterProtocol::tcp;
   own.listeners[0].cluster = own.clusters[0].name;
   own.listeners[0].routes.clear();
   own.routes = {};

@@ -183,7 +183,7 @@ TEST_F(ContextFlow, ApplicationBehindAnOpaqueListenerIsNoChain) {
   for (const int i : {1, 2}) backend(i).mode = Backend::Mode::by_hand;
   auto target = web_context({1, 2});
   for (std::size_t i = 0; i < 2; ++i) {
-    target.listeners[i].protocol = snapshot::Protocol::tcp;
+    target.listeners[i].protocol = snapshot::ListenerProtocol::tcp;
     target.listeners[i].cluster = target.clusters[i].name;
   }
   apply(target);

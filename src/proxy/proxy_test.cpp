@@ -362,7 +362,8 @@ TEST_F(ProxyTest, DrainedThoughAnOpaqueConnectionStaysOpen) {
   const auto listen = free_address();
   auto snapshot = *context({"default", "web"}, snapshot::Direction::inbound, listen,
                            {runtime::local_address(listening->get())});
-  snapshot.listeners[0].protocol = snapshot.clusters[0].protocol = snapshot::Protocol::tcp;
+  snapshot.listeners[0].protocol = snapshot::ListenerProtocol::tcp;
+  snapshot.clusters[0].protocol = snapshot::ClusterProtocol::tcp;
   snapshot.listeners[0].cluster = "c";
   snapshot.listeners[0].routes.clear();
   snapshot.routes = {};
@@ -406,7 +407,8 @@ TEST_F(ProxyTest, OpaqueConnectionsAtRestKeepNoPipes) {
   scope.spawn(send_much(acceptor, bytes));
   const auto address = free_address();
   auto snapshot = *edge(address, {acceptor.address()});
-  snapshot.listeners[0].protocol = snapshot.clusters[0].protocol = snapshot::Protocol::tcp;
+  snapshot.listeners[0].protocol = snapshot::ListenerProtocol::tcp;
+  snapshot.clusters[0].protocol = snapshot::ClusterProtocol::tcp;
   snapshot.listeners[0].cluster = "c";
   snapshot.listeners[0].routes.clear();
   snapshot.routes = {};

@@ -258,7 +258,7 @@ runtime::Task<std::unique_ptr<runtime::Stream>> Connection::connect(LocalPtr<Clu
     attempts_.begin(*endpoint);
     ConnectionPlace place(endpoint);
     auto opened = co_await open_stream(worker_, endpoint, client_.listener->context, direction_,
-                                       snapshot::Protocol::tcp, cluster->connect_timeout());
+                                       Speaks::bytes, cluster->connect_timeout());
     if (opened) {
       failure_ = Failure::none;
       place.connected(opened->is_local);

@@ -23,27 +23,27 @@ Failure failure_of_connect(runtime::IoError error) {
 
 /// The in-memory transport to an inbound listener of this process.
 Opened open_local(Worker& worker, ListenerState& inbound, EndpointState& endpoint, LocalPtr<Context> caller,
-                  snapshot::Protocol protocol) {
+                  Speaks what) {
   if (endpoint.workload != inbound.context->id.workload) {
     endpoint.workload = inbound.context->id.workload;
     endpoint.series = nullptr;
   }
   auto [near, far] = runtime::memory_pair(worker.reactor);
-  const bool is_http = protocol == snapshot::Protocol::http1;
+  const bool is_http = what == Speaks::http;
   worker.serve(LocalPtr(&inbound), std::move(far), Peer{std::move(caller), is_http, {}});
-  return {std::move(near), true, is_http && inbound.config->protocol == protocol};
+  return {std::move(near), true, is_http && takes_http(inbound.config->protocol)};
 }
 
 }  // namespace
 
 runtime::Task<std::expected<Opened, Failure>> open_stream(Worker& worker, LocalPtr<EndpointState> endpoint,
                                                           LocalPtr<Context> caller,
-                                                          snapshot::Direction direction,
-                                                          snapshot::Protocol protocol, base::Duration limit) {
+                                                          snapshot::Direction direction, Speaks what,
+                                                          base::Duration limit) {
   // An inbound chain's endpoint is the application itself, never another listener.
   if (direction != snapshot::Direction::inbound) {
     if (auto* inbound = worker.inbound_at(endpoint->address())) {
-      co_return open_local(worker, *inbound, *endpoint, std::move(caller), protocol);
+      co_return open_local(worker, *inbound, *endpoint, std::move(caller), what);
     }
   }
   const auto end = worker.reactor.coarse_now() + limit;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstdint>
 #include <expected>
 #include <memory>
 #include <utility>
@@ -28,11 +29,14 @@ struct Opened {
   bool is_to_chain = false;
 };
 
-/// Connects to `endpoint` within `limit`, for a chain of `caller` in that direction, which speaks `protocol`.
+/// What a chain sends to an endpoint.
+enum class Speaks : std::uint8_t { http, bytes };
+
+/// Connects to `endpoint` within `limit`, for a chain of `caller` in that direction.
 runtime::Task<std::expected<Opened, Failure>> open_stream(Worker& worker, LocalPtr<EndpointState> endpoint,
                                                           LocalPtr<Context> caller,
-                                                          snapshot::Direction direction,
-                                                          snapshot::Protocol protocol, base::Duration limit);
+                                                          snapshot::Direction direction, Speaks what,
+                                                          base::Duration limit);
 
 /// A stream of a session that is not at rest: of a new one, or the next to come back. Not waited for beyond
 /// the cluster's limits, nor beyond `end`.
@@ -56,8 +60,7 @@ runtime::Task<std::expected<Lease<Session>, Failure>> open_session(
     if (endpoint->is_retired()) co_return std::unexpected(Failure::connect_failed);
   }
   ConnectionPlace place(endpoint);
-  auto opened = co_await open_stream(worker, endpoint, std::move(caller), direction,
-                                     snapshot::Protocol::http1, limit());
+  auto opened = co_await open_stream(worker, endpoint, std::move(caller), direction, Speaks::http, limit());
   if (!opened) {
     place.failed();
     co_return std::unexpected(opened.error());

@@ -16,10 +16,21 @@ constexpr std::string_view word(snapshot::Direction direction) {
   return {};
 }
 
-constexpr std::string_view word(snapshot::Protocol protocol) {
+constexpr std::string_view word(snapshot::ListenerProtocol protocol) {
   switch (protocol) {
-    case snapshot::Protocol::http1: return "http1";
-    case snapshot::Protocol::tcp: return "tcp";
+    case snapshot::ListenerProtocol::http: return "http";
+    case snapshot::ListenerProtocol::automatic: return "auto";
+    case snapshot::ListenerProtocol::tcp: return "tcp";
+  }
+  return {};
+}
+
+constexpr std::string_view word(snapshot::ClusterProtocol protocol) {
+  switch (protocol) {
+    case snapshot::ClusterProtocol::http1: return "http1";
+    case snapshot::ClusterProtocol::http2: return "http2";
+    case snapshot::ClusterProtocol::automatic: return "auto";
+    case snapshot::ClusterProtocol::tcp: return "tcp";
   }
   return {};
 }

@@ -196,10 +196,11 @@ void Worker::serve_socket(LocalPtr<ListenerState> listener, runtime::Fd fd) {
 
 void Worker::serve(LocalPtr<ListenerState> listener, std::unique_ptr<runtime::Stream> stream, Peer peer) {
   switch (listener->config->protocol) {
-    case snapshot::Protocol::http1:
+    case snapshot::ListenerProtocol::http:
+    case snapshot::ListenerProtocol::automatic:
       scope_.spawn(serve_h1(*this, std::move(listener), std::move(stream), std::move(peer)));
       return;
-    case snapshot::Protocol::tcp:
+    case snapshot::ListenerProtocol::tcp:
       scope_.spawn(serve_tcp(*this, std::move(listener), std::move(stream), std::move(peer)));
       return;
   }

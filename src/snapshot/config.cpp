@@ -16,8 +16,10 @@ namespace {
 
 using yaml::Node;
 
-constexpr Word<Protocol> listener_protocols[] = {{"http", Protocol::http1}, {"tcp", Protocol::tcp}};
-constexpr Word<Protocol> cluster_protocols[] = {{"http1", Protocol::http1}, {"tcp", Protocol::tcp}};
+constexpr Word<ListenerProtocol> listener_protocols[] = {{"http", ListenerProtocol::http},
+                                                         {"tcp", ListenerProtocol::tcp}};
+constexpr Word<ClusterProtocol> cluster_protocols[] = {
+    {"http1", ClusterProtocol::http1}, {"http2", ClusterProtocol::http2}, {"tcp", ClusterProtocol::tcp}};
 constexpr Word<LoadBalancing> policies[] = {{"least_request", LoadBalancing::least_request},
                                             {"round_robin", LoadBalancing::round_robin}};
 
@@ -195,7 +197,7 @@ void ConfigReader::cluster(const Node& node) {
   snapshot.clusters.push_back(std::move(cluster));
 }
 
-std::string ConfigReader::cluster_name(const Node& map, Protocol protocol) {
+std::string ConfigReader::cluster_name(const Node& map, Carries what) {
   const auto name = text(map, "cluster", true);
   if (!name) return {};
   const auto found = clusters_.find(*name);
@@ -205,10 +207,11 @@ std::string ConfigReader::cluster_name(const Node& map, Protocol protocol) {
     const auto near = base::nearest(*name, known);
     error(code::unknown_cluster, map.find("cluster")->position, fmt::format("there is no cluster {}", *name),
           near.empty() ? "add it to clusters" : fmt::format("did you mean {}?", near));
-  } else if (found->second.protocol != protocol) {
+  } else if (!(what == Carries::http ? takes_http(found->second.protocol)
+                                     : takes_bytes(found->second.protocol))) {
     error(code::bad_value, map.find("cluster")->position,
           fmt::format("cluster {} does not speak the listener's protocol", *name),
-          "use protocol http with http1, tcp with tcp");
+          "use protocol http with http1 or http2, tcp with tcp");
   }
   return *name;
 }
@@ -249,14 +252,14 @@ void ConfigReader::listener(const Node& node) {
   }
   flag(node, "connect", listener.allow_connect);
   count(node, "trustedHops", listener.trusted_hops, 0);
-  if (listener.protocol == Protocol::tcp) {
+  if (listener.protocol == ListenerProtocol::tcp) {
     for (const auto* field : {"routes", "timeout", "connect", "trustedHops"}) {
       if (const auto* http_only = node.find(field)) {
         error(code::bad_value, http_only->position, fmt::format("a tcp listener has no {}", field),
               field == std::string_view("routes") ? "name a cluster" : "remove it");
       }
     }
-    listener.cluster = cluster_name(node, Protocol::tcp);
+    listener.cluster = cluster_name(node, Carries::bytes);
   } else {
     routes(node, listener);
   }

@@ -93,11 +93,13 @@ class ConfigReader {
   Redirect redirect(const yaml::Node& node);
   Reply reply(const yaml::Node& node);
   std::vector<std::string> hosts(const yaml::Node& node);
-  std::string cluster_name(const yaml::Node& map, Protocol protocol);
+  /// The cluster's name, whose endpoints are to be given that.
+  enum class Carries : bool { http, bytes };
+  std::string cluster_name(const yaml::Node& map, Carries what);
 
   const yaml::Source& source_;
   struct KnownCluster {
-    Protocol protocol;
+    ClusterProtocol protocol;
     base::Position position;
   };
   std::map<std::string, KnownCluster> clusters_;

@@ -233,12 +233,12 @@ Match ConfigReader::match(const Node& node, const Listener& listener) {
 Forward ConfigReader::forward(const Node& node) {
   Forward forward;
   if (node.find("cluster") != nullptr) {
-    forward = forward_to(cluster_name(node, Protocol::http1));
+    forward = forward_to(cluster_name(node, Carries::http));
   } else if (const auto* list = list_of(node, "to", true, "[{cluster: api, weight: 9}, {cluster: canary}]")) {
     std::map<std::string, base::Position> known;
     for (const auto& item : *list) {
       if (!map_of(item, "a target", {"cluster", "weight"}, "{cluster: api}")) continue;
-      Forward::Target target{cluster_name(item, Protocol::http1)};
+      Forward::Target target{cluster_name(item, Carries::http)};
       count(item, "weight", target.weight, 0);
       const auto [first, is_new] = known.try_emplace(target.cluster, item.position);
       if (!is_new && !target.cluster.empty()) {
@@ -366,7 +366,7 @@ void ConfigReader::routes(const Node& node, Listener& listener) {
   table.name = listener.name;
   listener.routes = listener.name;
   if (node.find("routes") == nullptr) {
-    auto all = forward_to(cluster_name(node, Protocol::http1));
+    auto all = forward_to(cluster_name(node, Carries::http));
     timeout(node, all);
     table.virtual_hosts.push_back({"all", {"*"}, {{"all", {}, std::move(all), {}}}});
     return;

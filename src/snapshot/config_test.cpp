@@ -88,7 +88,7 @@ clusters:
   EXPECT_EQ(parsed->listeners[1].idle_timeout, 30s);
   EXPECT_EQ(parsed->listeners[1].trusted_hops, 2U);
   EXPECT_FALSE(parsed->listeners[0].allow_connect);
-  EXPECT_EQ(parsed->listeners[0].protocol, Protocol::tcp);
+  EXPECT_EQ(parsed->listeners[0].protocol, ListenerProtocol::tcp);
   EXPECT_EQ(parsed->listeners[0].cluster, "db");
 }
 

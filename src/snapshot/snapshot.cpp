@@ -25,12 +25,11 @@ const std::string* misplaced(const Parts<T>& parts) {
 }
 
 std::expected<void, std::string> check_target(const Snapshot& snapshot, const Listener& listener) {
-  const bool is_http = listener.protocol == Protocol::http1;
-  if (is_http && snapshot.routes.find(listener.routes) == nullptr) {
+  if (takes_http(listener.protocol) && snapshot.routes.find(listener.routes) == nullptr) {
     return invalid(fmt::format("listener {}{} names the route table {}, which does not exist", listener.name,
                                because_of(listener.origin), listener.routes));
   }
-  if (!is_http && snapshot.clusters.find(listener.cluster) == nullptr) {
+  if (takes_bytes(listener.protocol) && snapshot.clusters.find(listener.cluster) == nullptr) {
     return invalid(fmt::format("listener {}{} names the cluster {}, which does not exist", listener.name,
                                because_of(listener.origin), listener.cluster));
   }

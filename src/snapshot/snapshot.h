@@ -31,18 +31,38 @@ struct ContextId {
 /// The context of callers outside the mesh.
 inline const ContextId edge_context{"weft-system", "edge"};
 
-enum class Protocol : std::uint8_t { http1, tcp };
+/// What a listener takes.
+enum class ListenerProtocol : std::uint8_t {
+  http,       // HTTP/1.1, and HTTP/2 where a connection begins with its preface
+  automatic,  // that, or bytes of any other protocol
+  tcp,
+};
+constexpr bool takes_http(ListenerProtocol protocol) { return protocol != ListenerProtocol::tcp; }
+constexpr bool takes_bytes(ListenerProtocol protocol) { return protocol != ListenerProtocol::http; }
+
+/// What a cluster's endpoints are spoken to.
+enum class ClusterProtocol : std::uint8_t {
+  http1,
+  http2,      // with prior knowledge (RFC 9113, 3.3)
+  automatic,  // what the client speaks: HTTP/1.1, HTTP/2, or bytes
+  tcp,
+};
+constexpr bool takes_http(ClusterProtocol protocol) { return protocol != ClusterProtocol::tcp; }
+constexpr bool takes_bytes(ClusterProtocol protocol) {
+  return protocol == ClusterProtocol::tcp || protocol == ClusterProtocol::automatic;
+}
+
 enum class Direction : std::uint8_t { edge, outbound, inbound };
 
-/// Where traffic comes in. An http listener names its routes, a tcp listener its cluster.
+/// Where traffic comes in. A listener that takes HTTP names its routes, one that takes bytes its cluster.
 struct Listener {
   std::string name;
   base::Address address;
   Direction direction = Direction::outbound;
-  Protocol protocol = Protocol::http1;
+  ListenerProtocol protocol = ListenerProtocol::http;
   /// http: name of a RouteTable of the same Snapshot.
   std::string routes;
-  /// tcp: name of a Cluster of the same Snapshot.
+  /// Bytes: name of a Cluster of the same Snapshot.
   std::string cluster;
   /// http: CONNECT is routed like any request and opens a tunnel if the service agrees.
   bool allow_connect = false;
@@ -199,7 +219,7 @@ enum class LoadBalancing : std::uint8_t { round_robin, least_request };
 
 struct Cluster {
   std::string name;
-  Protocol protocol = Protocol::http1;
+  ClusterProtocol protocol = ClusterProtocol::http1;
   LoadBalancing load_balancing = LoadBalancing::least_request;
   std::chrono::milliseconds connect_timeout{5'000};
   /// Most connections of one worker to one endpoint, and most requests of one worker that wait for one.

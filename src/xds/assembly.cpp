@@ -143,7 +143,7 @@ Assembly::Names Assembly::wanted_endpoints() const {
 Assembly::Names Assembly::wanted_routes() const {
   Names names;
   for (const auto& listener : merged(in_force_ ? &in_force_->listeners : nullptr, listeners_)) {
-    if (listener.protocol == snapshot::Protocol::http1) names.insert(listener.routes);
+    if (takes_http(listener.protocol)) names.insert(listener.routes);
   }
   return names;
 }

@@ -68,7 +68,7 @@ void read_connection_manager(const hcm::HttpConnectionManager& manager, snapshot
   bool http1 = manager.codec_type() == hcm::HttpConnectionManager::AUTO ||
                manager.codec_type() == hcm::HttpConnectionManager::HTTP1;
   if (!http1) reading.refuse("its codec_type is not supported");
-  listener.protocol = snapshot::Protocol::http1;
+  listener.protocol = snapshot::ListenerProtocol::http;
   listener.routes = manager.rds().route_config_name();
   if (listener.routes.empty()) reading.refuse("it names no route table");
   require_ads(manager.rds().config_source(), "its routes", reading);
@@ -87,7 +87,7 @@ void read_connection_manager(const hcm::HttpConnectionManager& manager, snapshot
 
 void read_tcp_proxy(const tcp::TcpProxy& proxy, snapshot::Listener& listener, Reading& reading) {
   reading.scan(proxy, policies::tcp_proxy);
-  listener.protocol = snapshot::Protocol::tcp;
+  listener.protocol = snapshot::ListenerProtocol::tcp;
   listener.cluster = proxy.cluster();
   if (listener.cluster.empty()) reading.refuse("it names no cluster");
   if (proxy.has_idle_timeout())
@@ -264,7 +264,7 @@ std::expected<DecodedCluster, XdsError> decode_cluster(std::string_view body, Ig
   cluster.service = weft.text(key_service);
   cluster.service_ns = weft.text(key_service_namespace);
   cluster.policy = weft.text(key_policy);
-  if (weft.text(key_protocol) == protocol_tcp) cluster.protocol = snapshot::Protocol::tcp;
+  if (weft.text(key_protocol) == protocol_tcp) cluster.protocol = snapshot::ClusterProtocol::tcp;
   read_discovery(message, decoded, reading);
   return reading.result(std::move(decoded));
 }

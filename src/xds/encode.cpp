@@ -235,7 +235,7 @@ Resource encode_cluster(const snapshot::Cluster& cluster) {
   put(weft, key_service, cluster.service);
   put(weft, key_service_namespace, cluster.service_ns);
   put(weft, key_policy, cluster.policy);
-  if (cluster.protocol == snapshot::Protocol::tcp) put(weft, key_protocol, std::string(protocol_tcp));
+  if (cluster.protocol == snapshot::ClusterProtocol::tcp) put(weft, key_protocol, std::string(protocol_tcp));
   return resource(Type::cluster, cluster.name, message);
 }
 
@@ -261,11 +261,12 @@ Resource encode_listener(const snapshot::Listener& listener) {
   message.set_traffic_direction(direction_of(listener.direction));
   auto& filter = *message.add_filter_chains()->add_filters();
   switch (listener.protocol) {
-    case snapshot::Protocol::http1:
+    case snapshot::ListenerProtocol::http:
+    case snapshot::ListenerProtocol::automatic:
       filter.set_name("envoy.filters.network.http_connection_manager");
       pack(*filter.mutable_typed_config(), connection_manager(listener));
       break;
-    case snapshot::Protocol::tcp:
+    case snapshot::ListenerProtocol::tcp:
       filter.set_name("envoy.filters.network.tcp_proxy");
       pack(*filter.mutable_typed_config(), tcp_proxy(listener));
       break;

@@ -80,7 +80,7 @@ InventoryPtr take_inventory(snapshot::SnapshotPtr snapshot, const InventoryPtr& 
   } else {
     std::set<std::string_view> used;
     for (const auto& listener : snapshot->listeners) {
-      if (listener.protocol == snapshot::Protocol::http1) used.insert(listener.routes);
+      if (takes_http(listener.protocol)) used.insert(listener.routes);
     }
     auto routes = versions(Type::routes, &snapshot::Snapshot::routes, encode_routes);
     for (auto& entry : routes) entry.referenced = used.contains(entry.name);

@@ -30,7 +30,7 @@ inline snapshot::Snapshot sample_snapshot(int count = 1, snapshot::ContextId con
     sample.listeners.push_back({.name = listener,
                                 .address = base::Address::loopback(port),
                                 .direction = snapshot::Direction::edge,
-                                .protocol = snapshot::Protocol::http1,
+                                .protocol = snapshot::ListenerProtocol::http,
                                 .routes = listener,
                                 .cluster = {},
                                 .service = name,
@@ -83,7 +83,7 @@ inline base::Origin random_origin(base::Random& random) {
 inline snapshot::Cluster random_cluster(base::Random& random, std::string name) {
   snapshot::Cluster cluster;
   cluster.name = std::move(name);
-  cluster.protocol = random.below(2) ? snapshot::Protocol::http1 : snapshot::Protocol::tcp;
+  cluster.protocol = random.below(2) ? snapshot::ClusterProtocol::http1 : snapshot::ClusterProtocol::tcp;
   cluster.load_balancing =
       random.below(2) ? snapshot::LoadBalancing::round_robin : snapshot::LoadBalancing::least_request;
   cluster.connect_timeout = std::chrono::milliseconds(random.below(100'000));
@@ -190,10 +190,10 @@ inline snapshot::Snapshot random_snapshot(base::Random& random) {
     if (random.below(2)) {
       listener.allow_connect = random.below(2) != 0;
       listener.trusted_hops = static_cast<std::uint32_t>(random.below(3));
-      listener.protocol = snapshot::Protocol::http1;
+      listener.protocol = snapshot::ListenerProtocol::http;
       listener.routes = "r" + std::to_string(random.below(tables));
     } else {
-      listener.protocol = snapshot::Protocol::tcp;
+      listener.protocol = snapshot::ListenerProtocol::tcp;
       listener.cluster = "c" + std::to_string(random.below(clusters));
     }
     made.listeners.push_back(std::move(listener));
@@ -205,7 +205,7 @@ inline snapshot::Snapshot random_snapshot(base::Random& random) {
 inline snapshot::Snapshot reachable(snapshot::Snapshot snapshot) {
   snapshot.routes.erase_if([&](const snapshot::RouteTable& routes) {
     return std::ranges::none_of(snapshot.listeners, [&](const snapshot::Listener& listener) {
-      return listener.protocol == snapshot::Protocol::http1 && listener.routes == routes.name;
+      return takes_http(listener.protocol) && listener.routes == routes.name;
     });
   });
   return snapshot;

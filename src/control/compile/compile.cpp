@@ -45,8 +45,14 @@ const base::Address* address_of(const Mesh& mesh, std::string_view key) {
   return at == mesh.input.addresses->end() ? nullptr : &at->second;
 }
 
-snapshot::Protocol protocol_of(const model::ServicePort& port) {
-  return port.traffic() == model::AppProtocol::tcp ? snapshot::Protocol::tcp : snapshot::Protocol::http1;
+bool is_tcp(const model::ServicePort& port) { return port.traffic() == model::AppProtocol::tcp; }
+
+snapshot::ClusterProtocol cluster_protocol(bool is_tcp) {
+  return is_tcp ? snapshot::ClusterProtocol::tcp : snapshot::ClusterProtocol::http1;
+}
+
+snapshot::ListenerProtocol listener_protocol(bool is_tcp) {
+  return is_tcp ? snapshot::ListenerProtocol::tcp : snapshot::ListenerProtocol::http;
 }
 
 model::Ref service_ref(const std::string& ns, const std::string& name) {
@@ -122,7 +128,7 @@ snapshot::RouteTable route_all(const std::string& name, const std::string& clust
 
 /// Adds a listener and, if it speaks HTTP, its routes.
 void add_listener(Snapshot& to, Listener listener, const std::string& cluster, const Way& way) {
-  if (listener.protocol == snapshot::Protocol::tcp) {
+  if (listener.protocol == snapshot::ListenerProtocol::tcp) {
     listener.cluster = cluster;
     if (way.idle) listener.idle_timeout = *way.idle;
   } else {
@@ -189,7 +195,7 @@ std::shared_ptr<const Cluster> cluster_of(Mesh& mesh, const model::Ref& ref, con
   auto& made = mesh.clusters[std::move(name)];
   if (made) return made;
   auto cluster = bare_cluster(mesh, ref, port.port);
-  cluster.protocol = protocol_of(port);
+  cluster.protocol = cluster_protocol(is_tcp(port));
   cluster.endpoints = endpoints_of(mesh, ref, port);
   cluster.origin = origin_of(service, fmt::format("spec.ports[{}]", index));
   made = std::make_shared<Cluster>(std::move(cluster));
@@ -206,11 +212,11 @@ void add_to_edge(Mesh& mesh, const model::Ref& ref, const model::Service& servic
       Listener listener{.name = std::move(key),
                         .address = *address,
                         .direction = snapshot::Direction::edge,
-                        .protocol = protocol_of(port),
+                        .protocol = listener_protocol(is_tcp(port)),
                         .service = ref.name,
                         .service_ns = ref.ns,
                         .origin = cluster->origin};
-      if (listener.protocol == snapshot::Protocol::http1) {
+      if (takes_http(listener.protocol)) {
         listener.trusted_hops = static_cast<std::uint32_t>(mesh.input.mesh.trusted_hops);
       }
       add_listener(to, std::move(listener), cluster->name, way_to(mesh.input, ref, port));
@@ -250,7 +256,7 @@ void add_dependency(Mesh& mesh, const model::Ref& caller, const model::Dependenc
     Listener listener{.name = std::move(key),
                       .address = *address,
                       .direction = snapshot::Direction::outbound,
-                      .protocol = protocol_of(ports[i]),
+                      .protocol = listener_protocol(is_tcp(ports[i])),
                       .service = target.name,
                       .service_ns = target.ns,
                       .origin = dependency.origin};
@@ -273,21 +279,20 @@ void add_scope(Mesh& mesh, const model::Ref& caller, Snapshot& to) {
 
 /// How an instance's port is spoken to: TCP if a Service says so, for bytes of any kind pass through it; else
 /// HTTP unless the port's name says otherwise.
-snapshot::Protocol inbound_protocol(const Mesh& mesh, const model::Workload& workload,
-                                    const Instance& instance, const provider::BoundPort& bound) {
+bool is_inbound_tcp(const Mesh& mesh, const model::Workload& workload, const Instance& instance,
+                    const provider::BoundPort& bound) {
   bool targeted = false;
   for (const auto& name : workload.services) {
     const auto* service = find_service(mesh.input, service_ref(workload.ref.ns, name));
     if (service == nullptr) continue;
     for (const auto& port : service->spec.ports) {
       if (target_port(port, instance.ports) != &bound) continue;
-      if (protocol_of(port) == snapshot::Protocol::tcp) return snapshot::Protocol::tcp;
+      if (is_tcp(port)) return true;
       targeted = true;
     }
   }
   const auto& name = bound.port.name;
-  return !targeted && (name == "tcp" || name.starts_with("tcp-")) ? snapshot::Protocol::tcp
-                                                                  : snapshot::Protocol::http1;
+  return !targeted && (name == "tcp" || name.starts_with("tcp-"));
 }
 
 /// The inbound listeners of those instances that are on that node.
@@ -305,7 +310,8 @@ void add_inbound(const Mesh& mesh, const model::Workload& workload, std::string_
                                 workload.ref.name, "spec.template.spec.containers[0].ports"};
       Cluster cluster;
       cluster.name = key;
-      cluster.protocol = inbound_protocol(mesh, workload, instance, bound);
+      const bool is_tcp = is_inbound_tcp(mesh, workload, instance, bound);
+      cluster.protocol = cluster_protocol(is_tcp);
       cluster.service = service;
       cluster.service_ns = workload.ref.ns;
       if (limit) cluster.connect_timeout = *limit;
@@ -314,7 +320,7 @@ void add_inbound(const Mesh& mesh, const model::Workload& workload, std::string_
       Listener listener{.name = key,
                         .address = *address,
                         .direction = snapshot::Direction::inbound,
-                        .protocol = cluster.protocol,
+                        .protocol = listener_protocol(is_tcp),
                         .drain = instance.drain,
                         .service = service,
                         .service_ns = workload.ref.ns,

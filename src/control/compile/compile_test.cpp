@@ -83,11 +83,12 @@ std::string words(const snapshot::Listener& listener) {
   constexpr std::array directions{"edge", "outbound", "inbound"};
   const auto trusted =
       listener.trusted_hops > 0 ? fmt::format(" behind {}", listener.trusted_hops) : std::string();
-  return fmt::format("  listener {}\n    {} {} {} -> {}{}\n    service {}/{}\n    origin {}\n", listener.name,
-                     listener.address.to_string(), directions[static_cast<std::size_t>(listener.direction)],
-                     listener.protocol == snapshot::Protocol::tcp ? "tcp" : "http",
-                     listener.protocol == snapshot::Protocol::tcp ? listener.cluster : listener.routes,
-                     trusted, listener.service_ns, listener.service, listener.origin.to_string());
+  return fmt::format(
+      "  listener {}\n    {} {} {} -> {}{}\n    service {}/{}\n    origin {}\n", listener.name,
+      listener.address.to_string(), directions[static_cast<std::size_t>(listener.direction)],
+      listener.protocol == snapshot::ListenerProtocol::tcp ? "tcp" : "http",
+      listener.protocol == snapshot::ListenerProtocol::tcp ? listener.cluster : listener.routes, trusted,
+      listener.service_ns, listener.service, listener.origin.to_string());
 }
 
 std::string words(const snapshot::RouteTable& table) {
@@ -106,7 +107,7 @@ std::string words(const snapshot::Cluster& cluster) {
   constexpr std::array healths{"healthy", "unhealthy", "draining"};
   auto text = fmt::format(
       "  cluster {}\n    {} {} service {}/{}\n    origin {}\n", cluster.name,
-      cluster.protocol == snapshot::Protocol::tcp ? "tcp" : "http",
+      cluster.protocol == snapshot::ClusterProtocol::tcp ? "tcp" : "http",
       cluster.load_balancing == snapshot::LoadBalancing::round_robin ? "round robin" : "least request",
       cluster.service_ns, cluster.service, cluster.origin.to_string());
   for (const auto& endpoint : cluster.endpoints) {
