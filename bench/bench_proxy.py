@@ -1,4 +1,4 @@
-"""`weft proxy --config` against nginx, HAProxy and Envoy: CPU, latency, memory, start.
+"""`weft proxy --config` against nginx, HAProxy, nghttpx and Envoy: CPU, latency, memory, start.
 
 `./dev bench proxy [WORK] [ROUNDS]` measures one work, or with fewer rounds; only a whole run is kept."""
 import contextlib
@@ -11,7 +11,7 @@ import traffic
 from ends import Ends
 
 ROUNDS = 25
-SIZES = {"memory": sizes.memory, "start": sizes.start}
+SIZES = {"memory": sizes.memory, "memory-h2": sizes.memory_h2, "start": sizes.start}
 NAMES = (*traffic.WORKS, *SIZES)
 METHOD = """\
 Each contender has one worker, pinned to one core; client and backend are one process on the other core, which polls.
@@ -26,8 +26,9 @@ these two, and a must is held, or not held, only by more than that (RSS: by more
 in the first table is the mean of both.
 
 All have the same on: a request id, x-forwarded-for and -proto, an access log line for each request or opaque connection
-(weft, nginx and Envoy to a file, HAProxy to a ring in memory). The peers' configurations are in bench/peers.
-{versions}."""
+(weft, nginx, nghttpx and Envoy to a file, HAProxy to a ring in memory), but for nghttpx's request id. Of two hops
+HAProxy's and Envoy's are two processes on one core, weft's one, as in a mesh. `before`, where it is, is the weft that
+WEFT_BENCH_BEFORE names. The peers' configurations are in bench/peers. {versions}."""
 
 
 def progress(text):

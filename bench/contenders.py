@@ -15,7 +15,22 @@ HERE = pathlib.Path(__file__).resolve().parent
 BIN = pathlib.Path(os.environ.get("WEFT_BENCH_BIN", HERE.parent / "build" / "bin"))
 VENV = HERE.parent / "build" / "venv"
 START_SECONDS = 30
-SUFFIX = {"nginx": "conf", "haproxy": "cfg", "envoy": "yaml", "weft": "yaml"}
+SUFFIX = {"nginx": "conf", "haproxy": "cfg", "envoy": "yaml", "nghttpx": "conf", "weft": "yaml", "before": "yaml"}
+# Whether a protocol of a work is HTTP/2 to its clients and to its backend.
+HTTP2 = {"http": (False, False), "tcp": (False, False), "h2": (True, True), "h2-h1": (True, False)}
+ENVOY_HTTP2 = """\
+    typed_extension_protocol_options:
+      envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
+        "@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
+        explicit_http_config: {http2_protocol_options: {}}"""
+# How each says that, where its configuration for HTTP/1.1 has the places for it.
+FRONT = {"nginx": ("", " http2"), "haproxy": ("", " proto h2"), "envoy": ("HTTP1", "HTTP2")}
+BACK = {"haproxy": ("", " proto h2"), "nghttpx": ("", ";;proto=h2"), "envoy": ("", ENVOY_HTTP2),
+        "weft": ("http1", "http2"), "before": ("http1", "http2")}
+# nginx speaks HTTP/2 to a backend as gRPC alone, one request at a time on each connection.
+PASS, SET = ("proxy_pass http", "grpc_pass grpc"), ("proxy_set_header", "grpc_set_header")
+# A weft of earlier, which this one is compared with.
+BEFORE = os.environ.get("WEFT_BENCH_BEFORE")
 
 
 def envoy_binary():
@@ -26,12 +41,18 @@ def envoy_binary():
     return found[0]
 
 
+def kind_of(name):
+    return name.split()[0]
+
+
 def versions():
     weft = subprocess.run([BIN / "weft", "version"], capture_output=True, text=True).stdout.split("\n")[0]
     nginx = subprocess.run(["nginx", "-v"], capture_output=True, text=True).stderr.split("/")[-1].strip()
     haproxy = subprocess.run(["haproxy", "-v"], capture_output=True, text=True).stdout.split()[2]
+    nghttpx = subprocess.run(["nghttpx", "--version"], capture_output=True, text=True).stdout.split("/")[-1].strip()
     envoy = subprocess.run([envoy_binary(), "--version"], capture_output=True, text=True).stdout
-    return f"{weft}; nginx {nginx}, HAProxy {haproxy}, Envoy {envoy.split('version:')[1].split('/')[1]}"
+    return (f"{weft}; nginx {nginx}, HAProxy {haproxy}, nghttpx {nghttpx}, "
+            f"Envoy {envoy.split('version:')[1].split('/')[1]}")
 
 
 def free_port():
@@ -57,74 +78,104 @@ class Machine:
 
 
 def fill(name, protocol, folder, port, backend, has_many=False):
-    """The text of peers/NAME-PROTOCOL.*, or that of its kind, with its places filled in."""
-    kind = name.split()[0]
-    own, shared = (HERE / "peers" / f"{stem.replace(' ', '-')}-{protocol}.{SUFFIX[kind]}" for stem in (name, kind))
+    """The text of peers/NAME-PROTOCOL.*, or that of its kind, or that of its kind for HTTP/1.1, with its places filled in."""
+    kind = kind_of(name)
+    of = "weft" if kind == "before" else kind
+    stems = (f"{name.replace(' ', '-')}-{protocol}", f"{of}-{protocol}", f"{of}-http")
+    file = next(path for path in (HERE / "peers" / f"{stem}.{SUFFIX[kind]}" for stem in stems) if path.exists())
+    to_clients, to_backend = HTTP2[protocol]
     values = {"FOLDER": folder, "LISTEN": f"127.0.0.1:{port}", "PORT": port, "BACKEND": f"127.0.0.1:{backend}",
-              "BACKEND_PORT": backend, "CLUSTERS": "", "ROUTES": "", "TARGET": "app"}
+              "BACKEND_PORT": backend, "CLUSTERS": "", "ROUTES": "", "TARGET": "app", "PASS": PASS[to_backend],
+              "SET": SET[to_backend], "FRONT": FRONT.get(kind, ("", ""))[to_clients],
+              "BACK": BACK.get(kind, ("", ""))[to_backend]}
     if has_many:
         values |= many.BY_KIND[kind]()
-    text = (own if own.exists() else shared).read_text()
+    text = file.read_text()
     for key, value in values.items():
         text = text.replace(f"@{key}@", str(value))
     return text
 
 
+def weft_command(program, folder, config):
+    return [program, "proxy", "--config", config, "--workers", 1, "--access-log", folder / "access.log"]
+
+
 def command_of(kind, folder, config):
-    return {"nginx": ["nginx", "-p", folder, "-c", config],
-            "haproxy": ["haproxy", "-db", "-f", config],
-            "envoy": [envoy_binary(), "-c", config, "--concurrency", 1, "--disable-hot-restart", "--log-level",
-                      "error"],
-            "weft": [BIN / "weft", "proxy", "--config", config, "--workers", 1, "--access-log", folder / "access.log"],
-            }[kind]
+    return {"nginx": lambda: ["nginx", "-p", folder, "-c", config],
+            "haproxy": lambda: ["haproxy", "-db", "-f", config],
+            "nghttpx": lambda: ["nghttpx", f"--conf={config}"],
+            "envoy": lambda: [envoy_binary(), "-c", config, "--concurrency", 1, "--disable-hot-restart", "--log-level",
+                              "error"],
+            "weft": lambda: weft_command(BIN / "weft", folder, config),
+            "before": lambda: weft_command(BEFORE, folder, config)}[kind]()
+
+
+class Hop:
+    """One proxy's folder, configuration and port."""
+
+    def __init__(self, folder, name, protocol, backend, has_many=False):
+        self.folder, self.port = folder, free_port()
+        self.folder.mkdir(parents=True)
+        self.config = folder / f"config.{SUFFIX[kind_of(name)]}"
+        self.config.write_text(fill(name, protocol, folder, self.port, backend, has_many))
 
 
 class Setting:
-    """A contender's folder, configuration, port and command line; `start` runs it."""
+    """A contender's folders, configurations, port and command lines; `start` runs it. Of two hops each is a process, as
+    sidecars are; weft's are in one, as in a mesh."""
 
-    def __init__(self, machine, parent, name, protocol, backend, has_many=False):
-        self.machine, self.name = machine, name
-        kind = name.split()[0]
-        self.folder = pathlib.Path(parent, name.replace(" ", "-"))
-        shutil.rmtree(self.folder, ignore_errors=True)
-        self.folder.mkdir()
-        self.port = free_port()
-        config = self.folder / f"config.{SUFFIX[kind]}"
-        config.write_text(fill(name, protocol, self.folder, self.port, backend, has_many))
-        self.command = command_of(kind, self.folder, config)
+    def __init__(self, machine, parent, name, protocol, backend, has_many=False, hops=1):
+        self.machine, self.name, kind = machine, name, kind_of(name)
+        folder = pathlib.Path(parent, name.replace(" ", "-"))
+        shutil.rmtree(folder, ignore_errors=True)
+        chain = []  # the one before the backend first
+        for number in range(hops):
+            chain.append(Hop(folder / str(number), name, protocol, chain[-1].port if chain else backend, has_many))
+        last = chain[-1]
+        self.folder, self.port, self.ports = last.folder, last.port, [hop.port for hop in chain]
+        self.commands = [command_of(kind, hop.folder, hop.config) for hop in chain]
+        if kind == "weft" and hops > 1:
+            self.commands = [[BIN / "bench_two_hops", last.config, chain[0].config, last.folder / "access.log"]]
+        self.logs = [hop.folder / "access.log" for hop in chain]
 
     def start(self):
         return Contender(self)
 
 
 class Contender:
-    """A proxy that runs and listens."""
+    """A proxy that runs and listens, or two of them."""
 
     def __init__(self, setting):
-        self.name, self.port, self.folder = setting.name, setting.port, setting.folder
-        with open(self.folder / "output", "w") as output:
-            self.process = setting.machine.start(setting.machine.proxy, setting.command, stdout=output, stderr=output)
+        self.name, self.port, self.ports, self.logs = setting.name, setting.port, setting.ports, setting.logs
+        self.output = setting.folder / "output"
+        self.processes = []
+        with open(self.output, "w") as output:
+            for command in setting.commands:
+                self.processes.append(setting.machine.start(setting.machine.proxy, command, stdout=output, stderr=output))
         self.wait_until_it_listens()
 
     def wait_until_it_listens(self):
         end = time.monotonic() + START_SECONDS
-        while time.monotonic() < end and self.process.poll() is None:
+        while time.monotonic() < end and all(one.poll() is None for one in self.processes):
             with contextlib.suppress(OSError):
-                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+                for port in self.ports:
+                    socket.create_connection(("127.0.0.1", port), timeout=1).close()
                 return
             time.sleep(0.01)
         self.stop()
-        raise SystemExit(f"bench: {self.name} does not listen on {self.port}:\n{(self.folder / 'output').read_text()}")
+        raise SystemExit(f"bench: {self.name} does not listen on {self.ports}:\n{self.output.read_text()}")
 
     def stop(self):
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            self.process.wait(timeout=20)
+        for process in self.processes:
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+        for process in self.processes:
+            process.wait(timeout=20)
 
     @property
     def pids(self):
         """All its processes, at this moment: nginx listens before it has its worker."""
-        return [self.process.pid, *children(self.process.pid)]
+        return [pid for process in self.processes for pid in (process.pid, *children(process.pid))]
 
     def cpu_seconds(self):
         """By its processes' CPU clocks, in the kernel's numbering of clocks (clock_getcpuclockid(3))."""
@@ -144,8 +195,9 @@ class Contender:
 
     def forget_log(self):
         """Empties the access log: it would fill the disk."""
-        with contextlib.suppress(FileNotFoundError):
-            os.truncate(self.folder / "access.log", 0)
+        for log in self.logs:
+            with contextlib.suppress(FileNotFoundError):
+                os.truncate(log, 0)
 
 
 def children(pid):

@@ -16,6 +16,12 @@ KINDS = ("nginx", "haproxy", "envoy", "weft")
 FIGURES = {"idle": ("RSS idle", "MB", 8), "asked": ("RSS per connection that rests after a request", "KB", 1),
            "silent": ("RSS per connection that has sent nothing", "KB", 1),
            "many": ("RSS added by 1,000 clusters x 10 endpoints", "MB", 8)}
+H2_KINDS = ("nginx", "haproxy", "nghttpx", "envoy", "weft")
+H2_FIGURES = {"stream": ("RSS per HTTP/2 stream whose response does not come", "KB", 1.5),
+              "connection": ("RSS per HTTP/2 connection that rests after a request", "KB", 12)}
+H2_CONNECTIONS = 2_000
+# Connections of streams, and how many each has before and in the end: at most 100, the least limit among the contenders.
+H2_CROWDED, H2_FEW, H2_STREAMS = 100, 10, 100
 
 
 def settled_rss(contender):
@@ -57,30 +63,65 @@ def weigh(machine, ends, folder, kind):
     return {"idle": idle / MB, "asked": asked / 1024, "silent": silent / 1024, "many": many / MB}
 
 
+def weigh_h2(machine, ends, folder, kind):
+    """One number for each of H2_FIGURES, in its unit. Each stream is one to the backend too, which counts with it."""
+    def started(backend):
+        return proxies.Setting(machine, folder, kind, "h2", ends.backends[backend]).start()
+    one = started("h2")
+    try:
+        ends.ask("h2rest", one.port, 1, 0)  # the way to the backend is open
+        before = settled_rss(one)
+        ends.ask("h2rest", one.port, 1 + H2_CONNECTIONS, 0)
+        connection = (settled_rss(one) - before) / H2_CONNECTIONS
+        ends.ask("close")
+    finally:
+        one.stop()
+    one = started("mute")
+    try:
+        ends.ask("h2rest", one.port, H2_CROWDED, H2_FEW)
+        before = settled_rss(one)
+        ends.ask("h2rest", one.port, H2_CROWDED, H2_STREAMS - H2_FEW)
+        stream = (settled_rss(one) - before) / (H2_CROWDED * (H2_STREAMS - H2_FEW))
+        ends.ask("close")
+    finally:
+        one.stop()
+    return {"stream": stream / 1024, "connection": connection / 1024}
+
+
 def memory(machine, ends, folder, rounds):
+    return weighed(machine, ends, folder, rounds, "memory", FIGURES, KINDS, weigh,
+                   f"{CONNECTIONS:,} connections")
+
+
+def memory_h2(machine, ends, folder, rounds):
+    return weighed(machine, ends, folder, rounds, "memory-h2", H2_FIGURES, H2_KINDS, weigh_h2,
+                   f"{H2_CONNECTIONS:,} connections; {H2_CROWDED} x {H2_STREAMS} streams")
+
+
+def weighed(machine, ends, folder, rounds, name, figures, kinds, weigh_one, of_what):
+    """(rows of the summary, the table)."""
     starts = min(STARTS, rounds)
-    seen = {kind: [weigh(machine, ends, folder, kind) for _ in range(starts)] for kind in KINDS}
-    middle = {kind: {key: statistics.median(one[key] for one in weighed) for key in FIGURES}
-              for kind, weighed in seen.items()}
+    seen = {kind: [weigh_one(machine, ends, folder, kind) for _ in range(starts)] for kind in kinds}
+    middle = {kind: {key: statistics.median(one[key] for one in each) for key in figures}
+              for kind, each in seen.items()}
     rows = []
-    for key, (title, unit, most) in FIGURES.items():
+    for key, (title, unit, most) in figures.items():
         values = [one[key] for one in seen["weft"]]
         apart = max(values) - min(values)
         rows.append([title, "-", f"{middle['weft'][key]:.2f} {unit}", f"{apart:.2f}", f"<= {most} {unit}",
                      verdict.words(middle["weft"][key], apart, most)])
-    lines = ["| contender | " + " | ".join(f"{title}, {unit}" for title, unit, _ in FIGURES.values()) + " |",
-             "|---" * (len(FIGURES) + 1) + "|"]
-    lines += [f"| {kind} | " + " | ".join(f"{figures[key]:.2f}" for key in FIGURES) + " |"
-              for kind, figures in middle.items()]
-    head = f"## memory\n\nRSS of all processes of each, medians of {starts} starts; {CONNECTIONS:,} connections.\n"
+    lines = ["| contender | " + " | ".join(f"{title}, {unit}" for title, unit, _ in figures.values()) + " |",
+             "|---" * (len(figures) + 1) + "|"]
+    lines += [f"| {kind} | " + " | ".join(f"{one[key]:.2f}" for key in figures) + " |" for kind, one in middle.items()]
+    head = f"## {name}\n\nRSS of all processes of each, medians of {starts} starts; {of_what}.\n"
     return rows, "\n".join([head, *lines])
 
 
 def start_ms(machine, setting):
-    command = [proxies.BIN / "bench_start", machine.proxy, setting.port, *setting.command]
+    command = [proxies.BIN / "bench_start", machine.proxy, setting.port, *setting.commands[0]]
     seen, _ = machine.start(machine.rest, command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).communicate()
     if not seen:
-        raise SystemExit(f"bench: {setting.name} did not start: {' '.join(map(str, setting.command))}")
+        raise SystemExit(f"bench: {setting.name} did not start: {' '.join(map(str, setting.commands[0]))}")
     return int(seen) / 1000
 
 

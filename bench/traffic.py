@@ -11,6 +11,8 @@ ROUND_SECONDS = 1.0
 WARM_UP_SECONDS = 0.3
 EQUALS = ("weft", "weft again")
 DIRECT = "direct"
+# What HTTP/1.1 and opaque TCP may cost more than in the weft of WEFT_BENCH_BEFORE.
+MOST_TO_BEFORE = 1.02
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,6 +32,7 @@ class Work:
     figure: str     # the Series' list that the musts are about
     at_least: bool = False
     fine: int = 1   # how many times the rounds: the closer the contenders, the more it takes to tell them apart
+    hops: int = 1   # proxies one behind the other
     slices: int = 10  # of a round's second: how fast the machine is wanders within a second
 
 
@@ -43,6 +46,13 @@ WORKS = {
                   fine=3),
     "bulk": Work("opaque TCP, bulk, 4 connections: GB per CPU second", "tcp", "bulk", ("bulk", 4), ("haproxy splice",),
                  (Must(("haproxy splice",), 1.0),), "gb_per_cpu_second", at_least=True, slices=4),
+    "h2": Work("HTTP/2 to HTTP/2, 1 KB bodies, 8 connections x 16 streams: CPU per request", "h2", "h2", ("h2", 8, 16),
+               ("nghttpx", "haproxy", "nginx", "envoy"), (Must(("nghttpx", "haproxy"), 0.95),), "cpu_us"),
+    "h2-h1": Work("HTTP/2 to HTTP/1.1, 1 KB bodies, 8 connections x 16 streams: CPU per request", "h2-h1", "http",
+                  ("h2", 8, 16), ("nghttpx", "haproxy", "nginx", "envoy"), (Must(("nghttpx", "haproxy"), 0.90),), "cpu_us"),
+    "grpc": Work("gRPC unary through two hops, added p50 at 2,000/s, open loop, 8 connections", "h2", "grpc",
+                 ("unary", 8, 2000), ("haproxy twice", "envoy twice"), (Must(("haproxy twice", "envoy twice"), 1.0),),
+                 "added_p50_us", hops=2),
     "latency": Work("added p50 at 2,000 requests/s, open loop, 32 connections", "http", "http",
                     ("open", 32, 1024, 2000), ("nginx", "haproxy"), (Must(("nginx", "haproxy"), 1.0),), "added_p50_us"),
 }
@@ -175,17 +185,25 @@ def table(work, result, baseline):
     return text
 
 
+def opponents(work):
+    """(names, musts): those of the work, and a weft of earlier where there is one to compare with."""
+    if not proxies.BEFORE or work.figure != "cpu_us" or work.protocol not in ("http", "tcp"):
+        return work.peers, work.musts
+    return (*work.peers, "before"), (*work.musts, Must(("before",), MOST_TO_BEFORE))
+
+
 def run(machine, ends, folder, work, rounds):
     """(rows of the summary, the table) of one work."""
-    settings = [proxies.Setting(machine, folder, name, work.protocol, ends.backends[work.backend])
-                for name in (*work.peers, *EQUALS)]
+    peers, musts = opponents(work)
+    settings = [proxies.Setting(machine, folder, name, work.protocol, ends.backends[work.backend], hops=work.hops)
+                for name in (*peers, *EQUALS)]
     result = {}
     for number in range(rounds * work.fine):
         one_round(ends, work, settings, number, result)
     figures = {name: getattr(one, work.figure) for name, one in result.items()}
     best = max if work.at_least else min
     rows = []
-    for must in work.musts:
+    for must in musts:
         peer = best(must.peers, key=lambda name: statistics.median(figures[name]))
         rows.append([work.title, peer,
                      *verdict.compare(*(figures[name] for name in EQUALS), figures[peer], must.limit, work.at_least)])

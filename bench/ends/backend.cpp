@@ -7,11 +7,14 @@
 
 #include <array>
 #include <charconv>
+#include <deque>
 #include <string>
 #include <string_view>
 #include <utility>
 
 #include "base/address.h"
+#include "ends/frames.h"
+#include "ends/message.h"
 #include "runtime/combine.h"
 
 namespace weft::bench {
@@ -97,6 +100,47 @@ Task<void> send_bulk(std::unique_ptr<Stream> stream) {
   }
 }
 
+std::size_t mute_requests = 0;
+
+void answer(Frames& frames, std::uint32_t stream, bool is_first) {
+  static constexpr Block::Field fields[] = {
+      {"content-type", "text/plain"}, {"server", "bench"}, {"content-length", "1024"}};
+  static const Block head("\x88", fields);
+  static const std::string body(h2_body_bytes, 'x');
+  frames.put(FrameType::headers, ends_headers, stream, head.bytes(is_first, frames.has_table()));
+  frames.put(FrameType::data, ends_stream, stream, body);
+}
+
+void answer_call(Frames& frames, std::uint32_t stream, bool is_first) {
+  static constexpr Block::Field fields[] = {{"content-type", "application/grpc"}};
+  static constexpr Block::Field ok[] = {{"grpc-status", "0"}};
+  static const Block head("\x88", fields, std::size(ok));
+  static const Block trailers("", ok);
+  frames.put(FrameType::headers, ends_headers, stream, head.bytes(is_first, frames.has_table()));
+  frames.put(FrameType::data, 0, stream, message);
+  frames.put(FrameType::headers, ends_headers | ends_stream, stream,
+             trailers.bytes(is_first, frames.has_table()));
+}
+
+Task<void> answer_h2(std::unique_ptr<Stream> stream, Backend kind) {
+  Frames frames(std::move(stream), Frames::Side::server);
+  std::deque<std::uint32_t> asked;
+  bool is_first = true;
+  while (co_await frames.more()) {
+    while (const auto frame = frames.next()) {
+      if (frame->is_last()) asked.push_back(frame->stream);
+    }
+    if (kind == Backend::mute) {
+      mute_requests += asked.size();
+      asked.clear();
+    }
+    for (; !asked.empty() && frames.window() >= static_cast<std::int64_t>(h2_body_bytes); asked.pop_front()) {
+      (kind == Backend::grpc ? answer_call : answer)(frames, asked.front(), std::exchange(is_first, false));
+    }
+    if (!co_await frames.send()) co_return;
+  }
+}
+
 Task<void> accept_all(runtime::Reactor& reactor, runtime::Fd listening, Backend kind) {
   runtime::Acceptor acceptor(reactor, std::move(listening));
   runtime::Scope connections;
@@ -105,6 +149,9 @@ Task<void> accept_all(runtime::Reactor& reactor, runtime::Fd listening, Backend 
       case Backend::http: connections.spawn(answer_http(std::move(*stream))); break;
       case Backend::echo: connections.spawn(echo(std::move(*stream))); break;
       case Backend::bulk: connections.spawn(send_bulk(std::move(*stream))); break;
+      case Backend::h2:
+      case Backend::grpc:
+      case Backend::mute: connections.spawn(answer_h2(std::move(*stream), kind)); break;
     }
   }
 }
@@ -118,5 +165,7 @@ runtime::IoResult<std::uint16_t> serve(runtime::Reactor& reactor, runtime::Scope
   scope.spawn(accept_all(reactor, std::move(*listening), kind));
   return port;
 }
+
+std::size_t unanswered() { return mute_requests; }
 
 }  // namespace weft::bench

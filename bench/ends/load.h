@@ -24,6 +24,8 @@ struct Result {
 struct Load {
   base::Address to;
   int connections = 1;
+  /// Of HTTP/2, at a time on each connection.
+  int streams = 1;
   base::Duration duration{};
   /// Of each response or exchange.
   std::size_t body_bytes = 0;

@@ -7,22 +7,30 @@
 //   bulk PORT CONNECTIONS SECONDS               bytes from the backend without an end
 //   open PORT CONNECTIONS SECONDS BYTES RATE    GETs at a constant rate
 //   rest PORT CONNECTIONS asking|silent         connections that do nothing more
-//   close                                       all connections
+//   h2 PORT CONNECTIONS SECONDS STREAMS         GETs over HTTP/2, so many at a time on each connection
+//   unary PORT CONNECTIONS SECONDS RATE         gRPC calls at a constant rate
+//   h2rest PORT CONNECTIONS STREAMS             connections with so many more streams that get no answer;
+//   none: one that got one close                                       all connections
 // Connections stay, for the commands that name their port, until the next close.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <map>
 #include <sstream>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "ends/backend.h"
+#include "ends/h2_load.h"
 #include "ends/load.h"
+#include "ends/message.h"
 #include "runtime/process.h"
 #include "runtime/socket.h"
 
@@ -34,6 +42,8 @@ using runtime::Task;
 
 constexpr std::size_t most_latencies = 1'000'000;
 constexpr std::size_t resting_body_bytes = 1024;
+/// How long requests may be on their way to a backend that does not answer.
+constexpr auto most_on_the_way = std::chrono::seconds(5);
 
 /// Keeps the loop from sleeping as long as it lives.
 class Spin final : public runtime::Waiter {
@@ -96,11 +106,16 @@ class Ends {
   explicit Ends(Reactor& reactor) : reactor_(reactor) { result_.latencies_ns.reserve(most_latencies); }
 
   Task<int> run() {
-    const auto http = serve(reactor_, backends_, Backend::http);
-    const auto echo = serve(reactor_, backends_, Backend::echo);
-    const auto bulk = serve(reactor_, backends_, Backend::bulk);
-    if (!http || !echo || !bulk) co_return 1;
-    fmt::print("{{\"http\": {}, \"echo\": {}, \"bulk\": {}}}\n", *http, *echo, *bulk);
+    static constexpr std::pair<std::string_view, Backend> kinds[] = {
+        {"http", Backend::http}, {"echo", Backend::echo}, {"bulk", Backend::bulk},
+        {"h2", Backend::h2},     {"grpc", Backend::grpc}, {"mute", Backend::mute}};
+    std::string ports;
+    for (const auto& [name, kind] : kinds) {
+      const auto port = serve(reactor_, backends_, kind);
+      if (!port) co_return 1;
+      ports += fmt::format("{}\"{}\": {}", ports.empty() ? "" : ", ", name, *port);
+    }
+    fmt::print("{{{}}}\n", ports);
     std::fflush(stdout);
     Lines lines(reactor_);
     while (true) {
@@ -123,6 +138,7 @@ class Ends {
     words >> verb >> port >> load.connections;
     if (verb == "close") {
       kept_.clear();
+      kept_h2_.clear();
       co_return true;
     }
     auto& kept = kept_[port];
@@ -134,8 +150,24 @@ class Ends {
       co_await rest(reactor_, load, how == "asking", kept, result_);
       co_return true;
     }
+    if (verb == "h2rest") {
+      words >> load.streams;
+      load.body_bytes = h2_body_bytes;
+      load.duration = most_on_the_way;
+      co_await h2_rest(reactor_, load, kept_h2_[port], result_);
+      co_return true;
+    }
     double seconds = 0;
-    words >> seconds >> load.body_bytes >> load.requests_per_second;
+    words >> seconds;
+    if (verb == "h2") {
+      words >> load.streams;
+      load.body_bytes = h2_body_bytes;
+    } else if (verb == "unary") {
+      words >> load.requests_per_second;
+      load.body_bytes = message.size();
+    } else {
+      words >> load.body_bytes >> load.requests_per_second;
+    }
     load.duration = std::chrono::duration_cast<base::Duration>(std::chrono::duration<double>(seconds));
     const Spin spin(reactor_);
     if (verb == "http") {
@@ -146,6 +178,8 @@ class Ends {
       co_await bulk(reactor_, load, result_);
     } else if (verb == "open") {
       co_await open_loop(reactor_, load, kept, result_);
+    } else if (verb == "h2" || verb == "unary") {
+      co_await h2_loop(reactor_, load, verb == "h2" ? Call::get : Call::unary, kept_h2_[port], result_);
     } else {
       fmt::print(stderr, "bench_ends: no such command: {}\n", line);
       co_return false;
@@ -157,6 +191,7 @@ class Ends {
   runtime::Scope backends_;
   Result result_;
   std::map<std::uint16_t, Connections> kept_;
+  std::map<std::uint16_t, H2Clients> kept_h2_;
 };
 
 }  // namespace
