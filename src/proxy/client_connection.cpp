@@ -23,18 +23,40 @@ ClientConnection::ClientConnection(Worker& of, LocalPtr<ListenerState> from, con
 ClientConnection::~ClientConnection() {
   if (active_ != nullptr) --*active_;
   --listener->connections;
-  end_stream();
+  streams_ = 0;
+  count_streams();
   if (listener->config->drain) worker.tell_drain_progress();
+}
+
+Peer ClientConnection::give_up_peer() {
+  if (active_ != nullptr) --worker.shard.proxy.downstream_connections;
+  return {peer.context, peer.is_chain, std::move(peer.share)};
 }
 
 void ClientConnection::begin_stream() {
-  has_stream_ = true;
-  ++listener->streams;
-  if (listener->config->drain) worker.tell_drain_progress();
+  ++streams_;
+  count_streams();
 }
 
 void ClientConnection::end_stream() {
-  if (std::exchange(has_stream_, false)) --listener->streams;
+  --streams_;
+  count_streams();
+}
+
+void ClientConnection::count_requests(std::size_t under_way) {
+  under_way_ = under_way;
+  if (streams_ > 0) count_streams();
+}
+
+void ClientConnection::count_streams() {
+  const bool has_only = streams_ > 0 && streams_ >= under_way_;
+  if (std::exchange(has_only_streams_, has_only) == has_only) return;
+  if (!has_only) {
+    --listener->streams;
+    return;
+  }
+  ++listener->streams;
+  if (listener->config->drain) worker.tell_drain_progress();
 }
 
 bool ClientConnection::is_ending() const {

@@ -1,6 +1,7 @@
 // What all that goes on within one client's connection has in common, whatever it speaks.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 
@@ -27,6 +28,10 @@ class ClientConnection {
   /// end before it does.
   void begin_stream();
   void end_stream();
+  /// Another one takes its place, for the same peer and connection.
+  Peer give_up_peer();
+  /// How many requests it carries now; one if nothing else was said.
+  void count_requests(std::size_t under_way);
   /// The chain that it came in by, as one end of what it asks for; the other is a service's workload
   /// `destination`, if that is known. `cluster` may be null.
   telemetry::Ends ends(const snapshot::Listener& of, const snapshot::Cluster* cluster,
@@ -35,7 +40,7 @@ class ClientConnection {
   Worker& worker;
   const LocalPtr<ListenerState> listener;
   const base::Address& address;
-  const Peer peer;
+  Peer peer;
   /// Requests that came on it.
   std::uint32_t requests = 0;
   /// The series of an inbound listener's requests; null until the first.
@@ -46,7 +51,11 @@ class ClientConnection {
  private:
   /// The listener's when it came.
   const std::uint32_t generation_;
-  bool has_stream_ = false;
+  void count_streams();
+  std::size_t under_way_ = 1;
+  std::size_t streams_ = 0;
+  /// All that it carries are streams: ListenerState::streams counts it.
+  bool has_only_streams_ = false;
   /// The gauge that it counts in; null: its other end is a chain of this process, which counts it.
   std::uint64_t* active_ = nullptr;
 };

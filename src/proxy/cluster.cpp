@@ -25,6 +25,7 @@ ClusterState::ClusterState(runtime::Reactor& reactor, const Limits& limits,
 ClusterState::~ClusterState() { retire(); }
 
 void ClusterState::update(const snapshot::Cluster& config) {
+  protocol_ = config.protocol;
   load_balancing_ = config.load_balancing;
   max_connections_ = config.max_connections;
   max_pending_ = config.max_pending;
@@ -84,7 +85,7 @@ void ClusterState::retire() {
 
 std::size_t ClusterState::pending() const {
   std::size_t sum = 0;
-  for (const auto& endpoint : endpoints_) sum += endpoint->h1.pending();
+  for (const auto& endpoint : endpoints_) sum += endpoint->pending();
   return sum;
 }
 

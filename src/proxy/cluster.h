@@ -31,6 +31,7 @@ class ClusterState final : public LocalCounted {
   /// no other and `allow_tried`. Null if there is none.
   EndpointState* pick(std::span<const LocalPtr<EndpointState>> tried, bool allow_tried);
 
+  snapshot::ClusterProtocol protocol() const { return protocol_; }
   std::uint32_t max_connections() const { return max_connections_; }
   std::uint32_t max_pending() const { return max_pending_; }
   std::chrono::milliseconds connect_timeout() const { return connect_timeout_; }
@@ -58,6 +59,7 @@ class ClusterState final : public LocalCounted {
   const Limits& limits_;
   telemetry::ProxyCounters& counters_;
   base::Random& random_;
+  snapshot::ClusterProtocol protocol_ = snapshot::ClusterProtocol::http1;
   snapshot::LoadBalancing load_balancing_ = snapshot::LoadBalancing::least_request;
   std::uint32_t max_connections_ = 0;
   std::uint32_t max_pending_ = 0;

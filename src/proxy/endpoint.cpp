@@ -22,7 +22,11 @@ ConnectionPlace::~ConnectionPlace() {
   if (!endpoint_) return;
   if (active_ != nullptr) --*active_;
   --endpoint_->connections_;
-  endpoint_->h1.call_next({});
+  if (endpoint_->h1.pending() > 0) {
+    endpoint_->h1.call_next({});
+  } else {
+    endpoint_->h2.call_next({});
+  }
 }
 
 void ConnectionPlace::connected(bool is_local) {
@@ -38,6 +42,7 @@ EndpointState::EndpointState(runtime::Reactor& reactor, const Limits& limits,
                              telemetry::ProxyCounters& counters, const snapshot::Endpoint& config,
                              const PoolLimits& pool)
     : h1(reactor, limits.max_idle_per_endpoint),
+      h2(reactor, limits.max_idle_per_endpoint),
       reactor_(reactor),
       limits_(limits),
       counters_(counters),
@@ -46,6 +51,18 @@ EndpointState::EndpointState(runtime::Reactor& reactor, const Limits& limits,
 }
 
 EndpointState::~EndpointState() = default;
+
+void EndpointState::close_stale() {
+  const LocalPtr<EndpointState> self(this);  // a session's end may be the last that holds this
+  h1.close_stale(limits_.upstream_idle_timeout);
+  h2.close_stale(limits_.upstream_idle_timeout);
+}
+
+void EndpointState::close_idle() {
+  const LocalPtr<EndpointState> self(this);
+  h1.close_idle();
+  h2.close_idle();
+}
 
 void EndpointState::begin() {
   ++active;
@@ -70,13 +87,16 @@ void EndpointState::update(const snapshot::Endpoint& config, const PoolLimits& p
   health_ = config.health;
   is_retired_ = false;
   h1.update(pool, is_in_service());
+  h2.update(pool, is_in_service());
 }
 
 void EndpointState::retire() {
   is_retired_ = true;
   const LocalPtr<EndpointState> self(this);  // a session's end may be the last that holds this
   h1.update({}, false);
+  h2.update({}, false);
   h1.call_all();
+  h2.call_all();
 }
 
 }  // namespace weft::proxy

@@ -6,6 +6,7 @@
 
 #include "base/address.h"
 #include "proxy/h1_session.h"
+#include "proxy/h2_session.h"
 #include "proxy/limits.h"
 #include "proxy/local_ptr.h"
 #include "proxy/pool.h"
@@ -33,16 +34,23 @@ class EndpointState final : public LocalCounted {
 
   /// Whether another connection may be opened, with `max` in all, besides those that who waited longer was
   /// called for.
-  bool has_room(std::uint32_t max) const { return connections_ + h1.promised() < max; }
+  bool has_room(std::uint32_t max) const { return connections_ + h1.promised() + h2.promised() < max; }
   bool is_retired() const { return is_retired_; }
   /// The Snapshot in force has it, and as one to be asked.
   bool is_in_service() const { return !is_retired_ && health_ == snapshot::Health::healthy; }
   /// Closes connections that have rested too long.
-  void close_stale() { h1.close_stale(limits_.upstream_idle_timeout); }
+  void close_stale();
+  /// Closes those that rest.
+  void close_idle();
+  /// Those that rest, and requests that wait for a stream of one.
+  std::size_t idle() const { return h1.idle() + h2.idle(); }
+  std::size_t pending() const { return h1.pending() + h2.pending(); }
 
   std::uint64_t connections() const { return connections_; }
 
+  /// By what they speak; most endpoints use one of them.
   Pool<H1Session> h1;
+  Pool<H2Session> h2;
 
   /// A request or an opaque connection is sent to it; `active` goes down when that is over.
   void begin();

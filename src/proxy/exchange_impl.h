@@ -241,11 +241,11 @@ inline bool is_stream_that_may_drain(const Request& request, const message::Resp
          message::equals_ignore_case(type->substr(0, stream.size()), stream);
 }
 
-/// Notes that a connection carries such a stream, for as long as this lives.
+/// Notes that a connection carries a stream, for as long as this lives.
 class StreamNote {
  public:
-  StreamNote(const Request& request, ClientConnection& connection, const message::ResponseHead& response)
-      : connection_(is_stream_that_may_drain(request, response) ? &connection : nullptr) {
+  /// Null: it does not.
+  explicit StreamNote(ClientConnection* connection) : connection_(connection) {
     if (connection_ != nullptr) connection_->begin_stream();
   }
   StreamNote(const StreamNote&) = delete;
@@ -261,7 +261,7 @@ class StreamNote {
 /// Streams the response. Its head waits for the first piece of the body where that is there already.
 template <ClientSide Client, UpstreamSide Upstream>
 runtime::Task<Failure> send_response(Request& request, Client& client, Upstream& upstream) {
-  const StreamNote note(request, client.connection(), upstream.head());
+  const StreamNote note(is_stream_that_may_drain(request, upstream.head()) ? &client.connection() : nullptr);
   const auto& response = upstream.head();
   patch_response(request, response, client.response_patch());
   client.put_head(response, upstream.content(), client.response_patch());
@@ -314,7 +314,7 @@ runtime::Task<Failure> run_tunnel(Request& request, Client& client, Upstream& up
   const auto& response = upstream.head();
   request.status = response.status;
   client.close_after();
-  client.connection().begin_stream();
+  const StreamNote note(&client.connection());
   patch_response(request, response, client.response_patch());
   client.put_bare_head(response, client.response_patch());
   request.has_begun_response = true;

@@ -1,12 +1,10 @@
 #include "proxy/h1_client.h"
 
-#include <algorithm>
 #include <cerrno>
 #include <utility>
 
 #include "http/h1/limits.h"
 #include "http/h1/linger.h"
-#include "proxy/h1_session.h"
 #include "proxy/serve.h"
 #include "proxy/worker.h"
 #include "runtime/combine.h"
@@ -41,45 +39,36 @@ bool Codec::is_bloated() const {
 
 H1Client::H1Client(Worker& owner, LocalPtr<ListenerState> from, std::unique_ptr<runtime::Stream> connection,
                    Peer caller)
-    : ClientConnection(owner, std::move(from), connection->peer(), std::move(caller)),
-      stream_(std::move(connection)),
-      place_(owner.clients_.insert(owner.clients_.end(), this)) {}
+    : HttpConnection(owner, std::move(from), connection->peer(), std::move(caller)),
+      stream_(std::move(connection)) {}
 
 H1Client::~H1Client() {
   if (codec_) worker.give_codec(std::move(codec_));
-  worker.clients_.erase(place_);
 }
 
-void H1Client::wait_for(base::Duration limit) {
-  // Longer than a machine runs: one that waits is known by its time.
-  constexpr auto no_limit = std::chrono::years(10);
-  wait_until_ = worker.reactor.coarse_now() + (limit > base::Duration::zero() ? limit : no_limit);
-  worker.sweep_by(wait_until_);
-}
-
-base::MonoTime H1Client::close_if_late() {
-  const auto until = wait_until_;
-  if (until > worker.reactor.coarse_now()) return until;
-  stream_->fail({ETIMEDOUT});  // may be the end of this
-  return base::MonoTime::max();
-}
-
-void H1Client::close_if_idle() {
-  if (wait_until_ != base::MonoTime::max() && !has_begun()) stream_->fail({ECANCELED});
+void H1Client::end_soon() {
+  if (is_waiting() && !has_begun()) stream_->fail({ECANCELED});
 }
 
 void H1Client::hurry_if_idle(base::Duration limit) {
-  if (wait_until_ == base::MonoTime::max() || has_begun()) return;
-  wait_until_ = std::min<base::MonoTime>(wait_until_, worker.reactor.coarse_now() + limit);
-  worker.sweep_by(wait_until_);
+  if (!has_begun()) HttpConnection::hurry_if_idle(limit);
 }
 
-base::Duration H1Client::idle_limit() const {
-  const auto& config = *listener->config;
-  const auto limit = config.idle_timeout.value_or(worker.limits().idle_timeout);
-  if (!config.drain) return limit;
-  const auto most = worker.limits().drain_idle_timeout;
-  return limit > base::Duration::zero() ? std::min(limit, most) : most;
+runtime::Task<bool> H1Client::hand_over() {
+  constexpr std::string_view preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";  // RFC 9113, 3.4
+  auto& reader = codec_->reader;
+  const auto may_be = [&] { return preface.starts_with(reader.buffered().substr(0, preface.size())); };
+  while (may_be() && reader.buffered().size() < preface.size()) {
+    wait_for(worker.limits().head_timeout);
+    const auto more = co_await reader.read_ahead();
+    if (!more || *more == 0) break;
+  }
+  wait_no_more();
+  if (!may_be() || reader.buffered().size() < preface.size()) co_return false;
+  std::string received(reader.buffered());
+  worker.give_codec(std::move(codec_));
+  worker.serve_http2(listener, std::move(stream_), give_up_peer(), std::move(received));
+  co_return true;
 }
 
 std::optional<http::ReadResult<void>> H1Client::try_head() {
@@ -123,13 +112,14 @@ runtime::Task<void> H1Client::run() {
         wait_for(worker.limits().head_timeout);
       }
     }
-    wait_until_ = base::MonoTime::max();
+    wait_no_more();
     if (!*read && read->error().kind != http::ReadError::Kind::refused) co_return;
+    if (!*read && requests == 0 && co_await hand_over()) co_return;
     ++requests;
     is_kept_ = *read && http::h1::keeps_alive(head().version, head().headers);
     if (!*read) codec_->reader.head().clear();  // what was parsed of it is not to be trusted
-    const bool is_whole = *read ? co_await serve_request<H1Session>(*this)
-                                : co_await refuse_malformed(*this, read->error().refusal);
+    const bool is_whole =
+        *read ? co_await serve_request(*this) : co_await refuse_malformed(*this, read->error().refusal);
     if (is_whole && std::exchange(ends_by_close_, false)) stream_->reset_at_close(false);
     // What of a body was not read must not be taken for the next request.
     if (!is_whole || !is_kept_ || !is_body_done()) break;
@@ -141,8 +131,8 @@ runtime::Task<void> H1Client::run() {
   co_await http::h1::linger(worker.reactor, *stream_, linger_limit);
 }
 
-runtime::Task<void> serve_h1(Worker& worker, LocalPtr<ListenerState> listener,
-                             std::unique_ptr<runtime::Stream> stream, Peer peer) {
+runtime::Task<void> serve_http(Worker& worker, LocalPtr<ListenerState> listener,
+                               std::unique_ptr<runtime::Stream> stream, Peer peer) {
   H1Client client(worker, std::move(listener), std::move(stream), std::move(peer));
   co_await client.run();
 }

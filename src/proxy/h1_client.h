@@ -1,14 +1,14 @@
 // A client's HTTP/1.1 connection: request after request, with the limits on its patience.
 #pragma once
 
-#include <list>
+#include <cerrno>
 #include <memory>
 #include <optional>
 
 #include "http/h1/reader.h"
 #include "http/h1/writer.h"
 #include "message/patch.h"
-#include "proxy/client_connection.h"
+#include "proxy/http_connection.h"
 #include "runtime/reactor.h"
 #include "runtime/stream.h"
 #include "runtime/task.h"
@@ -36,7 +36,7 @@ struct Codec {
 };
 
 /// While a request is under way it is the client's side of that (proxy/side.h).
-class H1Client final : public ClientConnection {
+class H1Client final : public HttpConnection {
  public:
   H1Client(Worker& worker, LocalPtr<ListenerState> listener, std::unique_ptr<runtime::Stream> stream,
            Peer peer);
@@ -44,13 +44,8 @@ class H1Client final : public ClientConnection {
 
   /// Serves its requests until it ends.
   runtime::Task<void> run();
-  /// Ends it if no request is under way.
-  void close_if_idle();
-  /// A request must come within this time if none is under way.
-  void hurry_if_idle(base::Duration limit);
-  /// Ends it if the time for its next request is over. When that will be; MonoTime::max() while one is under
-  /// way.
-  base::MonoTime close_if_late();
+  void end_soon() override;
+  void hurry_if_idle(base::Duration limit) override;
 
   ClientConnection& connection() { return *this; }
 
@@ -89,26 +84,23 @@ class H1Client final : public ClientConnection {
  private:
   /// The next head, or what was found in its place; nothing if more must arrive.
   std::optional<http::ReadResult<void>> try_head();
-  /// How long it may wait for the next request's first byte.
-  base::Duration idle_limit() const;
-  /// The wait for a request ends after that time.
-  void wait_for(base::Duration limit);
+  void end_late() override { stream_->fail({ETIMEDOUT}); }
+  /// What came in the place of the first head is the preface of HTTP/2: whether, once all of it has come, it
+  /// has been given to whom that concerns.
+  runtime::Task<bool> hand_over();
   bool has_begun() const { return codec_ != nullptr && codec_->reader.has_begun(); }
   bool is_http10() const { return head().version == message::Version::http_1_0; }
 
-  const std::unique_ptr<runtime::Stream> stream_;
+  std::unique_ptr<runtime::Stream> stream_;
   std::unique_ptr<Codec> codec_;
   /// The connection may carry another request.
   bool is_kept_ = true;
   /// The response that is under way ends with the connection.
   bool ends_by_close_ = false;
-  /// Of the wait for a request; MonoTime::max() while one is under way.
-  base::MonoTime wait_until_ = base::MonoTime::max();
-  std::list<H1Client*>::iterator place_;
 };
 
-/// Serves an HTTP/1.1 connection to its end.
-runtime::Task<void> serve_h1(Worker& worker, LocalPtr<ListenerState> listener,
-                             std::unique_ptr<runtime::Stream> stream, Peer peer);
+/// Serves a connection of HTTP to its end, or hands it over where it begins with the preface of HTTP/2.
+runtime::Task<void> serve_http(Worker& worker, LocalPtr<ListenerState> listener,
+                               std::unique_ptr<runtime::Stream> stream, Peer peer);
 
 }  // namespace weft::proxy

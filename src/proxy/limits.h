@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 
 namespace weft::proxy {
 
@@ -31,6 +32,9 @@ struct Limits {
   std::size_t max_sockets = 40'000;
   /// Idle upstream connections that one worker keeps for one endpoint.
   std::size_t max_idle_per_endpoint = 256;
+  /// Requests that one client's connection of HTTP/2 may have under way: as many as a caller of gRPC with
+  /// long streams may need.
+  std::uint32_t max_streams_per_connection = 1'000;
   /// Requests on one client connection before it is closed, so that load spreads over new workers in the long
   /// run.
   std::size_t max_requests_per_connection = 1'000'000;

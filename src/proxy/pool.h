@@ -176,10 +176,45 @@ class Pool {
       free_.pop_back();
       session->is_listed_ = false;
       if (session->lent_ == 0) session->unwatch();
+      if constexpr (Session::is_shared) {
+        if (!can_lend(*session)) continue;
+      }
       if (!must_be_open || session->seems_open()) return lend(std::move(session));
     }
     return {};
   }
+  /// It can lend more than it could.
+  void offer(const LocalPtr<Session>& session) {
+    give_to_pending(session);
+    list(session);
+  }
+
+  /// A session that is being opened, which counts as one whose streams are worth waiting for.
+  class Opening {
+   public:
+    explicit Opening(Pool& pool) : pool_(pool) { ++pool_.opening_; }
+    Opening(const Opening&) = delete;
+    Opening& operator=(const Opening&) = delete;
+    ~Opening() {
+      --pool_.opening_;
+      // Without it they have to look after themselves.
+      if constexpr (Session::is_shared) {
+        if (pool_.opening_ == 0) pool_.call_all();
+      }
+    }
+
+   private:
+    Pool& pool_;
+  };
+  /// Whether a session that is being opened will have a stream for one more that waits.
+  bool has_coming() const {
+    if constexpr (Session::is_shared) {
+      return pending_.size() < opening_ * std::size_t{Session::first_streams};
+    } else {
+      return false;
+    }
+  }
+
   /// The first stream of a new session. Further ones go to who waits.
   Lease<Session> add(LocalPtr<Session> session) {
     auto lease = lend(session);
@@ -284,6 +319,7 @@ class Pool {
   PoolLimits limits_;
   bool is_open_ = true;
   std::uint64_t promised_ = 0;
+  std::size_t opening_ = 0;
   /// The last used last.
   std::vector<LocalPtr<Session>> free_;
   std::list<Pending<Session>*> pending_;

@@ -207,6 +207,7 @@ class ScriptedSession final : public PooledSession {
   }
 
   static constexpr bool is_shared = true;
+  static constexpr std::uint32_t first_streams = 2;
   using Lent = std::shared_ptr<ScriptedUpstream>;
   static Pool<ScriptedSession>& pool_of(EndpointState& endpoint) {
     return pools.try_emplace(&endpoint, *loop, 16).first->second;

@@ -8,10 +8,13 @@
 
 namespace weft::proxy {
 
-/// Serves the request whose head `client` has, by streams of such sessions. False if the client did not get a
-/// whole response.
-template <PoolSession Session, ClientSide Client>
+/// Serves the request whose head `client` has, by sessions of what its cluster speaks. False if the client
+/// did not get a whole response.
+template <ClientSide Client>
 runtime::Task<bool> serve_request(Client& client);
+/// The same by such sessions, whatever the cluster speaks.
+template <PoolSession Session, ClientSide Client>
+runtime::Task<bool> serve_request_by(Client& client);
 
 /// Answers what came in the place of a request, and was refused.
 template <ClientSide Client>

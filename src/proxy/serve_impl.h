@@ -9,6 +9,8 @@
 #include "base/clock.h"
 #include "proxy/answer.h"
 #include "proxy/exchange.h"
+#include "proxy/h1_session.h"
+#include "proxy/h2_session.h"
 #include "proxy/request.h"
 #include "proxy/rewrite.h"
 #include "proxy/serve.h"
@@ -48,6 +50,13 @@ runtime::Task<Failure> attempt(Request& request, Client& client) {
     if (!opened) co_return Failure::downstream_closed;
     if (!*opened) co_return request.is_out_of_time() ? Failure::response_timeout : opened->error();
     lease = std::move(**opened);
+  }
+  if constexpr (requires { lease.session().settled(); }) {
+    // Whether it takes another protocol it says with its settings.
+    if (!request.upgrade.empty()) {
+      co_await runtime::within(request.worker.reactor, request.cluster->connect_timeout(),
+                               lease.session().settled());
+    }
   }
   request.is_on_used_connection = lease.session().is_reused();
   request.tell_risk(lease.session().is_to_chain);
@@ -95,8 +104,22 @@ runtime::Task<bool> refuse(Request& request, Client& client, Failure failure) {
   co_return co_await send(request, client, answer_of_failure(request));
 }
 
-template <PoolSession Session, ClientSide Client>
-runtime::Task<bool> serve_request(Client& client) {
+/// One attempt by what the cluster speaks.
+template <ClientSide Client>
+runtime::Task<Failure> attempt_by_protocol(Request& request, Client& client) {
+  switch (request.cluster->protocol()) {
+    case snapshot::ClusterProtocol::http2: return attempt<H2Session>(request, client);
+    case snapshot::ClusterProtocol::automatic:
+      if (request.head().version == message::Version::http_2) return attempt<H2Session>(request, client);
+      break;
+    case snapshot::ClusterProtocol::http1:
+    case snapshot::ClusterProtocol::tcp: break;
+  }
+  return attempt<H1Session>(request, client);
+}
+
+template <ClientSide Client>
+runtime::Task<bool> serve(Client& client, runtime::Task<Failure> (*attempt)(Request&, Client&)) {
   Request request(client);
   const auto decision = request.decide();
   patch_request(request);
@@ -113,7 +136,7 @@ runtime::Task<bool> serve_request(Client& client) {
 
   auto retry = decide::Retry::at_once;
   while (retry != decide::Retry::no) {
-    request.failure = co_await attempt<Session>(request, client);
+    request.failure = co_await attempt(request, client);
     retry = request.may_retry(request.failure);
     if (retry != decide::Retry::no) request.note_retry();
     if (retry == decide::Retry::later) co_await pause(request, client);
@@ -121,6 +144,16 @@ runtime::Task<bool> serve_request(Client& client) {
   if (request.failure == Failure::none) co_return true;
   if (request.has_begun_response) co_return false;
   co_return co_await refuse(request, client, request.failure);
+}
+
+template <ClientSide Client>
+runtime::Task<bool> serve_request(Client& client) {
+  return serve(client, &attempt_by_protocol<Client>);
+}
+
+template <PoolSession Session, ClientSide Client>
+runtime::Task<bool> serve_request_by(Client& client) {
+  return serve(client, &attempt<Session, Client>);
 }
 
 template <ClientSide Client>

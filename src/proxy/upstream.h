@@ -50,7 +50,7 @@ runtime::Task<std::expected<Lease<Session>, Failure>> open_session(
     return std::min<base::Duration>(cluster->connect_timeout(), end - reactor.coarse_now());
   };
   const auto give_up = reactor.coarse_now() + limit();
-  while (!endpoint->has_room(cluster->max_connections())) {
+  while (!endpoint->has_room(cluster->max_connections()) || pool.has_coming()) {
     if (cluster->pending() >= cluster->max_pending()) co_return std::unexpected(Failure::too_many_pending);
     Pending<Session> pending(reactor, pool);
     if (!co_await runtime::within(reactor, give_up - reactor.coarse_now(), pending.wait())) {
@@ -59,6 +59,7 @@ runtime::Task<std::expected<Lease<Session>, Failure>> open_session(
     if (auto lease = pending.take()) co_return lease;
     if (endpoint->is_retired()) co_return std::unexpected(Failure::connect_failed);
   }
+  const typename Pool<Session>::Opening opening(pool);
   ConnectionPlace place(endpoint);
   auto opened = co_await open_stream(worker, endpoint, std::move(caller), direction, Speaks::http, limit());
   if (!opened) {

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "proxy/h1_client.h"
+#include "proxy/h2_client.h"
 #include "proxy/tunnel.h"
 #include "runtime/combine.h"
 #include "runtime/heap.h"
@@ -98,7 +99,7 @@ bool Worker::is_inbound_at(const base::Address& address, const ListenerState& li
 void Worker::close_idle_if_ending() {
   for (auto at = clients_.begin(); at != clients_.end();) {
     auto* client = *at++;
-    if (client->is_ending()) client->close_if_idle();
+    if (client->is_ending()) client->end_soon();
   }
 }
 
@@ -142,7 +143,7 @@ bool Worker::make_room(std::size_t most) {
   if (sockets() < most) return true;
   if (reactor.coarse_now() < next_room_) return false;
   next_room_ = reactor.coarse_now() + room_interval;
-  each_endpoint([](auto&, auto&, EndpointState& endpoint) { endpoint.h1.close_idle(); });
+  each_endpoint([](auto&, auto&, EndpointState& endpoint) { endpoint.close_idle(); });
   return sockets() < most;
 }
 
@@ -198,12 +199,17 @@ void Worker::serve(LocalPtr<ListenerState> listener, std::unique_ptr<runtime::St
   switch (listener->config->protocol) {
     case snapshot::ListenerProtocol::http:
     case snapshot::ListenerProtocol::automatic:
-      scope_.spawn(serve_h1(*this, std::move(listener), std::move(stream), std::move(peer)));
+      scope_.spawn(serve_http(*this, std::move(listener), std::move(stream), std::move(peer)));
       return;
     case snapshot::ListenerProtocol::tcp:
       scope_.spawn(serve_tcp(*this, std::move(listener), std::move(stream), std::move(peer)));
       return;
   }
+}
+
+void Worker::serve_http2(LocalPtr<ListenerState> listener, std::unique_ptr<runtime::Stream> stream, Peer peer,
+                         std::string received) {
+  scope_.spawn(serve_h2(*this, std::move(listener), std::move(stream), std::move(peer), std::move(received)));
 }
 
 std::unique_ptr<Codec> Worker::take_codec(runtime::Stream& stream) {
@@ -250,7 +256,7 @@ void Worker::cut() { scope_.cancel(); }
 void Worker::add_endpoints(std::vector<EndpointStatus>& into) const {
   each_endpoint([&](const auto& id, const auto& cluster, const EndpointState& endpoint) {
     into.push_back({id, cluster.name, endpoint.address(), endpoint.instance(), endpoint.health(),
-                    endpoint.connections(), endpoint.h1.idle(), endpoint.active, endpoint.requests});
+                    endpoint.connections(), endpoint.idle(), endpoint.active, endpoint.requests});
   });
 }
 
@@ -276,7 +282,7 @@ void Worker::flush_access_log() {
 void Worker::Sweep::wake() {
   auto next = base::MonoTime::max();
   for (auto at = worker.clients_.begin(); at != worker.clients_.end();) {
-    next = std::min(next, (*at++)->close_if_late());
+    next = std::min(next, (*at++)->end_if_late());
   }
   if (next != base::MonoTime::max()) {
     timer.set(std::max<base::MonoTime>(next, worker.reactor.coarse_now() + sweep_interval));

@@ -27,7 +27,7 @@
 namespace weft::proxy {
 
 struct Codec;
-class H1Client;
+class HttpConnection;
 class Worker;
 
 /// How endpoints are connected to; a test puts memory here.
@@ -86,6 +86,9 @@ class Worker {
   void serve(LocalPtr<ListenerState> listener, std::unique_ptr<runtime::Stream> stream, Peer peer);
   /// The same for a descriptor that another worker accepted; closed if the listener is gone.
   void serve_fd(const snapshot::ContextId& id, ListenerNumber listener, runtime::Fd fd);
+  /// Serves a connection that has begun with the preface of HTTP/2; `received` was read of it.
+  void serve_http2(LocalPtr<ListenerState> listener, std::unique_ptr<runtime::Stream> stream, Peer peer,
+                   std::string received);
   /// Stops accepting; connections end after the request under way.
   void begin_drain();
   bool is_draining() const { return is_draining_; }
@@ -129,7 +132,7 @@ class Worker {
   telemetry::Shard shard;
 
  private:
-  friend class H1Client;
+  friend class HttpConnection;
   /// Wakes to close upstream connections that rested too long and to give memory back.
   struct Housekeeping final : runtime::Waiter {
     explicit Housekeeping(Worker& of) : worker(of), timer(of.reactor, *this) {}
@@ -178,7 +181,7 @@ class Worker {
     runtime::Scope scope;
   };
   std::unordered_map<ListenerState*, Accepting> acceptors_;
-  std::list<H1Client*> clients_;
+  std::list<HttpConnection*> clients_;
   std::vector<std::unique_ptr<Codec>> codecs_;
   std::vector<SplicePipe> pipes_;
   bool is_draining_ = false;

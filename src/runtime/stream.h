@@ -20,7 +20,21 @@
 
 namespace weft::runtime {
 
-class Stream {
+/// What a Deadline can break.
+class Breakable {
+ public:
+  /// Breaks both directions: what waits and what comes later ends with `error`. The peer sees a reset or an
+  /// end.
+  virtual void fail(IoError error) = 0;
+  /// Bytes that were written and have not been taken yet: the peer's machine has them not (tcp(7), SIOCOUTQ),
+  /// or its windows are closed; 0 where that is not known.
+  virtual std::size_t unsent() const { return 0; }
+
+ protected:
+  ~Breakable() = default;
+};
+
+class Stream : public Breakable {
  public:
   virtual ~Stream() = default;
 
@@ -36,18 +50,12 @@ class Stream {
   virtual IoResult<std::size_t> try_write(std::span<const iovec> from) = 0;
   /// Tells the peer that nothing more comes; reading goes on.
   virtual void shutdown_write() = 0;
-  /// Breaks both directions: what waits and what comes later ends with `error`. The peer sees a reset or an
-  /// end.
-  virtual void fail(IoError error) = 0;
   /// What the peer sees once this is destroyed: an end, or (true) a reset, also after fail() and if the
   /// process dies, so that it cannot take what it got for whole. A Unix socket knows no reset: it ends.
   virtual void reset_at_close(bool on) { resets_at_close_ = on; }
   bool resets_at_close() const { return resets_at_close_; }
   /// The peer's address; none for memory.
   virtual const base::Address& peer() const;
-  /// Bytes that were written and the peer's machine has not taken yet (tcp(7), SIOCOUTQ); 0 where that is not
-  /// known.
-  virtual std::size_t unsent() const { return 0; }
   /// Once a read has given the peer's end: how many of the first `written` bytes that were written to it its
   /// program had taken when it ended. At most those: what it did not read at all it answers by a reset. None
   /// if that is not known.
@@ -146,13 +154,13 @@ inline Write write(Stream& stream, std::span<iovec> parts) { return {stream, par
 /// Writes all of `bytes`, which the task keeps.
 Task<IoResult<void>> write_all(Stream& stream, std::string bytes);
 
-/// Fails a stream with ETIMEDOUT when its time is over. Moving the time costs next to nothing.
+/// Breaks a stream with ETIMEDOUT when its time is over. Moving the time costs next to nothing.
 class Deadline final : public Waiter {
  public:
   explicit Deadline(Reactor& reactor) : reactor_(reactor), timer_(reactor, *this) {}
-  Deadline(Reactor& reactor, Stream& stream) : Deadline(reactor) { attach(stream); }
+  Deadline(Reactor& reactor, Breakable& stream) : Deadline(reactor) { attach(stream); }
   /// From now on it is for that stream, and has no time.
-  void attach(Stream& stream) {
+  void attach(Breakable& stream) {
     stream_ = &stream;
     clear();
   }
@@ -167,7 +175,7 @@ class Deadline final : public Waiter {
 
  private:
   Reactor& reactor_;
-  Stream* stream_ = nullptr;
+  Breakable* stream_ = nullptr;
   Timer timer_;
   base::MonoTime at_{};     // the epoch means none
   base::Duration pause_{};  // zero: progress does not matter

@@ -16,6 +16,7 @@ class Arrivals {
   ~Arrivals() { clear(); }
 
   bool empty() const { return size_ == 0; }
+  std::size_t size() const { return size_; }
   void append(std::string_view bytes);
   /// The next piece, at most a block of it; empty if nothing waits. The view is valid until the next take(),
   /// also while more is appended.

@@ -39,9 +39,28 @@ bool is_request_head(const nghttp2_frame* frame) {
 }  // namespace
 
 struct Callbacks {
+  /// What a frame is worth, or costs: one that opens a stream, or carries some of a body, is what a
+  /// connection is for. A stream that is given up has cost more than its frame.
+  static void note_cost(Session& self, const nghttp2_frame* frame) {
+    constexpr int cost_of_reset = 10;
+    switch (frame->hd.type) {
+      case NGHTTP2_HEADERS: self.earn(); break;
+      case NGHTTP2_DATA:
+        if (frame->hd.length > frame->data.padlen) {
+          self.earn();
+        } else if ((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0) {
+          self.spend(1);
+        }
+        break;
+      case NGHTTP2_RST_STREAM: self.spend(cost_of_reset); break;
+      default: self.spend(1);
+    }
+  }
+
   static int begin_headers(nghttp2_session* session, const nghttp2_frame* frame, void* user) {
     auto& self = *static_cast<Session*>(user);
     if (frame->hd.type != NGHTTP2_HEADERS) return 0;
+    self.in_head_ = true;
     if (self.side_ == Session::Side::server && frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
       auto& stream = self.make_stream();
       stream.id = frame->hd.stream_id;
@@ -98,7 +117,12 @@ struct Callbacks {
 
   static int frame_received(nghttp2_session* session, const nghttp2_frame* frame, void* user) {
     auto& self = *static_cast<Session*>(user);
-    if (frame->hd.type == NGHTTP2_GOAWAY) self.going_away_ = true;
+    self.in_head_ = false;
+    note_cost(self, frame);
+    if (frame->hd.type == NGHTTP2_GOAWAY) self.going_away_ = self.has_changed_ = true;
+    if (frame->hd.type == NGHTTP2_SETTINGS) self.is_settled_ = self.has_changed_ = true;
+    if (frame->hd.type == NGHTTP2_PING && (frame->hd.flags & NGHTTP2_FLAG_ACK) != 0 && self.is_notice_out_)
+      self.go_away();
     if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA) return 0;
     auto* stream = state_of(session, frame->hd.stream_id);
     if (!stream || stream->error) return 0;
@@ -112,12 +136,9 @@ struct Callbacks {
   static int data(nghttp2_session* session, std::uint8_t, std::int32_t id, const std::uint8_t* bytes,
                   std::size_t size, void* user) {
     auto& self = *static_cast<Session*>(user);
-    // Each stream's window bounds what waits here; the connection's must not let a slow stream stop the
-    // others.
-    nghttp2_session_consume_connection(session, size);
     auto* stream = state_of(session, id);
     if (!stream || stream->released || stream->error) {
-      nghttp2_session_consume_stream(session, id, size);
+      nghttp2_session_consume(session, id, size);
       return 0;
     }
     stream->arrived.append(text(bytes, size));
@@ -138,6 +159,7 @@ struct Callbacks {
     if (is_request_head(frame)) --self.heads_held_back_;
     auto* stream = state_of(session, frame->hd.stream_id);
     if (!stream) return 0;
+    self.earn();
     if (frame->hd.type == NGHTTP2_RST_STREAM && frame->rst_stream.error_code == NGHTTP2_PROTOCOL_ERROR &&
         !stream->error)
       stream->error = ReadError{ReadError::Kind::refused, refusal_of(*stream), {}};

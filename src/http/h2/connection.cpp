@@ -25,9 +25,10 @@ Connection Connection::client(runtime::Reactor& reactor, std::unique_ptr<runtime
 }
 
 Connection Connection::server(runtime::Reactor& reactor, std::unique_ptr<runtime::Stream> transport,
-                              Limits limits) {
-  return Connection(
-      runtime::LocalPtr(new Session(reactor, std::move(transport), Session::Side::server, limits)));
+                              Limits limits, std::string_view received) {
+  const runtime::LocalPtr session(new Session(reactor, std::move(transport), Session::Side::server, limits));
+  session->take(received);
+  return Connection(session);
 }
 
 ReadResult<ClientStream> Connection::open() {
@@ -41,9 +42,22 @@ runtime::Task<std::optional<ServerStream>> Connection::accept() {
   while (true) {
     if (auto* stream = session->accept()) co_return ServerStream(session, *stream);
     if (session->is_dead()) co_return std::nullopt;
-    co_await runtime::Wait(session->acceptable());
+    co_await runtime::Wait(session->changed());
   }
 }
+
+std::optional<ServerStream> Connection::try_accept() {
+  auto* stream = session_->accept();
+  if (stream == nullptr) return std::nullopt;
+  return ServerStream(session_, *stream);
+}
+
+runtime::Readiness& Connection::changed() { return session_->changed(); }
+void Connection::poll() { session_->poll(); }
+bool Connection::has_ended() const { return session_->is_dead(); }
+bool Connection::is_idle() const { return session_->is_idle(); }
+bool Connection::is_settled() const { return session_->is_settled(); }
+bool Connection::may_extend_connect() const { return session_->may_extend_connect(); }
 
 void Connection::shut_down() { session_->shut_down(); }
 

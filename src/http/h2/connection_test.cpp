@@ -431,6 +431,11 @@ TEST(H2, APeerThatAnswersNoPingIsGone) {
   auto [a, silent] = runtime::memory_pair(reactor);
   auto client = Connection::client(reactor, std::move(a));
   settle(reactor);
+  clock.advance(Limits{}.ping_interval + Limits{}.ping_timeout);
+  settle(reactor);
+  EXPECT_TRUE(client.is_open()) << "nothing depends on it";
+  const auto stream = request(client, get("/"));
+  settle(reactor);
   clock.advance(Limits{}.ping_interval);
   settle(reactor);
   EXPECT_TRUE(client.is_open());
@@ -440,10 +445,11 @@ TEST(H2, APeerThatAnswersNoPingIsGone) {
   EXPECT_EQ(client.error(), (ReadError{ReadError::Kind::io, {}, {ETIMEDOUT}}));
 }
 
-TEST(H2, PingsKeepAnIdleConnectionThatIsAlive) {
+TEST(H2, PingsKeepAConnectionThatIsAlive) {
   base::ManualClock clock;
   Reactor reactor(clock);
   auto ends = connect(reactor);
+  const auto stream = request(ends.client, get("/"));
   for (int i = 0; i < 20; ++i) {
     settle(reactor);
     clock.advance(std::chrono::seconds(9));

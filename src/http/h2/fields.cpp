@@ -8,17 +8,21 @@ namespace {
 
 using message::FieldId;
 
-/// Fields of one connection, and Content-Length, which is put by the Content.
+/// Fields of one connection; and those that are put apart: Content-Length and TE.
 constexpr auto never_taken_over =
     message::Headers::bit(FieldId::connection) | message::Headers::bit(FieldId::keep_alive) |
     message::Headers::bit(FieldId::proxy_connection) | message::Headers::bit(FieldId::transfer_encoding) |
     message::Headers::bit(FieldId::upgrade) | message::Headers::bit(FieldId::http2_settings) |
-    message::Headers::bit(FieldId::content_length);
+    message::Headers::bit(FieldId::te) | message::Headers::bit(FieldId::content_length);
 
 bool is_left_out(const message::Headers::Field& field, bool with_host) {
   if ((never_taken_over & message::Headers::bit(field.id)) != 0) return true;
-  if (field.id == FieldId::te) return field.value != "trailers";
   return field.id == FieldId::host && !with_host;
+}
+
+/// The key is of HTTP/1.1's handshake alone (RFC 8441, 5).
+bool is_of_handshake(FieldId id) {
+  return id == FieldId::sec_websocket_key || id == FieldId::sec_websocket_accept;
 }
 
 }  // namespace
@@ -33,7 +37,8 @@ void Fields::put(std::string_view name, std::string_view value) {
 
 void Fields::put(const message::Headers& headers, const message::Patch& patch, bool with_host) {
   for (const auto field : headers) {
-    if (!is_left_out(field, with_host) && !patch.leaves_out(field.id, field.name))
+    if (!is_left_out(field, with_host) && !patch.leaves_out(field.id, field.name) &&
+        !(opens_tunnel_ && is_of_handshake(field.id)))
       put(field.name, field.value);
   }
   for (const auto field : patch.added) {
@@ -51,22 +56,26 @@ void Fields::put_length(const message::Content& content) {
 }
 
 void Fields::set(const message::RequestHead& head, const message::Content& content,
-                 const message::Patch& patch) {
+                 const message::Patch& patch, std::string_view protocol) {
   fields_.clear();
-  put(":method", head.method_text());
+  opens_tunnel_ = !protocol.empty();
+  put(":method", opens_tunnel_ ? to_string(message::Method::connect) : head.method_text());
+  if (opens_tunnel_) put(":protocol", protocol);
   if (head.method != message::Method::connect) {
     put(":scheme", "http");
     put(":path", head.target);
   }
   if (const auto authority = patch.result(head.headers, FieldId::host)) put(":authority", *authority);
   put(head.headers, patch, false);
+  if (head.headers.has_token(FieldId::te, "trailers")) put("te", "trailers");
   put_length(content);
 }
 
 void Fields::set(const message::ResponseHead& head, const message::Content& content,
                  const message::Patch& patch) {
   fields_.clear();
-  std::to_chars(status_.data(), status_.data() + status_.size(), head.status);
+  opens_tunnel_ = head.status == 101;
+  std::to_chars(status_.data(), status_.data() + status_.size(), opens_tunnel_ ? 200 : head.status);
   put(":status", {status_.data(), status_.size()});
   put(head.headers, patch, true);
   put_length(content);
@@ -74,6 +83,7 @@ void Fields::set(const message::ResponseHead& head, const message::Content& cont
 
 void Fields::set(const message::Headers& trailers) {
   fields_.clear();
+  opens_tunnel_ = false;
   put(trailers, {}, true);
 }
 
@@ -85,6 +95,8 @@ void take_field(message::RequestHead& head, std::string_view name, std::string_v
   } else if (name == ":authority" || name == "host") {
     // RFC 9113, 8.3.1: they may not differ.
     if (head.headers.find(FieldId::host) != value) head.headers.add(FieldId::host, value);
+  } else if (name == ":protocol") {
+    head.headers.add(FieldId::upgrade, value);
   } else if (!name.starts_with(':')) {
     head.headers.add(name, value);
   }

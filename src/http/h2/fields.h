@@ -15,10 +15,13 @@ namespace weft::http::h2 {
 
 /// A head's fields, which point into it and into this: valid until either changes. Names are lowered by
 /// nghttp2. Pseudo-fields come first. What belongs to one connection only is left out (RFC 9113, 8.2.2), and
-/// what the patch says; Content-Length comes from the Content alone.
+/// what the patch says; Content-Length comes from the Content alone. `TE: trailers` stays, for trailers do.
 class Fields {
  public:
-  void set(const message::RequestHead& head, const message::Content& content, const message::Patch& patch);
+  /// `protocol`: that of an extended CONNECT (RFC 8441, 4), which such a head asks to change to; else empty.
+  void set(const message::RequestHead& head, const message::Content& content, const message::Patch& patch,
+           std::string_view protocol = {});
+  /// A 101 is a 200 here (RFC 8441, 5).
   void set(const message::ResponseHead& head, const message::Content& content, const message::Patch& patch);
   void set(const message::Headers& trailers);
   const nghttp2_nv* data() const { return fields_.data(); }
@@ -30,6 +33,8 @@ class Fields {
   void put_length(const message::Content& content);
 
   std::vector<nghttp2_nv> fields_;
+  /// What is put changes the protocol.
+  bool opens_tunnel_ = false;
   std::array<char, 3> status_{};
   std::array<char, 20> length_{};  // the digits of 64 bits
 };

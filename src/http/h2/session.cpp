@@ -13,8 +13,11 @@ namespace {
 constexpr std::size_t read_size = 16 * 1024;
 /// Reads in one go before others get their turn.
 constexpr int max_reads = 16;
-/// The connection's own window: it only has to cover what is on its way, for it is given back at once.
-constexpr std::int32_t connection_window = 4 * 1024 * 1024;
+/// Frames that do nothing for any message: so many more than others may come at once, and so many in a second
+/// in the long run. gRPC's clients send a PING and a WINDOW_UPDATE for many of those that do.
+constexpr int frame_budget = 10'000;
+constexpr int frames_earned_per_second = 100;
+constexpr int frames_earned_by_message = 4;
 /// Streams that a session keeps for its next requests, and the most that each may keep of memory for its
 /// heads: together they are what a connection at rest may cost.
 constexpr std::size_t max_spare_streams = 16;
@@ -46,10 +49,11 @@ void StreamState::clear() {
   trailers.clear();
   content = {};
   head_bytes = heads_bytes = 0;
-  has_head = remote_ended = false;
+  has_head = is_tunnel = remote_ended = false;
   arrived.clear();
   piece = {};
   own_trailers = nullptr;
+  write_deadline = nullptr;
   last = is_writing = head_sent = finished = end_sent = false;
   bytes_sent = 0;
   released = closed = false;
@@ -69,9 +73,13 @@ Session::Session(runtime::Reactor& reactor, std::unique_ptr<runtime::Stream> tra
       transport_(std::move(transport)),
       side_(side),
       limits_(limits),
-      heard_(reactor.clock().now()),
+      in_head_(side == Side::server),
+      budget_(frame_budget),
+      budget_at_(reactor.coarse_now()),
+      heard_(reactor.coarse_now()),
       pump_soon_(reactor, pump_hook_),
-      ping_timer_(reactor, ping_hook_) {
+      ping_timer_(reactor, ping_hook_),
+      head_timer_(reactor, head_hook_) {
   nghttp2_option* option = nullptr;
   nghttp2_option_new(&option);
   nghttp2_option_set_no_auto_window_update(option, 1);
@@ -92,16 +100,21 @@ Session::~Session() {
 }
 
 void Session::submit_settings() {
-  std::array<nghttp2_settings_entry, 4> settings{{
+  const bool is_client = side_ == Side::client;
+  // Only a client may speak of push (RFC 9113, 6.5.2), only a server of extended CONNECT (RFC 8441, 3).
+  const std::array<nghttp2_settings_entry, 5> settings{{
       {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, limits_.max_streams},
       {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, limits_.stream_window},
       {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, limits_.max_header_bytes},
-      {NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
+      {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
+      {is_client ? NGHTTP2_SETTINGS_ENABLE_PUSH : NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL,
+       is_client ? 0U : 1U},
   }};
-  // Only a client may speak of push (RFC 9113, 6.5.2).
-  std::size_t count = side_ == Side::client ? settings.size() : settings.size() - 1;
+  const std::size_t count =
+      is_client || limits_.takes_extended_connect ? settings.size() : settings.size() - 1;
   nghttp2_submit_settings(session_, NGHTTP2_FLAG_NONE, settings.data(), count);
-  nghttp2_session_set_local_window_size(session_, NGHTTP2_FLAG_NONE, 0, connection_window);
+  nghttp2_session_set_local_window_size(session_, NGHTTP2_FLAG_NONE, 0,
+                                        static_cast<std::int32_t>(limits_.connection_window));
 }
 
 StreamState& Session::make_stream() {
@@ -144,12 +157,13 @@ StreamState* Session::accept() {
 }
 
 void Session::put_head(StreamState& stream, const message::RequestHead& head, const message::Content& content,
-                       const message::Patch& patch) {
+                       const message::Patch& patch, std::string_view protocol) {
   if (stream.error) return;
-  stream.request.method = head.method;
-  stream.finished = content.is_empty();
+  stream.is_tunnel = head.method == message::Method::connect || !protocol.empty();
+  stream.request.method = stream.is_tunnel ? message::Method::connect : head.method;
+  stream.finished = content.is_empty() && !stream.is_tunnel;
   if (is_open()) {
-    fields_.set(head, content, patch);
+    fields_.set(head, content, patch, protocol);
     const auto body = body_of(stream);
     stream.id = nghttp2_submit_request(session_, nullptr, fields_.data(), fields_.size(),
                                        stream.finished ? nullptr : &body, &stream);
@@ -172,7 +186,8 @@ void Session::put_head(StreamState& stream, const message::ResponseHead& head,
     nghttp2_submit_headers(session_, NGHTTP2_FLAG_NONE, stream.id, nullptr, fields_.data(), fields_.size(),
                            nullptr);
   } else {
-    stream.finished = content.is_empty();
+    const bool opens_tunnel = stream.is_tunnel && (head.status == 101 || head.status / 100 == 2);
+    stream.finished = content.is_empty() && !opens_tunnel;
     const auto body = body_of(stream);
     nghttp2_submit_response(session_, stream.id, fields_.data(), fields_.size(),
                             stream.finished ? nullptr : &body);
@@ -241,13 +256,21 @@ std::uint32_t Session::max_streams() const {
   return nghttp2_session_get_remote_settings(session_, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
 }
 
+bool Session::may_extend_connect() const {
+  return nghttp2_session_get_remote_settings(session_, NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL) == 1;
+}
+
 bool Session::is_choked() const {
   return nghttp2_session_get_outbound_queue_size(session_) >= limits_.max_queued_frames + heads_held_back_;
 }
 
 void Session::consumed(StreamState& stream, std::size_t bytes) {
-  if (stream.closed) return;
-  nghttp2_session_consume_stream(session_, stream.id, bytes);
+  if (dead_) return;
+  if (stream.closed) {
+    nghttp2_session_consume_connection(session_, bytes);
+  } else {
+    nghttp2_session_consume(session_, stream.id, bytes);
+  }
   if (nghttp2_session_want_write(session_)) schedule();
 }
 
@@ -259,6 +282,7 @@ void Session::reset(StreamState& stream, ResetCode code) {
 
 void Session::release(StreamState& stream) {
   stream.released = true;
+  if (!stream.arrived.empty()) consumed(stream, stream.arrived.size());
   stream.arrived.clear();
   leave_starved(stream);
   wake_starved();
@@ -292,16 +316,23 @@ void Session::take_head(StreamState& stream, bool is_end) {
 void Session::take_request(StreamState& stream, bool is_end) {
   auto& head = stream.request;
   join_cookies(head.headers);
+  stream.is_tunnel = head.method == message::Method::connect;
+  if (stream.is_tunnel && head.headers.has(message::FieldId::upgrade)) {
+    // Extended CONNECT, told as HTTP/1.1 would (RFC 8441, 5).
+    head.method = message::Method::get;
+    head.headers.add(message::FieldId::connection, "upgrade");
+  }
   const auto length = message::validate(head);
   if (!length) return refuse(stream, length.error(), NGHTTP2_PROTOCOL_ERROR);
   stream.has_head = true;
   if (*length) {
     stream.content = message::Content::of_length(**length);
-  } else if (!is_end) {
+  } else if (!is_end && !stream.is_tunnel) {
     stream.content = message::Content::unknown();
   }
   ++stream.holders;
   accepted_.push_back(&stream);
+  has_changed_ = true;
 }
 
 void Session::take_response(StreamState& stream, bool is_end) {
@@ -316,6 +347,7 @@ void Session::take_response(StreamState& stream, bool is_end) {
     return;
   }
   stream.has_head = true;
+  if (stream.is_tunnel && head.status / 100 == 2) return;  // RFC 9110, 9.3.6: it has no content
   if (stream.request.method == message::Method::head || head.status == 304) {
     stream.content.announced = *length;
   } else if (*length) {
@@ -333,11 +365,32 @@ void Session::take_trailers(StreamState& stream) {
 }
 
 void Session::shut_down() {
-  if (dead_) return;
+  if (dead_ || going_away_) return;
   going_away_ = true;
+  if (side_ == Side::server) {
+    // The answer to the PING says that all that was sent before the notice has come.
+    is_notice_out_ = true;
+    nghttp2_submit_shutdown_notice(session_);
+    send_ping();
+  } else {
+    go_away();
+  }
+}
+
+void Session::go_away() {
+  is_notice_out_ = false;
   nghttp2_submit_goaway(session_, NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(session_),
                         NGHTTP2_NO_ERROR, nullptr, 0);
   schedule();
+}
+
+void Session::poll() {
+  can_read_ = true;
+  pump();
+}
+
+void Session::take(std::string_view received) {
+  if (!received.empty()) parse(received);
 }
 
 void Session::abandon() {
@@ -361,20 +414,36 @@ void Session::on_writable() {
   pump();
 }
 
+void Session::send_ping() {
+  nghttp2_submit_ping(session_, NGHTTP2_FLAG_NONE, nullptr);
+  ping_sent_ = reactor_.coarse_now();
+  ping_timer_.set(ping_sent_ + limits_.ping_timeout);
+  schedule();
+}
+
+void Session::on_head_timer() {
+  die({ReadError::Kind::io, {}, {ETIMEDOUT}});
+  pump();
+}
+
 void Session::on_ping_timer() {
-  auto now = reactor_.clock().now();
+  const auto now = reactor_.coarse_now();
   bool waits = ping_sent_ != base::MonoTime{};
   if (waits && now >= ping_sent_ + limits_.ping_timeout) {
     die({ReadError::Kind::io, {}, {ETIMEDOUT}});
     return pump();
   }
-  if (!waits && now >= heard_ + limits_.ping_interval) {
-    nghttp2_submit_ping(session_, NGHTTP2_FLAG_NONE, nullptr);
-    ping_sent_ = now;
-    schedule();
+  if (waits) {
+    ping_timer_.set(ping_sent_ + limits_.ping_timeout);
+  } else if (limits_.ping_interval == base::Duration::zero()) {
+    return;
+  } else if (open_.empty()) {
+    ping_timer_.set(now + limits_.ping_interval);
+  } else if (now >= heard_ + limits_.ping_interval) {
+    send_ping();
+  } else {
+    ping_timer_.set(heard_ + limits_.ping_interval);
   }
-  ping_timer_.set(ping_sent_ != base::MonoTime{} ? ping_sent_ + limits_.ping_timeout
-                                                 : heard_ + limits_.ping_interval);
 }
 
 void Session::schedule() {
@@ -395,6 +464,7 @@ void Session::pump() {
   do {
     again_ = false;
     receive();
+    if (in_head_ != head_timer_.is_set()) watch_head();
     dispatch();
     send();
     dispatch();
@@ -416,13 +486,34 @@ void Session::receive() {
     }
     if (!size) return die({ReadError::Kind::io, {}, size.error()});
     if (*size == 0) return die({ReadError::Kind::closed, {}, {}});
-    heard_ = reactor_.clock().now();
+    heard_ = reactor_.coarse_now();
     ping_sent_ = {};
-    auto taken =
-        nghttp2_session_mem_recv(session_, reinterpret_cast<const std::uint8_t*>(buffer.data()), *size);
-    if (taken < 0) return die({ReadError::Kind::io, {}, {EPROTO}});
+    parse({buffer.data(), *size});
   }
 }
+
+void Session::parse(std::string_view bytes) {
+  const auto taken =
+      nghttp2_session_mem_recv(session_, reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
+  if (taken < 0) die({ReadError::Kind::io, {}, {EPROTO}});
+}
+
+void Session::watch_head() {
+  head_timer_.cancel();
+  if (in_head_ && limits_.head_timeout > base::Duration::zero())
+    head_timer_.set(reactor_.coarse_now() + limits_.head_timeout);
+}
+
+void Session::spend(int cost) {
+  budget_ -= cost;
+  if (budget_ >= 0) return;
+  const auto seconds = std::chrono::duration<double>(reactor_.coarse_now() - budget_at_).count();
+  budget_at_ = reactor_.coarse_now();
+  budget_ = static_cast<int>(std::min<double>(frame_budget, budget_ + seconds * frames_earned_per_second));
+  if (budget_ < 0) nghttp2_session_terminate_session(session_, NGHTTP2_ENHANCE_YOUR_CALM);
+}
+
+void Session::earn() { budget_ = std::min(budget_ + frames_earned_by_message, frame_budget); }
 
 void Session::gather() {
   while (!dead_ && unwritten_.room() >= max_chunk) {
@@ -461,6 +552,8 @@ void Session::send() {
 }
 
 void Session::dispatch() {
+  // First who lends streams: nobody who is woken shall be lent one of a connection that has ended.
+  if (std::exchange(has_changed_, false) || dead_) changed_.notify();
   waking_.swap(marked_);
   for (auto* stream : waking_) {
     stream->is_marked = false;
@@ -469,7 +562,6 @@ void Session::dispatch() {
     let_go(*stream);
   }
   waking_.clear();
-  if (!accepted_.empty() || dead_) acceptable_.notify();
   if (dead_) ended_.set();
 }
 
@@ -497,6 +589,7 @@ void Session::die(ReadError error) {
   dead_ = true;
   error_ = error;
   ping_timer_.cancel();
+  head_timer_.cancel();
   while (!open_.empty()) close_stream(*open_.back(), error_of_stream(*open_.back(), side_, error_));
 }
 

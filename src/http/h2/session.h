@@ -41,6 +41,8 @@ struct StreamState {
   std::size_t heads_bytes = 0;
   /// A request's head, or the final one of a response: what follows are trailers.
   bool has_head = false;
+  /// Bytes of another protocol follow the heads, both ways: CONNECT.
+  bool is_tunnel = false;
   Arrivals arrived;
   bool remote_ended = false;
 
@@ -50,6 +52,9 @@ struct StreamState {
   bool last = false;  // the end follows `piece`
   /// A writer waits until that has left.
   bool is_writing = false;
+  /// Limits the waits in that; null: nothing does.
+  runtime::Deadline* write_deadline = nullptr;
+  base::Duration pause_limit{};
   std::uint64_t bytes_sent = 0;
   bool head_sent = false;
   /// All of the message has been handed to nghttp2.
@@ -96,7 +101,7 @@ class Session final : public runtime::LocalCounted {
   /// The next stream that a client has opened, held so; null if there is none.
   StreamState* accept();
   void put_head(StreamState& stream, const message::RequestHead& head, const message::Content& content,
-                const message::Patch& patch);
+                const message::Patch& patch, std::string_view protocol);
   void put_head(StreamState& stream, const message::ResponseHead& head, const message::Content& content,
                 const message::Patch& patch);
   /// Sends what of `piece` and the end the windows allow; the rest follows when they do.
@@ -113,6 +118,9 @@ class Session final : public runtime::LocalCounted {
   /// Has those woken who wait for this stream.
   void mark(StreamState& stream);
 
+  /// Bytes that came before it read by itself.
+  void take(std::string_view received);
+  void poll();
   void shut_down();
   /// The owner let go of the connection.
   void abandon();
@@ -120,8 +128,11 @@ class Session final : public runtime::LocalCounted {
   std::uint32_t max_streams() const;
   bool is_open() const { return !dead_ && !going_away_; }
   bool is_dead() const { return dead_; }
+  bool is_idle() const { return open_.empty(); }
+  bool is_settled() const { return is_settled_; }
+  bool may_extend_connect() const;
   const ReadError& error() const { return error_; }
-  runtime::Readiness& acceptable() { return acceptable_; }
+  runtime::Readiness& changed() { return changed_; }
   runtime::Event& ended() { return ended_; }
 
  private:
@@ -141,6 +152,11 @@ class Session final : public runtime::LocalCounted {
   void on_readable();
   void on_writable();
   void on_ping_timer();
+  void on_head_timer();
+  void send_ping();
+  void go_away();
+  /// Sets the timer for what arrives now, or takes it back.
+  void watch_head();
   /// Has pump() run soon, outside of whoever calls.
   void schedule();
   void pump();
@@ -153,6 +169,13 @@ class Session final : public runtime::LocalCounted {
   void send();
   /// Wakes those for whom something has changed.
   void dispatch();
+  /// What nghttp2 makes of bytes that have arrived.
+  void parse(std::string_view bytes);
+  /// A frame has come that does nothing for any message, as costly as so many PINGs. Who sends them without
+  /// end is sent away.
+  void spend(int cost);
+  /// One that does has come, or has been sent.
+  void earn();
   StreamState& make_stream();
   void hold_open(StreamState& stream);
   void let_go(StreamState& stream);
@@ -187,7 +210,7 @@ class Session final : public runtime::LocalCounted {
   std::vector<StreamState*> waking_;
   std::deque<StreamState*> accepted_;
   std::vector<std::unique_ptr<StreamState>> spare_;
-  runtime::Readiness acceptable_;
+  runtime::Readiness changed_;
   runtime::Event ended_;
 
   std::size_t unsent_ = 0;       // of what all streams' writers have given
@@ -202,6 +225,14 @@ class Session final : public runtime::LocalCounted {
   bool again_ = false;
   bool dead_ = false;
   bool going_away_ = false;
+  /// A server has told so, and its peer has not yet answered.
+  bool is_notice_out_ = false;
+  bool is_settled_ = false;
+  bool has_changed_ = false;
+  /// A head is arriving, or the client's preface.
+  bool in_head_ = false;
+  int budget_;
+  base::MonoTime budget_at_;
   ReadError error_;
 
   base::MonoTime heard_;
@@ -210,8 +241,10 @@ class Session final : public runtime::LocalCounted {
   Hook writable_hook_{*this, &Session::on_writable};
   Hook pump_hook_{*this, &Session::pump};
   Hook ping_hook_{*this, &Session::on_ping_timer};
+  Hook head_hook_{*this, &Session::on_head_timer};
   runtime::Soon pump_soon_;
   runtime::Timer ping_timer_;
+  runtime::Timer head_timer_;
 };
 
 /// nghttp2's calls into the session (callbacks.cpp).

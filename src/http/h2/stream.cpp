@@ -52,6 +52,20 @@ bool RequestStream::body_done() const { return state_->remote_ended && state_->a
 const message::Headers& RequestStream::trailers() const { return state_->trailers; }
 const message::Content& RequestStream::content() const { return state_->content; }
 runtime::Readiness& RequestStream::readable() { return state_->readable; }
+void RequestStream::limit_pauses(runtime::Deadline& deadline, base::Duration limit) {
+  state_->write_deadline = &deadline;
+  state_->pause_limit = limit;
+}
+
+void RequestStream::begin_write(std::string_view piece, bool last) {
+  if (!state_->error && !state_->finished) session_->begin_write(*state_, piece, last, nullptr);
+}
+
+bool RequestStream::is_writing() const { return state_->is_writing && !state_->error; }
+void RequestStream::drop_write() { session_->drop_write(*state_); }
+runtime::Readiness& RequestStream::writable() { return state_->writable; }
+std::size_t RequestStream::unsent() const { return state_->piece.size(); }
+bool RequestStream::is_tunnel() const { return state_->is_tunnel; }
 std::uint64_t RequestStream::bytes_sent() const { return state_->bytes_sent; }
 bool RequestStream::is_done() const { return state_->finished; }
 bool RequestStream::is_open() const { return !state_->error; }
@@ -75,6 +89,7 @@ RequestStream::Sending::Sending(RequestStream& stream, std::string_view piece, b
 
 RequestStream::Sending::~Sending() {
   state_.writable.cancel(*this);
+  if (handle_ && state_.write_deadline != nullptr) state_.write_deadline->clear();
   session_->drop_write(state_);
 }
 
@@ -91,6 +106,7 @@ bool RequestStream::Sending::await_ready() {
 
 void RequestStream::Sending::await_suspend(std::coroutine_handle<> handle) {
   handle_ = handle;
+  if (state_.write_deadline != nullptr) state_.write_deadline->expires_without_progress(state_.pause_limit);
   state_.writable.wait(*this);
 }
 
@@ -123,8 +139,8 @@ void ServerStream::put_head(const message::ResponseHead& head, const message::Co
 ClientStream::ClientStream(runtime::LocalPtr<Session> session, StreamState& state)
     : RequestStream(std::move(session), state) {}
 void ClientStream::put_head(const message::RequestHead& head, const message::Content& content,
-                            const message::Patch& patch) {
-  session_->put_head(*state_, head, content, patch);
+                            const message::Patch& patch, std::string_view protocol) {
+  session_->put_head(*state_, head, content, patch, protocol);
 }
 
 std::optional<ReadResult<void>> ClientStream::try_head() {

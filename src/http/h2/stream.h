@@ -15,6 +15,7 @@
 #include "message/patch.h"
 #include "runtime/local_ptr.h"
 #include "runtime/reactor.h"
+#include "runtime/stream.h"
 #include "runtime/task.h"
 
 namespace weft::http::h2 {
@@ -91,6 +92,19 @@ class RequestStream {
   /// Ends when less than Limits::connection_send_buffer is unsent on the connection: for a server to wait
   /// before it makes what it writes. Streams get their turn in order.
   runtime::Task<runtime::IoResult<void>> room();
+  /// Each wait for the peer's windows in a write ends after `limit` without progress, by `deadline`, which
+  /// must live as long and breaks this stream.
+  void limit_pauses(runtime::Deadline& deadline, base::Duration limit);
+  /// As write(), for who is no coroutine: writable() is notified when is_writing() may have ended.
+  void begin_write(std::string_view piece, bool last);
+  bool is_writing() const;
+  /// Takes back what has not left.
+  void drop_write();
+  runtime::Readiness& writable();
+  /// Bytes of what is being written that have not left yet.
+  std::size_t unsent() const;
+  /// Whether it is (extended) CONNECT, so that bytes of another protocol follow a head that agrees.
+  bool is_tunnel() const;
   /// Bytes of the body that have left for the connection.
   std::uint64_t bytes_sent() const;
   /// This side's message has been sent to its end.
@@ -130,8 +144,9 @@ class ClientStream final : public RequestStream {
 
   /// Sends the request's head, which is all of it if `content` is empty. Above the peer's limit of streams it
   /// waits inside for its turn. Once.
+  /// `protocol`: asks for that one by extended CONNECT (RFC 8441), if it is not empty.
   void put_head(const message::RequestHead& head, const message::Content& content,
-                const message::Patch& patch = {});
+                const message::Patch& patch = {}, std::string_view protocol = {});
   /// The next head of the response, if it is there; nothing if more must arrive first: wait for readable().
   /// Interim ones (1xx) come out too, each by its own call.
   std::optional<ReadResult<void>> try_head();

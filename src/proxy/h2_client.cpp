@@ -1,0 +1,134 @@
+#include "proxy/h2_client.h"
+
+#include <array>
+#include <bit>
+#include <utility>
+
+#include "base/base64.h"
+#include "message/syntax.h"
+#include "proxy/serve.h"
+#include "proxy/worker.h"
+#include "runtime/combine.h"
+
+namespace weft::proxy {
+namespace {
+
+using message::FieldId;
+
+http::h2::Limits limits_of(const Limits& limits) {
+  http::h2::Limits own;
+  own.max_streams = limits.max_streams_per_connection;
+  own.head_timeout = limits.head_timeout;
+  own.takes_extended_connect = true;
+  return own;
+}
+
+/// A nonce as HTTP/1.1's handshake asks for (RFC 6455, 4.1): of a client that had no need of one.
+std::string new_websocket_key(base::Random& random) {
+  const std::array<std::uint64_t, 2> bits{random.next(), random.next()};
+  const auto bytes = std::bit_cast<std::array<char, 16>>(bits);
+  return base::encode_base64({bytes.data(), bytes.size()});
+}
+
+bool has_content_by_nature(message::Method method) {
+  return method == message::Method::post || method == message::Method::put ||
+         method == message::Method::patch;
+}
+
+}  // namespace
+
+H2Request::H2Request(H2Client& of, http::h2::ServerStream stream)
+    : client_(of),
+      stream_(std::move(stream)),
+      read_deadline_(of.worker.reactor, *this),
+      write_deadline_(of.worker.reactor, *this),
+      running_(serve(), *this) {
+  stream_.limit_pauses(write_deadline_, of.worker.limits().body_timeout);
+  auto& headers = stream_.head().headers;
+  const auto protocol = headers.find(FieldId::upgrade);
+  if (protocol && message::equals_ignore_case(*protocol, "websocket"))
+    headers.set(FieldId::sec_websocket_key, new_websocket_key(of.worker.random));
+}
+
+ClientConnection& H2Request::connection() { return client_; }
+
+message::Content H2Request::content() const {
+  const auto& content = stream_.content();
+  // That there is none must be said where one is expected (RFC 9110, 8.6); here the end of the stream did.
+  const bool is_none = content.kind == message::Content::Kind::none;
+  return is_none && has_content_by_nature(head().method) ? message::Content::of_length(0) : content;
+}
+
+http::h2::RequestStream::Sending H2Request::write(std::string_view piece, bool last,
+                                                  const message::Headers* trailers) {
+  if (const auto* head = std::exchange(queued_, nullptr))
+    stream_.put_head(*head, queued_content_, response_patch_);
+  return stream_.write(piece, last, trailers);
+}
+
+runtime::Stream& H2Request::stream() {
+  if (!tunnel_) tunnel_ = std::make_unique<H2Tunnel>(stream_);
+  return *tunnel_;
+}
+
+runtime::Task<void> H2Request::serve() {
+  const bool is_whole = co_await serve_request(*this);
+  // What the client has of a response must not look whole.
+  if (!is_whole) stream_.reset(http::h2::ResetCode::internal_error);
+}
+
+void H2Request::wake() { client_.finish(*this); }
+
+H2Client::H2Client(Worker& of, LocalPtr<ListenerState> from, std::unique_ptr<runtime::Stream> stream,
+                   Peer caller, std::string_view received)
+    : HttpConnection(of, std::move(from), stream->peer(), std::move(caller)),
+      connection_(
+          http::h2::Connection::server(of.reactor, std::move(stream), limits_of(of.limits()), received)) {
+  count_requests(0);
+  wait_for(idle_limit());
+}
+
+H2Client::~H2Client() {
+  for (auto* request : requests_) delete request;
+}
+
+void H2Client::begin(http::h2::ServerStream stream) {
+  ++requests;
+  wait_no_more();
+  auto* request = new H2Request(*this, std::move(stream));
+  request->place_ = requests_.size();
+  requests_.push_back(request);
+  count_requests(requests_.size());
+  request->start();
+}
+
+void H2Client::finish(H2Request& request) {
+  requests_[request.place_] = requests_.back();
+  requests_[request.place_]->place_ = request.place_;
+  requests_.pop_back();
+  count_requests(requests_.size());
+  delete &request;
+  if (!requests_.empty()) return;
+  wait_for(idle_limit());
+  empty_.notify();  // may be the end of this
+}
+
+runtime::Task<void> H2Client::run() {
+  while (!connection_.has_ended()) {
+    while (auto stream = connection_.try_accept()) {
+      begin(std::move(*stream));
+      if (is_ending()) connection_.shut_down();
+    }
+    co_await runtime::Wait(connection_.changed());
+  }
+  while (!requests_.empty()) co_await runtime::Wait(empty_);
+}
+
+runtime::Task<void> serve_h2(Worker& worker, LocalPtr<ListenerState> listener,
+                             std::unique_ptr<runtime::Stream> stream, Peer peer, std::string received) {
+  H2Client client(worker, std::move(listener), std::move(stream), std::move(peer), received);
+  received = {};
+  co_await client.run();
+}
+
+}  // namespace weft::proxy
