@@ -27,11 +27,11 @@ void check(const snapshot::Snapshot& config) {
   require(is_sorted_and_unique(config.listeners) && is_sorted_and_unique(config.routes) &&
           is_sorted_and_unique(config.clusters));
   for (const auto& listener : config.listeners) {
-    if (listener.protocol == snapshot::ListenerProtocol::tcp) {
-      require(config.clusters.find(listener.cluster) != nullptr);
-    } else {
-      require(config.routes.find(listener.routes) != nullptr);
+    if (takes_bytes(listener.protocol)) {
+      const auto* cluster = config.clusters.find(listener.cluster);
+      require(cluster != nullptr && takes_bytes(cluster->protocol));
     }
+    require(!takes_http(listener.protocol) || config.routes.find(listener.routes) != nullptr);
   }
   for (const auto& table : config.routes) {
     for (const auto& host : table.virtual_hosts) {
@@ -43,7 +43,8 @@ void check(const snapshot::Snapshot& config) {
         require(!snapshot::fault_of(route.match) && !snapshot::fault_of(route.action));
         const auto* forward = std::get_if<snapshot::Forward>(&route.action);
         require(forward == nullptr || std::ranges::all_of(forward->to, [&](const auto& target) {
-                  return config.clusters.find(target.cluster) != nullptr;
+                  const auto* cluster = config.clusters.find(target.cluster);
+                  return cluster != nullptr && takes_http(cluster->protocol);
                 }));
       }
     }

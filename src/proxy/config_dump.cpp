@@ -22,14 +22,17 @@ Json listener_json(const snapshot::Listener& listener) {
             {"service", listener.service},
             {"serviceNamespace", listener.service_ns},
             {"origin", origin_json(listener.origin)}};
-  if (listener.idle_timeout) json["idleTimeout"] = base::format_duration(*listener.idle_timeout);
   if (listener.drain) json["drain"] = base::format_duration(*listener.drain);
-  if (listener.protocol == snapshot::ListenerProtocol::tcp) {
+  if (takes_bytes(listener.protocol)) {
     json["cluster"] = listener.cluster;
-  } else {
+    if (const auto& limit = listener.opaque_idle_timeout)
+      json["opaqueIdleTimeout"] = base::format_duration(*limit);
+  }
+  if (takes_http(listener.protocol)) {
     json["routes"] = listener.routes;
     json["connect"] = listener.allow_connect;
     json["trustedHops"] = listener.trusted_hops;
+    if (listener.idle_timeout) json["idleTimeout"] = base::format_duration(*listener.idle_timeout);
   }
   return json;
 }

@@ -213,7 +213,8 @@ class Connection {
         client_(of, std::move(from), stream_->peer(), std::move(caller)),
         name_(client_.listener->config->name),
         direction_(client_.listener->config->direction),
-        idle_timeout_(client_.listener->config->idle_timeout.value_or(worker_.limits().tunnel_idle_timeout)),
+        idle_timeout_(
+            client_.listener->config->opaque_idle_timeout.value_or(worker_.limits().tunnel_idle_timeout)),
         start_(worker_.reactor.coarse_now()),
         wall_(worker_.reactor.coarse_wall()) {}
   ~Connection();

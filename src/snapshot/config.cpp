@@ -16,10 +16,12 @@ namespace {
 
 using yaml::Node;
 
-constexpr Word<ListenerProtocol> listener_protocols[] = {{"http", ListenerProtocol::http},
-                                                         {"tcp", ListenerProtocol::tcp}};
-constexpr Word<ClusterProtocol> cluster_protocols[] = {
-    {"http1", ClusterProtocol::http1}, {"http2", ClusterProtocol::http2}, {"tcp", ClusterProtocol::tcp}};
+constexpr Word<ListenerProtocol> listener_protocols[] = {
+    {"http", ListenerProtocol::http}, {"auto", ListenerProtocol::automatic}, {"tcp", ListenerProtocol::tcp}};
+constexpr Word<ClusterProtocol> cluster_protocols[] = {{"http1", ClusterProtocol::http1},
+                                                       {"http2", ClusterProtocol::http2},
+                                                       {"auto", ClusterProtocol::automatic},
+                                                       {"tcp", ClusterProtocol::tcp}};
 constexpr Word<LoadBalancing> policies[] = {{"least_request", LoadBalancing::least_request},
                                             {"round_robin", LoadBalancing::round_robin}};
 
@@ -207,11 +209,13 @@ std::string ConfigReader::cluster_name(const Node& map, Carries what) {
     const auto near = base::nearest(*name, known);
     error(code::unknown_cluster, map.find("cluster")->position, fmt::format("there is no cluster {}", *name),
           near.empty() ? "add it to clusters" : fmt::format("did you mean {}?", near));
-  } else if (!(what == Carries::http ? takes_http(found->second.protocol)
-                                     : takes_bytes(found->second.protocol))) {
+  } else if ((what != Carries::bytes && !takes_http(found->second.protocol)) ||
+             (what != Carries::http && !takes_bytes(found->second.protocol))) {
     error(code::bad_value, map.find("cluster")->position,
           fmt::format("cluster {} does not speak the listener's protocol", *name),
-          "use protocol http with http1 or http2, tcp with tcp");
+          what == Carries::http    ? "requests go to one of http1, http2 or auto"
+          : what == Carries::bytes ? "bytes go to one of tcp or auto"
+                                   : "requests and bytes go to one of auto; or add routes for the requests");
   }
   return *name;
 }
@@ -248,7 +252,8 @@ void ConfigReader::listener(const Node& node) {
   }
   if (std::chrono::milliseconds limit{}; node.find("idleTimeout") != nullptr) {
     duration(node, "idleTimeout", limit);
-    listener.idle_timeout = limit;
+    if (takes_http(listener.protocol)) listener.idle_timeout = limit;
+    if (takes_bytes(listener.protocol)) listener.opaque_idle_timeout = limit;
   }
   flag(node, "connect", listener.allow_connect);
   count(node, "trustedHops", listener.trusted_hops, 0);
@@ -259,10 +264,11 @@ void ConfigReader::listener(const Node& node) {
               field == std::string_view("routes") ? "name a cluster" : "remove it");
       }
     }
-    listener.cluster = cluster_name(node, Carries::bytes);
-  } else {
-    routes(node, listener);
   }
+  const bool has_requests = takes_http(listener.protocol) && node.find("routes") == nullptr;
+  if (takes_bytes(listener.protocol))
+    listener.cluster = cluster_name(node, has_requests ? Carries::both : Carries::bytes);
+  if (takes_http(listener.protocol)) routes(node, listener);
   snapshot.listeners.push_back(std::move(listener));
 }
 

@@ -94,7 +94,7 @@ class ConfigReader {
   Reply reply(const yaml::Node& node);
   std::vector<std::string> hosts(const yaml::Node& node);
   /// The cluster's name, whose endpoints are to be given that.
-  enum class Carries : bool { http, bytes };
+  enum class Carries : std::uint8_t { http, bytes, both };
   std::string cluster_name(const yaml::Node& map, Carries what);
 
   const yaml::Source& source_;

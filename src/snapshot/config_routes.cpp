@@ -366,13 +366,18 @@ void ConfigReader::routes(const Node& node, Listener& listener) {
   table.name = listener.name;
   listener.routes = listener.name;
   if (node.find("routes") == nullptr) {
-    auto all = forward_to(cluster_name(node, Carries::http));
+    auto all =
+        forward_to(takes_bytes(listener.protocol) ? listener.cluster : cluster_name(node, Carries::http));
     timeout(node, all);
     table.virtual_hosts.push_back({"all", {"*"}, {{"all", {}, std::move(all), {}}}});
     return;
   }
-  if (const auto* both = node.find("cluster")) {
+  if (const auto* both = node.find("cluster"); both != nullptr && !takes_bytes(listener.protocol)) {
     error(code::bad_value, both->position, "a listener has either cluster or routes", "remove one of them");
+  }
+  if (const auto* limit = node.find("timeout")) {
+    error(code::bad_value, limit->position, "a listener with routes has no timeout",
+          "write it at the routes");
   }
   const auto* list = list_of(node, "routes", true);
   if (list == nullptr) return;

@@ -17,9 +17,9 @@ using namespace std::chrono_literals;
 
 constexpr std::string_view smallest = R"(version: 1
 listeners:
-- {address: "127.0.0.1:8080", protocol: http, cluster: app}    # http, tcp
+- {address: "127.0.0.1:8080", protocol: http, cluster: app}    # http, auto, tcp
 clusters:
-- {name: app, protocol: http1, endpoints: ["127.0.0.1:9000"]}  # http1, tcp
+- {name: app, protocol: http1, endpoints: ["127.0.0.1:9000"]}  # http1, http2, auto, tcp
 )";
 
 TEST(Config, TheSmallestFile) {
@@ -225,6 +225,66 @@ TEST(Config, ATimeOfNothingIsRefusedUnlessItMeansNoLimit) {
   EXPECT_EQ(errors("cluster: b, protocol: tcp, idleTimeout: 0s", "maxPending: 1"), 1U);
   EXPECT_EQ(errors("cluster: a", "idleTimeout: 0s"), 1U);
   EXPECT_EQ(errors("cluster: a", "connectTimeout: 0s"), 1U);
+}
+
+std::string with_listener(std::string_view fields) {
+  return fmt::format(
+      "version: 1\nlisteners:\n- {{address: \"127.0.0.1:1\", {}}}\nclusters:\n"
+      "- {{name: h1, endpoints: []}}\n- {{name: h2, protocol: http2, endpoints: []}}\n"
+      "- {{name: any, protocol: auto, endpoints: []}}\n- {{name: db, protocol: tcp, endpoints: []}}\n",
+      fields);
+}
+
+TEST(Config, WhatLeadsWhere) {
+  for (const auto* fields :
+       {"cluster: h1", "cluster: h2", "cluster: any", "protocol: http, cluster: h2",
+        "protocol: tcp, cluster: db", "protocol: tcp, cluster: any", "protocol: auto, cluster: any",
+        "protocol: auto, cluster: db, routes: [{cluster: h1}]",
+        "protocol: auto, cluster: any, routes: [{to: [{cluster: h2}, {cluster: any}]}]",
+        "protocol: auto, cluster: any, connect: true, trustedHops: 1, timeout: 1s"}) {
+    const auto parsed = parse_config(with_listener(fields), "f");
+    EXPECT_TRUE(parsed) << fields << base::render(parsed.error());
+  }
+  struct Case {
+    std::string_view fields, what, mend;
+  };
+  for (const auto& [fields, what, mend] : std::initializer_list<Case>{
+           {"cluster: db", "cluster db does not speak the listener's protocol",
+            "requests go to one of http1, http2 or auto"},
+           {"routes: [{cluster: db}]", "does not speak", "requests go to one of http1, http2 or auto"},
+           {"protocol: tcp, cluster: h1", "does not speak", "bytes go to one of tcp or auto"},
+           {"protocol: auto, cluster: h2, routes: [{cluster: h1}]", "does not speak",
+            "bytes go to one of tcp or auto"},
+           {"protocol: auto, cluster: any, routes: [{cluster: db}]", "does not speak",
+            "requests go to one of http1, http2 or auto"},
+           {"protocol: auto, cluster: db", "does not speak", "add routes for the requests"},
+           {"protocol: auto, cluster: h1", "does not speak", "requests and bytes go to one of auto"},
+           {"protocol: auto, routes: [{cluster: h1}]", "cluster is missing", "add cluster"},
+           {"protocol: auto, cluster: ani", "there is no cluster ani", "did you mean any?"},
+           {"cluster: h1, routes: []", "either cluster or routes", "remove one of them"},
+           {"routes: [{cluster: h1}], timeout: 1s", "a listener with routes has no timeout",
+            "write it at the routes"},
+           {"protocol: tcp, cluster: db, connect: true", "a tcp listener has no connect", "remove it"},
+           {"protocol: h2, cluster: h1", "protocol cannot be that", "use one of http, auto, tcp"}}) {
+    const auto parsed = parse_config(with_listener(fields), "f");
+    ASSERT_FALSE(parsed) << fields;
+    EXPECT_EQ(parsed.error().size(), 1U) << base::render(parsed.error());
+    EXPECT_THAT(parsed.error().front().message, testing::HasSubstr(what)) << fields;
+    EXPECT_THAT(parsed.error().front().mend, testing::HasSubstr(mend)) << fields;
+  }
+}
+
+TEST(Config, AListenerOfWhatComesHasBoth) {
+  const auto all = parse_config(with_listener("protocol: auto, cluster: any, idleTimeout: 2s"), "f");
+  ASSERT_TRUE(all);
+  const auto& listener = all->listeners[0];
+  EXPECT_EQ(listener.protocol, ListenerProtocol::automatic);
+  EXPECT_EQ(listener.cluster, "any");
+  EXPECT_EQ(all->routes[0].name, listener.routes);
+  EXPECT_EQ(all->routes[0].virtual_hosts[0].routes[0].action, Action(forward_to("any")));
+  EXPECT_EQ(listener.idle_timeout, 2s);
+  EXPECT_EQ(listener.opaque_idle_timeout, 2s);
+  EXPECT_EQ(all->clusters[0].protocol, ClusterProtocol::automatic);
 }
 
 TEST(Config, AListenerKnowsItsPlace) {

@@ -69,9 +69,11 @@ struct Listener {
   /// http, at the edge: how many proxies before it may be believed in what they say of the way to here, as
   /// Envoy's xff_num_trusted_hops.
   std::uint32_t trusted_hops = 0;
-  /// How long a client's connection may rest: between requests (http), or without a byte either way (tcp).
-  /// Zero: no limit; nothing: the proxy's own.
+  /// http: how long a client's connection may rest between requests. Zero: no limit; nothing: the proxy's
+  /// own.
   std::optional<std::chrono::milliseconds> idle_timeout{};
+  /// Bytes: how long a connection may be without any either way. Zero: no limit; nothing: the proxy's own.
+  std::optional<std::chrono::milliseconds> opaque_idle_timeout{};
   /// Its instance is about to go, and no caller picks it any more: what is under way ends, and each
   /// connection with it. Tunnels and event streams, which may last for days, are waited for so long and no
   /// longer.

@@ -8,8 +8,10 @@
 #include "envoy/config/cluster/v3/cluster.pb.h"
 #include "envoy/config/listener/v3/listener.pb.h"
 #include "envoy/extensions/filters/http/router/v3/router.pb.h"
+#include "envoy/extensions/filters/listener/http_inspector/v3/http_inspector.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
 #include "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.pb.h"
+#include "envoy/extensions/upstreams/http/v3/http_protocol_options.pb.h"
 #include "weft/mesh/v1/mesh.pb.h"
 #include "xds/names.h"
 #include "xds/policies.h"
@@ -26,6 +28,7 @@ namespace tcp = envoy::extensions::filters::network::tcp_proxy::v3;
 namespace cluster_v3 = envoy::config::cluster::v3;
 namespace endpoint_v3 = envoy::config::endpoint::v3;
 namespace listener_v3 = envoy::config::listener::v3;
+namespace upstreams = envoy::extensions::upstreams::http::v3;
 
 base::Address address(const core::Address& message, Reading& reading) {
   if (message.has_pipe()) {
@@ -91,7 +94,7 @@ void read_tcp_proxy(const tcp::TcpProxy& proxy, snapshot::Listener& listener, Re
   listener.cluster = proxy.cluster();
   if (listener.cluster.empty()) reading.refuse("it names no cluster");
   if (proxy.has_idle_timeout())
-    listener.idle_timeout = duration(proxy.idle_timeout(), "idle_timeout", reading);
+    listener.opaque_idle_timeout = duration(proxy.idle_timeout(), "idle_timeout", reading);
 }
 
 void read_filter_chain(const listener_v3::FilterChain& chain, snapshot::Listener& listener,
@@ -109,6 +112,53 @@ void read_filter_chain(const listener_v3::FilterChain& chain, snapshot::Listener
   } else {
     reading.refuse(fmt::format("the network filter {} is not supported", filter.name()));
   }
+}
+
+bool is_http_inspected(const listener_v3::Listener& message, Reading& reading) {
+  bool is_inspected = false;
+  for (const auto& filter : message.listener_filters()) {
+    reading.scan(filter, policies::listener_filter);
+    envoy::extensions::filters::listener::http_inspector::v3::HttpInspector inspector;
+    if (unpack(filter.typed_config(), inspector)) {
+      is_inspected = true;
+    } else {
+      reading.refuse(fmt::format("the listener filter {} is not supported", filter.name()));
+    }
+  }
+  return is_inspected;
+}
+
+/// Whether the chain takes HTTP of all versions, and nothing else. One that leaves HTTP/1.0 out has it too:
+/// what begins like HTTP is never passed on as bytes.
+bool is_for_http(const listener_v3::FilterChainMatch& match) {
+  const auto& asked = match.application_protocols();
+  const auto has = [&](std::string_view protocol) {
+    return std::ranges::find(asked, protocol) != asked.end();
+  };
+  return has("http/1.1") && has("h2c") && std::ranges::all_of(asked, [](const std::string& protocol) {
+           return std::ranges::find(found_http, protocol) != found_http.end();
+         });
+}
+
+/// One chain for all; or one for HTTP and one for everything else.
+void read_filter_chains(const listener_v3::Listener& message, snapshot::Listener& listener,
+                        Reading& reading) {
+  const bool is_inspected = is_http_inspected(message, reading);
+  if (message.filter_chains_size() != 1) return reading.refuse("it has not exactly one filter chain");
+  const auto& chain = message.filter_chains(0);
+  const auto& match = chain.filter_chain_match();
+  reading.scan(match, policies::filter_chain_match);
+  read_filter_chain(chain, listener, reading);
+  if (!message.has_default_filter_chain() && match.application_protocols().empty()) return;
+  const bool has_http = listener.protocol == snapshot::ListenerProtocol::http;
+  read_filter_chain(message.default_filter_chain(), listener, reading);
+  const bool has_tcp = listener.protocol == snapshot::ListenerProtocol::tcp;
+  if (!is_inspected || !is_for_http(match) || !has_http || !has_tcp) {
+    reading.refuse(
+        "it has two filter chains that are not one of HTTP, which http_inspector finds, and a default one of "
+        "TCP");
+  }
+  listener.protocol = snapshot::ListenerProtocol::automatic;
 }
 
 /// Milliseconds in decimal.
@@ -219,6 +269,39 @@ void read_connection_limits(const core::HttpProtocolOptions& limits, snapshot::C
   }
 }
 
+snapshot::ClusterProtocol protocol_of(const upstreams::HttpProtocolOptions& options, Reading& reading) {
+  using Options = upstreams::HttpProtocolOptions;
+  const auto& one = options.explicit_http_config();
+  reading.scan(one, policies::explicit_http);
+  reading.scan(one.http_protocol_options(), policies::http1_options);
+  reading.scan(one.http2_protocol_options(), policies::http2_options);
+  const auto& same = options.use_downstream_protocol_config();
+  reading.scan(same, policies::downstream_http);
+  reading.scan(same.http_protocol_options(), policies::http1_options);
+  reading.scan(same.http2_protocol_options(), policies::http2_options);
+  if (options.has_use_downstream_protocol_config()) return snapshot::ClusterProtocol::automatic;
+  switch (one.protocol_config_case()) {
+    case Options::ExplicitHttpConfig::kHttpProtocolOptions: return snapshot::ClusterProtocol::http1;
+    case Options::ExplicitHttpConfig::kHttp2ProtocolOptions: return snapshot::ClusterProtocol::http2;
+    case Options::ExplicitHttpConfig::PROTOCOL_CONFIG_NOT_SET: break;
+  }
+  reading.refuse("its protocol options name no protocol");
+  return {};
+}
+
+/// Of a foreign control plane the limits may stand beside the protocol, where Envoy had them once.
+void read_protocol(const cluster_v3::Cluster& message, snapshot::Cluster& cluster, Reading& reading) {
+  read_connection_limits(message.common_http_protocol_options(), cluster, reading);
+  for (const auto& [name, any] : message.typed_extension_protocol_options()) {
+    upstreams::HttpProtocolOptions options;
+    if (name != http_options || !unpack(any, options))
+      return reading.refuse(fmt::format("the protocol options {} are not supported", name));
+    reading.scan(options, policies::upstream_http);
+    read_connection_limits(options.common_http_protocol_options(), cluster, reading);
+    cluster.protocol = protocol_of(options, reading);
+  }
+}
+
 }  // namespace
 
 std::expected<DecodedContext, XdsError> decode_context(std::string_view body, Ignored& ignored) {
@@ -260,7 +343,7 @@ std::expected<DecodedCluster, XdsError> decode_cluster(std::string_view body, Ig
   }
   read_load_balancing(message, cluster, reading);
   read_circuit_breakers(message.circuit_breakers(), cluster, reading);
-  read_connection_limits(message.common_http_protocol_options(), cluster, reading);
+  read_protocol(message, cluster, reading);
   cluster.service = weft.text(key_service);
   cluster.service_ns = weft.text(key_service_namespace);
   cluster.policy = weft.text(key_policy);
@@ -296,11 +379,7 @@ std::expected<snapshot::Listener, XdsError> decode_listener(std::string_view bod
   listener.service = weft.text(key_service);
   listener.service_ns = weft.text(key_service_namespace);
   listener.drain = read_drain(weft.text(key_drain), reading);
-  if (message.filter_chains_size() == 1) {
-    read_filter_chain(message.filter_chains(0), listener, reading);
-  } else {
-    reading.refuse("it has not exactly one filter chain");
-  }
+  read_filter_chains(message, listener, reading);
   return reading.result(std::move(listener));
 }
 

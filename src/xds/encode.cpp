@@ -7,8 +7,10 @@
 #include "envoy/config/listener/v3/listener.pb.h"
 #include "envoy/config/route/v3/route.pb.h"
 #include "envoy/extensions/filters/http/router/v3/router.pb.h"
+#include "envoy/extensions/filters/listener/http_inspector/v3/http_inspector.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
 #include "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.pb.h"
+#include "envoy/extensions/upstreams/http/v3/http_protocol_options.pb.h"
 #include "weft/mesh/v1/mesh.pb.h"
 #include "xds/names.h"
 #include "xds/serialize.h"
@@ -18,6 +20,7 @@ namespace weft::xds {
 namespace {
 
 namespace core = envoy::config::core::v3;
+namespace listener_v3 = envoy::config::listener::v3;
 namespace route_v3 = envoy::config::route::v3;
 namespace hcm = envoy::extensions::filters::network::http_connection_manager::v3;
 
@@ -103,22 +106,70 @@ envoy::extensions::filters::network::tcp_proxy::v3::TcpProxy tcp_proxy(const sna
   envoy::extensions::filters::network::tcp_proxy::v3::TcpProxy proxy;
   proxy.set_stat_prefix(listener.name);
   proxy.set_cluster(listener.cluster);
-  if (listener.idle_timeout) set_duration(*proxy.mutable_idle_timeout(), *listener.idle_timeout);
+  if (listener.opaque_idle_timeout)
+    set_duration(*proxy.mutable_idle_timeout(), *listener.opaque_idle_timeout);
   return proxy;
 }
 
-void set_connection_limits(envoy::config::cluster::v3::Cluster& into, const snapshot::Cluster& cluster) {
-  if (cluster.idle_timeout.count() > 0) {
-    set_duration(*into.mutable_common_http_protocol_options()->mutable_idle_timeout(), cluster.idle_timeout);
+void add_filter(listener_v3::FilterChain& chain, const char* name,
+                const google::protobuf::MessageLite& config) {
+  auto& filter = *chain.add_filters();
+  filter.set_name(name);
+  pack(*filter.mutable_typed_config(), config);
+}
+
+void add_http(listener_v3::FilterChain& chain, const snapshot::Listener& listener) {
+  add_filter(chain, "envoy.filters.network.http_connection_manager", connection_manager(listener));
+}
+
+void add_tcp(listener_v3::FilterChain& chain, const snapshot::Listener& listener) {
+  add_filter(chain, "envoy.filters.network.tcp_proxy", tcp_proxy(listener));
+}
+
+void set_filter_chains(listener_v3::Listener& into, const snapshot::Listener& listener) {
+  switch (listener.protocol) {
+    case snapshot::ListenerProtocol::http: return add_http(*into.add_filter_chains(), listener);
+    case snapshot::ListenerProtocol::tcp: return add_tcp(*into.add_filter_chains(), listener);
+    case snapshot::ListenerProtocol::automatic: {
+      auto& inspector = *into.add_listener_filters();
+      inspector.set_name("envoy.filters.listener.http_inspector");
+      pack(*inspector.mutable_typed_config(),
+           envoy::extensions::filters::listener::http_inspector::v3::HttpInspector());
+      auto& http = *into.add_filter_chains();
+      for (const auto found : found_http)
+        http.mutable_filter_chain_match()->add_application_protocols(std::string(found));
+      add_http(http, listener);
+      return add_tcp(*into.mutable_default_filter_chain(), listener);
+    }
   }
-  if (cluster.max_connection_age.count() > 0) {
-    set_duration(*into.mutable_common_http_protocol_options()->mutable_max_connection_duration(),
-                 cluster.max_connection_age);
+}
+
+core::HttpProtocolOptions connection_limits(const snapshot::Cluster& cluster) {
+  core::HttpProtocolOptions limits;
+  if (cluster.idle_timeout.count() > 0) set_duration(*limits.mutable_idle_timeout(), cluster.idle_timeout);
+  if (cluster.max_connection_age.count() > 0)
+    set_duration(*limits.mutable_max_connection_duration(), cluster.max_connection_age);
+  if (cluster.max_requests_per_connection > 0)
+    limits.mutable_max_requests_per_connection()->set_value(cluster.max_requests_per_connection);
+  return limits;
+}
+
+void set_protocol(envoy::config::cluster::v3::Cluster& into, const snapshot::Cluster& cluster) {
+  envoy::extensions::upstreams::http::v3::HttpProtocolOptions options;
+  *options.mutable_common_http_protocol_options() = connection_limits(cluster);
+  switch (cluster.protocol) {
+    case snapshot::ClusterProtocol::http1:
+    case snapshot::ClusterProtocol::tcp:
+      options.mutable_explicit_http_config()->mutable_http_protocol_options();
+      break;
+    case snapshot::ClusterProtocol::http2:
+      options.mutable_explicit_http_config()->mutable_http2_protocol_options();
+      break;
+    case snapshot::ClusterProtocol::automatic:
+      options.mutable_use_downstream_protocol_config()->mutable_http2_protocol_options();
+      break;
   }
-  if (cluster.max_requests_per_connection > 0) {
-    into.mutable_common_http_protocol_options()->mutable_max_requests_per_connection()->set_value(
-        cluster.max_requests_per_connection);
-  }
+  pack((*into.mutable_typed_extension_protocol_options())[std::string(http_options)], options);
 }
 
 void set_match(route_v3::RouteMatch& into, const snapshot::Match& match) {
@@ -229,7 +280,7 @@ Resource encode_cluster(const snapshot::Cluster& cluster) {
   auto& thresholds = *message.mutable_circuit_breakers()->add_thresholds();
   thresholds.mutable_max_connections()->set_value(cluster.max_connections);
   thresholds.mutable_max_pending_requests()->set_value(cluster.max_pending);
-  set_connection_limits(message, cluster);
+  set_protocol(message, cluster);
   auto& weft = weft_struct(*message.mutable_metadata());
   put_origin(weft, cluster.origin);
   put(weft, key_service, cluster.service);
@@ -255,22 +306,11 @@ Resource encode_endpoints(const snapshot::Cluster& cluster) {
 }
 
 Resource encode_listener(const snapshot::Listener& listener) {
-  envoy::config::listener::v3::Listener message;
+  listener_v3::Listener message;
   message.set_name(listener.name);
   set_address(*message.mutable_address(), listener.address);
   message.set_traffic_direction(direction_of(listener.direction));
-  auto& filter = *message.add_filter_chains()->add_filters();
-  switch (listener.protocol) {
-    case snapshot::ListenerProtocol::http:
-    case snapshot::ListenerProtocol::automatic:
-      filter.set_name("envoy.filters.network.http_connection_manager");
-      pack(*filter.mutable_typed_config(), connection_manager(listener));
-      break;
-    case snapshot::ListenerProtocol::tcp:
-      filter.set_name("envoy.filters.network.tcp_proxy");
-      pack(*filter.mutable_typed_config(), tcp_proxy(listener));
-      break;
-  }
+  set_filter_chains(message, listener);
   auto& weft = weft_struct(*message.mutable_metadata());
   put_origin(weft, listener.origin);
   put(weft, key_service, listener.service);

@@ -9,16 +9,22 @@
 namespace weft::xds::policies {
 
 inline constexpr std::array listener_critical{
-    Critical{4, "use_original_dst"},      Critical{9, "listener_filters"},
-    Critical{10, "transparent"},          Critical{18, "udp_listener_config"},
-    Critical{19, "api_listener"},         Critical{25, "default_filter_chain"},
+    Critical{4, "use_original_dst"},      Critical{10, "transparent"},
+    Critical{18, "udp_listener_config"},  Critical{19, "api_listener"},
     Critical{26, "bind_to_port"},         Critical{27, "internal_listener"},
     Critical{32, "filter_chain_matcher"}, Critical{33, "additional_addresses"},
     Critical{36, "fcds_config"}};
 inline constexpr UnknownPolicy listener{"Listener", listener_critical};
 
-inline constexpr std::array filter_chain_critical{
-    Critical{1, "filter_chain_match"}, Critical{4, "use_proxy_proto"}, Critical{6, "transport_socket"}};
+inline constexpr std::array listener_filter_critical{Critical{4, "filter_disabled"},
+                                                     Critical{5, "config_discovery"}};
+inline constexpr UnknownPolicy listener_filter{"ListenerFilter", listener_filter_critical};
+
+/// All of it says which connections are meant.
+inline constexpr UnknownPolicy filter_chain_match{"FilterChainMatch", {}, true};
+
+inline constexpr std::array filter_chain_critical{Critical{4, "use_proxy_proto"},
+                                                  Critical{6, "transport_socket"}};
 inline constexpr UnknownPolicy filter_chain{"FilterChain", filter_chain_critical};
 
 inline constexpr std::array filter_critical{Critical{5, "config_discovery"}};
@@ -122,12 +128,21 @@ inline constexpr UnknownPolicy data_source{"DataSource", {}, true};
 inline constexpr std::array cluster_critical{Critical{14, "http2_protocol_options"},
                                              Critical{22, "lb_subset_config"},
                                              Critical{24, "transport_socket"},
-                                             Critical{36, "typed_extension_protocol_options"},
                                              Critical{38, "cluster_type"},
                                              Critical{40, "filters"},
                                              Critical{43, "transport_socket_matches"},
                                              Critical{59, "transport_socket_matcher"}};
 inline constexpr UnknownPolicy cluster{"Cluster", cluster_critical};
+
+inline constexpr std::array upstream_http_critical{Critical{5, "auto_config"}, Critical{6, "http_filters"},
+                                                   Critical{7, "header_validation_config"}};
+inline constexpr UnknownPolicy upstream_http{"upstreams.http.HttpProtocolOptions", upstream_http_critical};
+inline constexpr std::array explicit_http_critical{Critical{3, "http3_protocol_options"}};
+inline constexpr UnknownPolicy explicit_http{"ExplicitHttpConfig", explicit_http_critical};
+inline constexpr UnknownPolicy downstream_http{"UseDownstreamHttpConfig", {}};
+inline constexpr UnknownPolicy http1_options{"Http1ProtocolOptions", {}};
+inline constexpr UnknownPolicy http2_options{"Http2ProtocolOptions", {}};
+
 inline constexpr UnknownPolicy circuit_breakers{"CircuitBreakers", {}};
 
 inline constexpr std::array load_assignment_critical{Critical{5, "named_endpoints"}};

@@ -6,13 +6,32 @@
 #include <array>
 
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
+
+#include <google/protobuf/message_lite.h>
 
 #include "base/random.h"
 #include "snapshot/snapshot.h"
 
 namespace weft::xds {
+
+/// A message with one more field, as a newer or foreign control plane sends it.
+inline std::string with_field(std::string body, int number, std::string_view value = "x") {
+  auto varint = [&](std::size_t n) {
+    for (; n >= 128; n >>= 7) body += static_cast<char>((n & 127) | 128);
+    body += static_cast<char>(n);
+  };
+  varint(static_cast<std::size_t>(number) << 3 | 2);
+  varint(value.size());
+  return body.append(value);
+}
+
+/// Adds an unknown field to a part of a message.
+inline void add_field(google::protobuf::MessageLite& message, int number) {
+  message.ParsePartialFromString(with_field(message.SerializePartialAsString(), number));
+}
 
 /// The edge's configuration of `count` services web, web01, ... with one instance each.
 inline snapshot::Snapshot sample_snapshot(int count = 1, snapshot::ContextId context = {"default", "web"}) {
@@ -83,7 +102,9 @@ inline base::Origin random_origin(base::Random& random) {
 inline snapshot::Cluster random_cluster(base::Random& random, std::string name) {
   snapshot::Cluster cluster;
   cluster.name = std::move(name);
-  cluster.protocol = random.below(2) ? snapshot::ClusterProtocol::http1 : snapshot::ClusterProtocol::tcp;
+  using enum snapshot::ClusterProtocol;
+  static constexpr std::array protocols{http1, http2, automatic, tcp};
+  cluster.protocol = protocols[random.below(protocols.size())];
   cluster.load_balancing =
       random.below(2) ? snapshot::LoadBalancing::round_robin : snapshot::LoadBalancing::least_request;
   cluster.connect_timeout = std::chrono::milliseconds(random.below(100'000));
@@ -185,16 +206,20 @@ inline snapshot::Snapshot random_snapshot(base::Random& random) {
     listener.service = random_text(random);
     listener.service_ns = random_text(random);
     listener.origin = random_origin(random);
-    if (random.below(3) > 0) listener.idle_timeout = std::chrono::milliseconds(random.below(3) * 1500);
     if (random.below(3) == 0) listener.drain = std::chrono::milliseconds(random.below(3) * 1500);
-    if (random.below(2)) {
+    using enum snapshot::ListenerProtocol;
+    static constexpr std::array protocols{http, automatic, tcp};
+    listener.protocol = protocols[random.below(protocols.size())];
+    const auto limit = [&] { return std::chrono::milliseconds(random.below(3) * 1500); };
+    if (takes_http(listener.protocol)) {
       listener.allow_connect = random.below(2) != 0;
       listener.trusted_hops = static_cast<std::uint32_t>(random.below(3));
-      listener.protocol = snapshot::ListenerProtocol::http;
       listener.routes = "r" + std::to_string(random.below(tables));
-    } else {
-      listener.protocol = snapshot::ListenerProtocol::tcp;
+      if (random.below(3) > 0) listener.idle_timeout = limit();
+    }
+    if (takes_bytes(listener.protocol)) {
       listener.cluster = "c" + std::to_string(random.below(clusters));
+      if (random.below(3) > 0) listener.opaque_idle_timeout = limit();
     }
     made.listeners.push_back(std::move(listener));
   }

@@ -4,7 +4,9 @@
 // What Envoy's messages have no field for is kept in metadata.filter_metadata["weft"] (a Struct): the Origin
 // as "kind", "namespace", "name" and "field", the destination as "service" and "service_namespace", an
 // endpoint's "instance", "protocol" (only "tcp") of a cluster, and "drain_ms" of a listener. A listener's
-// direction is its traffic_direction; UNSPECIFIED is the edge.
+// direction is its traffic_direction; UNSPECIFIED is the edge. One that takes what comes has Envoy's
+// http_inspector, a filter chain for what that finds, and a default one; a cluster whose endpoints are spoken
+// to as its clients speak has use_downstream_protocol_config.
 #pragma once
 
 #include <array>

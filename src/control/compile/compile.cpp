@@ -130,7 +130,7 @@ snapshot::RouteTable route_all(const std::string& name, const std::string& clust
 void add_listener(Snapshot& to, Listener listener, const std::string& cluster, const Way& way) {
   if (listener.protocol == snapshot::ListenerProtocol::tcp) {
     listener.cluster = cluster;
-    if (way.idle) listener.idle_timeout = *way.idle;
+    listener.opaque_idle_timeout = way.idle;
   } else {
     listener.routes = listener.name;
     to.routes.push_back(route_all(listener.name, cluster, way, listener.origin));

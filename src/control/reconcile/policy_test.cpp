@@ -159,9 +159,9 @@ TEST(TrafficPolicy, IdleHoldsForTcp) {
   mesh.start_control_plane();
   ASSERT_TRUE(mesh.until([&] { return mesh.ready("db") == 1; }));
   const auto& edge = *mesh.data_plane.published.at(snapshot::edge_context);
-  EXPECT_EQ(edge.listeners.find("edge/default/db/80")->idle_timeout, 24h);
+  EXPECT_EQ(edge.listeners.find("edge/default/db/80")->opaque_idle_timeout, 24h);
   const auto& own = *mesh.data_plane.published.at({"default", "db"});
-  EXPECT_EQ(own.listeners[0].idle_timeout, 0s);
+  EXPECT_EQ(own.listeners[0].opaque_idle_timeout, 0s);
 }
 
 }  // namespace
