@@ -125,9 +125,12 @@ class Said(mesh.MeshTest):
 
     def test_create_knows_the_numbers_of_protocols(self):
         self.mesh.ok("control-plane", "create", "service", "db", "--image=example-web-service", "--port=5432",
-                     "--port=80", "--port=3306/http")
+                     "--port=80", "--port=3306/http", "--port=9000/grpc")
         ports = self.mesh.json("get", "service", "db")["spec"]["ports"]
-        self.assertEqual([port["name"] for port in ports], ["tcp-5432", "http-80", "http-3306"])
+        self.assertEqual([port["name"] for port in ports], ["tcp-5432", "http-80", "http-3306", "grpc-9000"])
+        refused = self.mesh.run("control-plane", "create", "service", "web", "--image=x", "--port=80/gprc")
+        self.assertEqual(refused.code, 2, refused)
+        self.assertIn("--port=80/gprc is not a port", refused.err)
 
     def test_an_image_that_is_none(self):
         path = self.mesh.write("web.yaml", resources.text(resources.deployment("web", image="ghcr.io/x/no-such:1")))

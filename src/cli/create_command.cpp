@@ -48,7 +48,7 @@ struct Port {
   int target = 0;
 };
 
-/// PORT[:TARGET][/tcp|/http]; without either, what Services take such a number for.
+/// PORT[:TARGET][/PROTOCOL]; without one, what Services take such a number for.
 Result<Port> parse_port(const std::string& text, bool only) {
   std::string_view numbers(text);
   std::string protocol;
@@ -63,9 +63,10 @@ Result<Port> parse_port(const std::string& text, bool only) {
     const model::ServicePort port{.port = *number, .target_port = {*target}};
     protocol = model::guessed_protocol(port) ? "tcp" : "http";
   }
-  if (!number || !target || (protocol != "http" && protocol != "tcp")) {
+  if (!number || !target || model::protocol_of_name(protocol) == nullptr) {
     return failure(Exit::usage, fmt::format("--port={} is not a port", text), {},
-                   "write PORT, PORT:CONTAINERPORT, or either with /tcp or /http: 80, 80:8080, 7000/tcp");
+                   "write PORT, PORT:CONTAINERPORT, or either with what it speaks: 80, 80:8080, 7000/tcp, "
+                   "50051/grpc");
   }
   return Port{only ? protocol : fmt::format("{}-{}", protocol, *number), *number, *target};
 }
@@ -243,7 +244,8 @@ void add_service_create(Command parent, Invocation& invocation, bool with_kind) 
                  "What to run: an image's name, or a path that begins with /, ./ or ../",
                  {.required = true, .value = "IMAGE"});
   command.option("--replicas", options->replicas, "Instances that `start` starts [1]", 1, 10'000);
-  command.option("--port", options->ports, "PORT[:CONTAINERPORT][/tcp] that it serves; may be repeated [80]");
+  command.option("--port", options->ports,
+                 "PORT[:CONTAINERPORT][/PROTOCOL] that it serves; may be repeated [80]");
   command.option("--env", options->env, "NAME=VALUE in its environment; may be repeated");
   command.option("--command", options->command,
                  "Command line in place of the image's, quoted as for a shell");

@@ -279,12 +279,12 @@ class Checker {
                : Mend(std::move(words));
   }
 
-  /// A port that is not read as HTTP for what it is called or numbered.
+  /// A port that is carried as TCP for what it is called or numbered.
   void note_protocols(const Object& object, const std::vector<ServicePort>& ports) {
     for (std::size_t i = 0; i < ports.size(); ++i) {
       const ServicePort& port = ports[i];
       const Protocol* protocol = guessed_protocol(port);
-      if (!protocol) continue;
+      if (!protocol || protocol->traffic != AppProtocol::tcp || protocol->title == "TCP") continue;
       const bool is_named = protocol_of_name(port.name) == protocol;
       add(object, Severity::note, code::known_protocol,
           fmt::format("spec.ports[{}].{}", i, is_named ? "name" : "port"),

@@ -79,7 +79,7 @@ TEST(Decode, DefaultsAreKubernetes) {
   auto service = read<Service>(std::string(service_text));
   EXPECT_EQ(service.spec.ports[0].target_port.to_string(), "80")
       << "targetPort is port where the text says nothing";
-  EXPECT_EQ(service.spec.ports[0].traffic(), AppProtocol::http);
+  EXPECT_EQ(service.spec.ports[0].traffic(), AppProtocol::automatic);
   auto probed = read<Deployment>(with(deployment_text, "image: example",
                                       "image: example\n        readinessProbe: {httpGet: {port: 80}}"));
   const Probe& probe = *probed.spec.pod_template.spec.containers[0].readiness_probe;
@@ -144,37 +144,6 @@ TEST(Decode, DependsOnDefaultsAreByKind) {
                                    .optional = true,
                                    .timeout = std::chrono::seconds(90)}));
   EXPECT_EQ(entries[3].condition, DependencyCondition::completed);
-}
-
-TEST(Decode, ProtocolOfAPort) {
-  struct Case {
-    std::string port;
-    AppProtocol traffic;
-  };
-  for (const Case& one :
-       {Case{"{port: 80}", AppProtocol::http}, Case{"{port: 80, name: http}", AppProtocol::http},
-        Case{"{port: 80, name: tcp-db}", AppProtocol::tcp}, Case{"{port: 80, name: tcp}", AppProtocol::tcp},
-        Case{"{port: 80, name: tcpx}", AppProtocol::http},
-        Case{"{port: 80, appProtocol: tcp}", AppProtocol::tcp},
-        Case{"{port: 80, name: tcp-x, appProtocol: http}", AppProtocol::http},
-        Case{"{port: 80, appProtocol: kubernetes.io/h2c}", AppProtocol::tcp},
-        // By names, as Istio has them.
-        Case{"{port: 80, name: mysql}", AppProtocol::tcp},
-        Case{"{port: 80, name: postgres-main}", AppProtocol::tcp},
-        Case{"{port: 80, name: mysql-http}", AppProtocol::tcp},
-        Case{"{port: 3306, name: http-mysql}", AppProtocol::http},
-        Case{"{port: 80, name: mysqlx}", AppProtocol::http},
-        Case{"{port: 80, name: https}", AppProtocol::tcp}, Case{"{port: 80, name: grpc}", AppProtocol::tcp},
-        Case{"{port: 80, name: grpc-web}", AppProtocol::http},
-        // By numbers.
-        Case{"{port: 3306}", AppProtocol::tcp}, Case{"{port: 5432, name: db}", AppProtocol::tcp},
-        Case{"{port: 15432, targetPort: 5432}", AppProtocol::tcp},
-        Case{"{port: 6379, appProtocol: http}", AppProtocol::http},
-        Case{"{port: 6379, name: http}", AppProtocol::http}, Case{"{port: 443}", AppProtocol::http},
-        Case{"{port: 8080}", AppProtocol::http}}) {
-    auto service = read<Service>(with(service_text, "port: 80", one.port));
-    EXPECT_EQ(service.spec.ports[0].traffic(), one.traffic) << one.port;
-  }
 }
 
 struct Wrong {

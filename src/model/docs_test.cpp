@@ -1,4 +1,5 @@
 // docs/errors.md explains every code, docs/kinds.md names every field.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -51,7 +52,10 @@ TEST(Docs, EveryProtocolIsInTheTable) {
     std::string numbers;
     for (std::uint16_t number : protocol.numbers)
       if (number != 0) numbers += (numbers.empty() ? "" : ", ") + std::to_string(number);
-    const auto row = "| " + std::string(protocol.title) + " | " + names + " | " + numbers + " |";
+    const std::string_view carried = protocol.traffic == AppProtocol::http    ? "HTTP/1.1"
+                                     : protocol.traffic == AppProtocol::http2 ? "HTTP/2"
+                                                                              : "TCP";
+    const auto row = fmt::format("| {} | {} | {} | {} |", protocol.title, names, numbers, carried);
     EXPECT_NE(text.find(row), std::string::npos) << row;
   }
 }

@@ -162,7 +162,8 @@ TEST(Check, NotesWhichPortsAreTakenForTcp) {
   const auto found = check(load(R"(apiVersion: v1
 kind: Service
 metadata: {name: db}
-spec: {selector: {app: db}, ports: [{name: mysql, port: 80}, {name: b, port: 5432}, {name: http, port: 25}]}
+spec: {selector: {app: db}, ports: [{name: mysql, port: 80}, {name: b, port: 5432}, {name: http, port: 25},
+  {name: grpc, port: 9042}, {name: tcp, port: 22}, {name: c, port: 81}]}
 ---
 apiVersion: apps/v1
 kind: Deployment

@@ -8,12 +8,16 @@
 namespace weft::model {
 namespace {
 
+// The first that fits holds: `grpc-web` stands before `grpc`.
 constexpr Protocol table[] = {
+    {"HTTP", {"http", "ws", "grpc-web", "kubernetes.io/ws"}, {}, AppProtocol::http},
+    {"HTTP/2", {"http2", "h2c", "kubernetes.io/h2c"}, {}, AppProtocol::http2},
+    {"gRPC", {"grpc"}, {}, AppProtocol::http2},
+    {"TCP", {"tcp"}, {}},
+    {"TLS", {"https", "tls", "wss", "kubernetes.io/wss"}, {}},
     {"AMQP", {"amqp", "amqps", "rabbitmq"}, {5672, 5671}},
     {"Cassandra", {"cassandra", "cql"}, {9042}},
     {"FTP", {"ftp"}, {21}},
-    {"gRPC", {"grpc"}, {}},
-    {"HTTP/2", {"http2", "h2c"}, {}},
     {"IMAP", {"imap", "imaps"}, {143, 993}},
     {"Kafka", {"kafka"}, {9092}},
     {"LDAP", {"ldap", "ldaps"}, {389, 636}},
@@ -28,12 +32,15 @@ constexpr Protocol table[] = {
     {"SMTP", {"smtp", "smtps", "submission"}, {25, 465, 587}},
     {"SQL Server", {"mssql", "sqlserver"}, {1433}},
     {"SSH", {"ssh", "sftp"}, {22}},
-    {"TLS", {"https", "tls"}, {}},
     {"ZooKeeper", {"zookeeper"}, {2181}},
 };
 
-/// The part of a name that says the protocol: "http" of "http-admin".
-std::string_view prefix_of(std::string_view name) { return name.substr(0, name.find('-')); }
+/// Names of services have no case (RFC 6335, 5.1).
+bool is_called(std::string_view name, std::string_view protocol) {
+  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; };
+  return !protocol.empty() && std::ranges::equal(name.substr(0, protocol.size()), protocol, {}, lower) &&
+         (name.size() == protocol.size() || name[protocol.size()] == '-');
+}
 
 const Protocol* protocol_of_number(std::int32_t number) {
   const auto* found = std::ranges::find_if(table, [&](const Protocol& protocol) {
@@ -47,19 +54,14 @@ const Protocol* protocol_of_number(std::int32_t number) {
 std::span<const Protocol> protocols() { return table; }
 
 const Protocol* protocol_of_name(std::string_view name) {
-  // gRPC-Web is made for HTTP/1.1.
-  if (name.empty() || name.starts_with("grpc-web")) return nullptr;
   const auto* found = std::ranges::find_if(table, [&](const Protocol& protocol) {
-    return std::ranges::find(protocol.names, prefix_of(name)) != protocol.names.end();
+    return std::ranges::any_of(protocol.names, [&](auto known) { return is_called(name, known); });
   });
   return found == std::end(table) ? nullptr : found;
 }
 
 const Protocol* guessed_protocol(const ServicePort& port) {
   if (!port.app_protocol.empty()) return nullptr;
-  const auto prefix = prefix_of(port.name);
-  if (prefix == "http" || prefix == "ws" || prefix == "tcp" || port.name.starts_with("grpc-web"))
-    return nullptr;
   if (const Protocol* named = protocol_of_name(port.name)) return named;
   if (const Protocol* numbered = protocol_of_number(port.port)) return numbered;
   const std::int32_t* target = port.target_port.number();

@@ -1,15 +1,42 @@
 #include "model/resource.h"
 
+#include <algorithm>
+
 #include "model/protocol.h"
 
 namespace weft::model {
 
 AppProtocol ServicePort::traffic() const {
-  // kubernetes.io/ws is WebSocket over HTTP/1.1 (KEP-3726).
-  if (app_protocol == "http" || app_protocol == "kubernetes.io/ws") return AppProtocol::http;
-  if (!app_protocol.empty()) return AppProtocol::tcp;
-  const bool is_tcp = name == "tcp" || name.starts_with("tcp-") || guessed_protocol(*this) != nullptr;
-  return is_tcp ? AppProtocol::tcp : AppProtocol::http;
+  if (app_protocol.empty()) {
+    const Protocol* guessed = guessed_protocol(*this);
+    return guessed ? guessed->traffic : AppProtocol::automatic;
+  }
+  const Protocol* named = protocol_of_name(app_protocol);
+  return named ? named->traffic : AppProtocol::tcp;
+}
+
+std::vector<ContainerPort> asked_by_http(const Container& container) {
+  std::vector<ContainerPort> asked;
+  const auto add = [&](const std::optional<HttpGetAction>& get) {
+    if (!get) return;
+    const auto found = std::ranges::find_if(container.ports, [&](const ContainerPort& port) {
+      return get->port.number() ? port.container_port == *get->port.number() : port.name == *get->port.name();
+    });
+    if (found != container.ports.end()) {
+      asked.push_back(*found);
+    } else if (const auto* number = get->port.number()) {
+      asked.push_back({.name = {}, .container_port = *number});
+    } else {
+      asked.push_back({.name = *get->port.name(), .container_port = 0});
+    }
+  };
+  for (const auto* probe : {&container.readiness_probe, &container.liveness_probe, &container.startup_probe})
+    if (*probe) add((*probe)->http_get);
+  if (const auto& lifecycle = container.lifecycle) {
+    for (const auto* handler : {&lifecycle->post_start, &lifecycle->pre_stop})
+      if (*handler) add((*handler)->http_get);
+  }
+  return asked;
 }
 
 Service as_service(const ExternalService& external) {

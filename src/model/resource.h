@@ -294,6 +294,10 @@ struct Container {
   friend bool operator==(const Container&, const Container&) = default;
 };
 
+/// The ports that its probes and hooks ask by HTTP, with name and number where it declares them; one that it
+/// does not declare (an image may) has what the probe names alone.
+std::vector<ContainerPort> asked_by_http(const Container& container);
+
 enum class RestartPolicy : std::uint8_t { always, on_failure, never };
 
 struct PodSpec {
@@ -389,8 +393,9 @@ struct Job {
   friend bool operator==(const Job&, const Job&) = default;
 };
 
-/// What the mesh reads in a port's traffic.
-enum class AppProtocol : std::uint8_t { http, tcp };
+/// What the mesh reads in a port's traffic. `http` is HTTP/1.1; `automatic` whatever comes, which is asked
+/// for by who says nothing.
+enum class AppProtocol : std::uint8_t { http, http2, automatic, tcp };
 
 struct ServicePort {
   std::string name;
@@ -405,8 +410,7 @@ struct ServicePort {
   /// decode() fills it in.
   std::int32_t local_port = 0;
 
-  /// http, unless appProtocol is something else or, without one, the name is "tcp", begins with "tcp-", or
-  /// name or number are those of a protocol that is none (protocol.h).
+  /// By appProtocol, else by name, else by number (protocol.h); tcp for an appProtocol that is not known.
   AppProtocol traffic() const;
   friend bool operator==(const ServicePort&, const ServicePort&) = default;
 };

@@ -228,10 +228,10 @@ void check_quantities(Findings& findings) {
   }
 }
 
-/// Whether TCP is all that a mesh makes of that appProtocol, but for those that others look into.
-bool is_meant_as_tcp(std::string_view app_protocol) {
+/// Whether the mesh makes of that appProtocol all that any does. Into TLS others look.
+bool is_read(std::string_view app_protocol) {
   const Protocol* protocol = protocol_of_name(app_protocol);
-  return protocol && protocol->numbers[0] != 0;
+  return protocol && protocol->title != "TLS";
 }
 
 /// Several instances cannot listen on one port: `PORT` (and `PORT_<NAME>`) are weft's to say then.
@@ -432,12 +432,10 @@ void Schema<ServicePort>::check(Findings& findings, ServicePort& port) {
   expect_tcp(findings);
   const yaml::Node* target = findings.node().find("targetPort");
   if (!target || target->is_null()) port.target_port.value = port.port;
-  bool is_known = port.app_protocol.empty() || port.app_protocol == "tcp" ||
-                  port.traffic() == AppProtocol::http || is_meant_as_tcp(port.app_protocol);
-  if (!is_known) {
+  if (!port.app_protocol.empty() && !is_read(port.app_protocol)) {
     findings.warning("appProtocol", code::opaque_protocol,
                      fmt::format("`{}` is carried as TCP, without looking into it", port.app_protocol),
-                     "Write http if it is HTTP/1.1, or tcp.");
+                     "Write http if it is HTTP/1.1, http2 or grpc if it is that, or tcp.");
   }
 }
 

@@ -45,7 +45,10 @@ const base::Address* address_of(const Mesh& mesh, std::string_view key) {
   return at == mesh.input.addresses->end() ? nullptr : &at->second;
 }
 
-bool is_tcp(const model::ServicePort& port) { return port.traffic() == model::AppProtocol::tcp; }
+bool is_tcp(const model::ServicePort& port) {
+  const auto traffic = port.traffic();
+  return traffic == model::AppProtocol::tcp || traffic == model::AppProtocol::http2;
+}
 
 snapshot::ClusterProtocol cluster_protocol(bool is_tcp) {
   return is_tcp ? snapshot::ClusterProtocol::tcp : snapshot::ClusterProtocol::http1;
