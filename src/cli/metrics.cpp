@@ -5,6 +5,8 @@
 #include <cmath>
 #include <limits>
 
+#include "http/grpc/status.h"
+
 namespace weft::cli {
 
 namespace {
@@ -73,7 +75,12 @@ std::string service_of(const Sample& sample) {
   return qualified(sample.label("destination_service_namespace"), sample.label("destination_service_name"));
 }
 
-bool is_failure(std::string_view code) { return code.empty() || code.front() == '5' || code.front() == '0'; }
+bool is_failure(const Sample& request) {
+  const auto code = request.label("response_code");
+  if (code.empty() || code.front() == '5' || code.front() == '0') return true;
+  const auto grpc = parse_value(request.label("grpc_response_status"));
+  return grpc && http::grpc::is_of_service(static_cast<http::grpc::Code>(*grpc));
+}
 
 }  // namespace
 
@@ -125,7 +132,7 @@ Traffic traffic_by_service(const std::vector<Sample>& samples) {
     if (sample.name == "istio_requests_total") {
       auto& service = traffic[service_of(sample)];
       service.requests += sample.value;
-      if (is_failure(sample.label("response_code"))) service.failures += sample.value;
+      if (is_failure(sample)) service.failures += sample.value;
     } else if (sample.name == "istio_request_duration_milliseconds_bucket") {
       if (auto bound = parse_value(sample.label("le")))
         traffic[service_of(sample)].latency[*bound] += sample.value;

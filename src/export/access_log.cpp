@@ -196,6 +196,7 @@ char* put_line(const telemetry::AccessRecord& record, char* to) {
     writer.text("path", record.path);
     writer.number("status", static_cast<std::uint64_t>(record.status));
   }
+  writer.word("grpc_status", record.grpc_status);
   writer.word("flags", telemetry::letters(record.flag));
   writer.text("reason", record.reason);
   writer.number("duration_us",

@@ -42,7 +42,7 @@ Answer answer_of_failure(const Request& request) {
   Answer answer;
   answer.head.status = request.status;
   auto& headers = answer.head.headers;
-  headers.add(message::FieldId::content_type, plain_text);
+  headers.add(message::FieldId::content_type, request.is_grpc() ? "application/grpc" : plain_text);
   if (request.direction() == snapshot::Direction::inbound) {
     headers.add(message::FieldId::x_weft_refused, to_string(Mark{failure, request.effect(failure)}));
   }
@@ -51,7 +51,18 @@ Answer answer_of_failure(const Request& request) {
                 std::string(allowed_methods) + (request.listener().allow_connect ? ", CONNECT" : ""));
   }
   answer.body = body_of(request, failure);
+  if (request.is_grpc()) {
+    // A head alone is an answer, with what the trailers would say ("Trailers-Only").
+    http::grpc::write_status(headers, status_of_failure(request));
+    answer.body.clear();
+  }
   return answer;
+}
+
+http::grpc::Status status_of_failure(const Request& request) {
+  auto words = body_of(request, request.failure);
+  words.pop_back();  // the end of the line
+  return {grpc_code_of(request.failure), std::move(words)};
 }
 
 Answer answer_of_route(Request& request, const decide::Decision& decision) {
@@ -79,6 +90,7 @@ message::Content content_of(const Answer& answer, message::Method method) {
   using message::Content;
   // RFC 9110, 8.6.
   if (answer.head.status == 204 || answer.head.status == 304) return {};
+  if (answer.head.headers.has(message::FieldId::grpc_status)) return {};
   if (method == message::Method::head) return {Content::Kind::none, 0, answer.body.size()};
   return Content::of_length(answer.body.size());
 }

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "decide/decide.h"
+#include "http/grpc/status.h"
 #include "message/content.h"
 #include "message/head.h"
 #include "proxy/failure.h"
@@ -24,6 +25,9 @@ struct Answer {
 /// What a refused request is answered with, in words: with the service, if that could not answer. By the name
 /// that callers know, or by that in the file of a proxy without a mesh; no address.
 Answer answer_of_failure(const Request& request);
+
+/// The same for a call of gRPC.
+http::grpc::Status status_of_failure(const Request& request);
 
 /// As the route says, whose decision does not lead to a cluster. The status is noted in `request`.
 Answer answer_of_route(Request& request, const decide::Decision& decision);

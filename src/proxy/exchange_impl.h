@@ -227,7 +227,10 @@ template <ClientSide Client>
 Failure broken_off(Request& request, Client& client, const http::ReadError& error) {
   if (!request.has_begun_response) client.take_back();
   const auto failure = failure_of_response(request, error);
-  if (failure == Failure::response_timeout) request.reason = "the service paused too long within its answer";
+  if (failure == Failure::response_timeout) {
+    request.reason = request.is_past_deadline() ? "the call's own deadline passed within the service's answer"
+                                                : "the service paused too long within its answer";
+  }
   return failure;
 }
 
@@ -258,6 +261,14 @@ class StreamNote {
   ClientConnection* connection_;
 };
 
+/// Notes how a call of gRPC has ended by what the service says, or has left unsaid.
+template <UpstreamSide Upstream>
+void note_status(Request& request, const Upstream& upstream) {
+  auto code = http::grpc::read_code(upstream.trailers());
+  if (!code) code = http::grpc::read_code(upstream.head().headers);
+  request.grpc_status = code.value_or(http::grpc::status_of_http(upstream.head().status).code);
+}
+
 /// Streams the response. Its head waits for the first piece of the body where that is there already.
 template <ClientSide Client, UpstreamSide Upstream>
 runtime::Task<Failure> send_response(Request& request, Client& client, Upstream& upstream) {
@@ -285,6 +296,7 @@ runtime::Task<Failure> send_response(Request& request, Client& client, Upstream&
     request.status = response.status;
     request.has_begun_response = true;
     last = upstream.is_body_done();
+    if (last && request.is_grpc()) note_status(request, upstream);
     const auto sent = co_await client.write(**piece, last, trailers_of(upstream));
     if (!sent) co_return failure_of_client(sent.error());
     request.bytes_sent += (*piece)->size();

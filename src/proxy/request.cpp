@@ -17,6 +17,12 @@ bool is_asked_first(const message::RequestHead& head) {
   return head.headers.has(message::FieldId::expect) && head.version != message::Version::http_1_0;
 }
 
+bool is_call(const message::RequestHead& head) {
+  if (head.version != message::Version::http_2) return false;
+  const auto type = head.headers.find(message::FieldId::content_type);
+  return type && http::grpc::is_grpc(*type);
+}
+
 }  // namespace
 
 Request::Request(ClientConnection& from, const message::RequestHead& came, message::Patch& own,
@@ -30,11 +36,21 @@ Request::Request(ClientConnection& from, const message::RequestHead& came, messa
       listener_place_(from.listener->place),
       direction_(listener_->direction),
       has_body_(body_follows),
+      is_grpc_(is_call(came)),
       start_(worker.reactor.coarse_now()),
       wall_(worker.logs_access() ? worker.reactor.coarse_wall() : base::WallTime{}),
       awaits_since_(!has_body_ || is_asked_first(came) ? start_ : base::MonoTime::max()) {
   patch_.clear();
   ++worker.shard.proxy.requests_active;
+  if (is_grpc_) read_deadline();
+}
+
+void Request::read_deadline() {
+  // Longer than any call lives, and far from overflow.
+  constexpr base::Duration longest = std::chrono::years(1);
+  const auto text = head_.headers.find(message::FieldId::grpc_timeout);
+  const auto limit = text ? http::grpc::parse_timeout(*text) : std::nullopt;
+  if (limit) deadline_ = start_ + std::min(*limit, longest);
 }
 
 bool Request::is_safe() const {
@@ -93,11 +109,14 @@ decide::Effect Request::effect_before_with_callers() const {
 
 void Request::refuse(Failure with) {
   failure = with;
+  grpc_status = grpc_code_of(with);
+  if (is_grpc_ && status_of(with) > 0) status = 200;  // gRPC has a status of its own
   if (status == 0) status = status_of(with);
 }
 
 std::string Request::words(Failure of) const {
   if (of == Failure::response_timeout) {
+    if (is_past_deadline()) return "the service did not answer within the call's own deadline";
     return is_out_of_time() ? fmt::format("the service did not answer within {}",
                                           base::format_duration(forward.action->timeout))
                             : fmt::format("the service took nothing of the request for {}",
@@ -140,8 +159,18 @@ void Request::await_response(bool awaits) {
 
 base::MonoTime Request::end() const {
   const base::Duration timeout = forward.action->timeout;
-  return timeout > base::Duration::zero() && awaits_response() ? awaits_since_ + timeout
-                                                               : base::MonoTime::max();
+  const bool is_limited = timeout > base::Duration::zero() && awaits_response();
+  return is_limited ? std::min<base::MonoTime>(awaits_since_ + timeout, deadline_) : deadline_;
+}
+
+bool Request::is_past_deadline() const { return worker.reactor.coarse_now() >= deadline_; }
+
+base::Duration Request::pause_limit() const {
+  const base::Duration pause = forward.action->idle_timeout;
+  if (deadline_ == base::MonoTime::max()) return pause;
+  const auto left =
+      std::max<base::Duration>(deadline_ - worker.reactor.coarse_now(), std::chrono::milliseconds(1));
+  return pause > base::Duration::zero() ? std::min(pause, left) : left;
 }
 
 bool Request::is_out_of_time() const { return worker.reactor.coarse_now() >= end(); }
@@ -184,8 +213,10 @@ Request::~Request() {
     // The target's chain, whose limits are not these.
     reason = describe(marked);
   }
-  series().request(status, flag_of(failure), worker.reactor.coarse_now() - start_);
-  const bool went_well = failure == Failure::none && status < 500;
+  series().request(status, flag_of(failure), worker.reactor.coarse_now() - start_,
+                   is_grpc_ ? std::optional(static_cast<int>(grpc_status)) : std::nullopt);
+  const bool went_well =
+      failure == Failure::none && status < 500 && !(is_grpc_ && http::grpc::is_of_service(grpc_status));
   if (worker.logs_access() && (!went_well || worker.is_sampled())) log();
   leave_cluster();
 }
@@ -209,6 +240,7 @@ void Request::log() {
     record.trace_id = telemetry::TraceParent::trace_id(left_with(message::FieldId::traceparent));
   }
   record.status = status;
+  if (is_grpc_) record.grpc_status = http::grpc::to_string(grpc_status);
   record.flag = flag_of(failure);
   record.reason = reason.empty() ? describe(failure) : reason;
   std::string limit;

@@ -11,6 +11,7 @@
 
 #include "decide/decide.h"
 #include "decide/retry.h"
+#include "http/grpc/status.h"
 #include "message/head.h"
 #include "message/patch.h"
 #include "proxy/attempts.h"
@@ -48,6 +49,8 @@ class Request {
   bool has_body() const { return has_body_; }
   const snapshot::Listener& listener() const { return *listener_; }
   snapshot::Direction direction() const { return direction_; }
+  /// It is a call of gRPC, which is answered by a status of gRPC.
+  bool is_grpc() const { return is_grpc_; }
   bool is_connect() const { return head_.method == message::Method::connect; }
   /// It asks for a representation and for no change (RFC 9110, 9.2.1), so that sending it twice does no harm.
   bool is_safe() const;
@@ -88,10 +91,12 @@ class Request {
   /// run.
   base::MonoTime end() const;
   bool is_out_of_time() const;
+  /// The time that it brought with it is over, not the route's.
+  bool is_past_deadline() const;
   /// What is left of that time; zero: no limit. Never zero if there is one.
   base::Duration time_left() const;
-  /// How long the endpoint may take or give nothing; zero: no limit.
-  base::Duration pause_limit() const { return forward.action->idle_timeout; }
+  /// How long the endpoint may take or give nothing; zero: no limit. Never beyond a call's own deadline.
+  base::Duration pause_limit() const;
 
   ClientConnection& client;
   Worker& worker;
@@ -119,6 +124,8 @@ class Request {
 
   // For the record.
   int status = 0;
+  /// How a call of gRPC has ended, as far as it has.
+  http::grpc::Code grpc_status = http::grpc::Code::unknown;
   Failure failure = Failure::none;
   /// What another chain marked its answer with, that the client was given.
   Failure marked = Failure::none;
@@ -130,6 +137,7 @@ class Request {
   /// What attempts before may have done; those of the calling chain too, if it is one of this process.
   decide::Effect effect_before_with_callers() const;
   decide::Effect last_effect(Failure after) const { return targets_effect.value_or(effect_of(after)); }
+  void read_deadline();
   telemetry::EndsSeries& series();
   void log();
   /// It does not weigh on its cluster any more.
@@ -143,6 +151,9 @@ class Request {
   /// The parts of a Snapshot that was let go.
   std::array<std::shared_ptr<const void>, 3> kept_;
   const bool has_body_;
+  const bool is_grpc_;
+  /// By grpc-timeout; MonoTime::max(): none.
+  base::MonoTime deadline_ = base::MonoTime::max();
   const base::MonoTime start_;
   const base::WallTime wall_;
   base::MonoTime awaits_since_;

@@ -118,6 +118,18 @@ runtime::Task<Failure> attempt_by_protocol(Request& request, Client& client) {
   return attempt<H1Session>(request, client);
 }
 
+/// Ends a call of gRPC whose answer has begun and cannot go on: its status says so. False if the client did
+/// not get it.
+template <ClientSide Client>
+runtime::Task<bool> end_call(Request& request, Client& client) {
+  if (is_of_client(request.failure)) co_return false;
+  request.grpc_status = grpc_code_of(request.failure);
+  message::Headers trailers;
+  http::grpc::write_status(trailers, status_of_failure(request));
+  const auto sent = co_await client.write({}, true, &trailers);
+  co_return sent.has_value();
+}
+
 template <ClientSide Client>
 runtime::Task<bool> serve(Client& client, runtime::Task<Failure> (*attempt)(Request&, Client&)) {
   Request request(client);
@@ -142,7 +154,7 @@ runtime::Task<bool> serve(Client& client, runtime::Task<Failure> (*attempt)(Requ
     if (retry == decide::Retry::later) co_await pause(request, client);
   }
   if (request.failure == Failure::none) co_return true;
-  if (request.has_begun_response) co_return false;
+  if (request.has_begun_response) co_return request.is_grpc() && co_await end_call(request, client);
   co_return co_await refuse(request, client, request.failure);
 }
 

@@ -28,6 +28,8 @@ struct AccessRecord {
   std::string_view trace_id;
   /// 0: nothing was answered.
   int status = 0;
+  /// How a call of gRPC ended: "UNAVAILABLE"; empty: it was none.
+  std::string_view grpc_status;
   ResponseFlag flag = ResponseFlag::none;
   /// The proxy's words for what went wrong; empty if nothing did.
   std::string_view reason;

@@ -5,6 +5,7 @@ namespace {
 
 /// Most pairs of status and flag that one pair of ends tells apart.
 constexpr std::size_t max_outcomes = 64;
+constexpr std::int8_t no_grpc = -1;
 
 std::string known(const std::string& name) { return name.empty() ? "unknown" : name; }
 
@@ -23,17 +24,24 @@ Labels labels_of(const Ends& ends) {
 
 }  // namespace
 
-void EndsSeries::request(int status, ResponseFlag flag, std::chrono::nanoseconds duration) {
-  durations_.observe(duration);
+void EndsSeries::request(int status, ResponseFlag flag, std::chrono::nanoseconds duration,
+                         std::optional<int> grpc_status) {
+  if (!grpc_status) {
+    durations_.observe(duration);
+  } else {
+    if (!grpc_durations_) grpc_durations_ = std::make_unique<Histogram>();
+    grpc_durations_->observe(duration);
+  }
   const auto code = static_cast<std::uint16_t>(status);
+  const auto grpc = static_cast<std::int8_t>(grpc_status.value_or(no_grpc));
   for (auto& outcome : outcomes_) {
-    if (outcome.status == code && outcome.flag == flag) {
+    if (outcome.status == code && outcome.flag == flag && outcome.grpc_status == grpc) {
       ++outcome.count;
       return;
     }
   }
   if (outcomes_.size() < max_outcomes) {
-    outcomes_.push_back({code, flag, 1});
+    outcomes_.push_back({code, flag, grpc, 1});
   } else {
     ++other_outcomes_;
   }
@@ -41,24 +49,27 @@ void EndsSeries::request(int status, ResponseFlag flag, std::chrono::nanoseconds
 
 void EndsSeries::read(Samples& into) const {
   const auto labels = labels_of(ends_);
-  const auto add = [&](const std::string& code, std::string_view flags, std::uint64_t count) {
+  const auto add = [&](const std::string& code, std::string_view flags, int grpc, std::uint64_t count) {
     auto all = labels;
-    all.emplace_back("request_protocol", "http");
+    all.emplace_back("request_protocol", grpc == no_grpc ? "http" : "grpc");
     all.emplace_back("response_code", code);
+    if (grpc != no_grpc) all.emplace_back("grpc_response_status", std::to_string(grpc));
     all.emplace_back("response_flags", std::string(flags));
     into.add("istio_requests_total", "Requests, by their two ends and their outcome.", Kind::counter, all,
              count);
   };
   for (const auto& outcome : outcomes_) {
-    add(std::to_string(outcome.status), letters(outcome.flag), outcome.count);
+    add(std::to_string(outcome.status), letters(outcome.flag), outcome.grpc_status, outcome.count);
   }
-  if (other_outcomes_ > 0) add("other", "other", other_outcomes_);
-  if (!outcomes_.empty()) {
+  if (other_outcomes_ > 0) add("other", "other", no_grpc, other_outcomes_);
+  const auto add_durations = [&](std::string_view protocol, const Histogram& durations) {
     auto all = labels;
-    all.emplace_back("request_protocol", "http");
+    all.emplace_back("request_protocol", protocol);
     into.add("istio_request_duration_milliseconds", "Time from a request's head to the end of its response.",
-             all, durations_);
-  }
+             all, durations);
+  };
+  if (durations_.count() > 0) add_durations("http", durations_);
+  if (grpc_durations_) add_durations("grpc", *grpc_durations_);
   if (tcp_opened_ == 0) return;
   auto all = labels;
   all.emplace_back("request_protocol", "tcp");

@@ -7,6 +7,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,8 +34,10 @@ class EndsSeries {
  public:
   explicit EndsSeries(Ends ends) : ends_(std::move(ends)) {}
 
-  /// One request that is over. `status` is what the client was answered, 0 if nothing.
-  void request(int status, ResponseFlag flag, std::chrono::nanoseconds duration);
+  /// One request that is over. `status` is what the client was answered, 0 if nothing; `grpc_status` the end
+  /// of a call of gRPC.
+  void request(int status, ResponseFlag flag, std::chrono::nanoseconds duration,
+               std::optional<int> grpc_status = {});
 
   void tcp_opened() { ++tcp_opened_; }
   void tcp_closed() { ++tcp_closed_; }
@@ -50,6 +53,8 @@ class EndsSeries {
   struct Outcome {
     std::uint16_t status;
     ResponseFlag flag;
+    /// no_grpc: it was no call of gRPC.
+    std::int8_t grpc_status;
     std::uint64_t count = 0;
   };
   Ends ends_;
@@ -58,6 +63,8 @@ class EndsSeries {
   /// Requests whose outcome came after those.
   std::uint64_t other_outcomes_ = 0;
   Histogram durations_;
+  /// Of calls of gRPC; null: there was none.
+  std::unique_ptr<Histogram> grpc_durations_;
   std::uint64_t tcp_opened_ = 0;
   std::uint64_t tcp_closed_ = 0;
   std::uint64_t tcp_received_ = 0;

@@ -5,6 +5,8 @@
 #include <cerrno>
 #include <charconv>
 
+#include "message/syntax.h"
+
 namespace weft::http::grpc {
 namespace {
 
@@ -58,6 +60,35 @@ std::optional<Status> read_status(const message::Headers& trailers) {
   Status status{code < names.size() ? static_cast<Code>(code) : Code::unknown, {}};
   if (auto message = trailers.find("grpc-message")) status.message = percent_decode(*message);
   return status;
+}
+
+std::optional<Code> read_code(const message::Headers& trailers) {
+  const auto text = trailers.find(message::FieldId::grpc_status);
+  if (!text) return std::nullopt;
+  unsigned code = 0;
+  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), code);
+  constexpr auto most = static_cast<unsigned>(Code::unauthenticated);
+  if (error != std::errc() || end != text->data() + text->size() || code > most) return std::nullopt;
+  return static_cast<Code>(code);
+}
+
+bool is_grpc(std::string_view content_type) {
+  constexpr std::string_view name = "application/grpc";
+  if (!message::equals_ignore_case(content_type.substr(0, name.size()), name)) return false;
+  return content_type.size() == name.size() || content_type[name.size()] == '+' ||
+         content_type[name.size()] == ';';
+}
+
+bool is_of_service(Code code) {
+  switch (code) {
+    case Code::unknown:
+    case Code::deadline_exceeded:
+    case Code::unimplemented:
+    case Code::internal:
+    case Code::unavailable:
+    case Code::data_loss: return true;
+    default: return false;
+  }
 }
 
 Status status_of_http(int http_status) {

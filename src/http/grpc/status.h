@@ -61,6 +61,13 @@ void write_status(message::Headers& trailers, const Status& status);
 /// Reads them; nothing if there is no valid grpc-status.
 std::optional<Status> read_status(const message::Headers& trailers);
 
+/// The number alone, of one of these codes; nothing if there is no valid grpc-status.
+std::optional<Code> read_code(const message::Headers& trailers);
+/// Whether a message of that Content-Type is a call of gRPC, or its answer; gRPC-Web is neither.
+bool is_grpc(std::string_view content_type);
+/// Whether a call that ended so failed by the service's fault, or for want of one.
+bool is_of_service(Code code);
+
 /// What an HTTP status without a gRPC status means (doc/http-grpc-status-mapping.md).
 Status status_of_http(int http_status);
 /// What an end of the stream without a status means.
