@@ -11,7 +11,9 @@ namespace weft::control::compile {
 namespace {
 
 using snapshot::Cluster;
+using snapshot::ClusterProtocol;
 using snapshot::Listener;
+using snapshot::ListenerProtocol;
 using snapshot::Snapshot;
 
 /// What the contexts of one compilation are made from.
@@ -45,17 +47,18 @@ const base::Address* address_of(const Mesh& mesh, std::string_view key) {
   return at == mesh.input.addresses->end() ? nullptr : &at->second;
 }
 
-bool is_tcp(const model::ServicePort& port) {
-  const auto traffic = port.traffic();
-  return traffic == model::AppProtocol::tcp || traffic == model::AppProtocol::http2;
+ListenerProtocol listener_protocol(const model::ServicePort& port) {
+  return port.traffic() == model::AppProtocol::tcp ? ListenerProtocol::tcp : ListenerProtocol::http;
 }
 
-snapshot::ClusterProtocol cluster_protocol(bool is_tcp) {
-  return is_tcp ? snapshot::ClusterProtocol::tcp : snapshot::ClusterProtocol::http1;
-}
-
-snapshot::ListenerProtocol listener_protocol(bool is_tcp) {
-  return is_tcp ? snapshot::ListenerProtocol::tcp : snapshot::ListenerProtocol::http;
+ClusterProtocol cluster_protocol(const model::ServicePort& port) {
+  switch (port.traffic()) {
+    case model::AppProtocol::http: return ClusterProtocol::http1;
+    case model::AppProtocol::http2: return ClusterProtocol::http2;
+    case model::AppProtocol::automatic: return ClusterProtocol::automatic;
+    case model::AppProtocol::tcp: return ClusterProtocol::tcp;
+  }
+  return ClusterProtocol::tcp;
 }
 
 model::Ref service_ref(const std::string& ns, const std::string& name) {
@@ -129,12 +132,13 @@ snapshot::RouteTable route_all(const std::string& name, const std::string& clust
   return {name, {{name, {"*"}, {std::move(route)}}}, origin};
 }
 
-/// Adds a listener and, if it speaks HTTP, its routes.
+/// Adds a listener with the way to `cluster`: routes for HTTP, the cluster itself for bytes.
 void add_listener(Snapshot& to, Listener listener, const std::string& cluster, const Way& way) {
-  if (listener.protocol == snapshot::ListenerProtocol::tcp) {
+  if (takes_bytes(listener.protocol)) {
     listener.cluster = cluster;
     listener.opaque_idle_timeout = way.idle;
-  } else {
+  }
+  if (takes_http(listener.protocol)) {
     listener.routes = listener.name;
     to.routes.push_back(route_all(listener.name, cluster, way, listener.origin));
   }
@@ -198,7 +202,7 @@ std::shared_ptr<const Cluster> cluster_of(Mesh& mesh, const model::Ref& ref, con
   auto& made = mesh.clusters[std::move(name)];
   if (made) return made;
   auto cluster = bare_cluster(mesh, ref, port.port);
-  cluster.protocol = cluster_protocol(is_tcp(port));
+  cluster.protocol = cluster_protocol(port);
   cluster.endpoints = endpoints_of(mesh, ref, port);
   cluster.origin = origin_of(service, fmt::format("spec.ports[{}]", index));
   made = std::make_shared<Cluster>(std::move(cluster));
@@ -215,7 +219,7 @@ void add_to_edge(Mesh& mesh, const model::Ref& ref, const model::Service& servic
       Listener listener{.name = std::move(key),
                         .address = *address,
                         .direction = snapshot::Direction::edge,
-                        .protocol = listener_protocol(is_tcp(port)),
+                        .protocol = listener_protocol(port),
                         .service = ref.name,
                         .service_ns = ref.ns,
                         .origin = cluster->origin};
@@ -251,6 +255,7 @@ void add_dependency(Mesh& mesh, const model::Ref& caller, const model::Dependenc
       to.clusters.push_back(cluster_of(mesh, target, *service, i));
     } else {
       to.clusters.push_back(bare_cluster(mesh, target, ports[i].port));
+      to.clusters.back().protocol = cluster_protocol(ports[i]);
       to.clusters.back().origin = dependency.origin;
     }
     auto key = port_key(caller, target, ports, i);
@@ -259,7 +264,7 @@ void add_dependency(Mesh& mesh, const model::Ref& caller, const model::Dependenc
     Listener listener{.name = std::move(key),
                       .address = *address,
                       .direction = snapshot::Direction::outbound,
-                      .protocol = listener_protocol(is_tcp(ports[i])),
+                      .protocol = listener_protocol(ports[i]),
                       .service = target.name,
                       .service_ns = target.ns,
                       .origin = dependency.origin};
@@ -280,22 +285,35 @@ void add_scope(Mesh& mesh, const model::Ref& caller, Snapshot& to) {
   }
 }
 
-/// How an instance's port is spoken to: TCP if a Service says so, for bytes of any kind pass through it; else
-/// HTTP unless the port's name says otherwise.
-bool is_inbound_tcp(const Mesh& mesh, const model::Workload& workload, const Instance& instance,
-                    const provider::BoundPort& bound) {
-  bool targeted = false;
+/// What an instance's port is spoken to.
+struct Spoken {
+  ListenerProtocol listener;
+  ClusterProtocol cluster;
+};
+
+/// What lets through what either does.
+Spoken either(Spoken one, Spoken other) {
+  const auto speaks = [&](auto protocol) { return one.listener == protocol || other.listener == protocol; };
+  if (speaks(ListenerProtocol::tcp)) return {ListenerProtocol::tcp, ClusterProtocol::tcp};
+  return {ListenerProtocol::http, one.cluster == other.cluster ? one.cluster : ClusterProtocol::automatic};
+}
+
+/// As the ports of all Services that lead to it say; without any, as its own name and number do.
+Spoken inbound_protocol(const Mesh& mesh, const model::Workload& workload, const Instance& instance,
+                        const provider::BoundPort& bound) {
+  std::optional<Spoken> found;
   for (const auto& name : workload.services) {
     const auto* service = find_service(mesh.input, service_ref(workload.ref.ns, name));
     if (service == nullptr) continue;
     for (const auto& port : service->spec.ports) {
       if (target_port(port, instance.ports) != &bound) continue;
-      if (is_tcp(port)) return true;
-      targeted = true;
+      const Spoken spoken{listener_protocol(port), cluster_protocol(port)};
+      found = found ? either(*found, spoken) : spoken;
     }
   }
-  const auto& name = bound.port.name;
-  return !targeted && (name == "tcp" || name.starts_with("tcp-"));
+  if (found) return *found;
+  const model::ServicePort own{.name = bound.port.name, .port = bound.port.number};
+  return {listener_protocol(own), cluster_protocol(own)};
 }
 
 /// The inbound listeners of those instances that are on that node.
@@ -313,8 +331,8 @@ void add_inbound(const Mesh& mesh, const model::Workload& workload, std::string_
                                 workload.ref.name, "spec.template.spec.containers[0].ports"};
       Cluster cluster;
       cluster.name = key;
-      const bool is_tcp = is_inbound_tcp(mesh, workload, instance, bound);
-      cluster.protocol = cluster_protocol(is_tcp);
+      const auto spoken = inbound_protocol(mesh, workload, instance, bound);
+      cluster.protocol = spoken.cluster;
       cluster.service = service;
       cluster.service_ns = workload.ref.ns;
       if (limit) cluster.connect_timeout = *limit;
@@ -323,7 +341,7 @@ void add_inbound(const Mesh& mesh, const model::Workload& workload, std::string_
       Listener listener{.name = key,
                         .address = *address,
                         .direction = snapshot::Direction::inbound,
-                        .protocol = listener_protocol(is_tcp),
+                        .protocol = spoken.listener,
                         .drain = instance.drain,
                         .service = service,
                         .service_ns = workload.ref.ns,

@@ -81,14 +81,14 @@ Workload workload(const T& object, std::uint16_t& port) {
 
 std::string words(const snapshot::Listener& listener) {
   constexpr std::array directions{"edge", "outbound", "inbound"};
+  constexpr std::array protocols{"http", "auto", "tcp"};
   const auto trusted =
       listener.trusted_hops > 0 ? fmt::format(" behind {}", listener.trusted_hops) : std::string();
-  return fmt::format(
-      "  listener {}\n    {} {} {} -> {}{}\n    service {}/{}\n    origin {}\n", listener.name,
-      listener.address.to_string(), directions[static_cast<std::size_t>(listener.direction)],
-      listener.protocol == snapshot::ListenerProtocol::tcp ? "tcp" : "http",
-      listener.protocol == snapshot::ListenerProtocol::tcp ? listener.cluster : listener.routes, trusted,
-      listener.service_ns, listener.service, listener.origin.to_string());
+  return fmt::format("  listener {}\n    {} {} {} -> {}{}\n    service {}/{}\n    origin {}\n", listener.name,
+                     listener.address.to_string(), directions[static_cast<std::size_t>(listener.direction)],
+                     protocols[static_cast<std::size_t>(listener.protocol)],
+                     takes_http(listener.protocol) ? listener.routes : listener.cluster, trusted,
+                     listener.service_ns, listener.service, listener.origin.to_string());
 }
 
 std::string words(const snapshot::RouteTable& table) {
@@ -105,9 +105,10 @@ std::string words(const snapshot::RouteTable& table) {
 
 std::string words(const snapshot::Cluster& cluster) {
   constexpr std::array healths{"healthy", "unhealthy", "draining"};
+  constexpr std::array protocols{"http1", "http2", "auto", "tcp"};
   auto text = fmt::format(
       "  cluster {}\n    {} {} service {}/{}\n    origin {}\n", cluster.name,
-      cluster.protocol == snapshot::ClusterProtocol::tcp ? "tcp" : "http",
+      protocols[static_cast<std::size_t>(cluster.protocol)],
       cluster.load_balancing == snapshot::LoadBalancing::round_robin ? "round robin" : "least request",
       cluster.service_ns, cluster.service, cluster.origin.to_string());
   for (const auto& endpoint : cluster.endpoints) {
@@ -213,7 +214,8 @@ TEST_P(Golden, Compiles) {
 
 INSTANTIATE_TEST_SUITE_P(Cases, Golden,
                          testing::Values("one_service", "dependencies", "missing_dependency", "target_ports",
-                                         "tcp", "health", "namespaces", "scope_namespace", "not_started"),
+                                         "tcp", "protocols", "health", "namespaces", "scope_namespace",
+                                         "not_started"),
                          [](const auto& info) { return std::string(info.param); });
 
 TEST(Compile, TheEdgeIsThereWithoutAnything) {
