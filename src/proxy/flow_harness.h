@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "http/h1/reader.h"
+#include "http/h2/connection.h"
 #include "proxy/worker.h"
 #include "runtime/combine.h"
 #include "runtime/reactor.h"
@@ -119,18 +120,21 @@ inline base::Address address(int number) {
 
 /// A server that answers each request with 200 and its own name, or as its script says.
 struct Backend {
-  enum class Mode { answer, refuse, hang_connect, by_hand };
+  enum class Mode { answer, refuse, hang_connect, by_hand, h2 };
   Mode mode = Mode::answer;
   std::string name;
   /// How long connecting to it takes.
   base::Duration connect_time{};
   /// Bytes that each direction of a connection to it holds.
   std::size_t capacity = 65536;
+  http::h2::Limits h2_limits{.takes_extended_connect = true};
   /// The heads that have come, as text.
   std::vector<std::string> requests;
   std::size_t connections = 0;
   /// The connections of Mode::by_hand, in order.
   std::vector<std::unique_ptr<Wire>> wires;
+  /// The same of Mode::h2.
+  std::vector<http::h2::Connection> sessions;
 };
 
 class Flow : public ::testing::Test {
@@ -265,7 +269,9 @@ class Flow : public ::testing::Test {
     if (backend.connect_time > base::Duration::zero()) co_await reactor_.sleep(backend.connect_time);
     ++backend.connections;
     auto [near, far] = runtime::memory_pair(reactor_, backend.capacity);
-    if (backend.mode == Backend::Mode::by_hand) {
+    if (backend.mode == Backend::Mode::h2) {
+      backend.sessions.push_back(http::h2::Connection::server(reactor_, std::move(far), backend.h2_limits));
+    } else if (backend.mode == Backend::Mode::by_hand) {
       backend.wires.push_back(std::make_unique<Wire>(reactor_, std::move(far)));
     } else {
       backend_scope_.spawn(answer(backend, std::move(far)));
