@@ -7,6 +7,7 @@ import subprocess
 import unittest
 
 import mesh
+import proxies
 import resources
 
 SHOP = mesh.EXAMPLES / "shop"
@@ -16,18 +17,33 @@ class Shop(mesh.MeshTest):
     def test_the_start_order_is_the_dependency_order(self):
         self.mesh.ok("weft", "apply", "-f", SHOP, "--wait")
         order = self.mesh.started()
-        self.assertEqual(sorted(order), sorted(["db", "migrate"] + ["catalog", "cart", "orders", "web"] * 2))
+        self.assertEqual(sorted(order), sorted(["db", "migrate"] + ["catalog", "cart", "orders", "prices", "web"] * 2))
         self.assertEqual(order[:2], ["db", "migrate"])
         self.assertGreater(order.index("orders"), order.index("cart"))
+        self.assertGreater(order.index("catalog"), order.index("prices"))
         self.assertEqual(order[-2:], ["web", "web"])
         answer = mesh.get(self.mesh.url("web")).json()
         self.assertEqual(sorted(answer["calls"]), ["cart", "catalog", "orders"])
         self.assertEqual(answer["calls"]["cart"]["calls"]["db"]["tables"], ["carts", "orders", "products"])
 
+    def test_one_is_spoken_to_by_grpc(self):
+        self.mesh.ok("weft", "apply", "-f", SHOP, "--wait")
+        answer = mesh.get(self.mesh.url("web")).json()["calls"]["catalog"]["calls"]["prices"]
+        self.assertEqual(answer["path"], "/example.Service/Tell")
+        self.assertRegex(answer["headers"]["content-type"], "^application/grpc")
+        self.assertEqual(answer["calls"]["db"]["service"], "db")
+        page = self.mesh.ok("curl", "-sf", "--unix-socket", self.mesh.home / "run" / "admin.sock",
+                            "http://weft/stats/prometheus")
+        counted = [dict(labels) for name, labels in proxies.samples(page) if name == "istio_requests_total"]
+        reporters = [labels["reporter"] for labels in counted if labels["request_protocol"] == "grpc"
+                     and (labels["source_workload"], labels["destination_service_name"]) == ("catalog", "prices")]
+        self.assertEqual(sorted(reporters), ["destination", "source"], counted)
+
     def test_up_once(self):
         result = self.mesh.weft("up", "-f", SHOP, "--once")
         self.assertEqual(result.code, 0, result)
-        self.assertIn("5 services answered", result.out)
+        self.assertIn("6 services answered", result.out)
+        self.assertIn("exactly these", result.out)
         mesh.reap()
         self.assertEqual(mesh.descendants(), {})
 
@@ -70,7 +86,7 @@ class Shop(mesh.MeshTest):
         for up in ups:
             out, errors = up.communicate(timeout=120)
             self.assertEqual(up.returncode, 0, out + errors)
-            self.assertIn("5 services answered", out)
+            self.assertIn("6 services answered", out)
 
     def test_a_second_up_on_one_home_is_refused(self):
         self.mesh.ok("weft", "apply", "-f", SHOP)
