@@ -31,6 +31,11 @@ void check(const snapshot::Snapshot& config) {
       const auto* cluster = config.clusters.find(listener.cluster);
       require(cluster != nullptr && takes_bytes(cluster->protocol));
     }
+    for (const auto& [hosts, cluster] : listener.sni) {
+      require(config.clusters.find(cluster) != nullptr && !hosts.empty());
+      for (const auto& host : hosts) require(snapshot::parse_domain(host).has_value());
+    }
+    require(listener.sni.empty() == (listener.protocol != snapshot::ListenerProtocol::tls));
     require(!takes_http(listener.protocol) || config.routes.find(listener.routes) != nullptr);
   }
   for (const auto& table : config.routes) {

@@ -138,6 +138,7 @@ std::string_view describe(Refusal refusal) {
     case Refusal::no_route_table: return "the listener has no route table";
     case Refusal::no_virtual_host: return "no virtual host takes this host";
     case Refusal::no_route: return "no route takes this request";
+    case Refusal::no_server_name: return "nothing takes this server name";
     case Refusal::no_cluster: return "the route's cluster does not exist";
   }
   return {};
@@ -171,8 +172,11 @@ struct Index::Way {
 };
 
 struct Index::Host {
+  /// Null: server names of TLS, which lead to a cluster.
   const snapshot::VirtualHost* virtual_host;
-  std::vector<Way> ways;
+  std::vector<Way> ways{};
+  const snapshot::ServerNames* server_names = nullptr;
+  std::size_t cluster = 0;
 };
 
 namespace {
@@ -256,7 +260,7 @@ struct Index::Table {
 };
 
 struct Index::Ways {
-  /// In the order of the Snapshot's.
+  /// In the order of the Snapshot's; behind them one for each listener of TLS.
   std::deque<Table> tables;
   /// In the order of the listeners: the table, null if it does not exist; and the cluster of an opaque one.
   struct Way {
@@ -278,10 +282,24 @@ struct Index::Ways {
       }
     }
     for (const auto& listener : snapshot.listeners) {
+      if (listener.protocol == snapshot::ListenerProtocol::tls) {
+        of_listeners.push_back({&add_server_names(listener, snapshot), nowhere});
+        continue;
+      }
       const auto table = snapshot.routes.place(listener.routes);
       of_listeners.push_back(
           {table ? &tables[*table] : nullptr, snapshot.clusters.place(listener.cluster).value_or(nowhere)});
     }
+  }
+  const Table& add_server_names(const snapshot::Listener& listener, const snapshot::Snapshot& snapshot) {
+    auto& table = tables.emplace_back();
+    table.hosts.reserve(listener.sni.size());
+    for (const auto& names : listener.sni) {
+      const auto cluster = snapshot.clusters.place(names.cluster).value_or(nowhere);
+      const auto& host = table.hosts.emplace_back(Host{nullptr, {}, &names, cluster});
+      for (const auto& text : names.hosts) add_domain(table, text, host);
+    }
+    return table;
   }
 };
 
@@ -391,11 +409,21 @@ Decision Index::answered(const Host& host, const snapshot::Route& route) {
   return {host.virtual_host, &route, std::get_if<snapshot::Reply>(&route.action)};
 }
 
-std::expected<Forward, Refusal> Index::connection(std::size_t listener, Trace* trace) const {
-  const auto place = ways_->of_listeners[listener].cluster;
+std::expected<Forward, Refusal> Index::connection(std::size_t listener, std::string_view server_name,
+                                                  Trace* trace) const {
+  const auto& config = snapshot_.listeners[listener];
+  const auto& way = ways_->of_listeners[listener];
+  const Host* host = nullptr;
+  if (config.protocol == snapshot::ListenerProtocol::tls) {
+    host = find(*way.table, server_name);
+    if (host == nullptr) return std::unexpected(Refusal::no_server_name);
+  }
+  const auto place = host != nullptr ? host->cluster : way.cluster;
   const auto* found = cluster(place);
   if (trace != nullptr) {
-    trace->push_back(cluster_step(snapshot_.listeners[listener].cluster, found, "the listener names it"));
+    trace->push_back(host != nullptr ? cluster_step(host->server_names->cluster, found,
+                                                    fmt::format("its server names take {}", server_name))
+                                     : cluster_step(config.cluster, found, "the listener names it"));
   }
   if (found == nullptr) return std::unexpected(Refusal::no_cluster);
   return Forward{nullptr, found, place};

@@ -19,7 +19,7 @@
 namespace weft::decide {
 
 /// Why there is no decision.
-enum class Refusal : std::uint8_t { no_route_table, no_virtual_host, no_route, no_cluster };
+enum class Refusal : std::uint8_t { no_route_table, no_virtual_host, no_route, no_server_name, no_cluster };
 
 /// "no virtual host takes this host" and the like.
 std::string_view describe(Refusal refusal);
@@ -80,8 +80,10 @@ class Index {
   /// every step is added to it.
   std::expected<Decision, Refusal> request(std::size_t listener, const Request& request,
                                            Trace* trace = nullptr) const;
-  /// The way of one opaque connection that came in by that listener.
-  std::expected<Forward, Refusal> connection(std::size_t listener, Trace* trace = nullptr) const;
+  /// The way of one opaque connection that came in by that listener. `server_name`: what a TLS client asks
+  /// for, empty if nothing; it is found as a virtual host is.
+  std::expected<Forward, Refusal> connection(std::size_t listener, std::string_view server_name = {},
+                                             Trace* trace = nullptr) const;
 
   /// Whether the clusters of both have the same names in the same places.
   bool has_clusters_of(const Index& other) const { return clusters_ == other.clusters_; }

@@ -445,5 +445,35 @@ TEST(Decide, Connections) {
   EXPECT_EQ(index.connection(2).error(), Refusal::no_cluster);
 }
 
+TEST(Decide, ConnectionsOfTls) {
+  auto snapshot = sample();
+  auto& listener = snapshot.listeners[1];
+  listener.protocol = snapshot::ListenerProtocol::tls;
+  listener.cluster = {};
+  listener.sni = {{{"shop.example"}, "api"}, {{"*.example", "shop.*"}, "web"}, {{"gone.example"}, "gone"}};
+  const auto way = [&](std::string_view name) {
+    const Index index(std::as_const(snapshot));
+    const auto found = index.connection(1, name);
+    return found ? found->cluster->name : std::string(describe(found.error()));
+  };
+  EXPECT_EQ(way("shop.example"), "api");
+  EXPECT_EQ(way("SHOP.example"), "api");
+  EXPECT_EQ(way("a.shop.example"), "web");
+  EXPECT_EQ(way("shop.other"), "web");
+  EXPECT_EQ(way("gone.example"), describe(Refusal::no_cluster));
+  EXPECT_EQ(way("example"), describe(Refusal::no_server_name));
+  EXPECT_EQ(way(""), describe(Refusal::no_server_name));
+  listener.sni.push_back({{"*"}, "api"});
+  EXPECT_EQ(way(""), "api");
+  EXPECT_EQ(way("example"), "api");
+
+  const Index index(std::as_const(snapshot));
+  Trace trace;
+  (void)index.connection(1, "a.example", &trace);
+  ASSERT_EQ(trace.size(), 1U);
+  EXPECT_EQ(trace[0].name, "web");
+  EXPECT_EQ(trace[0].reason, "its server names take a.example");
+}
+
 }  // namespace
 }  // namespace weft::decide

@@ -195,6 +195,8 @@ char* put_line(const telemetry::AccessRecord& record, char* to) {
     writer.text("host", record.host);
     writer.text("path", record.path);
     writer.number("status", static_cast<std::uint64_t>(record.status));
+  } else {
+    writer.text("host", record.host);
   }
   writer.word("grpc_status", record.grpc_status);
   writer.word("flags", telemetry::letters(record.flag));

@@ -45,6 +45,18 @@ TEST(AccessLog, TextLine) {
       "flags=UH reason=\"no healthy endpoint\" duration_us=1500 bytes_received=0 bytes_sent=20 attempts=1\n");
 }
 
+TEST(AccessLog, AnOpaqueConnectionHasAHostAlone) {
+  auto record = sample();
+  record.method = {};
+  std::string line;
+  write_line(record, AccessLogFormat::text, line);
+  EXPECT_THAT(line, testing::HasSubstr("listener=edge/default/web/80 host=web flags=UH"));
+  line.clear();
+  record.host = {};
+  write_line(record, AccessLogFormat::text, line);
+  EXPECT_THAT(line, testing::HasSubstr("listener=edge/default/web/80 flags=UH"));
+}
+
 TEST(AccessLog, KeptFieldsMakeTheSameLine) {
   auto record = sample();
   record.cluster = "web";

@@ -10,8 +10,8 @@ ClientConnection::ClientConnection(Worker& of, LocalPtr<ListenerState> from, con
                                    Peer caller)
     : worker(of),
       listener(std::move(from)),
-      address(client),
       peer(std::move(caller)),
+      address(peer.header && peer.header->source ? peer.header->source : client),
       generation_(listener->generation) {
   ++listener->connections;
   if (peer.context) return;
@@ -30,7 +30,7 @@ ClientConnection::~ClientConnection() {
 
 Peer ClientConnection::give_up_peer() {
   if (active_ != nullptr) --worker.shard.proxy.downstream_connections;
-  return {peer.context, peer.is_chain, std::move(peer.share)};
+  return {peer.context, peer.is_chain, std::move(peer.share), std::move(peer.header)};
 }
 
 void ClientConnection::begin_stream() {

@@ -16,7 +16,7 @@ class Worker;
 /// Counted from accept to end.
 class ClientConnection {
  public:
-  /// `address`: the client's; lives as long.
+  /// `address`: the client's, unless a PROXY header has told another; lives as long.
   ClientConnection(Worker& worker, LocalPtr<ListenerState> listener, const base::Address& address, Peer peer);
   ~ClientConnection();
   ClientConnection(const ClientConnection&) = delete;
@@ -39,8 +39,8 @@ class ClientConnection {
 
   Worker& worker;
   const LocalPtr<ListenerState> listener;
-  const base::Address& address;
   Peer peer;
+  const base::Address& address;
   /// Requests that came on it.
   std::uint32_t requests = 0;
   /// The series of an inbound listener's requests; null until the first.

@@ -30,6 +30,7 @@ void ClusterState::update(const snapshot::Cluster& config) {
   max_connections_ = config.max_connections;
   max_pending_ = config.max_pending;
   connect_timeout_ = config.connect_timeout;
+  proxy_protocol_ = config.proxy_protocol;
   const PoolLimits pool{config.max_requests_per_connection, config.max_connection_age, config.idle_timeout};
 
   std::unordered_map<base::Address, LocalPtr<EndpointState>> known;

@@ -35,6 +35,7 @@ class ClusterState final : public LocalCounted {
   std::uint32_t max_connections() const { return max_connections_; }
   std::uint32_t max_pending() const { return max_pending_; }
   std::chrono::milliseconds connect_timeout() const { return connect_timeout_; }
+  snapshot::ProxyProtocol proxy_protocol() const { return proxy_protocol_; }
   std::size_t pending() const;
   /// Whether a healthy endpoint is left besides these, of which some may have become unhealthy since.
   bool has_untried(std::span<const LocalPtr<EndpointState>> tried) const;
@@ -64,6 +65,7 @@ class ClusterState final : public LocalCounted {
   std::uint32_t max_connections_ = 0;
   std::uint32_t max_pending_ = 0;
   std::chrono::milliseconds connect_timeout_{};
+  snapshot::ProxyProtocol proxy_protocol_ = snapshot::ProxyProtocol::none;
   std::vector<LocalPtr<EndpointState>> endpoints_;
   /// The ones that get new requests, in the Snapshot's order.
   std::vector<EndpointState*> healthy_;

@@ -23,11 +23,12 @@ Json listener_json(const snapshot::Listener& listener) {
             {"serviceNamespace", listener.service_ns},
             {"origin", origin_json(listener.origin)}};
   if (listener.drain) json["drain"] = base::format_duration(*listener.drain);
-  if (takes_bytes(listener.protocol)) {
-    json["cluster"] = listener.cluster;
-    if (const auto& limit = listener.opaque_idle_timeout)
-      json["opaqueIdleTimeout"] = base::format_duration(*limit);
-  }
+  if (listener.proxy_protocol) json["proxyProtocol"] = true;
+  for (const auto& [hosts, cluster] : listener.sni)
+    json["sni"].push_back({{"hosts", hosts}, {"cluster", cluster}});
+  if (takes_bytes(listener.protocol)) json["cluster"] = listener.cluster;
+  if (const auto& limit = listener.opaque_idle_timeout)
+    json["opaqueIdleTimeout"] = base::format_duration(*limit);
   if (takes_http(listener.protocol)) {
     json["routes"] = listener.routes;
     json["connect"] = listener.allow_connect;
@@ -110,6 +111,8 @@ Json cluster_json(const snapshot::Cluster& cluster) {
             {"endpoints", std::move(endpoints)},
             {"origin", origin_json(cluster.origin)}};
   if (cluster.idle_timeout.count() > 0) json["idleTimeout"] = base::format_duration(cluster.idle_timeout);
+  if (cluster.proxy_protocol != snapshot::ProxyProtocol::none)
+    json["proxyProtocol"] = word(cluster.proxy_protocol);
   if (!cluster.policy.empty()) json["policy"] = cluster.policy;
   return json;
 }

@@ -15,6 +15,7 @@
 #include "proxy/cluster.h"
 #include "proxy/limits.h"
 #include "proxy/local_ptr.h"
+#include "proxy/opening/proxy_header.h"
 #include "runtime/reactor.h"
 #include "snapshot/snapshot.h"
 #include "telemetry/shard.h"
@@ -113,6 +114,8 @@ struct Peer {
   /// It is an HTTP chain of that, whose marks can be believed.
   bool is_chain = false;
   LoadShare share;
+  /// What the header of the PROXY protocol says, where there was one.
+  std::unique_ptr<const opening::ProxyHeader> header{};
 
   const snapshot::ContextId& id() const {
     static const snapshot::ContextId unknown;

@@ -104,6 +104,7 @@ Failure failure_of(decide::Refusal refusal) {
     case decide::Refusal::no_cluster: return no_cluster;
     case decide::Refusal::no_route_table:
     case decide::Refusal::no_virtual_host:
+    case decide::Refusal::no_server_name:
     case decide::Refusal::no_route: return no_route;
   }
   return no_route;

@@ -11,6 +11,12 @@ struct Limits {
   /// A client must have sent a request's whole head this long after its first byte: a byte a second does not
   /// get through.
   std::chrono::milliseconds head_timeout{10'000};
+  /// Where any protocol may come, a client that has said nothing for so long may be one that waits for the
+  /// server's first word, and an endpoint is asked for it. Above a round trip within a data centre, so that
+  /// few clients of HTTP cause a connection that is not used; below what a person notices.
+  std::chrono::milliseconds first_word_wait{5};
+  /// If there is no endpoint to ask, the client has so long to begin a request, which is answered then.
+  std::chrono::milliseconds unasked_wait{1'000};
   /// A keep-alive connection may rest this long between requests (nginx: 75 s, Envoy: 1 h).
   std::chrono::milliseconds idle_timeout{75'000};
   /// The same where the listener drains. The mesh's own proxies close theirs as soon as they know that; who

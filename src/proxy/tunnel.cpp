@@ -1,20 +1,13 @@
 #include "proxy/tunnel.h"
 
 #include <cerrno>
-#include <memory>
-#include <optional>
 #include <utility>
 
 #include "http/h1/buffer.h"
 #include "http/h1/limits.h"
-#include "proxy/attempts.h"
-#include "proxy/client_connection.h"
-#include "proxy/failure.h"
-#include "proxy/upstream.h"
 #include "proxy/worker.h"
 #include "runtime/combine.h"
 #include "runtime/scope.h"
-#include "telemetry/access.h"
 
 namespace weft::proxy {
 namespace {
@@ -204,123 +197,6 @@ runtime::Task<Pump::Bulk> Pump::carry_by_pipe() {
   }
 }
 
-/// One opaque connection: what its steps share, and its record.
-class Connection {
- public:
-  Connection(Worker& of, LocalPtr<ListenerState> from, std::unique_ptr<runtime::Stream> client, Peer caller)
-      : worker_(of),
-        stream_(std::move(client)),
-        client_(of, std::move(from), stream_->peer(), std::move(caller)),
-        name_(client_.listener->config->name),
-        direction_(client_.listener->config->direction),
-        idle_timeout_(
-            client_.listener->config->opaque_idle_timeout.value_or(worker_.limits().tunnel_idle_timeout)),
-        start_(worker_.reactor.coarse_now()),
-        wall_(worker_.reactor.coarse_wall()) {}
-  ~Connection();
-  Connection(const Connection&) = delete;
-  Connection& operator=(const Connection&) = delete;
-
-  runtime::Task<void> run();
-
- private:
-  /// A stream to one of the cluster's endpoints, by which place_ is taken; null if there is none that has
-  /// room and answers.
-  runtime::Task<std::unique_ptr<runtime::Stream>> connect(LocalPtr<ClusterState> cluster);
-
-  Worker& worker_;
-  std::unique_ptr<runtime::Stream> stream_;
-  ClientConnection client_;
-  std::string name_;
-  std::string cluster_name_;
-  snapshot::Direction direction_;
-  base::Duration idle_timeout_;
-  base::MonoTime start_;
-  base::WallTime wall_;
-  Attempts attempts_;
-  /// At the last of them, once connected.
-  std::optional<ConnectionPlace> place_;
-  TunnelBytes bytes_;
-  telemetry::EndsSeries* series_ = nullptr;
-  Failure failure_ = Failure::none;
-};
-
-runtime::Task<std::unique_ptr<runtime::Stream>> Connection::connect(LocalPtr<ClusterState> cluster) {
-  failure_ = Failure::no_healthy_endpoint;
-  while (!attempts_.is_used_up()) {
-    auto* picked = cluster->pick(attempts_.tried(), false);
-    if (picked == nullptr) break;
-    const LocalPtr endpoint(picked);
-    if (!endpoint->has_room(cluster->max_connections())) {
-      attempts_.pass_over(*endpoint);
-      failure_ = Failure::too_many_pending;
-      continue;
-    }
-    attempts_.begin(*endpoint);
-    ConnectionPlace place(endpoint);
-    auto opened = co_await open_stream(worker_, endpoint, client_.listener->context, direction_,
-                                       Speaks::bytes, cluster->connect_timeout());
-    if (opened) {
-      failure_ = Failure::none;
-      place.connected(opened->is_local);
-      place_.emplace(std::move(place));
-      co_return std::move(opened->stream);
-    }
-    place.failed();
-    failure_ = opened.error();
-  }
-  co_return nullptr;
-}
-
-runtime::Task<void> Connection::run() {
-  std::unique_ptr<runtime::Stream> upstream;
-  {
-    // The Snapshot is let go once the way is known: connections may last for days.
-    const auto& listener = *client_.listener;
-    const LocalPtr<Config> config = listener.pinned();
-    const auto decision = config->plan->index.connection(listener.place);
-    if (decision) {
-      cluster_name_ = decision->cluster->name;
-      upstream = co_await connect(config->clusters[decision->cluster_place]);
-    } else {
-      failure_ = failure_of(decision.error());
-    }
-    series_ =
-        &worker_.shard.ends(client_.ends(*listener.config, decision ? decision->cluster : nullptr,
-                                         attempts_.empty() ? std::string() : attempts_.endpoint().workload));
-    series_->tcp_opened();
-  }
-  if (!upstream) {
-    ++worker_.shard.proxy.refused;
-    co_return;
-  }
-  client_.begin_stream();
-  co_await tunnel(worker_, *stream_, *upstream, {}, {}, idle_timeout_, bytes_, series_);
-}
-
-Connection::~Connection() {
-  if (series_ != nullptr) series_->tcp_closed();
-  if (!worker_.logs_access() || (failure_ == Failure::none && !worker_.is_sampled())) return;
-  telemetry::AccessRecord record;
-  record.start = wall_;
-  record.duration = worker_.reactor.coarse_now() - start_;
-  record.listener = name_;
-  record.source_workload = client_.peer.id().workload;
-  record.source_namespace = client_.peer.id().ns;
-  record.flag = flag_of(failure_);
-  record.reason = describe(failure_);
-  record.bytes_received = bytes_.to_upstream;
-  record.bytes_sent = bytes_.to_client;
-  record.cluster = cluster_name_;
-  record.client = &client_.address;
-  record.attempts = static_cast<int>(attempts_.count());
-  if (!attempts_.empty()) {
-    record.endpoint = attempts_.endpoint().instance();
-    record.upstream = &attempts_.endpoint().address();
-  }
-  worker_.log_access(record);
-}
-
 }  // namespace
 
 runtime::Task<void> tunnel(Worker& worker, runtime::Stream& client, runtime::Stream& upstream,
@@ -334,12 +210,6 @@ runtime::Task<void> tunnel(Worker& worker, runtime::Stream& client, runtime::Str
   scope.spawn(up.run(from_client));
   scope.spawn(down.run(from_upstream));
   co_await scope.join();
-}
-
-runtime::Task<void> serve_tcp(Worker& worker, LocalPtr<ListenerState> listener,
-                              std::unique_ptr<runtime::Stream> stream, Peer peer) {
-  Connection connection(worker, std::move(listener), std::move(stream), std::move(peer));
-  co_await connection.run();
 }
 
 }  // namespace weft::proxy

@@ -2,12 +2,9 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
-#include <memory>
 #include <string_view>
 
 #include "base/clock.h"
-#include "proxy/context.h"
 #include "runtime/reactor.h"
 #include "runtime/stream.h"
 #include "runtime/task.h"
@@ -29,9 +26,5 @@ struct TunnelBytes {
 runtime::Task<void> tunnel(Worker& worker, runtime::Stream& client, runtime::Stream& upstream,
                            std::string_view from_client, std::string_view from_upstream, base::Duration idle,
                            TunnelBytes& bytes, telemetry::EndsSeries* series = nullptr);
-
-/// Serves an opaque connection to its end.
-runtime::Task<void> serve_tcp(Worker& worker, LocalPtr<ListenerState> listener,
-                              std::unique_ptr<runtime::Stream> stream, Peer peer);
 
 }  // namespace weft::proxy

@@ -21,6 +21,7 @@ constexpr std::string_view word(snapshot::ListenerProtocol protocol) {
     case snapshot::ListenerProtocol::http: return "http";
     case snapshot::ListenerProtocol::automatic: return "auto";
     case snapshot::ListenerProtocol::tcp: return "tcp";
+    case snapshot::ListenerProtocol::tls: return "tls";
   }
   return {};
 }
@@ -31,6 +32,15 @@ constexpr std::string_view word(snapshot::ClusterProtocol protocol) {
     case snapshot::ClusterProtocol::http2: return "http2";
     case snapshot::ClusterProtocol::automatic: return "auto";
     case snapshot::ClusterProtocol::tcp: return "tcp";
+  }
+  return {};
+}
+
+constexpr std::string_view word(snapshot::ProxyProtocol version) {
+  switch (version) {
+    case snapshot::ProxyProtocol::none: return "none";
+    case snapshot::ProxyProtocol::v1: return "v1";
+    case snapshot::ProxyProtocol::v2: return "v2";
   }
   return {};
 }

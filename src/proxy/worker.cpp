@@ -11,7 +11,7 @@
 
 #include "proxy/h1_client.h"
 #include "proxy/h2_client.h"
-#include "proxy/tunnel.h"
+#include "proxy/opaque.h"
 #include "runtime/combine.h"
 #include "runtime/heap.h"
 #include "runtime/log.h"
@@ -196,15 +196,19 @@ void Worker::serve_socket(LocalPtr<ListenerState> listener, runtime::Fd fd) {
 }
 
 void Worker::serve(LocalPtr<ListenerState> listener, std::unique_ptr<runtime::Stream> stream, Peer peer) {
-  switch (listener->config->protocol) {
-    case snapshot::ListenerProtocol::http:
-    case snapshot::ListenerProtocol::automatic:
-      scope_.spawn(serve_http(*this, std::move(listener), std::move(stream), std::move(peer)));
-      return;
-    case snapshot::ListenerProtocol::tcp:
-      scope_.spawn(serve_tcp(*this, std::move(listener), std::move(stream), std::move(peer)));
-      return;
+  const auto& config = *listener->config;
+  const bool is_http = config.protocol == snapshot::ListenerProtocol::http ||
+                       (config.protocol == snapshot::ListenerProtocol::automatic && peer.is_chain);
+  if (is_http && !config.proxy_protocol) {
+    serve_requests(std::move(listener), std::move(stream), std::move(peer));
+  } else {
+    scope_.spawn(serve_opening(*this, std::move(listener), std::move(stream), std::move(peer)));
   }
+}
+
+void Worker::serve_requests(LocalPtr<ListenerState> listener, std::unique_ptr<runtime::Stream> stream,
+                            Peer peer) {
+  scope_.spawn(serve_http(*this, std::move(listener), std::move(stream), std::move(peer)));
 }
 
 void Worker::serve_http2(LocalPtr<ListenerState> listener, std::unique_ptr<runtime::Stream> stream, Peer peer,

@@ -84,7 +84,9 @@ class Worker {
   // Connections.
   /// Serves a client's connection, accepted (a socket) or made within this process.
   void serve(LocalPtr<ListenerState> listener, std::unique_ptr<runtime::Stream> stream, Peer peer);
-  /// The same for a descriptor that another worker accepted; closed if the listener is gone.
+  /// The same for one that carries HTTP, whatever its listener takes besides.
+  void serve_requests(LocalPtr<ListenerState> listener, std::unique_ptr<runtime::Stream> stream, Peer peer);
+  /// serve() for a descriptor that another worker accepted; closed if the listener is gone.
   void serve_fd(const snapshot::ContextId& id, ListenerNumber listener, runtime::Fd fd);
   /// Serves a connection that has begun with the preface of HTTP/2; `received` was read of it.
   void serve_http2(LocalPtr<ListenerState> listener, std::unique_ptr<runtime::Stream> stream, Peer peer,

@@ -33,15 +33,20 @@ std::size_t Pipe::put(std::span<const iovec> from) {
   return wanted;
 }
 
-std::size_t Pipe::take(std::span<char> into) {
+std::size_t Pipe::peek(std::span<char> into) const {
   const auto wanted = std::min(into.size(), size_);
   for (std::size_t done = 0; done < wanted;) {
-    const auto bytes = piece(start_, wanted - done);
+    const auto bytes = piece(start_ + done, wanted - done);
     std::memcpy(into.data() + done, bytes.data(), bytes.size());
     done += bytes.size();
-    start_ += bytes.size();
-    if (start_ == ring_.size()) start_ = 0;
   }
+  return wanted;
+}
+
+std::size_t Pipe::take(std::span<char> into) {
+  const auto wanted = peek(into);
+  start_ += wanted;
+  if (start_ >= ring_.size()) start_ -= ring_.size();
   size_ -= wanted;
   if (empty()) release();
   return wanted;

@@ -22,6 +22,8 @@ class Pipe {
   std::size_t size() const { return size_; }
   /// Takes from the front of `from` what there is room for: that many bytes.
   std::size_t put(std::span<const iovec> from);
+  /// Copies what is there and fits to `into`: that many bytes.
+  std::size_t peek(std::span<char> into) const;
   /// Moves what is there and fits to `into`: that many bytes.
   std::size_t take(std::span<char> into);
   /// Bytes of memory that it holds.

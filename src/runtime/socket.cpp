@@ -156,8 +156,8 @@ Task<void> until_connected(Reactor& reactor, int fd, int* error) {
 // recv(2), send(2) and sendmsg(2). glibc makes them points where a thread can be cancelled, which costs a
 // process with threads more instructions than all else on the way to the kernel; nobody cancels a thread
 // here.
-ssize_t receive(int fd, std::span<char> into) {
-  return ::syscall(SYS_recvfrom, fd, into.data(), into.size(), 0, nullptr, nullptr);
+ssize_t receive(int fd, std::span<char> into, int flags = 0) {
+  return ::syscall(SYS_recvfrom, fd, into.data(), into.size(), flags, nullptr, nullptr);
 }
 ssize_t send(int fd, std::span<const iovec> parts) {
   // By send(2) the kernel is spared the copy of what describes the parts.
@@ -196,6 +196,21 @@ IoResult<std::size_t> Socket::try_read(std::span<char> into) {
       registration_.spend(size);
       if (size > 0 && size < into.size()) registration_.found_nothing_more();
       return size;
+    }
+    if (errno == EINTR) continue;
+    if (errno == EAGAIN) registration_.found_nothing_more();
+    return last_error();
+  }
+}
+
+IoResult<std::size_t> Socket::try_peek(std::span<char> into) {
+  if (failed_.code != 0) return std::unexpected(failed_);
+  if (!registration_.may_read() || !registration_.has_share()) return io_error(EAGAIN);
+  while (true) {
+    const auto count = receive(fd_.get(), into, MSG_PEEK);
+    if (count >= 0) {
+      registration_.spend(static_cast<std::size_t>(count));
+      return static_cast<std::size_t>(count);
     }
     if (errno == EINTR) continue;
     if (errno == EAGAIN) registration_.found_nothing_more();

@@ -28,6 +28,7 @@ class Socket final : public Stream {
   Socket(Reactor& reactor, Fd fd, base::Address peer);
 
   IoResult<std::size_t> try_read(std::span<char> into) override;
+  IoResult<std::size_t> try_peek(std::span<char> into) override;
   bool may_read() const override { return failed_.code != 0 || registration_.may_read(); }
   bool has_ended() const override { return failed_.code != 0 || registration_.has_ended(); }
   IoResult<std::size_t> try_write(std::span<const iovec> from) override;

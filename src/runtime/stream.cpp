@@ -12,6 +12,7 @@ const base::Address& Stream::peer() const {
   return none;
 }
 
+IoResult<std::size_t> Stream::try_peek(std::span<char>) { return io_error(EOPNOTSUPP); }
 IoResult<std::size_t> Stream::try_read_into(int, std::size_t) { return io_error(EOPNOTSUPP); }
 IoResult<std::size_t> Stream::try_write_from(int, std::size_t) { return io_error(EOPNOTSUPP); }
 
@@ -118,14 +119,15 @@ class MemoryStream final : public Stream, private Waiter {
 
   IoResult<std::size_t> try_read(std::span<char> into) override {
     if (failed_.code != 0) return std::unexpected(failed_);
-    if (in().pipe.empty()) {
-      if (in().is_reset) return io_error(ECONNRESET);
-      if (in().has_ended) return 0;
-      return io_error(EAGAIN);
-    }
+    if (in().pipe.empty()) return nothing_to_read();
     const auto count = in().pipe.take(into);
     wake_peer();
     return count;
+  }
+
+  IoResult<std::size_t> try_peek(std::span<char> into) override {
+    if (failed_.code != 0) return std::unexpected(failed_);
+    return in().pipe.empty() ? nothing_to_read() : in().pipe.peek(into);
   }
 
   bool has_ended() const override { return failed_.code != 0 || pair_->directions[1 - side_].has_ended; }
@@ -158,6 +160,11 @@ class MemoryStream final : public Stream, private Waiter {
  private:
   Direction& in() { return pair_->directions[1 - side_]; }
   Direction& out() { return pair_->directions[side_]; }
+  IoResult<std::size_t> nothing_to_read() {
+    if (in().is_reset) return io_error(ECONNRESET);
+    if (in().has_ended) return 0;
+    return io_error(EAGAIN);
+  }
   MemoryStream* other_end() { return pair_->ends[1 - side_]; }
   void wake_peer() {
     if (auto* other = other_end()) other->soon_.set();

@@ -41,6 +41,10 @@ class Stream : public Breakable {
   /// Bytes read into `into`; 0 at the peer's end; EAGAIN if nothing is there yet (readable() is notified
   /// later).
   virtual IoResult<std::size_t> try_read(std::span<char> into) = 0;
+  /// The same bytes as try_read, from the front of what has come, but they stay to be read. What readable()
+  /// tells of is what comes after them; 0 only if the peer has ended and nothing is left to read. EOPNOTSUPP
+  /// where nobody asks for it.
+  virtual IoResult<std::size_t> try_peek(std::span<char> into);
   /// False: a read would surely find nothing.
   virtual bool may_read() const { return true; }
   /// The peer has ended its side or the connection is broken: known without reading what came before.

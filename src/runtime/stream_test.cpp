@@ -84,6 +84,21 @@ TEST(MemoryPair, EndIsKnownWithoutReading) {
   EXPECT_TRUE(b->has_ended());
 }
 
+TEST(MemoryPair, PeekLeavesTheBytes) {
+  Reactor reactor;
+  auto [a, b] = memory_pair(reactor);
+  std::array<char, 4> room{};
+  EXPECT_TRUE(b->try_peek(room).error().would_block());
+  reactor.block_on([](Stream& to) -> Task<void> { co_await write_all(to, "unread"); }(*a));
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(b->try_peek(room), 4U);
+    EXPECT_EQ(std::string_view(room.data(), 4), "unre");
+  }
+  a.reset();
+  EXPECT_EQ(reactor.block_on(read_all(*b)), "unread");
+  EXPECT_EQ(b->try_peek(room), 0U);
+}
+
 TEST(Pipe, GivesBackWhatItTookAndHoldsNothingWhenEmpty) {
   Pipe pipe(40'000);
   base::Random random(1);
@@ -203,6 +218,27 @@ TEST(Socket, EndIsKnownWithoutReading) {
   peer.reset();
   reactor.poll();
   EXPECT_TRUE(socket->has_ended());
+}
+
+TEST(Socket, PeekLeavesTheBytesAndTellsOfWhatComesAfterThem) {
+  Reactor reactor;
+  auto [socket, peer] = socket_and_peer(reactor);
+  std::array<char, 16> room{};
+  EXPECT_TRUE(socket->try_peek(room).error().would_block());
+  for (const std::string_view all : {"u", "un", "unread"}) {
+    const auto known = socket->try_peek(room).value_or(0);
+    ASSERT_EQ(::write(peer.get(), all.data() + known, all.size() - known),
+              static_cast<ssize_t>(all.size() - known));
+    reactor.block_on([](Stream& stream) -> Task<void> { co_await Wait(stream.readable()); }(*socket));
+    EXPECT_EQ(socket->try_peek(room), all.size());
+    EXPECT_EQ(std::string_view(room.data(), all.size()), all);
+  }
+  peer.reset();
+  reactor.block_on([](Stream& stream) -> Task<void> { co_await Wait(stream.readable()); }(*socket));
+  EXPECT_EQ(socket->try_peek(room), 6U);
+  EXPECT_TRUE(socket->has_ended());
+  EXPECT_EQ(reactor.block_on(read_all(*socket)), "unread");
+  EXPECT_EQ(socket->try_peek(room), 0U);
 }
 
 TEST(Socket, WhatAPeerHadTakenWhenItEnded) {

@@ -16,14 +16,23 @@ namespace {
 
 using yaml::Node;
 
-constexpr Word<ListenerProtocol> listener_protocols[] = {
-    {"http", ListenerProtocol::http}, {"auto", ListenerProtocol::automatic}, {"tcp", ListenerProtocol::tcp}};
+constexpr Word<ListenerProtocol> listener_protocols[] = {{"http", ListenerProtocol::http},
+                                                         {"auto", ListenerProtocol::automatic},
+                                                         {"tcp", ListenerProtocol::tcp},
+                                                         {"tls", ListenerProtocol::tls}};
 constexpr Word<ClusterProtocol> cluster_protocols[] = {{"http1", ClusterProtocol::http1},
                                                        {"http2", ClusterProtocol::http2},
                                                        {"auto", ClusterProtocol::automatic},
                                                        {"tcp", ClusterProtocol::tcp}};
+constexpr Word<ProxyProtocol> proxy_protocols[] = {
+    {"none", ProxyProtocol::none}, {"v1", ProxyProtocol::v1}, {"v2", ProxyProtocol::v2}};
 constexpr Word<LoadBalancing> policies[] = {{"least_request", LoadBalancing::least_request},
                                             {"round_robin", LoadBalancing::round_robin}};
+
+template <class Value, std::size_t size>
+std::string_view find_word(const Word<Value> (&words)[size], Value value) {
+  return std::ranges::find(words, value, &Word<Value>::value)->text;
+}
 
 }  // namespace
 
@@ -169,9 +178,10 @@ void ConfigReader::endpoint(const Node& node, Cluster& into, Places& known) {
 }
 
 void ConfigReader::cluster(const Node& node) {
-  if (!map_of(node, "a cluster",
-              {"name", "protocol", "endpoints", "loadBalancing", "connectTimeout", "maxConnections",
-               "maxPending", "maxRequestsPerConnection", "maxConnectionAge", "idleTimeout"})) {
+  if (!map_of(
+          node, "a cluster",
+          {"name", "protocol", "endpoints", "loadBalancing", "connectTimeout", "maxConnections", "maxPending",
+           "maxRequestsPerConnection", "maxConnectionAge", "idleTimeout", "proxyProtocol"})) {
     return;
   }
   Cluster cluster;
@@ -184,6 +194,12 @@ void ConfigReader::cluster(const Node& node) {
   count(node, "maxRequestsPerConnection", cluster.max_requests_per_connection);
   duration(node, "maxConnectionAge", cluster.max_connection_age, Zero::no_limit);
   duration(node, "idleTimeout", cluster.idle_timeout);
+  cluster.proxy_protocol = word(node, "proxyProtocol", proxy_protocols);
+  if (cluster.proxy_protocol != ProxyProtocol::none && takes_http(cluster.protocol)) {
+    error(code::bad_value, node.find("proxyProtocol")->position,
+          "proxyProtocol tells of one client, and connections for requests are shared by many",
+          "write protocol: tcp, or remove it; requests have x-forwarded-for");
+  }
   if (const auto* list = list_of(node, "endpoints", true)) {
     Places known;
     for (const auto& item : *list) endpoint(item, cluster, known);
@@ -220,10 +236,46 @@ std::string ConfigReader::cluster_name(const Node& map, Carries what) {
   return *name;
 }
 
+void ConfigReader::check_fields(const Node& node, const Listener& listener) {
+  const auto refuse = [&](std::string_view field, std::string mend) {
+    if (const auto* found = node.find(field)) {
+      error(code::bad_value, found->position,
+            fmt::format("a {} listener has no {}", find_word(listener_protocols, listener.protocol), field),
+            std::move(mend));
+    }
+  };
+  const bool is_tls = listener.protocol == ListenerProtocol::tls;
+  if (!takes_http(listener.protocol)) {
+    refuse("routes", is_tls ? "name hosts and a cluster in sni" : "name a cluster");
+    for (const auto* field : {"timeout", "connect", "trustedHops"}) refuse(field, "remove it");
+  }
+  if (is_tls) refuse("cluster", "name it in sni");
+  if (!is_tls) refuse("sni", "write protocol: tls, or remove it");
+}
+
+void ConfigReader::server_names(const Node& node, Listener& listener) {
+  constexpr auto* example = "{hosts: [shop.example], cluster: shop}";
+  const auto* list = list_of(node, "sni", true, fmt::format("[{}]", example));
+  if (list == nullptr) return;
+  std::map<std::string, base::Position> known;
+  for (const auto& item : *list) {
+    if (!map_of(item, "an item of sni", {"hosts", "cluster"}, example)) continue;
+    ServerNames names{hosts(item), cluster_name(item, Carries::bytes)};
+    for (const auto& host : names.hosts) {
+      const auto [first, is_new] = known.try_emplace(host, item.position);
+      if (!is_new) {
+        error(code::duplicate, item.position,
+              fmt::format("host {} is there twice{}", host, first_at(first->second)), "remove one");
+      }
+    }
+    listener.sni.push_back(std::move(names));
+  }
+}
+
 void ConfigReader::listener(const Node& node) {
   if (!map_of(node, "a listener",
               {"name", "address", "protocol", "cluster", "routes", "timeout", "connect", "idleTimeout",
-               "trustedHops"}))
+               "trustedHops", "proxyProtocol", "sni"}))
     return;
   Listener listener;
   listener.direction = Direction::edge;
@@ -253,22 +305,17 @@ void ConfigReader::listener(const Node& node) {
   if (std::chrono::milliseconds limit{}; node.find("idleTimeout") != nullptr) {
     duration(node, "idleTimeout", limit);
     if (takes_http(listener.protocol)) listener.idle_timeout = limit;
-    if (takes_bytes(listener.protocol)) listener.opaque_idle_timeout = limit;
+    if (listener.protocol != ListenerProtocol::http) listener.opaque_idle_timeout = limit;
   }
   flag(node, "connect", listener.allow_connect);
+  flag(node, "proxyProtocol", listener.proxy_protocol);
   count(node, "trustedHops", listener.trusted_hops, 0);
-  if (listener.protocol == ListenerProtocol::tcp) {
-    for (const auto* field : {"routes", "timeout", "connect", "trustedHops"}) {
-      if (const auto* http_only = node.find(field)) {
-        error(code::bad_value, http_only->position, fmt::format("a tcp listener has no {}", field),
-              field == std::string_view("routes") ? "name a cluster" : "remove it");
-      }
-    }
-  }
+  check_fields(node, listener);
   const bool has_requests = takes_http(listener.protocol) && node.find("routes") == nullptr;
   if (takes_bytes(listener.protocol))
     listener.cluster = cluster_name(node, has_requests ? Carries::both : Carries::bytes);
   if (takes_http(listener.protocol)) routes(node, listener);
+  if (listener.protocol == ListenerProtocol::tls) server_names(node, listener);
   snapshot.listeners.push_back(std::move(listener));
 }
 

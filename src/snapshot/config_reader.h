@@ -80,6 +80,10 @@ class ConfigReader {
   using Places = std::map<base::Address, base::Position>;
   void endpoint(const yaml::Node& node, Cluster& into, Places& known);
   void listener(const yaml::Node& node);
+  /// That no field is there which listeners of its protocol do not have.
+  void check_fields(const yaml::Node& node, const Listener& listener);
+  /// Where a listener of TLS leads.
+  void server_names(const yaml::Node& node, Listener& listener);
   void routes(const yaml::Node& node, Listener& listener);
   void timeout(const yaml::Node& node, Forward& forward);
   std::optional<Route> route(const yaml::Node& node, std::size_t number, const Listener& listener);

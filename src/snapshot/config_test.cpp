@@ -17,7 +17,7 @@ using namespace std::chrono_literals;
 
 constexpr std::string_view smallest = R"(version: 1
 listeners:
-- {address: "127.0.0.1:8080", protocol: http, cluster: app}    # http, auto, tcp
+- {address: "127.0.0.1:8080", protocol: http, cluster: app}    # http, auto, tcp, tls
 clusters:
 - {name: app, protocol: http1, endpoints: ["127.0.0.1:9000"]}  # http1, http2, auto, tcp
 )";
@@ -265,12 +265,71 @@ TEST(Config, WhatLeadsWhere) {
            {"routes: [{cluster: h1}], timeout: 1s", "a listener with routes has no timeout",
             "write it at the routes"},
            {"protocol: tcp, cluster: db, connect: true", "a tcp listener has no connect", "remove it"},
-           {"protocol: h2, cluster: h1", "protocol cannot be that", "use one of http, auto, tcp"}}) {
+           {"protocol: h2, cluster: h1", "protocol cannot be that", "use one of http, auto, tcp, tls"}}) {
     const auto parsed = parse_config(with_listener(fields), "f");
     ASSERT_FALSE(parsed) << fields;
     EXPECT_EQ(parsed.error().size(), 1U) << base::render(parsed.error());
     EXPECT_THAT(parsed.error().front().message, testing::HasSubstr(what)) << fields;
     EXPECT_THAT(parsed.error().front().mend, testing::HasSubstr(mend)) << fields;
+  }
+}
+
+TEST(Config, TlsGoesByServerNames) {
+  const auto parsed = parse_config(
+      with_listener("protocol: tls, idleTimeout: 2s, proxyProtocol: true, "
+                    "sni: [{hosts: [Shop.Example, \"*.b.example\"], cluster: db}, {cluster: any}]"),
+      "f");
+  ASSERT_TRUE(parsed) << base::render(parsed.error());
+  const auto& listener = parsed->listeners[0];
+  EXPECT_EQ(listener.protocol, ListenerProtocol::tls);
+  EXPECT_EQ(listener.sni,
+            (std::vector<ServerNames>{{{"shop.example", "*.b.example"}, "db"}, {{"*"}, "any"}}));
+  EXPECT_EQ(listener.opaque_idle_timeout, 2s);
+  EXPECT_TRUE(listener.proxy_protocol);
+  EXPECT_TRUE(parsed->routes.empty());
+  struct Case {
+    std::string_view fields, what, mend;
+  };
+  for (const auto& [fields, what, mend] : std::initializer_list<Case>{
+           {"protocol: tls", "sni is missing", "add sni"},
+           {"protocol: tls, cluster: db, sni: [{cluster: db}]", "a tls listener has no cluster",
+            "name it in sni"},
+           {"protocol: tls, routes: [], sni: [{cluster: db}]", "a tls listener has no routes", "in sni"},
+           {"protocol: tls, connect: true, sni: [{cluster: db}]", "a tls listener has no connect",
+            "remove it"},
+           {"protocol: tcp, cluster: db, sni: [{cluster: db}]", "a tcp listener has no sni", "protocol: tls"},
+           {"cluster: h1, sni: []", "a http listener has no sni", "protocol: tls"},
+           {"protocol: tls, sni: db", "sni must be a list", "write it like sni: [{hosts: [shop.example]"},
+           {"protocol: tls, sni: [db]", "an item of sni must be a map", "{hosts: [shop.example]"},
+           {"protocol: tls, sni: [{hosts: [a], cluster: h1}]", "does not speak",
+            "bytes go to one of tcp or auto"},
+           {"protocol: tls, sni: [{hosts: [a], cluster: db}, {hosts: [A.], cluster: any}]",
+            "host a is there twice", "remove one"},
+           {"protocol: tls, sni: [{hosts: [\"a:1\"], cluster: db}]", "without their port", "remove it"},
+           {"cluster: h1, proxyProtocol: v1", "proxyProtocol must be true or false",
+            "write true or false"}}) {
+    const auto failed = parse_config(with_listener(fields), "f");
+    ASSERT_FALSE(failed) << fields;
+    EXPECT_EQ(failed.error().size(), 1U) << base::render(failed.error());
+    EXPECT_THAT(failed.error().front().message, testing::HasSubstr(what)) << fields;
+    EXPECT_THAT(failed.error().front().mend, testing::HasSubstr(mend)) << fields;
+  }
+}
+
+TEST(Config, OnlyOneClientsConnectionsTellOfIt) {
+  const auto of = [](std::string_view protocol, std::string_view version) {
+    return parse_config(fmt::format("version: 1\nlisteners: []\nclusters:\n- {{name: a, protocol: {}, "
+                                    "proxyProtocol: {}, endpoints: []}}\n",
+                                    protocol, version),
+                        "f");
+  };
+  EXPECT_EQ(of("tcp", "v1")->clusters[0].proxy_protocol, ProxyProtocol::v1);
+  EXPECT_EQ(of("tcp", "v2")->clusters[0].proxy_protocol, ProxyProtocol::v2);
+  EXPECT_TRUE(of("http1", "none"));
+  for (const auto* protocol : {"http1", "http2", "auto"}) {
+    const auto failed = of(protocol, "v2");
+    ASSERT_FALSE(failed) << protocol;
+    EXPECT_THAT(failed.error().front().mend, testing::HasSubstr("protocol: tcp"));
   }
 }
 

@@ -33,6 +33,12 @@ std::expected<void, std::string> check_target(const Snapshot& snapshot, const Li
     return invalid(fmt::format("listener {}{} names the cluster {}, which does not exist", listener.name,
                                because_of(listener.origin), listener.cluster));
   }
+  for (const auto& names : listener.sni) {
+    if (snapshot.clusters.find(names.cluster) == nullptr) {
+      return invalid(fmt::format("listener {}{} names the cluster {}, which does not exist", listener.name,
+                                 because_of(listener.origin), names.cluster));
+    }
+  }
   return {};
 }
 
@@ -55,6 +61,11 @@ std::expected<void, std::string> validate(const Snapshot& snapshot) {
   for (const auto& cluster : snapshot.clusters) {
     if (std::ranges::any_of(cluster.endpoints, [](const auto& endpoint) { return !endpoint.address; }))
       return invalid(fmt::format("an endpoint of {} has no address", cluster.name));
+    if (cluster.proxy_protocol != ProxyProtocol::none && takes_http(cluster.protocol)) {
+      return invalid(fmt::format(
+          "cluster {}{} has the PROXY protocol, whose connections carry one client's bytes, and speaks HTTP",
+          cluster.name, because_of(cluster.origin)));
+    }
   }
   return {};
 }

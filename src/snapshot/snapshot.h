@@ -36,9 +36,15 @@ enum class ListenerProtocol : std::uint8_t {
   http,       // HTTP/1.1, and HTTP/2 where a connection begins with its preface
   automatic,  // that, or bytes of any other protocol
   tcp,
+  tls,  // passed through, by the server name that the client asks for
 };
-constexpr bool takes_http(ListenerProtocol protocol) { return protocol != ListenerProtocol::tcp; }
-constexpr bool takes_bytes(ListenerProtocol protocol) { return protocol != ListenerProtocol::http; }
+constexpr bool takes_http(ListenerProtocol protocol) {
+  return protocol == ListenerProtocol::http || protocol == ListenerProtocol::automatic;
+}
+/// To one cluster.
+constexpr bool takes_bytes(ListenerProtocol protocol) {
+  return protocol == ListenerProtocol::tcp || protocol == ListenerProtocol::automatic;
+}
 
 /// What a cluster's endpoints are spoken to.
 enum class ClusterProtocol : std::uint8_t {
@@ -54,6 +60,16 @@ constexpr bool takes_bytes(ClusterProtocol protocol) {
 
 enum class Direction : std::uint8_t { edge, outbound, inbound };
 
+/// Where connections to these server names go (RFC 6066, 3).
+struct ServerNames {
+  /// As Domain::to_string() has them, without ports; "*" takes all, and who sends no name.
+  std::vector<std::string> hosts;
+  /// Name of a Cluster of the same Snapshot.
+  std::string cluster;
+
+  friend bool operator==(const ServerNames&, const ServerNames&) = default;
+};
+
 /// Where traffic comes in. A listener that takes HTTP names its routes, one that takes bytes its cluster.
 struct Listener {
   std::string name;
@@ -64,6 +80,10 @@ struct Listener {
   std::string routes;
   /// Bytes: name of a Cluster of the same Snapshot.
   std::string cluster;
+  /// tls.
+  std::vector<ServerNames> sni{};
+  /// Each connection begins with a header of the PROXY protocol, which says who the client is.
+  bool proxy_protocol = false;
   /// http: CONNECT is routed like any request and opens a tunnel if the service agrees.
   bool allow_connect = false;
   /// http, at the edge: how many proxies before it may be believed in what they say of the way to here, as
@@ -219,6 +239,9 @@ struct Endpoint {
 
 enum class LoadBalancing : std::uint8_t { round_robin, least_request };
 
+/// The version of the PROXY protocol's header that a connection to an endpoint begins with.
+enum class ProxyProtocol : std::uint8_t { none, v1, v2 };
+
 struct Cluster {
   std::string name;
   ClusterProtocol protocol = ClusterProtocol::http1;
@@ -232,6 +255,8 @@ struct Cluster {
   std::chrono::milliseconds max_connection_age{};
   /// How long a pooled connection may rest. Zero: the proxy's own limit.
   std::chrono::milliseconds idle_timeout{};
+  /// tcp: who the client is, is told so.
+  ProxyProtocol proxy_protocol = ProxyProtocol::none;
   /// The destination service, for metrics and logs.
   std::string service;
   std::string service_ns;
@@ -259,7 +284,8 @@ using SnapshotPtr = std::shared_ptr<const Snapshot>;
 
 /// Why the Snapshot cannot be put in force, in words, with the Origin of what is wrong: names that are there
 /// twice or not in order, listeners or endpoints without an address, two listeners with one, a listener whose
-/// routes or cluster are not there. What stands within a route is checked where it is read.
+/// routes or cluster are not there, a PROXY header where connections are shared. What stands within a route
+/// is checked where it is read.
 std::expected<void, std::string> validate(const Snapshot& snapshot);
 
 }  // namespace weft::snapshot

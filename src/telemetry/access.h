@@ -22,6 +22,7 @@ struct AccessRecord {
   std::string_view source_namespace;
   /// Empty method: an opaque connection.
   std::string_view method;
+  /// Of an opaque connection: the server name that a client of TLS asks for.
   std::string_view host;
   std::string_view path;
   std::string_view request_id;

@@ -129,6 +129,7 @@ void add_tcp(listener_v3::FilterChain& chain, const snapshot::Listener& listener
 void set_filter_chains(listener_v3::Listener& into, const snapshot::Listener& listener) {
   switch (listener.protocol) {
     case snapshot::ListenerProtocol::http: return add_http(*into.add_filter_chains(), listener);
+    case snapshot::ListenerProtocol::tls:
     case snapshot::ListenerProtocol::tcp: return add_tcp(*into.add_filter_chains(), listener);
     case snapshot::ListenerProtocol::automatic: {
       auto& inspector = *into.add_listener_filters();

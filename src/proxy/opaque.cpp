@@ -1,0 +1,369 @@
+#include "proxy/opaque.h"
+
+#include <optional>
+#include <string>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "http/h1/linger.h"
+#include "proxy/attempts.h"
+#include "proxy/client_connection.h"
+#include "proxy/failure.h"
+#include "proxy/opening/client_hello.h"
+#include "proxy/opening/peek.h"
+#include "proxy/opening/protocol.h"
+#include "proxy/tunnel.h"
+#include "proxy/upstream.h"
+#include "proxy/worker.h"
+#include "runtime/combine.h"
+#include "telemetry/access.h"
+
+namespace weft::proxy {
+namespace {
+
+using opening::Patience;
+using opening::Protocol;
+
+/// For a client to take an alert and close.
+constexpr auto linger_limit = std::chrono::seconds(2);
+/// Longer than a machine runs.
+constexpr base::Duration no_limit = std::chrono::years(10);
+
+bool is_http(Protocol protocol) { return protocol == Protocol::http1 || protocol == Protocol::http2; }
+
+// What is looked for in first bytes.
+
+std::optional<bool> has_spoken(std::string_view, bool) { return true; }
+
+std::optional<Protocol> client_protocol(std::string_view bytes, bool has_ended) {
+  const auto protocol = opening::of_client(bytes, has_ended);
+  return protocol == Protocol::undecided ? std::nullopt : std::optional(protocol);
+}
+
+/// Undecided: it has ended and said nothing.
+std::optional<Protocol> server_protocol(std::string_view bytes, bool has_ended) {
+  if (bytes.empty()) return Protocol::undecided;
+  const auto protocol = opening::of_server(bytes, has_ended);
+  return protocol == Protocol::undecided ? std::nullopt : std::optional(protocol);
+}
+
+using Header = std::expected<opening::ProxyHeader, opening::ProxyHeaderFault>;
+std::optional<Header> proxy_header(std::string_view bytes, bool has_ended) {
+  const auto header = opening::parse_proxy_header(bytes);
+  if (!header) return std::unexpected(header.error());
+  if (*header) return **header;
+  return has_ended ? std::optional<Header>(std::unexpected(opening::ProxyHeaderFault::absent)) : std::nullopt;
+}
+
+using Hello = std::expected<opening::ClientHello, opening::HelloFault>;
+std::optional<Hello> client_hello(std::string_view bytes, bool has_ended) {
+  const auto hello = opening::parse_client_hello(bytes);
+  if (!hello) return std::unexpected(hello.error());
+  if (*hello) return **hello;
+  if (has_ended) return std::unexpected(opening::HelloFault::not_tls);
+  return bytes.size() < opening::max_tls_opening_bytes
+             ? std::nullopt
+             : std::optional<Hello>(std::unexpected(opening::HelloFault::too_long));
+}
+
+/// One connection: what its steps share, and its record.
+class Opaque {
+ public:
+  Opaque(Worker& of, LocalPtr<ListenerState> from, std::unique_ptr<runtime::Stream> client, Peer caller)
+      : worker_(of),
+        stream_(std::move(client)),
+        client_(of, std::move(from), stream_->peer(), std::move(caller)),
+        name_(client_.listener->config->name),
+        direction_(client_.listener->config->direction),
+        idle_timeout_(
+            client_.listener->config->opaque_idle_timeout.value_or(worker_.limits().tunnel_idle_timeout)),
+        start_(worker_.reactor.coarse_now()),
+        wall_(worker_.reactor.coarse_wall()) {}
+  ~Opaque();
+  Opaque(const Opaque&) = delete;
+  Opaque& operator=(const Opaque&) = delete;
+
+  runtime::Task<void> run();
+
+ private:
+  /// Takes the header of the PROXY protocol. False if there is none, and the connection is refused.
+  runtime::Task<bool> take_header();
+  /// What the connection carries, if its listener takes anything: undecided if it broke. A connection to an
+  /// endpoint may be open then, which has seen nothing but a PROXY header.
+  runtime::Task<Protocol> detect();
+  /// The same where the client says nothing: an endpoint is asked for its first word.
+  runtime::Task<Protocol> ask_server();
+  /// Puts what the client speaks into `into`, as soon as that is known.
+  runtime::Task<void> hear_client(std::optional<Protocol>* into);
+  runtime::Task<void> hear_server(std::optional<Protocol>* into);
+  /// What either says first.
+  runtime::Task<void> hear_both(std::optional<Protocol>* into);
+  /// The same as hear_client(), but goes on for ever if these are bytes.
+  runtime::Task<void> hear_http(std::optional<Protocol>* into);
+  /// Reads the ClientHello. False if it is refused.
+  runtime::Task<bool> take_server_name();
+  /// Opens upstream_, by the Snapshot in force.
+  runtime::Task<void> open();
+  /// A stream to one of the cluster's endpoints, by which place_ is taken; null if there is none that has
+  /// room and answers.
+  runtime::Task<std::unique_ptr<runtime::Stream>> connect(LocalPtr<ClusterState> cluster);
+  /// What the endpoint is told of the client, in the PROXY protocol.
+  std::string header_for(snapshot::ProxyProtocol version) const;
+  /// Tells a client of TLS why it is refused.
+  runtime::Task<void> alert(unsigned char description);
+  void refuse(Failure failure, std::string reason);
+
+  Worker& worker_;
+  std::unique_ptr<runtime::Stream> stream_;
+  ClientConnection client_;
+  std::string name_;
+  std::string cluster_name_;
+  /// What a client of TLS asks for.
+  std::string server_name_;
+  snapshot::Direction direction_;
+  base::Duration idle_timeout_;
+  base::MonoTime start_;
+  base::WallTime wall_;
+  std::unique_ptr<runtime::Stream> upstream_;
+  Attempts attempts_;
+  /// At the last of them, once connected.
+  std::optional<ConnectionPlace> place_;
+  TunnelBytes bytes_;
+  telemetry::EndsSeries* series_ = nullptr;
+  /// It is opaque for good, counted as such in series_, and its end is logged.
+  bool is_opaque_ = false;
+  Failure failure_ = Failure::none;
+  /// Words for failure_; empty: its own.
+  std::string reason_;
+};
+
+runtime::Task<void> Opaque::run() {
+  using snapshot::ListenerProtocol;
+  const auto protocol = client_.listener->config->protocol;
+  if (client_.listener->config->proxy_protocol && !co_await take_header()) co_return;
+  bool is_bytes = !takes_http(protocol);
+  if (protocol == ListenerProtocol::automatic && !client_.peer.is_chain) {
+    const auto found = co_await detect();
+    is_bytes = !is_http(found);
+    if (found == Protocol::undecided) {
+      is_opaque_ = upstream_ != nullptr;
+      if (is_opaque_) series_->tcp_opened();
+      co_return;
+    }
+  }
+  if (!is_bytes) {
+    // Not needed, and its place may be.
+    upstream_.reset();
+    place_.reset();
+    worker_.serve_requests(client_.listener, std::move(stream_), client_.give_up_peer());
+    co_return;
+  }
+  is_opaque_ = true;
+  if (protocol == ListenerProtocol::tls && !co_await take_server_name()) co_return;
+  if (!upstream_ && failure_ == Failure::none) co_await open();
+  if (series_ != nullptr) series_->tcp_opened();
+  if (!upstream_) {
+    ++worker_.shard.proxy.refused;
+    if (protocol == ListenerProtocol::tls && failure_ == Failure::no_route)
+      co_await alert(opening::alert_unrecognized_name);
+    co_return;
+  }
+  client_.begin_stream();
+  co_await tunnel(worker_, *stream_, *upstream_, {}, {}, idle_timeout_, bytes_, series_);
+}
+
+runtime::Task<bool> Opaque::take_header() {
+  const auto header = co_await opening::first_bytes<Header>(
+      worker_.reactor, *stream_, proxy_header, worker_.limits().head_timeout, Patience::from_now);
+  if (!header || !*header) {
+    refuse(Failure::malformed_request,
+           std::string(describe(header ? header->error() : opening::ProxyHeaderFault::absent)));
+    co_return false;
+  }
+  std::string bytes((*header)->size, '\0');
+  for (std::span<char> left(bytes); !left.empty();) {
+    const auto size = co_await runtime::read(*stream_, left);
+    if (!size || *size == 0) co_return false;
+    left = left.subspan(*size);
+  }
+  client_.peer.header = std::make_unique<const opening::ProxyHeader>(**header);
+  co_return true;
+}
+
+runtime::Task<void> Opaque::hear_client(std::optional<Protocol>* into) {
+  *into = co_await opening::first_bytes<Protocol>(worker_.reactor, *stream_, client_protocol,
+                                                  worker_.limits().head_timeout, Patience::from_first_byte);
+}
+
+runtime::Task<void> Opaque::hear_server(std::optional<Protocol>* into) {
+  *into = co_await opening::first_bytes<Protocol>(worker_.reactor, *upstream_, server_protocol,
+                                                  worker_.limits().head_timeout, Patience::from_first_byte);
+}
+
+runtime::Task<void> Opaque::hear_http(std::optional<Protocol>* into) {
+  co_await hear_client(into);
+  if (!*into || is_http(**into)) co_return;
+  runtime::Readiness never;
+  co_await runtime::Wait(never);
+}
+
+runtime::Task<Protocol> Opaque::detect() {
+  // A chain of this process that sends bytes has waited itself.
+  const auto wait = client_.peer.context ? base::Duration::zero() : worker_.limits().first_word_wait;
+  auto spoken =
+      opening::first_bytes<bool>(worker_.reactor, *stream_, has_spoken, {}, Patience::from_first_byte);
+  if (!co_await runtime::within(worker_.reactor, wait, std::move(spoken))) co_return co_await ask_server();
+  std::optional<Protocol> said;
+  co_await hear_client(&said);
+  co_return said.value_or(Protocol::undecided);
+}
+
+runtime::Task<Protocol> Opaque::ask_server() {
+  std::optional<Protocol> said;
+  const bool has_tried = co_await runtime::first(hear_http(&said), open()) == 1;
+  if (!has_tried || said) co_return said.value_or(Protocol::undecided);
+  // Until one of both has spoken it is as an opaque connection is.
+  client_.begin_stream();
+  const auto limit = idle_timeout_ > base::Duration::zero() ? idle_timeout_ : no_limit;
+  const bool is_asked = upstream_ != nullptr;
+  auto first_word = is_asked ? hear_both(&said) : hear_client(&said);
+  const auto longest = is_asked ? limit : base::Duration(worker_.limits().unasked_wait);
+  const bool is_in_time = co_await runtime::within(worker_.reactor, longest, std::move(first_word));
+  client_.end_stream();
+  if (!is_in_time && !is_asked) co_return Protocol::other;
+  co_return said.value_or(Protocol::undecided);
+}
+
+runtime::Task<void> Opaque::hear_both(std::optional<Protocol>* into) {
+  std::optional<Protocol> client;
+  std::optional<Protocol> server;
+  const bool is_server = co_await runtime::first(hear_client(&client), hear_server(&server)) == 1;
+  *into = is_server ? server : client;
+  if (!is_server || server != Protocol::undecided) co_return;
+  // It has ended at once, and may still take what the client sends; but no request, of which the client would
+  // have no answer.
+  stream_->shutdown_write();
+  co_await hear_client(into);
+  if (*into && is_http(**into)) into->reset();
+}
+
+runtime::Task<bool> Opaque::take_server_name() {
+  const auto hello = co_await opening::first_bytes<Hello>(worker_.reactor, *stream_, client_hello,
+                                                          worker_.limits().head_timeout, Patience::from_now);
+  if (hello && *hello) {
+    server_name_ = (*hello)->server_name;
+    co_return true;
+  }
+  const auto fault = hello ? hello->error() : opening::HelloFault::not_tls;
+  refuse(Failure::malformed_request, std::string(describe(fault)));
+  if (fault != opening::HelloFault::not_tls) co_await alert(opening::alert_decode_error);
+  co_return false;
+}
+
+runtime::Task<void> Opaque::alert(unsigned char description) {
+  (void)co_await runtime::write_all(*stream_, opening::tls_alert(description));
+  co_await http::h1::linger(worker_.reactor, *stream_, linger_limit);
+}
+
+void Opaque::refuse(Failure failure, std::string reason) {
+  failure_ = failure;
+  reason_ = std::move(reason);
+  is_opaque_ = true;
+  ++worker_.shard.proxy.protocol_errors;
+  ++worker_.shard.proxy.refused;
+}
+
+runtime::Task<void> Opaque::open() {
+  // The Snapshot is let go once the way is known: connections may last for days.
+  const auto& listener = *client_.listener;
+  const LocalPtr<Config> config = listener.pinned();
+  const auto decision = config->plan->index.connection(listener.place, server_name_);
+  if (decision) {
+    cluster_name_ = decision->cluster->name;
+    upstream_ = co_await connect(config->clusters[decision->cluster_place]);
+  } else {
+    failure_ = failure_of(decision.error());
+    reason_ = decide::describe(decision.error());
+    if (!server_name_.empty()) reason_ += ": " + server_name_;
+  }
+  series_ =
+      &worker_.shard.ends(client_.ends(*listener.config, decision ? decision->cluster : nullptr,
+                                       attempts_.empty() ? std::string() : attempts_.endpoint().workload));
+}
+
+runtime::Task<std::unique_ptr<runtime::Stream>> Opaque::connect(LocalPtr<ClusterState> cluster) {
+  failure_ = Failure::no_healthy_endpoint;
+  while (!attempts_.is_used_up()) {
+    auto* picked = cluster->pick(attempts_.tried(), false);
+    if (picked == nullptr) break;
+    const LocalPtr endpoint(picked);
+    if (!endpoint->has_room(cluster->max_connections())) {
+      attempts_.pass_over(*endpoint);
+      failure_ = Failure::too_many_pending;
+      continue;
+    }
+    attempts_.begin(*endpoint);
+    ConnectionPlace place(endpoint);
+    auto opened = co_await open_stream(worker_, endpoint, client_.listener->context, direction_,
+                                       Speaks::bytes, cluster->connect_timeout());
+    if (opened) {
+      failure_ = Failure::none;
+      place.connected(opened->is_local);
+      place_.emplace(std::move(place));
+      // That it is taken shows by what follows.
+      if (auto header = header_for(cluster->proxy_protocol()); !header.empty())
+        (void)co_await runtime::write_all(*opened->stream, std::move(header));
+      co_return std::move(opened->stream);
+    }
+    place.failed();
+    failure_ = opened.error();
+  }
+  co_return nullptr;
+}
+
+std::string Opaque::header_for(snapshot::ProxyProtocol version) const {
+  if (version == snapshot::ProxyProtocol::none) return {};
+  const auto* told = client_.peer.header.get();
+  const bool is_told = told != nullptr && told->source;
+  const auto& source = is_told ? told->source : stream_->peer();
+  const auto destination = is_told ? told->destination : runtime::local_address(stream_->fd());
+  return version == snapshot::ProxyProtocol::v1 ? opening::proxy_header_v1(source, destination)
+                                                : opening::proxy_header_v2(source, destination);
+}
+
+Opaque::~Opaque() {
+  if (!is_opaque_) return;
+  if (series_ != nullptr) series_->tcp_closed();
+  if (!worker_.logs_access() || (failure_ == Failure::none && !worker_.is_sampled())) return;
+  telemetry::AccessRecord record;
+  record.start = wall_;
+  record.duration = worker_.reactor.coarse_now() - start_;
+  record.listener = name_;
+  record.source_workload = client_.peer.id().workload;
+  record.source_namespace = client_.peer.id().ns;
+  record.host = server_name_;
+  record.flag = flag_of(failure_);
+  record.reason = reason_.empty() ? describe(failure_) : reason_;
+  record.bytes_received = bytes_.to_upstream;
+  record.bytes_sent = bytes_.to_client;
+  record.cluster = cluster_name_;
+  record.client =
+      client_.peer.header && client_.peer.header->source ? &client_.peer.header->source : &client_.address;
+  record.attempts = static_cast<int>(attempts_.count());
+  if (!attempts_.empty()) {
+    record.endpoint = attempts_.endpoint().instance();
+    record.upstream = &attempts_.endpoint().address();
+  }
+  worker_.log_access(record);
+}
+
+}  // namespace
+
+runtime::Task<void> serve_opening(Worker& worker, LocalPtr<ListenerState> listener,
+                                  std::unique_ptr<runtime::Stream> stream, Peer peer) {
+  Opaque connection(worker, std::move(listener), std::move(stream), std::move(peer));
+  co_await connection.run();
+}
+
+}  // namespace weft::proxy
