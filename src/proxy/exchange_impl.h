@@ -155,9 +155,11 @@ runtime::Task<Failure> failure_before_response(Request& request, Client& client,
                                                http::ReadError error, bool has_lost_error) {
   const auto failure = failure_of_response(request, error);
   if (failure != Failure::cut_in_response) co_return failure;
-  const auto taken = error.kind == http::ReadError::Kind::unprocessed
-                         ? Taken::nothing
-                         : co_await upstream.taken(error, has_lost_error);
+  if (error.kind == http::ReadError::Kind::unprocessed) {
+    request.is_on_used_connection = true;  // the same one may take it later (RFC 9113, 8.7)
+    co_return Failure::closed_at_rest;
+  }
+  const auto taken = co_await upstream.taken(error, has_lost_error);
   if (taken == Taken::nothing) co_return Failure::closed_at_rest;
   // One that is being stopped ends whatever it is asked, and one that serves many may have died of any.
   const auto& endpoint = request.attempts().endpoint();

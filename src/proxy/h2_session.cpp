@@ -17,6 +17,12 @@ using message::FieldId;
 /// Streams of one session at most, so that one connection's losses and its server's one core do not hold back
 /// all.
 constexpr std::uint32_t most_streams = 256;
+/// What of a response waits here for a client that does not take it: as much as nghttpx and HAProxy give, so
+/// that one with 1,000 streams holds at most 64 MiB.
+constexpr std::uint32_t stream_window = 64 * 1024;
+/// No stream waits for the reader of another, who is another client.
+constexpr http::h2::Limits limits{.stream_window = stream_window,
+                                  .connection_window = most_streams * stream_window};
 
 /// RFC 6455, 4.2.2.
 std::string websocket_accept(std::string_view key) {
@@ -67,7 +73,7 @@ H2Session::H2Session(runtime::Reactor& reactor, ConnectionPlace at, std::unique_
                      bool leads_to_chain)
     : PooledSession(std::move(at), leads_to_chain, reactor.coarse_now()),
       reactor_(reactor),
-      connection_(http::h2::Connection::client(reactor, std::move(stream))) {
+      connection_(http::h2::Connection::client(reactor, std::move(stream), limits)) {
   connection_.changed().wait(*this);
 }
 

@@ -114,7 +114,8 @@ class Request {
   std::string_view first_piece;
   /// More of the body than first_piece was read: it is not at hand for another attempt.
   bool is_body_gone = false;
-  /// The attempt under way, or the last, is by a connection that had been used before.
+  /// The attempt under way, or the last, is by a connection that had been used before, or says itself that it
+  /// took nothing: its endpoint may be asked again, by a new one.
   bool is_on_used_connection = false;
   /// What the target's chain says of its attempts, where this one cannot know.
   std::optional<decide::Effect> targets_effect;

@@ -84,6 +84,8 @@ Session::Session(runtime::Reactor& reactor, std::unique_ptr<runtime::Stream> tra
   nghttp2_option_new(&option);
   nghttp2_option_set_no_auto_window_update(option, 1);
   nghttp2_option_set_no_closed_streams(option, 1);
+  // Else PRIORITY frames are ignored, invalid ones too (RFC 9113, 6.3).
+  nghttp2_option_set_server_fallback_rfc7540_priorities(option, 1);
   int made = side == Side::client ? nghttp2_session_client_new2(&session_, session_callbacks(), this, option)
                                   : nghttp2_session_server_new2(&session_, session_callbacks(), this, option);
   nghttp2_option_del(option);
