@@ -4,8 +4,6 @@
 #include <string>
 #include <utility>
 
-#include <fmt/format.h>
-
 #include "http/h1/linger.h"
 #include "proxy/attempts.h"
 #include "proxy/client_connection.h"
@@ -34,12 +32,13 @@ bool is_http(Protocol protocol) { return protocol == Protocol::http1 || protocol
 
 // What is looked for in first bytes.
 
-std::optional<bool> has_spoken(std::string_view, bool) { return true; }
+using opening::Look;
 
 std::optional<Protocol> client_protocol(std::string_view bytes, bool has_ended) {
   const auto protocol = opening::of_client(bytes, has_ended);
   return protocol == Protocol::undecided ? std::nullopt : std::optional(protocol);
 }
+constexpr Look<Protocol> protocol_of_client{client_protocol, opening::max_undecided_bytes};
 
 /// Undecided: it has ended and said nothing.
 std::optional<Protocol> server_protocol(std::string_view bytes, bool has_ended) {
@@ -47,17 +46,19 @@ std::optional<Protocol> server_protocol(std::string_view bytes, bool has_ended) 
   const auto protocol = opening::of_server(bytes, has_ended);
   return protocol == Protocol::undecided ? std::nullopt : std::optional(protocol);
 }
+constexpr Look<Protocol> protocol_of_server{server_protocol, opening::max_server_bytes};
 
 using Header = std::expected<opening::ProxyHeader, opening::ProxyHeaderFault>;
-std::optional<Header> proxy_header(std::string_view bytes, bool has_ended) {
+std::optional<Header> read_header(std::string_view bytes, bool has_ended) {
   const auto header = opening::parse_proxy_header(bytes);
   if (!header) return std::unexpected(header.error());
   if (*header) return **header;
   return has_ended ? std::optional<Header>(std::unexpected(opening::ProxyHeaderFault::absent)) : std::nullopt;
 }
+constexpr Look<Header> proxy_header{read_header, opening::max_proxy_header_bytes};
 
 using Hello = std::expected<opening::ClientHello, opening::HelloFault>;
-std::optional<Hello> client_hello(std::string_view bytes, bool has_ended) {
+std::optional<Hello> read_hello(std::string_view bytes, bool has_ended) {
   const auto hello = opening::parse_client_hello(bytes);
   if (!hello) return std::unexpected(hello.error());
   if (*hello) return **hello;
@@ -66,6 +67,7 @@ std::optional<Hello> client_hello(std::string_view bytes, bool has_ended) {
              ? std::nullopt
              : std::optional<Hello>(std::unexpected(opening::HelloFault::too_long));
 }
+constexpr Look<Hello> client_hello{read_hello, opening::max_tls_opening_bytes};
 
 /// One connection: what its steps share, and its record.
 class Opaque {
@@ -84,7 +86,14 @@ class Opaque {
   Opaque(const Opaque&) = delete;
   Opaque& operator=(const Opaque&) = delete;
 
-  runtime::Task<void> run();
+  /// All until its bytes can be carried, which carry() does. False if there is nothing to carry: it was
+  /// refused, broke, or was handed over as HTTP. Not inlined, so that the frame of all that goes when the
+  /// way is known: connections may last for days.
+  [[gnu::noinline]] runtime::Task<bool> open();
+  runtime::Task<void> carry() {
+    client_.begin_stream();
+    co_await tunnel(worker_, *stream_, *upstream_, {}, {}, idle_timeout_, bytes_, series_);
+  }
 
  private:
   /// Takes the header of the PROXY protocol. False if there is none, and the connection is refused.
@@ -104,7 +113,7 @@ class Opaque {
   /// Reads the ClientHello. False if it is refused.
   runtime::Task<bool> take_server_name();
   /// Opens upstream_, by the Snapshot in force.
-  runtime::Task<void> open();
+  runtime::Task<void> open_upstream();
   /// A stream to one of the cluster's endpoints, by which place_ is taken; null if there is none that has
   /// room and answers.
   runtime::Task<std::unique_ptr<runtime::Stream>> connect(LocalPtr<ClusterState> cluster);
@@ -138,10 +147,10 @@ class Opaque {
   std::string reason_;
 };
 
-runtime::Task<void> Opaque::run() {
+runtime::Task<bool> Opaque::open() {
   using snapshot::ListenerProtocol;
   const auto protocol = client_.listener->config->protocol;
-  if (client_.listener->config->proxy_protocol && !co_await take_header()) co_return;
+  if (client_.listener->config->proxy_protocol && !co_await take_header()) co_return false;
   bool is_bytes = !takes_http(protocol);
   if (protocol == ListenerProtocol::automatic && !client_.peer.is_chain) {
     const auto found = co_await detect();
@@ -149,7 +158,7 @@ runtime::Task<void> Opaque::run() {
     if (found == Protocol::undecided) {
       is_opaque_ = upstream_ != nullptr;
       if (is_opaque_) series_->tcp_opened();
-      co_return;
+      co_return false;
     }
   }
   if (!is_bytes) {
@@ -157,25 +166,24 @@ runtime::Task<void> Opaque::run() {
     upstream_.reset();
     place_.reset();
     worker_.serve_requests(client_.listener, std::move(stream_), client_.give_up_peer());
-    co_return;
+    co_return false;
   }
   is_opaque_ = true;
-  if (protocol == ListenerProtocol::tls && !co_await take_server_name()) co_return;
-  if (!upstream_ && failure_ == Failure::none) co_await open();
+  if (protocol == ListenerProtocol::tls && !co_await take_server_name()) co_return false;
+  if (!upstream_ && failure_ == Failure::none) co_await open_upstream();
   if (series_ != nullptr) series_->tcp_opened();
   if (!upstream_) {
     ++worker_.shard.proxy.refused;
     if (protocol == ListenerProtocol::tls && failure_ == Failure::no_route)
       co_await alert(opening::alert_unrecognized_name);
-    co_return;
+    co_return false;
   }
-  client_.begin_stream();
-  co_await tunnel(worker_, *stream_, *upstream_, {}, {}, idle_timeout_, bytes_, series_);
+  co_return true;
 }
 
 runtime::Task<bool> Opaque::take_header() {
-  const auto header = co_await opening::first_bytes<Header>(
-      worker_.reactor, *stream_, proxy_header, worker_.limits().head_timeout, Patience::from_now);
+  const auto header = co_await opening::first_bytes(worker_.reactor, *stream_, proxy_header,
+                                                    worker_.limits().head_timeout, Patience::from_now);
   if (!header || !*header) {
     refuse(Failure::malformed_request,
            std::string(describe(header ? header->error() : opening::ProxyHeaderFault::absent)));
@@ -192,13 +200,13 @@ runtime::Task<bool> Opaque::take_header() {
 }
 
 runtime::Task<void> Opaque::hear_client(std::optional<Protocol>* into) {
-  *into = co_await opening::first_bytes<Protocol>(worker_.reactor, *stream_, client_protocol,
-                                                  worker_.limits().head_timeout, Patience::from_first_byte);
+  *into = co_await opening::first_bytes(worker_.reactor, *stream_, protocol_of_client,
+                                        worker_.limits().head_timeout, Patience::from_first_byte);
 }
 
 runtime::Task<void> Opaque::hear_server(std::optional<Protocol>* into) {
-  *into = co_await opening::first_bytes<Protocol>(worker_.reactor, *upstream_, server_protocol,
-                                                  worker_.limits().head_timeout, Patience::from_first_byte);
+  *into = co_await opening::first_bytes(worker_.reactor, *upstream_, protocol_of_server,
+                                        worker_.limits().head_timeout, Patience::from_first_byte);
 }
 
 runtime::Task<void> Opaque::hear_http(std::optional<Protocol>* into) {
@@ -211,19 +219,20 @@ runtime::Task<void> Opaque::hear_http(std::optional<Protocol>* into) {
 runtime::Task<Protocol> Opaque::detect() {
   // A chain of this process that sends bytes has waited itself.
   const auto wait = client_.peer.context ? base::Duration::zero() : worker_.limits().first_word_wait;
-  auto spoken =
-      opening::first_bytes<bool>(worker_.reactor, *stream_, has_spoken, {}, Patience::from_first_byte);
-  if (!co_await runtime::within(worker_.reactor, wait, std::move(spoken))) co_return co_await ask_server();
   std::optional<Protocol> said;
-  co_await hear_client(&said);
+  if (!co_await runtime::within(worker_.reactor, wait, hear_client(&said))) {
+    if (!opening::peek(*stream_, protocol_of_client).has_begun) co_return co_await ask_server();
+    co_await hear_client(&said);
+  }
   co_return said.value_or(Protocol::undecided);
 }
 
 runtime::Task<Protocol> Opaque::ask_server() {
   std::optional<Protocol> said;
-  const bool has_tried = co_await runtime::first(hear_http(&said), open()) == 1;
+  const bool has_tried = co_await runtime::first(hear_http(&said), open_upstream()) == 1;
   if (!has_tried || said) co_return said.value_or(Protocol::undecided);
-  // Until one of both has spoken it is as an opaque connection is.
+  // Until one of both has spoken it is as an opaque connection is, but may end at any time.
+  const Worker::Silence silence(client_, *stream_);
   client_.begin_stream();
   const auto limit = idle_timeout_ > base::Duration::zero() ? idle_timeout_ : no_limit;
   const bool is_asked = upstream_ != nullptr;
@@ -249,8 +258,8 @@ runtime::Task<void> Opaque::hear_both(std::optional<Protocol>* into) {
 }
 
 runtime::Task<bool> Opaque::take_server_name() {
-  const auto hello = co_await opening::first_bytes<Hello>(worker_.reactor, *stream_, client_hello,
-                                                          worker_.limits().head_timeout, Patience::from_now);
+  const auto hello = co_await opening::first_bytes(worker_.reactor, *stream_, client_hello,
+                                                   worker_.limits().head_timeout, Patience::from_now);
   if (hello && *hello) {
     server_name_ = (*hello)->server_name;
     co_return true;
@@ -274,8 +283,8 @@ void Opaque::refuse(Failure failure, std::string reason) {
   ++worker_.shard.proxy.refused;
 }
 
-runtime::Task<void> Opaque::open() {
-  // The Snapshot is let go once the way is known: connections may last for days.
+runtime::Task<void> Opaque::open_upstream() {
+  // Let go once the way is known.
   const auto& listener = *client_.listener;
   const LocalPtr<Config> config = listener.pinned();
   const auto decision = config->plan->index.connection(listener.place, server_name_);
@@ -285,7 +294,10 @@ runtime::Task<void> Opaque::open() {
   } else {
     failure_ = failure_of(decision.error());
     reason_ = decide::describe(decision.error());
-    if (!server_name_.empty()) reason_ += ": " + server_name_;
+    if (decision.error() == decide::Refusal::no_server_name) {
+      reason_ = server_name_.empty() ? "the client asks for no server name, and no host is *"
+                                     : reason_ + ": " + server_name_;
+    }
   }
   series_ =
       &worker_.shard.ends(client_.ends(*listener.config, decision ? decision->cluster : nullptr,
@@ -363,7 +375,7 @@ Opaque::~Opaque() {
 runtime::Task<void> serve_opening(Worker& worker, LocalPtr<ListenerState> listener,
                                   std::unique_ptr<runtime::Stream> stream, Peer peer) {
   Opaque connection(worker, std::move(listener), std::move(stream), std::move(peer));
-  co_await connection.run();
+  if (co_await connection.open()) co_await connection.carry();
 }
 
 }  // namespace weft::proxy

@@ -241,6 +241,32 @@ TEST_F(Detection, WhoIsAskedForAWordIsAStreamToADrain) {
   EXPECT_EQ(listener->connections, 0U);
 }
 
+TEST_F(Detection, WhereNobodyHasSpokenNothingIsWaitedFor) {
+  const auto own = automatic(simple({1}));
+  auto draining = own;
+  draining.listeners[0].drain = 1h;
+  auto moved = own;
+  moved.listeners[0].address = address(201);
+  auto removed = own;
+  removed.listeners.pop_back();
+  for (const auto& next : {draining, moved, removed}) {
+    apply(own);
+    auto spoken = connect();
+    spoken.send("PING\r\n");
+    auto silent = connect();
+    wait();
+    apply(next);
+    EXPECT_TRUE(silent.is_closed());
+    EXPECT_FALSE(spoken.is_closed());
+  }
+  apply(own);
+  auto silent = connect();
+  wait();
+  worker_->begin_drain();
+  EXPECT_TRUE(silent.is_closed());
+  EXPECT_EQ(total("istio_tcp_connections_closed_total"), 4U);
+}
+
 TEST_F(Detection, TwoChainsWaitOnce) {
   apply(automatic(web_context({1})));
   apply(automatic(shop_context({1})));

@@ -72,6 +72,7 @@ void Worker::apply(const snapshot::ContextId& id, PlanPtr plan) {
     for (auto* client : clients_) {
       if (client->listener->config->drain) client->hurry_if_idle(limits().drain_idle_timeout);
     }
+    close_silent_if_ending();
   }
   if (changes.has_new_generation) close_idle_if_ending();
 }
@@ -101,7 +102,22 @@ void Worker::close_idle_if_ending() {
     auto* client = *at++;
     if (client->is_ending()) client->end_soon();
   }
+  close_silent_if_ending();
 }
+
+void Worker::close_silent_if_ending() {
+  for (auto at = silent_.begin(); at != silent_.end();) {
+    auto* silence = *at++;
+    if (silence->client_.is_ending()) silence->stream_.fail({ECANCELED});
+  }
+}
+
+Worker::Silence::Silence(const ClientConnection& client, runtime::Stream& stream)
+    : client_(client),
+      stream_(stream),
+      place_(client.worker.silent_.insert(client.worker.silent_.end(), this)) {}
+
+Worker::Silence::~Silence() { client_.worker.silent_.erase(place_); }
 
 void Worker::accept_on(const snapshot::ContextId& id, ListenerNumber number, runtime::Fd listening) {
   auto listener = find_listener(id, number);

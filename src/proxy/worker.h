@@ -99,6 +99,22 @@ class Worker {
   /// Ends all connections now.
   void cut();
 
+  /// While it lives nobody has spoken on that client's connection, nothing is under way, and it ends as soon
+  /// as the client is to end.
+  class Silence {
+   public:
+    Silence(const ClientConnection& client, runtime::Stream& stream);
+    Silence(const Silence&) = delete;
+    Silence& operator=(const Silence&) = delete;
+    ~Silence();
+
+   private:
+    friend class Worker;
+    const ClientConnection& client_;
+    runtime::Stream& stream_;
+    std::list<Silence*>::iterator place_;
+  };
+
   /// Some client's connection may have waited long enough at that time.
   void sweep_by(base::MonoTime time) {
     if (!sweep_.timer.is_set() || time < sweep_.timer.at()) sweep_.timer.set(time);
@@ -173,6 +189,7 @@ class Worker {
   /// Whether that address leads to that listener.
   static bool is_inbound_at(const base::Address& address, const ListenerState& listener);
   void close_idle_if_ending();
+  void close_silent_if_ending();
 
   WorkerParts parts_;
   std::map<snapshot::ContextId, LocalPtr<Context>> contexts_;
@@ -184,6 +201,7 @@ class Worker {
   };
   std::unordered_map<ListenerState*, Accepting> acceptors_;
   std::list<HttpConnection*> clients_;
+  std::list<Silence*> silent_;
   std::vector<std::unique_ptr<Codec>> codecs_;
   std::vector<SplicePipe> pipes_;
   bool is_draining_ = false;

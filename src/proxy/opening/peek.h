@@ -4,11 +4,11 @@
 #include <array>
 #include <cstddef>
 #include <optional>
+#include <span>
 #include <string_view>
 
 #include "base/clock.h"
 #include "proxy/opening/client_hello.h"
-#include "proxy/opening/proxy_header.h"
 #include "runtime/combine.h"
 #include "runtime/reactor.h"
 #include "runtime/stream.h"
@@ -16,11 +16,16 @@
 
 namespace weft::proxy::opening {
 
-/// What is made of a connection's first bytes; nothing if more must arrive. `has_ended`: no more will.
+/// What is looked for in a connection's first bytes.
 template <class Found>
-using Look = std::optional<Found> (*)(std::string_view bytes, bool has_ended);
+struct Look {
+  /// What is made of them; nothing if more must arrive. `has_ended`: no more will.
+  std::optional<Found> (*find)(std::string_view bytes, bool has_ended);
+  /// So many are always enough.
+  std::size_t most_bytes;
+};
 
-/// What `look` makes of what has come so far, and whether anything has. The error of the stream, if it has
+/// What has been found in what has come so far, and whether anything has. The error of the stream, if it has
 /// one.
 template <class Found>
 struct Peeked {
@@ -30,20 +35,19 @@ struct Peeked {
 
 /// Not a coroutine, whose frame would have room for the bytes as long as it waits.
 template <class Found>
-Peeked<Found> peek(runtime::Stream& stream, Look<Found> look) {
+Peeked<Found> peek(runtime::Stream& stream, const Look<Found>& look) {
   std::array<char, max_tls_opening_bytes> room;
-  static_assert(max_proxy_header_bytes <= room.size());
-  const auto size = stream.try_peek(room);
+  const auto size = stream.try_peek(std::span(room).first(look.most_bytes));
   if (!size && !size.error().would_block()) return {std::unexpected(size.error()), true};
   const std::string_view bytes(room.data(), size.value_or(0));
   const bool has_ended = size && (*size == 0 || stream.has_ended());
   if (bytes.empty() && !has_ended) return {std::optional<Found>(), false};
-  return {look(bytes, has_ended), true};
+  return {look.find(bytes, has_ended), true};
 }
 
 enum class Patience : bool { from_first_byte, from_now };
 
-/// What `look` makes of the stream's first bytes as soon as it makes anything of them; nothing if the stream
+/// What `look` finds in the stream's first bytes as soon as it finds anything; nothing if the stream
 /// broke, which it does itself when `limit` has passed.
 template <class Found>
 runtime::Task<std::optional<Found>> first_bytes(runtime::Reactor& reactor, runtime::Stream& stream,

@@ -97,7 +97,7 @@ Protocol of_server(std::string_view bytes, bool has_ended) {
   if (const auto http1 = match(bytes, "HTTP/", Protocol::http1); http1 != Protocol::other)
     return http1 == Protocol::undecided && has_ended ? Protocol::other : http1;
   // A frame's header (RFC 9113, 4.1): a length below 64 KiB, the type of SETTINGS, no flags, stream 0.
-  constexpr std::string_view settings("\0??\4\0\0\0\0\0", 9);
+  constexpr std::string_view settings("\0??\4\0\0\0\0\0", max_server_bytes);
   for (std::size_t at = 0; at < std::min(bytes.size(), settings.size()); ++at) {
     if (settings[at] != '?' && bytes[at] != settings[at]) return Protocol::other;
   }

@@ -35,8 +35,11 @@ inline constexpr std::size_t max_undecided_bytes = 4096;
 /// takes one may speak HTTP behind it.
 Protocol of_client(std::string_view bytes, bool has_ended);
 
+/// A frame's header (RFC 9113, 4.1).
+inline constexpr std::size_t max_server_bytes = 9;
+
 /// The same of a server that speaks before its client: http1 (an early "HTTP/1.1 408"), http2 (its SETTINGS),
-/// other, or undecided within the first 9 bytes.
+/// other, or undecided within max_server_bytes.
 Protocol of_server(std::string_view bytes, bool has_ended);
 
 }  // namespace weft::proxy::opening
