@@ -54,7 +54,7 @@ runtime::IoResult<std::size_t> H2Tunnel::try_read(std::span<char> into) {
     rest_ = **piece;
   }
   const auto size = std::min(rest_.size(), into.size());
-  std::memcpy(into.data(), rest_.data(), size);
+  std::ranges::copy(rest_.substr(0, size), into.begin());
   rest_.remove_prefix(size);
   return size;
 }
