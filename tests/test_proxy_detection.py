@@ -3,8 +3,11 @@ first on one kind of listener, TLS passed through by its server name, and the PR
 
 import contextlib
 import getpass
+import http.server
 import json
 import pathlib
+import random
+import re
 import shutil
 import smtplib
 import socket
@@ -143,6 +146,43 @@ class Detection(PeerTest):
                                         answer.startswith(b"HTTP/1.1 5"), answer)
         until(self.weft.rests, "all connections have ended")
         self.assertEqual(heard, [])
+
+    def test_a_lenient_server_gets_no_request_as_bytes(self):
+        """Python's http.server takes what no other does; what it takes must have come by way of our HTTP."""
+        smuggled = []
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def parse_request(self):
+                is_request = super().parse_request()
+                is_token = re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{2,}", self.command or "")
+                if is_request and is_token and "x-request-id" not in self.headers:
+                    smuggled.append(self.raw_requestline)
+                return is_request
+
+            def log_message(self, *_):
+                pass
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        proxies.beside(server.serve_forever)
+        self.addCleanup(server.server_close)
+        self.addCleanup(server.shutdown)
+        self.listen_for_anything(server.server_address[1])
+        chance = random.Random(20261127)
+        methods, targets = (b"GET", b"get", b"POST", b"X", b"PRI", b"!", b"GET\x1c"), (b"/", b"/a", b"a", b"*", b"http://a/", b"\x01", b"?", b"")
+        versions, blanks = (b"HTTP/1.1", b"HTTP/1.0", b"HTTP/2.0", b"http/1.1", b"HTTP/0.9", b""), (b" ", b"\t", b"\x0b", b"\xa0", b"\x85", b"  ", b"\r")
+        for _ in range(400):
+            text = b"".join((chance.choice((b"", b"", b"\r\n", b"\n", b" ")), chance.choice(methods), chance.choice(blanks),
+                             chance.choice(targets), chance.choice(blanks), chance.choice(versions),
+                             chance.choice((b"\r\n", b"\n", b" \r\n", b"\r"))))
+            if chance.random() < 0.5:
+                at = chance.randrange(len(text))
+                text = text[:at] + bytes([chance.choice((0, 1, 9, 10, 13, 28, 32, 47, 58, 65, 127, 160, 255))]) + text[at:]
+            peer = self.connect()
+            with contextlib.suppress(ConnectionError):
+                peer.send(text, b"Host: a\r\n\r\n")
+                peer.end()
+                peer.rest()
+            peer.close()
+        self.assertEqual(smuggled, [])
 
     def test_bulk_of_a_server_that_speaks_first(self):
         piece = bytes(range(256)) * 4096

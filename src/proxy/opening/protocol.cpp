@@ -19,7 +19,6 @@ constexpr auto blanks = [] {
 }();
 
 bool is_blank(char c) { return blanks[static_cast<unsigned char>(c)]; }
-bool is_letter(char c) { return message::ascii_lower(c) >= 'a' && message::ascii_lower(c) <= 'z'; }
 /// Ends what is looked at of a line: its end, or what is not text.
 bool ends_text(char c) {
   const auto byte = static_cast<unsigned char>(c);
@@ -41,7 +40,8 @@ bool has_version(std::string_view text) {
 /// Of what stands behind a method and blanks.
 Protocol of_target(std::string_view method, std::string_view target, Protocol if_short) {
   if (target.empty()) return if_short;
-  if (method == "PROXY" && target.front() != '\n') return Protocol::http1;
+  // HTTP/0.9 needs no version (RFC 1945, 5), and some servers take any target.
+  if ((method == "GET" || method == "PROXY") && target.front() != '\n') return Protocol::http1;
   if (target.front() == '/' || begins_with(target, "http://")) return Protocol::http1;
   const auto* const end = std::ranges::find_if(target, ends_text);
   const std::string_view text(target.begin(), end);
@@ -50,8 +50,8 @@ Protocol of_target(std::string_view method, std::string_view target, Protocol if
   if (has_version(text)) return Protocol::http1;
   if (end == target.end()) return if_short;
   if (*end == '\n') return Protocol::other;
-  // A number that a binary protocol begins with may look like a short method; but hardly like a word.
-  return method.size() >= 3 && std::ranges::all_of(method, is_letter) ? Protocol::http1 : Protocol::other;
+  // A length or a type that a binary protocol begins with may look like a method of one byte and a blank.
+  return method.size() == 1 && text.empty() ? Protocol::other : Protocol::http1;
 }
 
 /// Of what may be a line of text. `if_short`: what it is if it ends before that is known.

@@ -30,6 +30,8 @@ TEST(OpeningTest, WhatAnHttpServerMightTakeIsHttp) {
            "GET /"sv,
            "get /index.html\r\n"sv,
            "G /"sv,
+           "GET f"sv,
+           "GET \x01"sv,
            "!#$%&'*+-.^_`|~ /"sv,
            "\r\n\r\nGET /"sv,
            "\n \t GET /"sv,
@@ -49,7 +51,9 @@ TEST(OpeningTest, WhatAnHttpServerMightTakeIsHttp) {
            "GET ftp://shop/ \xa0HTTP/1.1"sv,
            "GET \xff HTTP/9"sv,
            "GET HTTP/1.1\r\n"sv,
-           "GET \x01/../x HTTP/1.1"sv,
+           "HEAD \x01/../x HTTP/1.1"sv,
+           "XY \x01"sv,
+           "X a\x01"sv,
            "PRI * HTTP/2.0\r\n\r\nSM\r\nX"sv,
            "PRI * HTTP/2.0\r\n\r\nGET /"sv,
            "PRI /"sv,
@@ -66,6 +70,7 @@ TEST(OpeningTest, OtherProtocolsAreNot) {
   for (const auto bytes : {
            "*1\r\n$4\r\nPING\r\n"sv,  // Redis
            "PING\r\n"sv,
+           "GET\r\n"sv,
            "get foo\r\n"sv,  // Redis, memcached
            "set foo 0 0 3\r\nbar\r\n"sv,
            "\0\0\0\x08\x04\xd2\x16\x2f"sv,              // Postgres, SSLRequest
@@ -97,7 +102,7 @@ TEST(OpeningTest, OtherProtocolsAreNot) {
 }
 
 TEST(OpeningTest, WhatIsShortIsUndecidedUntilItEnds) {
-  for (const auto bytes : {"G"sv, "ruok"sv, "get foo"sv, "GET http:"sv, "OPTIONS *"sv, "\r\n"sv, "PRI * H"sv,
+  for (const auto bytes : {"G"sv, "ruok"sv, "get foo"sv, "HEAD http:"sv, "OPTIONS *"sv, "\r\n"sv, "PRI * H"sv,
                            "\r\n\r\n\0\r\nQ"sv, "\x16\x03\x01"sv}) {
     EXPECT_EQ(decided(bytes), undecided) << bytes;
   }
