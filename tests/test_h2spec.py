@@ -39,6 +39,7 @@ def build():
                    "GOFLAGS": "-mod=readonly -modcacherw"}
     done = subprocess.run([GO, "build", "-o", PROGRAM, PACKAGE], cwd=MODULE, env=environment, capture_output=True,
                           text=True, timeout=100)
+    shutil.rmtree(folder, ignore_errors=True)  # hundreds of MB that nobody needs again
     return None if done.returncode == 0 else done.stderr.strip().splitlines()[-1]
 
 
