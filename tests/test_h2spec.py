@@ -62,7 +62,7 @@ class H2spec(proxies.ProxyTest):
             self.skipTest(f"h2spec cannot be built here: {trouble}")
         self.start(proxies.answers(lambda request: proxies.reply(bytes(1024))))
         report = self.file("report.xml")
-        done = subprocess.run([PROGRAM, "--port", str(self.port), "--timeout", "1", "--junit-report", report],
+        done = subprocess.run([PROGRAM, "--port", str(self.port), "--timeout", "2", "--junit-report", report],
                               capture_output=True, text=True, timeout=100)
         names, failed = outcome(report)
         print(re.sub(r"\x1b\[\d*m", "", done.stdout).strip().splitlines()[-1])
