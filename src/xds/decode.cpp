@@ -4,14 +4,21 @@
 
 #include <algorithm>
 #include <charconv>
+#include <map>
+#include <utility>
 
 #include "envoy/config/cluster/v3/cluster.pb.h"
 #include "envoy/config/listener/v3/listener.pb.h"
 #include "envoy/extensions/filters/http/router/v3/router.pb.h"
 #include "envoy/extensions/filters/listener/http_inspector/v3/http_inspector.pb.h"
+#include "envoy/extensions/filters/listener/proxy_protocol/v3/proxy_protocol.pb.h"
+#include "envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
 #include "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.pb.h"
+#include "envoy/extensions/transport_sockets/proxy_protocol/v3/upstream_proxy_protocol.pb.h"
+#include "envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer.pb.h"
 #include "envoy/extensions/upstreams/http/v3/http_protocol_options.pb.h"
+#include "snapshot/patterns.h"
 #include "weft/mesh/v1/mesh.pb.h"
 #include "xds/names.h"
 #include "xds/policies.h"
@@ -114,18 +121,35 @@ void read_filter_chain(const listener_v3::FilterChain& chain, snapshot::Listener
   }
 }
 
-bool is_http_inspected(const listener_v3::Listener& message, Reading& reading) {
-  bool is_inspected = false;
+/// What is looked for in a connection's first bytes.
+struct Inspected {
+  bool http = false;
+  bool tls = false;
+};
+
+Inspected read_listener_filters(const listener_v3::Listener& message, snapshot::Listener& listener,
+                                Reading& reading) {
+  namespace filters = envoy::extensions::filters::listener;
+  Inspected inspected;
   for (const auto& filter : message.listener_filters()) {
     reading.scan(filter, policies::listener_filter);
-    envoy::extensions::filters::listener::http_inspector::v3::HttpInspector inspector;
-    if (unpack(filter.typed_config(), inspector)) {
-      is_inspected = true;
+    filters::http_inspector::v3::HttpInspector http;
+    filters::tls_inspector::v3::TlsInspector tls;
+    filters::proxy_protocol::v3::ProxyProtocol proxy;
+    if (unpack(filter.typed_config(), http)) {
+      inspected.http = true;
+    } else if (unpack(filter.typed_config(), tls)) {
+      inspected.tls = true;
+    } else if (unpack(filter.typed_config(), proxy)) {
+      reading.scan(proxy, policies::proxy_protocol);
+      listener.proxy_protocol = true;
+      if (proxy.allow_requests_without_proxy_protocol())
+        reading.refuse("anybody could write the header of the PROXY protocol that it allows to be missing");
     } else {
       reading.refuse(fmt::format("the listener filter {} is not supported", filter.name()));
     }
   }
-  return is_inspected;
+  return inspected;
 }
 
 /// Whether the chain takes HTTP of all versions, and nothing else. One that leaves HTTP/1.0 out has it too:
@@ -140,20 +164,65 @@ bool is_for_http(const listener_v3::FilterChainMatch& match) {
          });
 }
 
-/// One chain for all; or one for HTTP and one for everything else.
+bool is_for_tls(const listener_v3::FilterChainMatch& match) {
+  return match.transport_protocol() == found_tls ||
+         (match.transport_protocol().empty() && !match.server_names().empty());
+}
+
+using NameOwners = std::map<std::string, int, std::less<>>;
+
+void read_server_names(const listener_v3::FilterChain& chain, snapshot::Listener& listener,
+                       NameOwners& owners, Reading& reading) {
+  snapshot::ServerNames names;
+  const auto add = [&](const std::string& text) {
+    const auto domain = snapshot::parse_domain(text);
+    if (!domain || domain->has_port) {
+      return reading.refuse(fmt::format("no client of TLS asks for the server name \"{}\"", text));
+    }
+    names.hosts.push_back(domain->to_string());
+    if (!owners.try_emplace(names.hosts.back()).second)
+      reading.refuse(fmt::format("the server name \"{}\" belongs to another filter chain already", text));
+  };
+  const auto& match = chain.filter_chain_match();
+  if (match.server_names().empty()) add("*");
+  for (const auto& text : match.server_names()) add(text);
+  const auto limit = std::exchange(listener.opaque_idle_timeout, std::nullopt);
+  read_filter_chain(chain, listener, reading);
+  if (listener.protocol != snapshot::ListenerProtocol::tcp || !is_for_tls(match) ||
+      !match.application_protocols().empty()) {
+    reading.refuse("a filter chain of it is not one of TCP for TLS, as the others are");
+  }
+  if (!listener.sni.empty() && listener.opaque_idle_timeout != limit)
+    reading.refuse("its filter chains have different idle timeouts");
+  names.cluster = std::exchange(listener.cluster, {});
+  listener.sni.push_back(std::move(names));
+}
+
+/// One chain for all, one for HTTP and one for everything else, or several for TLS by server names.
 void read_filter_chains(const listener_v3::Listener& message, snapshot::Listener& listener,
                         Reading& reading) {
-  const bool is_inspected = is_http_inspected(message, reading);
+  const auto inspected = read_listener_filters(message, listener, reading);
+  for (const auto& chain : message.filter_chains())
+    reading.scan(chain.filter_chain_match(), policies::filter_chain_match);
+  if (inspected.tls && !message.has_default_filter_chain() && !message.filter_chains().empty() &&
+      is_for_tls(message.filter_chains(0).filter_chain_match())) {
+    NameOwners owners;
+    for (const auto& chain : message.filter_chains()) read_server_names(chain, listener, owners, reading);
+    listener.protocol = snapshot::ListenerProtocol::tls;
+    return;
+  }
   if (message.filter_chains_size() != 1) return reading.refuse("it has not exactly one filter chain");
   const auto& chain = message.filter_chains(0);
   const auto& match = chain.filter_chain_match();
-  reading.scan(match, policies::filter_chain_match);
+  if (!match.server_names().empty() || !match.transport_protocol().empty())
+    reading.refuse(
+        "its filter chain asks for TLS, or for none, where that is not all that tells chains apart");
   read_filter_chain(chain, listener, reading);
   if (!message.has_default_filter_chain() && match.application_protocols().empty()) return;
   const bool has_http = listener.protocol == snapshot::ListenerProtocol::http;
   read_filter_chain(message.default_filter_chain(), listener, reading);
   const bool has_tcp = listener.protocol == snapshot::ListenerProtocol::tcp;
-  if (!is_inspected || !is_for_http(match) || !has_http || !has_tcp) {
+  if (!inspected.http || inspected.tls || !is_for_http(match) || !has_http || !has_tcp) {
     reading.refuse(
         "it has two filter chains that are not one of HTTP, which http_inspector finds, and a default one of "
         "TCP");
@@ -289,6 +358,25 @@ snapshot::ClusterProtocol protocol_of(const upstreams::HttpProtocolOptions& opti
   return {};
 }
 
+/// TLS is not spoken yet: plain, or with a header before everything else.
+void read_transport(const core::TransportSocket& socket, snapshot::Cluster& cluster, Reading& reading) {
+  namespace sockets = envoy::extensions::transport_sockets;
+  reading.scan(socket, policies::transport_socket);
+  sockets::raw_buffer::v3::RawBuffer raw;
+  sockets::proxy_protocol::v3::ProxyProtocolUpstreamTransport proxy;
+  if (unpack(socket.typed_config(), raw)) return;
+  if (cluster.proxy_protocol != snapshot::ProxyProtocol::none || !unpack(socket.typed_config(), proxy))
+    return reading.refuse(fmt::format("the transport socket {} is not supported", socket.name()));
+  reading.scan(proxy, policies::proxy_protocol_transport);
+  reading.scan(proxy.config(), policies::proxy_protocol_config);
+  switch (proxy.config().version()) {
+    case core::ProxyProtocolConfig::V1: cluster.proxy_protocol = snapshot::ProxyProtocol::v1; break;
+    case core::ProxyProtocolConfig::V2: cluster.proxy_protocol = snapshot::ProxyProtocol::v2; break;
+    default: return reading.refuse("this version of the PROXY protocol is not known");
+  }
+  read_transport(proxy.transport_socket(), cluster, reading);
+}
+
 /// Of a foreign control plane the limits may stand beside the protocol, where Envoy had them once.
 void read_protocol(const cluster_v3::Cluster& message, snapshot::Cluster& cluster, Reading& reading) {
   read_connection_limits(message.common_http_protocol_options(), cluster, reading);
@@ -343,6 +431,10 @@ std::expected<DecodedCluster, XdsError> decode_cluster(std::string_view body, Ig
   }
   read_load_balancing(message, cluster, reading);
   read_circuit_breakers(message.circuit_breakers(), cluster, reading);
+  if (message.has_transport_socket()) read_transport(message.transport_socket(), cluster, reading);
+  // Connections with such a header carry one client's bytes.
+  if (cluster.proxy_protocol != snapshot::ProxyProtocol::none)
+    cluster.protocol = snapshot::ClusterProtocol::tcp;
   read_protocol(message, cluster, reading);
   cluster.service = weft.text(key_service);
   cluster.service_ns = weft.text(key_service_namespace);

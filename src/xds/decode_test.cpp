@@ -6,7 +6,9 @@
 
 #include "envoy/config/cluster/v3/cluster.pb.h"
 #include "envoy/config/listener/v3/listener.pb.h"
+#include "envoy/extensions/filters/listener/proxy_protocol/v3/proxy_protocol.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
+#include "envoy/extensions/transport_sockets/proxy_protocol/v3/upstream_proxy_protocol.pb.h"
 #include "envoy/extensions/upstreams/http/v3/http_protocol_options.pb.h"
 #include "xds/names.h"
 #include "xds/sample_for_test.h"
@@ -43,8 +45,8 @@ TEST(Decode, ListenersThatWeftCannotServeAreRefused) {
        [](auto& message) { message.add_listener_filters()->set_name("original_dst"); }},
       {"two filter chains",
        [](auto& message) { *message.mutable_default_filter_chain() = message.filter_chains(0); }},
-      {"field 11 of FilterChainMatch",
-       [](auto& message) { add_field(*message.mutable_filter_chains(0)->mutable_filter_chain_match(), 11); }},
+      {"field 12 of FilterChainMatch",
+       [](auto& message) { add_field(*message.mutable_filter_chains(0)->mutable_filter_chain_match(), 12); }},
       {"network filter", [](auto& message) { message.mutable_filter_chains(0)->clear_filters(); }},
       {"is not supported",
        [](auto& message) {
@@ -131,6 +133,98 @@ TEST(Decode, WhatWouldPassHttpOnAsBytesIsRefused) {
     change(message);
     EXPECT_FALSE(decode_listener(serialize(message), ignored)) << name;
   }
+}
+
+snapshot::Listener tls_listener() {
+  auto listener = sample_snapshot().listeners[0];
+  listener.protocol = snapshot::ListenerProtocol::tls;
+  listener.routes.clear();
+  listener.sni = {{{"a.example", "*.a.example"}, "a"}, {{"b.example"}, "b"}, {{"*"}, "c"}};
+  return listener;
+}
+
+TEST(Decode, ServerNames) {
+  auto listener = tls_listener();
+  Ignored ignored;
+  auto decoded = decode_listener(encode_listener(listener).body, ignored);
+  ASSERT_TRUE(decoded) << decoded.error().detail;
+  EXPECT_EQ(*decoded, listener);
+  // Envoy has no star among names, so that it stands alone.
+  listener.sni = {{{"a.example", "*"}, "a"}};
+  decoded = decode_listener(encode_listener(listener).body, ignored);
+  ASSERT_TRUE(decoded) << decoded.error().detail;
+  listener.sni = {{{"a.example"}, "a"}, {{"*"}, "a"}};
+  EXPECT_EQ(*decoded, listener);
+
+  envoy::config::listener::v3::Listener taken;
+  taken.ParseFromString(encode_listener(tls_listener()).body);
+  using Spoil = void (*)(envoy::config::listener::v3::Listener&);
+  for (const auto& [name, spoil] : std::initializer_list<std::pair<std::string_view, Spoil>>{
+           {"nobody looks", [](auto& message) { message.clear_listener_filters(); }},
+           {"what is no TLS goes on",
+            [](auto& message) { *message.mutable_default_filter_chain() = message.filter_chains(2); }},
+           {"one is for all of TLS and one for everything",
+            [](auto& message) { message.mutable_filter_chains(2)->clear_filter_chain_match(); }},
+           {"one asks for what was agreed on",
+            [](auto& message) {
+              message.mutable_filter_chains(0)->mutable_filter_chain_match()->add_application_protocols("h2");
+            }},
+           {"two have a name",
+            [](auto& message) {
+              message.mutable_filter_chains(0)->mutable_filter_chain_match()->add_server_names("B.example");
+            }},
+           {"a name is none",
+            [](auto& message) {
+              message.mutable_filter_chains(0)->mutable_filter_chain_match()->add_server_names("a:443");
+            }},
+           {"one is decrypted", [](auto& message) { add_field(*message.mutable_filter_chains(0), 6); }}}) {
+    auto message = taken;
+    spoil(message);
+    EXPECT_FALSE(decode_listener(serialize(message), ignored)) << name;
+  }
+}
+
+TEST(Decode, TheHeaderOfTheProxyProtocol) {
+  namespace proxy = envoy::extensions::filters::listener::proxy_protocol::v3;
+  for (const auto& [is_optional, is_taken] : {std::pair(false, true), std::pair(true, false)}) {
+    auto message = listener_message();
+    proxy::ProxyProtocol filter;
+    filter.set_allow_requests_without_proxy_protocol(is_optional);
+    pack(*message.add_listener_filters()->mutable_typed_config(), filter);
+    Ignored ignored;
+    const auto decoded = decode_listener(serialize(message), ignored);
+    EXPECT_EQ(decoded.has_value(), is_taken);
+    if (decoded) EXPECT_TRUE(decoded->proxy_protocol);
+  }
+  namespace sockets = envoy::extensions::transport_sockets::proxy_protocol::v3;
+  auto cluster = sample_snapshot().clusters[0];
+  cluster.protocol = snapshot::ClusterProtocol::tcp;
+  cluster.proxy_protocol = snapshot::ProxyProtocol::v2;
+  envoy::config::cluster::v3::Cluster message;
+  message.ParseFromString(encode_cluster(cluster).body);
+  message.clear_metadata();
+  message.clear_typed_extension_protocol_options();
+  Ignored ignored;
+  const auto foreign = decode_cluster(serialize(message), ignored);
+  ASSERT_TRUE(foreign) << foreign.error().detail;
+  EXPECT_EQ(foreign->cluster.protocol, snapshot::ClusterProtocol::tcp) << "for who names no protocol";
+  EXPECT_EQ(foreign->cluster.proxy_protocol, snapshot::ProxyProtocol::v2);
+  const auto refused = [&](auto spoil) {
+    auto spoiled = message;
+    sockets::ProxyProtocolUpstreamTransport transport;
+    unpack(spoiled.transport_socket().typed_config(), transport);
+    spoil(transport);
+    pack(*spoiled.mutable_transport_socket()->mutable_typed_config(), transport);
+    return !decode_cluster(serialize(spoiled), ignored);
+  };
+  EXPECT_FALSE(refused([](auto&) {}));
+  EXPECT_TRUE(refused([](auto& transport) { transport.clear_transport_socket(); }));
+  EXPECT_TRUE(refused([](auto& transport) { add_field(*transport.mutable_config(), 3); }));
+  EXPECT_TRUE(
+      refused([&](auto& transport) { *transport.mutable_transport_socket() = message.transport_socket(); }));
+  EXPECT_TRUE(refused([](auto& transport) {
+    transport.mutable_transport_socket()->mutable_typed_config()->set_type_url("x/Tls");
+  }));
 }
 
 TEST(Decode, AnOptionalHttpFilterIsPassedOverAndCounted) {

@@ -8,8 +8,12 @@
 #include "envoy/config/route/v3/route.pb.h"
 #include "envoy/extensions/filters/http/router/v3/router.pb.h"
 #include "envoy/extensions/filters/listener/http_inspector/v3/http_inspector.pb.h"
+#include "envoy/extensions/filters/listener/proxy_protocol/v3/proxy_protocol.pb.h"
+#include "envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
 #include "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.pb.h"
+#include "envoy/extensions/transport_sockets/proxy_protocol/v3/upstream_proxy_protocol.pb.h"
+#include "envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer.pb.h"
 #include "envoy/extensions/upstreams/http/v3/http_protocol_options.pb.h"
 #include "weft/mesh/v1/mesh.pb.h"
 #include "xds/names.h"
@@ -102,10 +106,11 @@ hcm::HttpConnectionManager connection_manager(const snapshot::Listener& listener
   return manager;
 }
 
-envoy::extensions::filters::network::tcp_proxy::v3::TcpProxy tcp_proxy(const snapshot::Listener& listener) {
+envoy::extensions::filters::network::tcp_proxy::v3::TcpProxy tcp_proxy(const snapshot::Listener& listener,
+                                                                       const std::string& cluster) {
   envoy::extensions::filters::network::tcp_proxy::v3::TcpProxy proxy;
   proxy.set_stat_prefix(listener.name);
-  proxy.set_cluster(listener.cluster);
+  proxy.set_cluster(cluster);
   if (listener.opaque_idle_timeout)
     set_duration(*proxy.mutable_idle_timeout(), *listener.opaque_idle_timeout);
   return proxy;
@@ -122,25 +127,54 @@ void add_http(listener_v3::FilterChain& chain, const snapshot::Listener& listene
   add_filter(chain, "envoy.filters.network.http_connection_manager", connection_manager(listener));
 }
 
-void add_tcp(listener_v3::FilterChain& chain, const snapshot::Listener& listener) {
-  add_filter(chain, "envoy.filters.network.tcp_proxy", tcp_proxy(listener));
+void add_tcp(listener_v3::FilterChain& chain, const snapshot::Listener& listener,
+             const std::string& cluster) {
+  add_filter(chain, "envoy.filters.network.tcp_proxy", tcp_proxy(listener, cluster));
+}
+
+void add_listener_filter(listener_v3::Listener& into, const char* name,
+                         const google::protobuf::MessageLite& config) {
+  auto& filter = *into.add_listener_filters();
+  filter.set_name(name);
+  pack(*filter.mutable_typed_config(), config);
+}
+
+void add_server_names(listener_v3::Listener& into, const snapshot::Listener& listener,
+                      const snapshot::ServerNames& names) {
+  auto& chain = *into.add_filter_chains();
+  auto& match = *chain.mutable_filter_chain_match();
+  match.set_transport_protocol(std::string(found_tls));
+  // Envoy has no star for all: a chain without names takes them.
+  for (const auto& host : names.hosts)
+    if (host != "*") match.add_server_names(host);
+  add_tcp(chain, listener, names.cluster);
+  const bool has_all = std::ranges::find(names.hosts, "*") != names.hosts.end();
+  if (has_all && names.hosts.size() > 1) add_server_names(into, listener, {{"*"}, names.cluster});
 }
 
 void set_filter_chains(listener_v3::Listener& into, const snapshot::Listener& listener) {
+  namespace filters = envoy::extensions::filters::listener;
+  if (listener.proxy_protocol) {
+    add_listener_filter(into, "envoy.filters.listener.proxy_protocol",
+                        filters::proxy_protocol::v3::ProxyProtocol());
+  }
   switch (listener.protocol) {
     case snapshot::ListenerProtocol::http: return add_http(*into.add_filter_chains(), listener);
+    case snapshot::ListenerProtocol::tcp:
+      return add_tcp(*into.add_filter_chains(), listener, listener.cluster);
     case snapshot::ListenerProtocol::tls:
-    case snapshot::ListenerProtocol::tcp: return add_tcp(*into.add_filter_chains(), listener);
+      add_listener_filter(into, "envoy.filters.listener.tls_inspector",
+                          filters::tls_inspector::v3::TlsInspector());
+      for (const auto& names : listener.sni) add_server_names(into, listener, names);
+      return;
     case snapshot::ListenerProtocol::automatic: {
-      auto& inspector = *into.add_listener_filters();
-      inspector.set_name("envoy.filters.listener.http_inspector");
-      pack(*inspector.mutable_typed_config(),
-           envoy::extensions::filters::listener::http_inspector::v3::HttpInspector());
+      add_listener_filter(into, "envoy.filters.listener.http_inspector",
+                          filters::http_inspector::v3::HttpInspector());
       auto& http = *into.add_filter_chains();
       for (const auto found : found_http)
         http.mutable_filter_chain_match()->add_application_protocols(std::string(found));
       add_http(http, listener);
-      return add_tcp(*into.mutable_default_filter_chain(), listener);
+      return add_tcp(*into.mutable_default_filter_chain(), listener, listener.cluster);
     }
   }
 }
@@ -171,6 +205,18 @@ void set_protocol(envoy::config::cluster::v3::Cluster& into, const snapshot::Clu
       break;
   }
   pack((*into.mutable_typed_extension_protocol_options())[std::string(http_options)], options);
+}
+
+void set_proxy_protocol(envoy::config::cluster::v3::Cluster& into, snapshot::ProxyProtocol version) {
+  if (version == snapshot::ProxyProtocol::none) return;
+  envoy::extensions::transport_sockets::proxy_protocol::v3::ProxyProtocolUpstreamTransport transport;
+  transport.mutable_config()->set_version(
+      version == snapshot::ProxyProtocol::v1 ? core::ProxyProtocolConfig::V1 : core::ProxyProtocolConfig::V2);
+  auto& inner = *transport.mutable_transport_socket();
+  inner.set_name("envoy.transport_sockets.raw_buffer");
+  pack(*inner.mutable_typed_config(), envoy::extensions::transport_sockets::raw_buffer::v3::RawBuffer());
+  into.mutable_transport_socket()->set_name("envoy.transport_sockets.upstream_proxy_protocol");
+  pack(*into.mutable_transport_socket()->mutable_typed_config(), transport);
 }
 
 void set_match(route_v3::RouteMatch& into, const snapshot::Match& match) {
@@ -282,6 +328,7 @@ Resource encode_cluster(const snapshot::Cluster& cluster) {
   thresholds.mutable_max_connections()->set_value(cluster.max_connections);
   thresholds.mutable_max_pending_requests()->set_value(cluster.max_pending);
   set_protocol(message, cluster);
+  set_proxy_protocol(message, cluster.proxy_protocol);
   auto& weft = weft_struct(*message.mutable_metadata());
   put_origin(weft, cluster.origin);
   put(weft, key_service, cluster.service);

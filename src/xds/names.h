@@ -29,6 +29,8 @@ inline constexpr std::string_view scheme_https = "https";
 inline constexpr std::string_view protocol_tcp = "tcp";
 /// Where Envoy has the protocol of a cluster: among its typed_extension_protocol_options.
 inline constexpr std::string_view http_options = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
+/// What Envoy's tls_inspector calls what it has found.
+inline constexpr std::string_view found_tls = "tls";
 /// What Envoy's http_inspector calls what it has found, which a filter chain asks for.
 inline constexpr std::array<std::string_view, 3> found_http{"http/1.0", "http/1.1", "h2c"};
 

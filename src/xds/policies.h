@@ -20,6 +20,9 @@ inline constexpr std::array listener_filter_critical{Critical{4, "filter_disable
                                                      Critical{5, "config_discovery"}};
 inline constexpr UnknownPolicy listener_filter{"ListenerFilter", listener_filter_critical};
 
+inline constexpr std::array proxy_protocol_critical{Critical{4, "disallowed_versions"}};
+inline constexpr UnknownPolicy proxy_protocol{"ProxyProtocol", proxy_protocol_critical};
+
 /// All of it says which connections are meant.
 inline constexpr UnknownPolicy filter_chain_match{"FilterChainMatch", {}, true};
 
@@ -127,7 +130,6 @@ inline constexpr UnknownPolicy data_source{"DataSource", {}, true};
 
 inline constexpr std::array cluster_critical{Critical{14, "http2_protocol_options"},
                                              Critical{22, "lb_subset_config"},
-                                             Critical{24, "transport_socket"},
                                              Critical{38, "cluster_type"},
                                              Critical{40, "filters"},
                                              Critical{43, "transport_socket_matches"},
@@ -142,6 +144,11 @@ inline constexpr UnknownPolicy explicit_http{"ExplicitHttpConfig", explicit_http
 inline constexpr UnknownPolicy downstream_http{"UseDownstreamHttpConfig", {}};
 inline constexpr UnknownPolicy http1_options{"Http1ProtocolOptions", {}};
 inline constexpr UnknownPolicy http2_options{"Http2ProtocolOptions", {}};
+
+/// All of these say what an endpoint is told first.
+inline constexpr UnknownPolicy transport_socket{"TransportSocket", {}, true};
+inline constexpr UnknownPolicy proxy_protocol_transport{"ProxyProtocolUpstreamTransport", {}, true};
+inline constexpr UnknownPolicy proxy_protocol_config{"ProxyProtocolConfig", {}, true};
 
 inline constexpr UnknownPolicy circuit_breakers{"CircuitBreakers", {}};
 

@@ -105,6 +105,7 @@ inline snapshot::Cluster random_cluster(base::Random& random, std::string name) 
   using enum snapshot::ClusterProtocol;
   static constexpr std::array protocols{http1, http2, automatic, tcp};
   cluster.protocol = protocols[random.below(protocols.size())];
+  if (cluster.protocol == tcp) cluster.proxy_protocol = static_cast<snapshot::ProxyProtocol>(random.below(3));
   cluster.load_balancing =
       random.below(2) ? snapshot::LoadBalancing::round_robin : snapshot::LoadBalancing::least_request;
   cluster.connect_timeout = std::chrono::milliseconds(random.below(100'000));
@@ -208,8 +209,9 @@ inline snapshot::Snapshot random_snapshot(base::Random& random) {
     listener.origin = random_origin(random);
     if (random.below(3) == 0) listener.drain = std::chrono::milliseconds(random.below(3) * 1500);
     using enum snapshot::ListenerProtocol;
-    static constexpr std::array protocols{http, automatic, tcp};
+    static constexpr std::array protocols{http, automatic, tcp, tls};
     listener.protocol = protocols[random.below(protocols.size())];
+    listener.proxy_protocol = random.below(3) == 0;
     const auto limit = [&] { return std::chrono::milliseconds(random.below(3) * 1500); };
     if (takes_http(listener.protocol)) {
       listener.allow_connect = random.below(2) != 0;
@@ -217,9 +219,12 @@ inline snapshot::Snapshot random_snapshot(base::Random& random) {
       listener.routes = "r" + std::to_string(random.below(tables));
       if (random.below(3) > 0) listener.idle_timeout = limit();
     }
-    if (takes_bytes(listener.protocol)) {
-      listener.cluster = "c" + std::to_string(random.below(clusters));
-      if (random.below(3) > 0) listener.opaque_idle_timeout = limit();
+    if (takes_bytes(listener.protocol)) listener.cluster = "c" + std::to_string(random.below(clusters));
+    if (listener.protocol != http && random.below(3) > 0) listener.opaque_idle_timeout = limit();
+    for (auto names = listener.protocol == tls ? 1 + random.below(3) : 0; names > 0; --names) {
+      const auto number = std::to_string(names);
+      listener.sni.push_back({{"h" + number, "*.h" + number}, "c" + std::to_string(random.below(clusters))});
+      if (names == 1 && random.below(2)) listener.sni.back().hosts = {"*"};
     }
     made.listeners.push_back(std::move(listener));
   }

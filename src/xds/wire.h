@@ -6,7 +6,8 @@
 // endpoint's "instance", "protocol" (only "tcp") of a cluster, and "drain_ms" of a listener. A listener's
 // direction is its traffic_direction; UNSPECIFIED is the edge. One that takes what comes has Envoy's
 // http_inspector, a filter chain for what that finds, and a default one; a cluster whose endpoints are spoken
-// to as its clients speak has use_downstream_protocol_config.
+// to as its clients speak has use_downstream_protocol_config. TLS that is passed through has tls_inspector
+// and a filter chain for the server names of each cluster.
 #pragma once
 
 #include <array>

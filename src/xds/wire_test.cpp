@@ -123,7 +123,7 @@ TEST(Wire, UnknownFieldsAreRefusedWhereTheyMatterElseCounted) {
       {Type::cluster, cluster, "", 0},
       {Type::cluster, with_field(cluster, 28), "", 1},
       {Type::cluster, with_field(with_field(cluster, 28), 999), "", 2},
-      {Type::cluster, with_field(cluster, 24), "transport_socket", 0},
+      {Type::cluster, with_field(cluster, 43), "transport_socket_matches", 0},
       {Type::cluster, with_field(cluster, 14), "http2_protocol_options", 0},
       {Type::listener, with_field(listener, 33), "additional_addresses", 0},
       {Type::listener, with_field(listener, 22), "", 1},
