@@ -1,6 +1,7 @@
 """Programs that listen where they like, and addresses that stay."""
 
 import http.client
+import json
 import os
 import signal
 import socket
@@ -209,6 +210,67 @@ spec: {{type: {service_type}, selector: {{app: {name}}}, ports: [{{port: 80{node
         self.assertEqual(self.mesh.stop().code, 0)
         self.mesh.apply(self.web("api") + self.web(), "--wait")
         self.assertEqual([self.mesh.url("web"), self.mesh.url("api")], [web, api])
+
+
+# Speaks first, as MySQL and SMTP do, and then repeats what it hears.
+GREETER = """
+import os, socketserver
+class Greeter(socketserver.StreamRequestHandler):
+    def handle(self):
+        self.wfile.write(b"220 welcome\\n")
+        for line in self.rfile:
+            self.wfile.write(line)
+class Server(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+Server((os.environ["HOST"], int(os.environ["PORT"])), Greeter).serve_forever()
+"""
+CALLER = """
+import os, socket, time
+with socket.create_connection((os.environ["GREETER_SERVICE_HOST"], int(os.environ["GREETER_SERVICE_PORT"]))) as peer:
+    lines = peer.makefile("rb")
+    print("heard", lines.readline().decode().strip(), flush=True)
+    peer.sendall(b"hello\\n")
+    print("heard", lines.readline().decode().strip(), flush=True)
+time.sleep(1000)
+"""
+
+
+def exchange(url, *pieces):
+    """What comes back of each piece that is sent; of an empty one, without anything being sent."""
+    host, port = url.removeprefix("http://").split(":")
+    heard = []
+    with socket.create_connection((host, int(port)), mesh.LIMIT) as peer:
+        for piece in pieces:
+            peer.sendall(piece)
+            heard.append(peer.recv(4096))
+    return heard
+
+
+class PortsThatSayNothing(mesh.MeshTest):
+    def test_take_what_comes(self):
+        greeter, caller = self.mesh.write("greeter.py", GREETER), self.mesh.write("caller.py", CALLER)
+        needs = ', dependsOn: [{name: greeter}]}'
+        self.mesh.apply(deployment("greeter", 7000, [str(greeter)]) + service("greeter", target=7000)
+                        + "---" + deployment("caller", 80, [str(caller)])
+                        + service("caller").replace("targetPort: 80}]}", "targetPort: 80}]" + needs)
+                        + "---" + deployment("api", 8080, ["--grpc"]).replace(PYTHON, "example-web-service")
+                        + service("api", target=8080))
+        for name in ("greeter", "api"):
+            self.mesh.until_condition("service", name, "Ready")
+        self.assertEqual(exchange(self.mesh.url("greeter"), b"", b"hello\n"), [b"220 welcome\n", b"hello\n"])
+        mesh.until(lambda: "heard hello" in self.mesh.ok("weft", "logs", "caller"), "two hops")
+        self.assertIn("heard 220 welcome", self.mesh.ok("weft", "logs", "caller"))
+        # HTTP/2 to a service of HTTP/2.
+        answer = self.mesh.ok("curl", "-s", "--http2-prior-knowledge", self.mesh.url("api"))
+        self.assertEqual(json.loads(answer)["service"], "api")
+
+    def test_have_http_alone_where_it_is_asked_for(self):
+        text = deployment("web", 8080, []).replace(PYTHON, "example-web-service")
+        probe = text.replace("        env:", "        readinessProbe: {httpGet: {path: /healthz, port: 8080}}\n        env:")
+        self.mesh.apply(probe + service("web", target=8080), "--wait")
+        self.assertEqual(mesh.get(self.mesh.url("web")).status, 200)
+        answer, = exchange(self.mesh.url("web"), b"\x00\x01no request\r\n\r\n")
+        self.assertTrue(answer.startswith(b"HTTP/1.1 400 "), answer)
 
 
 class PortForward(mesh.MeshTest):

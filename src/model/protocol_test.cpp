@@ -59,16 +59,17 @@ TEST(Protocol, OfAPort) {
 
 // Name and number of a port that is asked are both known where the container declares it.
 TEST(Protocol, WhatIsAskedByHttp) {
-  Container container;
+  PodSpec pod;
+  EXPECT_TRUE(asked_by_http(pod).empty()) << "of an orphan";
+  auto& container = pod.containers.emplace_back();
   container.ports = {{"web", 8080}, {"db", 3306}};
-  EXPECT_TRUE(asked_by_http(container).empty());
+  EXPECT_TRUE(asked_by_http(pod).empty());
   container.readiness_probe = Probe{.tcp_socket = TcpSocketAction{{3306}}};
   container.liveness_probe = Probe{.http_get = HttpGetAction{.port = {"web"}}};
   container.startup_probe = Probe{.http_get = HttpGetAction{.port = {9000}}};
   container.lifecycle = Lifecycle{};
   container.lifecycle->pre_stop = LifecycleHandler{.http_get = HttpGetAction{.port = {"of-the-image"}}};
-  EXPECT_EQ(asked_by_http(container),
-            (std::vector<ContainerPort>{{"web", 8080}, {"", 9000}, {"of-the-image", 0}}));
+  EXPECT_EQ(asked_by_http(pod), (std::vector<ContainerPort>{{"web", 8080}, {"", 9000}, {"of-the-image", 0}}));
 }
 
 }  // namespace

@@ -15,8 +15,10 @@ AppProtocol ServicePort::traffic() const {
   return named ? named->traffic : AppProtocol::tcp;
 }
 
-std::vector<ContainerPort> asked_by_http(const Container& container) {
+std::vector<ContainerPort> asked_by_http(const PodSpec& pod) {
   std::vector<ContainerPort> asked;
+  if (pod.containers.empty()) return asked;
+  const auto& container = pod.containers.front();
   const auto add = [&](const std::optional<HttpGetAction>& get) {
     if (!get) return;
     const auto found = std::ranges::find_if(container.ports, [&](const ContainerPort& port) {

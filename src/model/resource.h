@@ -294,10 +294,6 @@ struct Container {
   friend bool operator==(const Container&, const Container&) = default;
 };
 
-/// The ports that its probes and hooks ask by HTTP, with name and number where it declares them; one that it
-/// does not declare (an image may) has what the probe names alone.
-std::vector<ContainerPort> asked_by_http(const Container& container);
-
 enum class RestartPolicy : std::uint8_t { always, on_failure, never };
 
 struct PodSpec {
@@ -312,6 +308,10 @@ struct PodSpec {
 
   friend bool operator==(const PodSpec&, const PodSpec&) = default;
 };
+
+/// The ports that probes and hooks of what weft runs ask by HTTP, with name and number where the container
+/// declares them; one that it does not declare (an image may) has what the probe names alone.
+std::vector<ContainerPort> asked_by_http(const PodSpec& pod);
 
 struct PodTemplateSpec {
   ObjectMeta metadata;

@@ -47,8 +47,14 @@ const base::Address* address_of(const Mesh& mesh, std::string_view key) {
   return at == mesh.input.addresses->end() ? nullptr : &at->second;
 }
 
-ListenerProtocol listener_protocol(const model::ServicePort& port) {
-  return port.traffic() == model::AppProtocol::tcp ? ListenerProtocol::tcp : ListenerProtocol::http;
+ListenerProtocol listener_protocol(const model::ServicePort& port, bool is_http) {
+  switch (port.traffic()) {
+    case model::AppProtocol::http:
+    case model::AppProtocol::http2: return ListenerProtocol::http;
+    case model::AppProtocol::automatic: return is_http ? ListenerProtocol::http : ListenerProtocol::automatic;
+    case model::AppProtocol::tcp: return ListenerProtocol::tcp;
+  }
+  return ListenerProtocol::tcp;
 }
 
 ClusterProtocol cluster_protocol(const model::ServicePort& port) {
@@ -86,6 +92,26 @@ std::chrono::milliseconds to_milliseconds(base::Duration time) {
 const model::TrafficPolicy* find_policy(const Input& input, const model::Ref& service) {
   const auto found = input.policies.find(service);
   return found == input.policies.end() ? nullptr : found->second.get();
+}
+
+/// Whether its TrafficPolicy limits requests, which only HTTP has.
+bool limits_requests(const Input& input, const model::Ref& service) {
+  const auto* policy = find_policy(input, service);
+  return policy != nullptr && policy->spec.timeouts.request;
+}
+
+/// Whether a port that says nothing has HTTP alone, so that nothing gets around what holds for requests: they
+/// are limited, or a workload behind it is asked by HTTP there.
+bool is_http(const Input& input, const model::Ref& service, const model::ServicePort& port) {
+  const auto is_target = [&](const model::ContainerPort& asked) {
+    const auto* number = port.target_port.number();
+    return number ? asked.container_port == *number : asked.name == *port.target_port.name();
+  };
+  return limits_requests(input, service) ||
+         std::ranges::any_of(input.graph->behind(service), [&](std::size_t index) {
+           const auto* behind = find_workload(input, input.graph->workloads()[index].ref);
+           return behind != nullptr && std::ranges::any_of(behind->asked_by_http, is_target);
+         });
 }
 
 /// The limits are the policy's, else the mesh's.
@@ -219,7 +245,7 @@ void add_to_edge(Mesh& mesh, const model::Ref& ref, const model::Service& servic
       Listener listener{.name = std::move(key),
                         .address = *address,
                         .direction = snapshot::Direction::edge,
-                        .protocol = listener_protocol(port),
+                        .protocol = listener_protocol(port, is_http(mesh.input, ref, port)),
                         .service = ref.name,
                         .service_ns = ref.ns,
                         .origin = cluster->origin};
@@ -264,7 +290,7 @@ void add_dependency(Mesh& mesh, const model::Ref& caller, const model::Dependenc
     Listener listener{.name = std::move(key),
                       .address = *address,
                       .direction = snapshot::Direction::outbound,
-                      .protocol = listener_protocol(ports[i]),
+                      .protocol = listener_protocol(ports[i], is_http(mesh.input, target, ports[i])),
                       .service = target.name,
                       .service_ns = target.ns,
                       .origin = dependency.origin};
@@ -295,25 +321,32 @@ struct Spoken {
 Spoken either(Spoken one, Spoken other) {
   const auto speaks = [&](auto protocol) { return one.listener == protocol || other.listener == protocol; };
   if (speaks(ListenerProtocol::tcp)) return {ListenerProtocol::tcp, ClusterProtocol::tcp};
-  return {ListenerProtocol::http, one.cluster == other.cluster ? one.cluster : ClusterProtocol::automatic};
+  return {speaks(ListenerProtocol::automatic) ? ListenerProtocol::automatic : ListenerProtocol::http,
+          one.cluster == other.cluster ? one.cluster : ClusterProtocol::automatic};
 }
 
 /// As the ports of all Services that lead to it say; without any, as its own name and number do.
 Spoken inbound_protocol(const Mesh& mesh, const model::Workload& workload, const Instance& instance,
                         const provider::BoundPort& bound) {
+  const auto& asked = find_workload(mesh.input, workload.ref)->asked_by_http;
+  const bool is_asked = std::ranges::any_of(asked, [&](const model::ContainerPort& port) {
+    return port.container_port == bound.port.number || (!port.name.empty() && port.name == bound.port.name);
+  });
   std::optional<Spoken> found;
   for (const auto& name : workload.services) {
-    const auto* service = find_service(mesh.input, service_ref(workload.ref.ns, name));
+    const auto ref = service_ref(workload.ref.ns, name);
+    const auto* service = find_service(mesh.input, ref);
     if (service == nullptr) continue;
     for (const auto& port : service->spec.ports) {
       if (target_port(port, instance.ports) != &bound) continue;
-      const Spoken spoken{listener_protocol(port), cluster_protocol(port)};
+      const Spoken spoken{listener_protocol(port, is_asked || limits_requests(mesh.input, ref)),
+                          cluster_protocol(port)};
       found = found ? either(*found, spoken) : spoken;
     }
   }
   if (found) return *found;
   const model::ServicePort own{.name = bound.port.name, .port = bound.port.number};
-  return {listener_protocol(own), cluster_protocol(own)};
+  return {listener_protocol(own, is_asked), cluster_protocol(own)};
 }
 
 /// The inbound listeners of those instances that are on that node.

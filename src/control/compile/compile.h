@@ -42,6 +42,8 @@ struct Workload {
   /// The account that it names itself; may be empty.
   std::string account;
   std::vector<Instance> instances;
+  /// The ports of its template that are asked by HTTP: whatever comes to them is HTTP.
+  std::vector<model::ContainerPort> asked_by_http;
 };
 
 /// A Service that weft does not run.

@@ -54,7 +54,8 @@ Stored stored(const std::string& yaml) {
 /// The workload with the instances that the annotation asks for; the applications listen from port 30001 on.
 template <class T>
 Workload workload(const T& object, std::uint16_t& port) {
-  Workload made{object.spec.pod_template.spec.service_account_name, {}};
+  const auto& spec = object.spec.pod_template.spec;
+  Workload made{spec.service_account_name, {}, model::asked_by_http(spec)};
   const auto at = object.metadata.annotations.find(instances_annotation);
   if (at == object.metadata.annotations.end()) return made;
   std::istringstream words(at->second);
@@ -70,7 +71,7 @@ Workload workload(const T& object, std::uint16_t& port) {
       const auto number = static_cast<std::uint16_t>(std::stoi(word.substr(image_port + 1)));
       instance.ports.push_back({{"", number}, base::Address::loopback(++port)});
     }
-    for (const auto& declared : object.spec.pod_template.spec.containers.front().ports) {
+    for (const auto& declared : spec.containers.front().ports) {
       instance.ports.push_back({{declared.name, static_cast<std::uint16_t>(declared.container_port)},
                                 base::Address::loopback(++port)});
     }
@@ -82,12 +83,14 @@ Workload workload(const T& object, std::uint16_t& port) {
 std::string words(const snapshot::Listener& listener) {
   constexpr std::array directions{"edge", "outbound", "inbound"};
   constexpr std::array protocols{"http", "auto", "tcp"};
+  const auto ways = listener.protocol == snapshot::ListenerProtocol::automatic
+                        ? listener.routes + ", " + listener.cluster
+                        : listener.routes + listener.cluster;
   const auto trusted =
       listener.trusted_hops > 0 ? fmt::format(" behind {}", listener.trusted_hops) : std::string();
   return fmt::format("  listener {}\n    {} {} {} -> {}{}\n    service {}/{}\n    origin {}\n", listener.name,
                      listener.address.to_string(), directions[static_cast<std::size_t>(listener.direction)],
-                     protocols[static_cast<std::size_t>(listener.protocol)],
-                     takes_http(listener.protocol) ? listener.routes : listener.cluster, trusted,
+                     protocols[static_cast<std::size_t>(listener.protocol)], ways, trusted,
                      listener.service_ns, listener.service, listener.origin.to_string());
 }
 
@@ -214,8 +217,8 @@ TEST_P(Golden, Compiles) {
 
 INSTANTIATE_TEST_SUITE_P(Cases, Golden,
                          testing::Values("one_service", "dependencies", "missing_dependency", "target_ports",
-                                         "tcp", "protocols", "health", "namespaces", "scope_namespace",
-                                         "not_started"),
+                                         "tcp", "protocols", "asked_by_http", "health", "namespaces",
+                                         "scope_namespace", "not_started"),
                          [](const auto& info) { return std::string(info.param); });
 
 TEST(Compile, TheEdgeIsThereWithoutAnything) {

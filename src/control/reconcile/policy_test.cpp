@@ -150,6 +150,43 @@ TEST(TrafficPolicy, NamesAllThatKeepsItFromBeingAccepted) {
     EXPECT_THAT(message, HasSubstr(part));
 }
 
+snapshot::ListenerProtocol edge_protocol(Mesh& mesh) {
+  return mesh.data_plane.published.at(snapshot::edge_context)
+      ->listeners.find("edge/default/web/80")
+      ->protocol;
+}
+
+/// A port that says nothing takes what comes, unless something holds for requests: nothing gets around that.
+TEST(TrafficPolicy, WhoseRequestsAreLimitedHasNothingElse) {
+  Mesh mesh;
+  mesh.apply(service("web"));
+  mesh.apply(policy("patient", "web", "idle: 1m"));
+  mesh.start_control_plane();
+  ASSERT_TRUE(mesh.until([&] { return mesh.ready("web") == 1; }));
+  const auto own = [&] { return mesh.data_plane.published.at({"default", "web"})->listeners[0].protocol; };
+  EXPECT_EQ(edge_protocol(mesh), snapshot::ListenerProtocol::automatic);
+  EXPECT_EQ(own(), snapshot::ListenerProtocol::automatic);
+  mesh.remove("TrafficPolicy", "patient");
+  mesh.apply(policy("limited", "web", "request: 1s"));
+  mesh.settle();
+  EXPECT_EQ(edge_protocol(mesh), snapshot::ListenerProtocol::http);
+  EXPECT_EQ(own(), snapshot::ListenerProtocol::http);
+  mesh.remove("TrafficPolicy", "limited");
+  mesh.settle();
+  EXPECT_EQ(edge_protocol(mesh), snapshot::ListenerProtocol::automatic);
+}
+
+TEST(Ports, ThatAreProbedByHttpHaveNothingElse) {
+  Mesh mesh;
+  mesh.apply(service("web"));
+  mesh.start_control_plane();
+  mesh.settle();
+  EXPECT_EQ(edge_protocol(mesh), snapshot::ListenerProtocol::automatic);
+  mesh.apply(deployment("web", 1, "image", "        livenessProbe: {httpGet: {port: 8080}}"));
+  mesh.settle();
+  EXPECT_EQ(edge_protocol(mesh), snapshot::ListenerProtocol::http);
+}
+
 /// Of a TCP connection the pause both ways, at the caller's side alone.
 TEST(TrafficPolicy, IdleHoldsForTcp) {
   Mesh mesh;

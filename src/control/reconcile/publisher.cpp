@@ -7,7 +7,8 @@ namespace weft::control::reconcile {
 namespace {
 
 compile::Workload workload_to_compile(const Workload& workload) {
-  compile::Workload made{workload.pod_template().spec.service_account_name, {}};
+  const auto& spec = workload.pod_template().spec;
+  compile::Workload made{spec.service_account_name, {}, model::asked_by_http(spec)};
   for (const auto& instance : workload.instances) {
     // One that is to run again keeps its inbound listener meanwhile: a caller that still knows it is refused
     // at once and goes elsewhere, and does not queue at a socket that nobody accepts from.

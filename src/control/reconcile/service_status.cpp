@@ -200,6 +200,7 @@ std::vector<Json> endpoint_slices(const World& world, const model::Ref& ref, con
             addresses.known().find(compile::inbound_key(instance->ns(), instance->name, bound->port.number));
         if (at == addresses.known().end()) continue;
         ports.push_back({{"name", port.name}, {"port", at->second.port()}, {"protocol", "TCP"}});
+        if (!port.app_protocol.empty()) ports.back()["appProtocol"] = port.app_protocol;
       }
       if (ports.empty()) continue;
       const bool serves = instance->ready;

@@ -219,15 +219,17 @@ bool World::put_workload(const model::Ref& ref, const Json& object,
   const auto& known = workload.*field;
   is_graph_stale_ |= !known || known->spec.depends_on != decoded->spec.depends_on ||
                      known->spec.pod_template.metadata.labels != decoded->spec.pod_template.metadata.labels;
-  const bool has_new_account = !known || known->spec.pod_template.spec.service_account_name !=
-                                             decoded->spec.pod_template.spec.service_account_name;
+  const auto& pod = decoded->spec.pod_template.spec;
+  const bool is_compiled_anew =
+      !known || known->spec.pod_template.spec.service_account_name != pod.service_account_name ||
+      model::asked_by_http(known->spec.pod_template.spec) != model::asked_by_http(pod);
   changed_.insert(ref);
   const bool was_active = is_active(workload);
   workload.*field = std::make_shared<const T>(std::move(*decoded));
   workload.is_stored = true;
   auto revision = base::content_hash(object.at("spec").at("template").dump()).substr(0, revision_length);
   if (std::exchange(workload.revision, revision) != revision) workload.run = {};
-  if (has_new_account || was_active != is_active(workload)) compile_changes_.refs.insert(ref);
+  if (is_compiled_anew || was_active != is_active(workload)) compile_changes_.refs.insert(ref);
   return true;
 }
 
