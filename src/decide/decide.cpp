@@ -353,7 +353,7 @@ const Index::Host* Index::find(const Domains& domains, std::string_view host) {
   return longest(domains.prefixes, [&](std::size_t size) { return host.substr(0, size); });
 }
 
-const Index::Host* Index::find(const Table& table, std::string_view authority) {
+[[gnu::always_inline]] const Index::Host* Index::find(const Table& table, std::string_view authority) {
   if (table.without_port.empty() && table.with_port.empty()) return table.any;
   const HostText text(authority);
   const Host* found = nullptr;

@@ -30,10 +30,21 @@ constexpr std::size_t most_escaped = 6;
 
 using base::put;
 
-/// `value` with exactly `width` digits.
-char* put_padded(char* to, std::uint64_t value, int width) {
-  for (int i = width; i-- > 0; value /= 10) to[i] = static_cast<char>('0' + value % 10);
-  return to + width;
+/// "00" to "99".
+constexpr auto digit_pairs = [] {
+  std::array<std::array<char, 2>, 100> pairs{};
+  for (std::size_t i = 0; i < pairs.size(); ++i)
+    pairs[i] = {static_cast<char>('0' + i / 10), static_cast<char>('0' + i % 10)};
+  return pairs;
+}();
+
+/// `value` below a million, with all six digits.
+char* put_six_digits(char* to, std::uint32_t value) {
+  const auto pair = [](char* at, std::uint32_t two) { std::memcpy(at, digit_pairs[two].data(), 2); };
+  pair(to, value / 10'000);
+  pair(to + 2, value / 100 % 100);
+  pair(to + 4, value % 100);
+  return to + 6;
 }
 
 /// 2026-01-31T08:00:00.000000Z. All but the microseconds is made once a second.
@@ -52,7 +63,7 @@ char* put_time(char* to, base::WallTime time) {
   }
   to = put(to, {last.text.data(), last.text.size()});
   const auto us = std::chrono::duration_cast<std::chrono::microseconds>(time - second).count();
-  to = put_padded(to, static_cast<std::uint64_t>(us), 6);
+  to = put_six_digits(to, static_cast<std::uint32_t>(us));
   *to++ = 'Z';
   return to;
 }

@@ -1,7 +1,6 @@
 // The endpoints that one request was sent to, or that were tried for one opaque connection.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -33,7 +32,7 @@ class Attempts {
   bool empty() const { return count_ == 0; }
   std::size_t count() const { return count_; }
   /// Those that were passed over too.
-  std::span<const LocalPtr<EndpointState>> tried() const { return {tried_.data(), tried_count_}; }
+  std::span<const LocalPtr<EndpointState>> tried() const { return {tried_, tried_count_}; }
   /// The last that was asked; there is one.
   EndpointState& endpoint() const { return *tried_[last_]; }
 
@@ -42,7 +41,7 @@ class Attempts {
     if (count_ > 0) --endpoint().active;
   }
 
-  std::array<LocalPtr<EndpointState>, decide::max_attempts> tried_;
+  LocalPtr<EndpointState> tried_[decide::max_attempts];
   std::size_t tried_count_ = 0;
   std::size_t last_ = 0;
   std::size_t count_ = 0;

@@ -5,6 +5,7 @@
 
 #include "http/h1/limits.h"
 #include "http/h1/linger.h"
+#include "proxy/h1_session.h"
 #include "proxy/serve.h"
 #include "proxy/worker.h"
 #include "runtime/combine.h"
@@ -72,6 +73,12 @@ runtime::Task<bool> H1Client::hand_over() {
 }
 
 std::optional<http::ReadResult<void>> H1Client::try_head() {
+  const bool has_any = stream_->may_read() || (codec_ && !codec_->reader.buffered().empty());
+  if (!has_any) {
+    // The end of a request, mostly: nothing is made ready for the next before that comes.
+    if (codec_) worker.give_codec(std::move(codec_));
+    return std::nullopt;
+  }
   if (!codec_) codec_ = worker.take_codec(*stream_);
   auto head = codec_->reader.try_head();
   if (!head && !has_begun()) worker.give_codec(std::move(codec_));
@@ -118,8 +125,8 @@ runtime::Task<void> H1Client::run() {
     ++requests;
     is_kept_ = *read && http::h1::keeps_alive(head().version, head().headers);
     if (!*read) codec_->reader.head().clear();  // what was parsed of it is not to be trusted
-    const bool is_whole =
-        *read ? co_await serve_request(*this) : co_await refuse_malformed(*this, read->error().refusal);
+    const bool is_whole = *read ? co_await serve_request<H1Session>(*this)
+                                : co_await refuse_malformed(*this, read->error().refusal);
     if (is_whole && std::exchange(ends_by_close_, false)) stream_->reset_at_close(false);
     // What of a body was not read must not be taken for the next request.
     if (!is_whole || !is_kept_ || !is_body_done()) break;

@@ -6,6 +6,7 @@
 
 #include "base/base64.h"
 #include "message/syntax.h"
+#include "proxy/h1_session.h"
 #include "proxy/serve.h"
 #include "proxy/worker.h"
 #include "runtime/combine.h"
@@ -72,7 +73,7 @@ runtime::Stream& H2Request::stream() {
 }
 
 runtime::Task<void> H2Request::serve() {
-  const bool is_whole = co_await serve_request(*this);
+  const bool is_whole = co_await serve_request<H1Session>(*this);
   // What the client has of a response must not look whole.
   if (!is_whole) stream_.reset(http::h2::ResetCode::internal_error);
 }

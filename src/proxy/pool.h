@@ -170,7 +170,7 @@ class Pool {
 
   /// A stream of the session that was used last; empty if none has one to lend. `must_be_open`: of one that
   /// the peer has not ended, which is worth a system call.
-  Lease<Session> take(bool must_be_open) {
+  [[gnu::always_inline]] Lease<Session> take(bool must_be_open) {
     while (!free_.empty()) {
       auto session = std::move(free_.back());
       free_.pop_back();

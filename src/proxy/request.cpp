@@ -89,11 +89,6 @@ void Request::leave_cluster() {
   cluster = nullptr;
 }
 
-void Request::begin_attempt(EndpointState& endpoint) {
-  targets_effect.reset();
-  attempts_.begin(endpoint);
-}
-
 void Request::tell_risk(bool is_to_chain) {
   if (attempts_.count() < 2) return;
   patch_.added.remove(message::FieldId::x_weft_refused);
@@ -176,8 +171,9 @@ base::Duration Request::pause_limit() const {
 bool Request::is_out_of_time() const { return worker.reactor.coarse_now() >= end(); }
 
 base::Duration Request::time_left() const {
-  if (end() == base::MonoTime::max()) return base::Duration::zero();
-  return std::max<base::Duration>(end() - worker.reactor.coarse_now(), std::chrono::milliseconds(1));
+  const auto until = end();
+  if (until == base::MonoTime::max()) return base::Duration::zero();
+  return std::max<base::Duration>(until - worker.reactor.coarse_now(), std::chrono::milliseconds(1));
 }
 
 telemetry::EndsSeries& Request::series() {
@@ -199,9 +195,10 @@ telemetry::EndsSeries& Request::series() {
 
 void Request::let_snapshot_go() {
   const auto& parts = config->snapshot();
-  kept_ = {parts.listeners.shared(listener_place_),
-           parts.routes.shared(*parts.routes.place(listener_->routes)),
-           parts.clusters.shared(forward.cluster_place)};
+  using Parts = decltype(kept_)::element_type;
+  kept_ = std::make_unique<Parts>(Parts{parts.listeners.shared(listener_place_),
+                                        parts.routes.shared(*parts.routes.place(listener_->routes)),
+                                        parts.clusters.shared(forward.cluster_place)});
   leave_cluster();
   config = {};
 }

@@ -64,7 +64,10 @@ class Request {
   /// Lets the Snapshot go, whose time a long tunnel should not prolong, but for the parts that it met.
   void let_snapshot_go();
   /// Counts `endpoint` as the one that the request is sent to now.
-  void begin_attempt(EndpointState& endpoint);
+  void begin_attempt(EndpointState& endpoint) {
+    targets_effect.reset();
+    attempts_.begin(endpoint);
+  }
   /// Tells in the patch what was risked before, if what it is sent to now is a chain of this process.
   void tell_risk(bool is_to_chain);
   /// Whether and when it is sent again after that failure.
@@ -149,8 +152,8 @@ class Request {
   const snapshot::Listener* listener_;
   const std::size_t listener_place_;
   const snapshot::Direction direction_;
-  /// The parts of a Snapshot that was let go.
-  std::array<std::shared_ptr<const void>, 3> kept_;
+  /// The parts of a Snapshot that was let go; null: it was not.
+  std::unique_ptr<std::array<std::shared_ptr<const void>, 3>> kept_;
   const bool has_body_;
   const bool is_grpc_;
   /// By grpc-timeout; MonoTime::max(): none.

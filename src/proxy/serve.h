@@ -8,13 +8,10 @@
 
 namespace weft::proxy {
 
-/// Serves the request whose head `client` has, by sessions of what its cluster speaks. False if the client
-/// did not get a whole response.
-template <ClientSide Client>
-runtime::Task<bool> serve_request(Client& client);
-/// The same by such sessions, whatever the cluster speaks.
+/// Serves the request whose head `client` has, by streams of such sessions, or of H2Session where its cluster
+/// speaks HTTP/2. False if the client did not get a whole response.
 template <PoolSession Session, ClientSide Client>
-runtime::Task<bool> serve_request_by(Client& client);
+runtime::Task<bool> serve_request(Client& client);
 
 /// Answers what came in the place of a request, and was refused.
 template <ClientSide Client>

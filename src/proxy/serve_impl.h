@@ -104,18 +104,11 @@ runtime::Task<bool> refuse(Request& request, Client& client, Failure failure) {
   co_return co_await send(request, client, answer_of_failure(request));
 }
 
-/// One attempt by what the cluster speaks.
-template <ClientSide Client>
-runtime::Task<Failure> attempt_by_protocol(Request& request, Client& client) {
-  switch (request.cluster->protocol()) {
-    case snapshot::ClusterProtocol::http2: return attempt<H2Session>(request, client);
-    case snapshot::ClusterProtocol::automatic:
-      if (request.head().version == message::Version::http_2) return attempt<H2Session>(request, client);
-      break;
-    case snapshot::ClusterProtocol::http1:
-    case snapshot::ClusterProtocol::tcp: break;
-  }
-  return attempt<H1Session>(request, client);
+/// Whether its cluster is spoken to in HTTP/2.
+inline bool speaks_http2(const Request& request) {
+  const auto protocol = request.cluster->protocol();
+  return protocol == snapshot::ClusterProtocol::http2 || (protocol == snapshot::ClusterProtocol::automatic &&
+                                                          request.head().version == message::Version::http_2);
 }
 
 /// Ends a call of gRPC whose answer has begun and cannot go on: its status says so. False if the client did
@@ -130,8 +123,8 @@ runtime::Task<bool> end_call(Request& request, Client& client) {
   co_return sent.has_value();
 }
 
-template <ClientSide Client>
-runtime::Task<bool> serve(Client& client, runtime::Task<Failure> (*attempt)(Request&, Client&)) {
+template <PoolSession Session, ClientSide Client>
+runtime::Task<bool> serve_request(Client& client) {
   Request request(client);
   const auto decision = request.decide();
   patch_request(request);
@@ -148,7 +141,12 @@ runtime::Task<bool> serve(Client& client, runtime::Task<Failure> (*attempt)(Requ
 
   auto retry = decide::Retry::at_once;
   while (retry != decide::Retry::no) {
-    request.failure = co_await attempt(request, client);
+    // Two calls, not one of a choice: the frame of the first is part of this one.
+    if (speaks_http2(request)) {
+      request.failure = co_await attempt<H2Session>(request, client);
+    } else {
+      request.failure = co_await attempt<Session>(request, client);
+    }
     retry = request.may_retry(request.failure);
     if (retry != decide::Retry::no) request.note_retry();
     if (retry == decide::Retry::later) co_await pause(request, client);
@@ -156,16 +154,6 @@ runtime::Task<bool> serve(Client& client, runtime::Task<Failure> (*attempt)(Requ
   if (request.failure == Failure::none) co_return true;
   if (request.has_begun_response) co_return request.is_grpc() && co_await end_call(request, client);
   co_return co_await refuse(request, client, request.failure);
-}
-
-template <ClientSide Client>
-runtime::Task<bool> serve_request(Client& client) {
-  return serve(client, &attempt_by_protocol<Client>);
-}
-
-template <PoolSession Session, ClientSide Client>
-runtime::Task<bool> serve_request_by(Client& client) {
-  return serve(client, &attempt<Session, Client>);
 }
 
 template <ClientSide Client>

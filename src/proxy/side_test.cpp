@@ -257,8 +257,8 @@ class Sides : public Flow, public ::testing::WithParamInterface<Pair> {
     if (!connection_) {
       connection_.emplace(*worker_, find_listener("in"), client_address_, Peer{});
     }
-    const auto serve = GetParam().upstream == Kind::h1 ? &serve_request_by<H1Session, ScriptedClient>
-                                                       : &serve_request_by<ScriptedSession, ScriptedClient>;
+    const auto serve = GetParam().upstream == Kind::h1 ? &serve_request<H1Session, ScriptedClient>
+                                                       : &serve_request<ScriptedSession, ScriptedClient>;
     return *callers_.emplace_back(std::make_unique<ScriptedCaller>(*connection_, serve));
   }
   Caller& get(message::Headers headers = {{"host", "web"}}) {
