@@ -127,7 +127,7 @@ class Said(mesh.MeshTest):
         self.mesh.ok("control-plane", "create", "service", "db", "--image=example-web-service", "--port=5432",
                      "--port=80", "--port=3306/http", "--port=9000/grpc")
         ports = self.mesh.json("get", "service", "db")["spec"]["ports"]
-        self.assertEqual([port["name"] for port in ports], ["tcp-5432", "http-80", "http-3306", "grpc-9000"])
+        self.assertEqual([port["name"] for port in ports], ["tcp-5432", "port-80", "http-3306", "grpc-9000"])
         refused = self.mesh.run("control-plane", "create", "service", "web", "--image=x", "--port=80/gprc")
         self.assertEqual(refused.code, 2, refused)
         self.assertIn("--port=80/gprc is not a port", refused.err)

@@ -43,12 +43,18 @@ std::optional<int> parse_port_number(std::string_view text) {
 }
 
 struct Port {
+  /// Empty for one alone that says nothing.
   std::string name;
   int number = 0;
   int target = 0;
+
+  Json named(Json fields) const {
+    if (!name.empty()) fields["name"] = name;
+    return fields;
+  }
 };
 
-/// PORT[:TARGET][/PROTOCOL]; without one, what Services take such a number for.
+/// PORT[:TARGET][/PROTOCOL], by which it is named; without one, after what Services take such a number for.
 Result<Port> parse_port(const std::string& text, bool only) {
   std::string_view numbers(text);
   std::string protocol;
@@ -59,16 +65,16 @@ Result<Port> parse_port(const std::string& text, bool only) {
   const auto colon = std::min(numbers.find(':'), numbers.size());
   const auto number = parse_port_number(numbers.substr(0, colon));
   const auto target = colon == numbers.size() ? number : parse_port_number(numbers.substr(colon + 1));
-  if (number && target && numbers.size() == text.size()) {
-    const model::ServicePort port{.port = *number, .target_port = {*target}};
-    protocol = model::guessed_protocol(port) ? "tcp" : "http";
-  }
-  if (!number || !target || model::protocol_of_name(protocol) == nullptr) {
+  const bool is_said = numbers.size() < text.size();
+  if (!number || !target || (is_said && model::protocol_of_name(protocol) == nullptr)) {
     return failure(Exit::usage, fmt::format("--port={} is not a port", text), {},
                    "write PORT, PORT:CONTAINERPORT, or either with what it speaks: 80, 80:8080, 7000/tcp, "
                    "50051/grpc");
   }
-  return Port{only ? protocol : fmt::format("{}-{}", protocol, *number), *number, *target};
+  const model::ServicePort port{.port = *number, .target_port = {*target}};
+  if (!is_said && model::guessed_protocol(port)) protocol = "tcp";
+  const auto name = only ? protocol : fmt::format("{}-{}", protocol.empty() ? "port" : protocol, *number);
+  return Port{name, *number, *target};
 }
 
 /// [KIND/]NAME[:CONDITION]
@@ -93,8 +99,7 @@ struct Pair {
 
 Result<Json> container_of(const Options& options, const std::vector<Port>& ports) {
   Json container = {{"name", options.name}, {"image", resolve_image(options.image)}};
-  for (const auto& port : ports)
-    container["ports"].push_back({{"name", port.name}, {"containerPort", port.target}});
+  for (const auto& port : ports) container["ports"].push_back(port.named({{"containerPort", port.target}}));
   for (const auto& entry : options.env) {
     const auto equals = entry.find('=');
     if (equals == std::string::npos || equals == 0) {
@@ -142,8 +147,7 @@ Result<Pair> documents_of(const Options& options, const std::string& ns) {
                   {"metadata", metadata},
                   {"spec", {{"selector", labels}, {"ports", Json::array()}}}};
   for (const auto& port : ports) {
-    service["spec"]["ports"].push_back(
-        {{"name", port.name}, {"port", port.number}, {"targetPort", port.target}});
+    service["spec"]["ports"].push_back(port.named({{"port", port.number}, {"targetPort", port.target}}));
   }
   for (const auto& text : options.depends_on) service["spec"]["dependsOn"].push_back(parse_dependency(text));
   return Pair{std::move(deployment), std::move(service)};
