@@ -224,6 +224,23 @@ class Server(socketserver.ThreadingTCPServer):
     daemon_threads = True
 Server((os.environ["HOST"], int(os.environ["PORT"])), Greeter).serve_forever()
 """
+# Takes everything for a request.
+LENIENT = """
+import os, socketserver
+class Lenient(socketserver.BaseRequestHandler):
+    def handle(self):
+        while self.request.recv(65536):
+            self.request.sendall(b'HTTP/1.1 200 OK\\r\\nContent-Length: 19\\r\\n\\r\\n{"instance": "web"}')
+class Server(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+Server((os.environ["HOST"], int(os.environ["PORT"])), Lenient).serve_forever()
+"""
+LIMITED = """
+apiVersion: weft.dev/v1alpha1
+kind: TrafficPolicy
+metadata: {name: limited}
+spec: {targetRefs: [{kind: Service, name: web}], timeouts: {request: 5s}}
+"""
 CALLER = """
 import os, socket, time
 with socket.create_connection((os.environ["GREETER_SERVICE_HOST"], int(os.environ["GREETER_SERVICE_PORT"]))) as peer:
@@ -264,13 +281,33 @@ class PortsThatSayNothing(mesh.MeshTest):
         answer = self.mesh.ok("curl", "-s", "--http2-prior-knowledge", self.mesh.url("api"))
         self.assertEqual(json.loads(answer)["service"], "api")
 
-    def test_have_http_alone_where_it_is_asked_for(self):
-        text = deployment("web", 8080, []).replace(PYTHON, "example-web-service")
-        probe = text.replace("        env:", "        readinessProbe: {httpGet: {path: /healthz, port: 8080}}\n        env:")
-        self.mesh.apply(probe + service("web", target=8080), "--wait")
-        self.assertEqual(mesh.get(self.mesh.url("web")).status, 200)
+    def lenient(self, probe=""):
+        text = deployment("web", 8080, [str(self.mesh.write("lenient.py", LENIENT))])
+        return text.replace("        env:", probe + "        env:") + service("web", target=8080)
+
+    def takes_anything(self):
         answer, = exchange(self.mesh.url("web"), b"\x00\x01no request\r\n\r\n")
-        self.assertTrue(answer.startswith(b"HTTP/1.1 400 "), answer)
+        self.assertRegex(answer, b"^HTTP/1.1 (200|400) ")
+        return answer.startswith(b"HTTP/1.1 200 ")
+
+    def test_have_http_alone_where_it_is_asked_for(self):
+        self.mesh.apply(self.lenient(), "--wait")
+        self.assertTrue(self.takes_anything())
+        self.mesh.apply(self.lenient("        readinessProbe: {httpGet: {port: 8080}}\n"), "--wait")
+        mesh.until(lambda: not self.takes_anything(), "HTTP alone")
+        self.assertEqual(mesh.get(self.mesh.url("web")).status, 200)
+
+    def test_requests_go_on_while_a_policy_comes_and_goes(self):
+        self.mesh.apply(self.lenient(), "--wait")
+        with mesh.Traffic(self.mesh.url("web")) as traffic:
+            traffic.more()
+            self.mesh.apply(LIMITED)
+            mesh.until(lambda: not self.takes_anything(), "HTTP alone")
+            traffic.more()
+            self.mesh.ok("weft", "delete", "trafficpolicy", "limited")
+            mesh.until(self.takes_anything, "what comes")
+            traffic.more()
+        self.assertEqual(traffic.failures, [], f"of {traffic.sent}")
 
 
 class PortForward(mesh.MeshTest):
