@@ -237,7 +237,6 @@ VERSIONS = table(
     ("version_0_9", line("GET / HTTP/0.9"), 505),
     ("version_2", line("GET / HTTP/2.0"), 505),
     ("version_3", line("GET / HTTP/3.1"), 505),
-    ("http2_preface", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505),
     ("version_without_minor", line("GET / HTTP/1")),
     ("version_two_minor_digits", line("GET / HTTP/1.11")),
     ("version_two_major_digits", line("GET / HTTP/01.1")),

@@ -30,6 +30,12 @@ def read_by_weft(named, kind, step=None):
     return compare.drive([WEFT, *([step] if step else [])], [(kind, data) for _, data in named])
 
 
+def passed_on_as_bytes():
+    """Those of the requests that a listener of auto would take for something else."""
+    named = requests()
+    return [one for one, opening in zip(named, read_by_weft(named, "O")) if opening["is_bytes"]]
+
+
 def expect_excepted(test, differences):
     """Fails with every difference that no exception covers, and prints how often each did."""
     excepted, faults = collections.Counter(), []
@@ -53,6 +59,12 @@ class AgainstLlhttp(unittest.TestCase):
 
     def test_requests(self):
         expect_excepted(self, self.differences(requests(), "Q", compare.request_of_llhttp))
+
+    def test_nothing_that_it_takes_is_passed_on_as_bytes(self):
+        named = passed_on_as_bytes()
+        self.assertGreater(len(named), 100)
+        for (_, data), theirs in zip(named, compare.drive(NODE_COMMAND, [("Q", data) for _, data in named])):
+            self.assertEqual(theirs["messages"], [], data)
 
     def test_responses(self):
         expect_excepted(self, self.differences(responses(), "G", compare.response_of_llhttp))
@@ -89,6 +101,10 @@ class AgainstNginx(unittest.TestCase):
 
     def test_requests(self):
         expect_excepted(self, self.differences(requests()))
+
+    def test_nothing_that_it_takes_is_passed_on_as_bytes(self):
+        for _, data in passed_on_as_bytes():
+            self.assertEqual(self.nginx.read(data)["messages"], [], data)
 
 
 class Itself(unittest.TestCase):

@@ -255,14 +255,6 @@ class Messages(proxies.ProxyTest):
                 got = self.seen(h2c % protocols)
                 self.assertEqual(got.names() & {"connection", "upgrade", "http2-settings"}, set())
 
-    def test_h2c_by_prior_knowledge_is_refused(self):
-        self.start(answers(lambda request: reply()))
-        client = self.connect()
-        client.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(9))
-        self.assertIn(client.response().status, (400, 505))
-        self.assertTrue(client.is_at_end())
-        self.assertEqual(self.app.accepted, 0)
-
     def test_a_switch_that_nobody_asked_for(self):
         client = self.answered(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n")
         self.assertEqual(client.ask().status, 502)

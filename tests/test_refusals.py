@@ -137,14 +137,15 @@ def free_port():
 
 
 class Proxy:
-    """`weft proxy --config` with one worker, a listener and one backend."""
+    """`weft proxy --config` with one worker, a listener and one backend, both of that protocol."""
 
-    def __init__(self, backend):
+    def __init__(self, backend, protocol):
         self.folder, self.port = pathlib.Path(tempfile.mkdtemp(prefix="weft-refusals-")), free_port()
         config = {"version": 1,
                   "listeners": [{"name": "secret-listener", "address": f"127.0.0.1:{self.port}",
-                                 "cluster": "secret-cluster"}],
-                  "clusters": [{"name": "secret-cluster", "endpoints": [f"127.0.0.1:{backend.port}"]}]}
+                                 "protocol": protocol, "cluster": "secret-cluster"}],
+                  "clusters": [{"name": "secret-cluster", "endpoints": [f"127.0.0.1:{backend.port}"],
+                                "protocol": "auto" if protocol == "auto" else "http1"}]}
         file = self.folder / "proxy.yaml"
         file.write_text(json.dumps(config))
         self.errors = open(self.folder / "stderr", "w+b")
@@ -196,12 +197,12 @@ def final_status(answer):
 
 
 class RefusalTest(unittest.TestCase):
-    responses = {}
+    responses, protocol = {}, "http"
 
     @classmethod
     def setUpClass(cls):
         cls.backend = Backend(cls.responses)
-        cls.proxy = Proxy(cls.backend)
+        cls.proxy = Proxy(cls.backend, cls.protocol)
         cls.fences = itertools.count()
 
     @classmethod
@@ -298,6 +299,21 @@ class Refused(RefusalTest):
                 self.assertEqual((served.count(HEAD_END), served[:9]), (1, b"GET /good"))
                 self.fence()
                 self.assertNotIn(b"smuggled", b"".join(data for _, data in self.backend.since(marks)))
+
+
+class RefusedWhereAnythingMayCome(RefusalTest):
+    """On a listener of auto they are HTTP all the same."""
+
+    protocol = "auto"
+    # A method that is not ASCII and one without a target are nobody's.
+    EXCEPT = {"method_latin1", "method_alone"}
+
+    def test_all(self):
+        for group in cases.REQUESTS.values():
+            for case in group:
+                if case.name not in self.EXCEPT:
+                    with self.subTest(case.name):
+                        self.expect_refused(case)
 
 
 class RefusedWithinABody(RefusalTest):

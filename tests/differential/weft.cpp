@@ -1,7 +1,7 @@
-// What weft makes of bytes: reads cases from stdin, each an octet "Q" (requests) or the method's first letter
-// that responses answer ("G", "H"), a length of 4 octets (big endian) and the bytes, sends them through the
-// reader that the proxy uses, in pieces of STEP bytes (argument, default all at once), and prints a JSON line
-// for each case.
+// What weft makes of bytes: reads cases from stdin, each an octet "Q" (requests), "O" (what a client opens a
+// connection with) or the method's first letter that responses answer ("G", "H"), a length of 4 octets (big
+// endian) and the bytes, sends them through the reader that the proxy uses, in pieces of STEP bytes
+// (argument, default all at once), and prints a JSON line for each case.
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "http/h1/reader.h"
+#include "proxy/opening/protocol.h"
 #include "runtime/scope.h"
 
 namespace {
@@ -123,6 +124,8 @@ runtime::Task<void> read_responses(runtime::Stream* stream, message::Method meth
 }
 
 json run(char kind, std::string_view bytes, std::size_t step) {
+  using proxy::opening::Protocol;
+  if (kind == 'O') return {{"is_bytes", proxy::opening::of_client(bytes, true) == Protocol::other}};
   json result{{"messages", json::array()}};
   runtime::Reactor reactor;
   auto [here, there] = runtime::memory_pair(reactor);

@@ -19,6 +19,7 @@ constexpr auto blanks = [] {
 }();
 
 bool is_blank(char c) { return blanks[static_cast<unsigned char>(c)]; }
+bool is_visible(char c) { return c > ' ' && c < 0x7f; }
 /// Ends what is looked at of a line: its end, or what is not text.
 bool ends_text(char c) {
   const auto byte = static_cast<unsigned char>(c);
@@ -37,12 +38,23 @@ bool has_version(std::string_view text) {
   return false;
 }
 
-/// Of what stands behind a method and blanks.
+/// Whether `text` begins with a scheme, as URIs do (RFC 3986, 3.1).
+bool is_absolute(std::string_view text) {
+  const auto* const end = std::ranges::find_if_not(text, [](char c) {
+    const char lower = message::ascii_lower(c);
+    return message::is_digit(c) || (lower >= 'a' && lower <= 'z') || c == '+' || c == '-' || c == '.';
+  });
+  return std::string_view(end, text.end()).starts_with("://");
+}
+
+/// Of what stands behind a method, which bytes follow, and blanks.
 Protocol of_target(std::string_view method, std::string_view target, Protocol if_short) {
   if (target.empty()) return if_short;
-  // HTTP/0.9 needs no version (RFC 1945, 5), and some servers take any target.
-  if ((method == "GET" || method == "PROXY") && target.front() != '\n') return Protocol::http1;
-  if (target.front() == '/' || begins_with(target, "http://")) return Protocol::http1;
+  // HTTP/0.9 needs no version (RFC 1945, 5): then http.server takes any target of GET, llhttp of CONNECT.
+  const bool has_space = *method.end() == ' ';
+  if ((method == "GET" || method == "CONNECT" || method == "PROXY") && (target.front() != '\n' || has_space))
+    return Protocol::http1;
+  if (target.front() == '/' || is_absolute(target)) return Protocol::http1;
   const auto* const end = std::ranges::find_if(target, ends_text);
   const std::string_view text(target.begin(), end);
   if (text.starts_with('*') && (text.size() > 1 ? is_blank(text[1]) : end != target.end() && *end == '\n'))
@@ -51,13 +63,16 @@ Protocol of_target(std::string_view method, std::string_view target, Protocol if
   if (end == target.end()) return if_short;
   if (*end == '\n') return Protocol::other;
   // A length or a type that a binary protocol begins with may look like a method of one byte and a blank.
-  return method.size() == 1 && text.empty() ? Protocol::other : Protocol::http1;
+  const bool is_binary = (method.size() == 1 && text.empty()) || !message::is_token(method);
+  return is_binary ? Protocol::other : Protocol::http1;
 }
 
 /// Of what may be a line of text. `if_short`: what it is if it ends before that is known.
 Protocol of_text(std::string_view bytes, Protocol if_short) {
   const auto* const begin = std::ranges::find_if_not(bytes, [](char c) { return is_blank(c) || c == '\n'; });
-  const auto* const method_end = std::find_if_not(begin, bytes.end(), message::is_token_char);
+  // JSON and XML would else wait for a blank that may never come.
+  if (begin != bytes.end() && std::string_view("{[<\"").contains(*begin)) return Protocol::other;
+  const auto* const method_end = std::find_if_not(begin, bytes.end(), is_visible);
   if (method_end == bytes.end()) return if_short;
   if (method_end == begin || !is_blank(*method_end)) return Protocol::other;
   const auto* const target = std::find_if_not(method_end, bytes.end(), is_blank);

@@ -29,11 +29,12 @@ inline constexpr std::size_t max_undecided_bytes = 4096;
 /// What begins with `bytes`, of which those behind max_undecided_bytes are not looked at. It is never
 /// undecided if `has_ended`, nor if there are so many bytes, and more bytes never change a decision.
 ///
-/// HTTP is, behind any empty lines and blanks: a token, blanks, and then "/", "http://", "*" alone or, on the
-/// same line, blanks and "HTTP/", in any case; or "GET" with anything, or a control byte, unless all before
-/// it is one byte and blanks, as many binary protocols begin. Blanks are all that Python's str.split()
-/// divides by. So a line "get foo" (memcached, Redis) is none, and "get /foo" is. A PROXY header counts as
-/// HTTP, for a server that takes one may speak HTTP behind it.
+/// HTTP is, behind any empty lines and blanks: visible ASCII that does not begin as JSON or XML do, blanks,
+/// and then "/", a scheme and "://", "*" alone or, on the same line, blanks and "HTTP/", in any case. After
+/// "GET" and "CONNECT" it is anything, and after another token a control byte too, unless that token is one
+/// byte, as a length or a type in a binary protocol may be. Blanks are all that Python's str.split() divides
+/// by. So a line "get foo" (memcached, Redis) is none, and "get /foo" is. A PROXY header counts as HTTP, for
+/// a server that takes one may speak HTTP behind it.
 Protocol of_client(std::string_view bytes, bool has_ended);
 
 /// A frame's header (RFC 9113, 4.1).

@@ -31,6 +31,14 @@ TEST(OpeningTest, WhatAnHttpServerMightTakeIsHttp) {
            "get /index.html\r\n"sv,
            "G /"sv,
            "GET f"sv,
+           "GET \r\n"sv,
+           "CONNECT f"sv,
+           "CONNECT \r\n"sv,
+           "HEAD a+1://"sv,
+           "DESCRIBE rtsp://shop/a RTSP/1.0\r\n"sv,
+           "G@T / HTTP/1.1"sv,
+           "GET: a HTTP/1.1"sv,
+           " / HTTP/1.1"sv,
            "GET \x01"sv,
            "!#$%&'*+-.^_`|~ /"sv,
            "\r\n\r\nGET /"sv,
@@ -85,12 +93,16 @@ TEST(OpeningTest, OtherProtocolsAreNot) {
            "\x10\x0e\0\4MQTT\4\2\0\x3c\0\2me"sv,
            "SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n"sv,
            "EHLO shop.example\r\n"sv,
-           "NICK me\r\nUSER me 0 * :me\r\n"sv,  // IRC
-           "CONNECT\naccept-version:1.2\n"sv,   // STOMP
+           "NICK me\r\nUSER me 0 * :me\r\n"sv,   // IRC
+           "CONNECT\r\naccept-version:1.2\n"sv,  // STOMP
            "INVITE sip:a@b.example SIP/2.0\r\n"sv,
-           "DESCRIBE rtsp://shop/a RTSP/1.0\r\n"sv,
            "\x30\x0c\x02\1\1\x60\7\2\1\3\4\0\x80\0"sv,  // LDAP
-           "{\"op\": \"/x\"}"sv,
+           "{\"op\": /x\"}"sv,
+           "[ / HTTP/1.1"sv,
+           "8=FIX.4.4\x01"sv,
+           "a:1|c\n"sv,                  // statsd
+           ":me!me@shop JOIN #a\r\n"sv,  // IRC
+           "a(: b\0"sv,
            "<?xml version='1.0'?>"sv,
            "\x16\x03\x01\x02\0\x02"sv,        // a TLS handshake that is no ClientHello
            "/etc/motd\r\n"sv,                 // Gopher
