@@ -24,8 +24,13 @@ except ImportError:
     SmtpServer = None
 
 
+def path_of(program):
+    """Servers are where users' PATH does not lead."""
+    return shutil.which(program, path="/usr/sbin:/usr/bin:/bin")
+
+
 def needs(*programs):
-    missing = [program for program in programs if not shutil.which(program, path="/usr/sbin:/usr/bin:/bin")]
+    missing = [program for program in programs if not path_of(program)]
     return unittest.skipIf(missing, f"needs {', '.join(missing)}, which `./dev test` installs")
 
 
@@ -39,7 +44,8 @@ class PeerTest(proxies.ProxyTest):
         """Runs a server until the test's end, from when it listens on."""
         folder = self.file("log")
         with open(folder, "wb") as log:
-            process = subprocess.Popen(list(map(str, command)), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            process = subprocess.Popen([path_of(command[0]), *map(str, command[1:])], stdin=subprocess.DEVNULL,
+                                       stdout=log, stderr=log)
         self.addCleanup(process.wait)
         self.addCleanup(process.kill)
         until(lambda: process.poll() is not None or listens(port), f"{command[0]} listens")
@@ -167,15 +173,18 @@ class Detection(PeerTest):
         self.addCleanup(server.shutdown)
         self.listen_for_anything(server.server_address[1])
         chance = random.Random(20261127)
-        methods, targets = (b"GET", b"get", b"POST", b"X", b"PRI", b"!", b"GET\x1c"), (b"/", b"/a", b"a", b"*", b"http://a/", b"\x01", b"?", b"")
-        versions, blanks = (b"HTTP/1.1", b"HTTP/1.0", b"HTTP/2.0", b"http/1.1", b"HTTP/0.9", b""), (b" ", b"\t", b"\x0b", b"\xa0", b"\x85", b"  ", b"\r")
+        parts = ((b"", b"", b"\r\n", b"\n", b" "),
+                 (b"GET", b"get", b"POST", b"XY", b"PRI", b"!!", b"GET\x1c"),
+                 blanks := (b" ", b"\t", b"\x0b", b"\xa0", b"\x85", b"  ", b"\r"),
+                 (b"/", b"/a", b"a", b"*", b"http://a/", b"\x01", b"?", b""),
+                 blanks,
+                 (b"HTTP/1.1", b"HTTP/1.0", b"HTTP/2.0", b"http/1.1", b"HTTP/0.9", b""),
+                 (b"\r\n", b"\n", b" \r\n", b"\r"))
         for _ in range(400):
-            text = b"".join((chance.choice((b"", b"", b"\r\n", b"\n", b" ")), chance.choice(methods), chance.choice(blanks),
-                             chance.choice(targets), chance.choice(blanks), chance.choice(versions),
-                             chance.choice((b"\r\n", b"\n", b" \r\n", b"\r"))))
+            text = b"".join(map(chance.choice, parts))
             if chance.random() < 0.5:
                 at = chance.randrange(len(text))
-                text = text[:at] + bytes([chance.choice((0, 1, 9, 10, 13, 28, 32, 47, 58, 65, 127, 160, 255))]) + text[at:]
+                text = text[:at] + bytes([chance.choice(b"\0\1\t\n\r\x1c /:A\x7f\xa0\xff")]) + text[at:]
             peer = self.connect()
             with contextlib.suppress(ConnectionError):
                 peer.send(text, b"Host: a\r\n\r\n")
