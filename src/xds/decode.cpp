@@ -4,7 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
-#include <map>
+#include <set>
 #include <utility>
 
 #include "envoy/config/cluster/v3/cluster.pb.h"
@@ -169,23 +169,26 @@ bool is_for_tls(const listener_v3::FilterChainMatch& match) {
          (match.transport_protocol().empty() && !match.server_names().empty());
 }
 
-using NameOwners = std::map<std::string, int, std::less<>>;
+/// The names that are spoken for.
+using Owned = std::set<std::string>;
 
-void read_server_names(const listener_v3::FilterChain& chain, snapshot::Listener& listener,
-                       NameOwners& owners, Reading& reading) {
+void read_server_names(const listener_v3::FilterChain& chain, snapshot::Listener& listener, Owned& owned,
+                       Reading& reading) {
   snapshot::ServerNames names;
-  const auto add = [&](const std::string& text) {
-    const auto domain = snapshot::parse_domain(text);
-    if (!domain || domain->has_port) {
-      return reading.refuse(fmt::format("no client of TLS asks for the server name \"{}\"", text));
-    }
-    names.hosts.push_back(domain->to_string());
-    if (!owners.try_emplace(names.hosts.back()).second)
-      reading.refuse(fmt::format("the server name \"{}\" belongs to another filter chain already", text));
+  const auto own = [&](std::string name) {
+    if (!owned.insert(name).second)
+      reading.refuse(fmt::format("the server name \"{}\" belongs to another filter chain already", name));
+    names.hosts.push_back(std::move(name));
   };
   const auto& match = chain.filter_chain_match();
-  if (match.server_names().empty()) add("*");
-  for (const auto& text : match.server_names()) add(text);
+  // Envoy has no star for all: a chain without names takes them.
+  if (match.server_names().empty()) own("*");
+  for (const auto& text : match.server_names()) {
+    const auto domain = snapshot::parse_domain(text);
+    if (!domain || domain->has_port || domain->kind == snapshot::Domain::Kind::any)
+      return reading.refuse(fmt::format("no client of TLS asks for the server name \"{}\"", text));
+    own(domain->to_string());
+  }
   const auto limit = std::exchange(listener.opaque_idle_timeout, std::nullopt);
   read_filter_chain(chain, listener, reading);
   if (listener.protocol != snapshot::ListenerProtocol::tcp || !is_for_tls(match) ||
@@ -206,8 +209,8 @@ void read_filter_chains(const listener_v3::Listener& message, snapshot::Listener
     reading.scan(chain.filter_chain_match(), policies::filter_chain_match);
   if (inspected.tls && !message.has_default_filter_chain() && !message.filter_chains().empty() &&
       is_for_tls(message.filter_chains(0).filter_chain_match())) {
-    NameOwners owners;
-    for (const auto& chain : message.filter_chains()) read_server_names(chain, listener, owners, reading);
+    Owned owned;
+    for (const auto& chain : message.filter_chains()) read_server_names(chain, listener, owned, reading);
     listener.protocol = snapshot::ListenerProtocol::tls;
     return;
   }

@@ -173,6 +173,11 @@ TEST(Decode, ServerNames) {
             [](auto& message) {
               message.mutable_filter_chains(0)->mutable_filter_chain_match()->add_server_names("B.example");
             }},
+           {"two take all", [](auto& message) { *message.add_filter_chains() = message.filter_chains(2); }},
+           {"a name is a star",
+            [](auto& message) {
+              message.mutable_filter_chains(2)->mutable_filter_chain_match()->add_server_names("*");
+            }},
            {"a name is none",
             [](auto& message) {
               message.mutable_filter_chains(0)->mutable_filter_chain_match()->add_server_names("a:443");
