@@ -43,7 +43,7 @@ void ClientConnection::end_stream() {
   count_streams();
 }
 
-void ClientConnection::count_requests(std::size_t under_way) {
+void ClientConnection::count_requests(std::uint32_t under_way) {
   under_way_ = under_way;
   if (streams_ > 0) count_streams();
 }

@@ -31,7 +31,7 @@ class ClientConnection {
   /// Another one takes its place, for the same peer and connection.
   Peer give_up_peer();
   /// How many requests it carries now; one if nothing else was said.
-  void count_requests(std::size_t under_way);
+  void count_requests(std::uint32_t under_way);
   /// The chain that it came in by, as one end of what it asks for; the other is a service's workload
   /// `destination`, if that is known. `cluster` may be null.
   telemetry::Ends ends(const snapshot::Listener& of, const snapshot::Cluster* cluster,
@@ -52,8 +52,8 @@ class ClientConnection {
   /// The listener's when it came.
   const std::uint32_t generation_;
   void count_streams();
-  std::size_t under_way_ = 1;
-  std::size_t streams_ = 0;
+  std::uint32_t under_way_ = 1;
+  std::uint32_t streams_ = 0;
   /// All that it carries are streams: ListenerState::streams counts it.
   bool has_only_streams_ = false;
   /// The gauge that it counts in; null: its other end is a chain of this process, which counts it.

@@ -24,8 +24,8 @@ ConnectionPlace::~ConnectionPlace() {
   --endpoint_->connections_;
   if (endpoint_->h1.pending() > 0) {
     endpoint_->h1.call_next({});
-  } else {
-    endpoint_->h2.call_next({});
+  } else if (endpoint_->h2_) {
+    endpoint_->h2_->call_next({});
   }
 }
 
@@ -42,7 +42,6 @@ EndpointState::EndpointState(runtime::Reactor& reactor, const Limits& limits,
                              telemetry::ProxyCounters& counters, const snapshot::Endpoint& config,
                              const PoolLimits& pool)
     : h1(reactor, limits.max_idle_per_endpoint),
-      h2(reactor, limits.max_idle_per_endpoint),
       reactor_(reactor),
       limits_(limits),
       counters_(counters),
@@ -55,13 +54,21 @@ EndpointState::~EndpointState() = default;
 void EndpointState::close_stale() {
   const LocalPtr<EndpointState> self(this);  // a session's end may be the last that holds this
   h1.close_stale(limits_.upstream_idle_timeout);
-  h2.close_stale(limits_.upstream_idle_timeout);
+  if (h2_) h2_->close_stale(limits_.upstream_idle_timeout);
 }
 
 void EndpointState::close_idle() {
   const LocalPtr<EndpointState> self(this);
   h1.close_idle();
-  h2.close_idle();
+  if (h2_) h2_->close_idle();
+}
+
+Pool<H2Session>& EndpointState::h2() {
+  if (!h2_) {
+    h2_ = std::make_unique<Pool<H2Session>>(reactor_, limits_.max_idle_per_endpoint);
+    h2_->update(pool_limits_, is_in_service());
+  }
+  return *h2_;
 }
 
 void EndpointState::begin() {
@@ -86,17 +93,18 @@ void EndpointState::update(const snapshot::Endpoint& config, const PoolLimits& p
   weight_ = config.weight;
   health_ = config.health;
   is_retired_ = false;
+  pool_limits_ = pool;
   h1.update(pool, is_in_service());
-  h2.update(pool, is_in_service());
+  if (h2_) h2_->update(pool, is_in_service());
 }
 
 void EndpointState::retire() {
   is_retired_ = true;
   const LocalPtr<EndpointState> self(this);  // a session's end may be the last that holds this
   h1.update({}, false);
-  h2.update({}, false);
+  if (h2_) h2_->update({}, false);
   h1.call_all();
-  h2.call_all();
+  if (h2_) h2_->call_all();
 }
 
 }  // namespace weft::proxy

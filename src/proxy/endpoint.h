@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include "base/address.h"
@@ -34,7 +35,9 @@ class EndpointState final : public LocalCounted {
 
   /// Whether another connection may be opened, with `max` in all, besides those that who waited longer was
   /// called for.
-  bool has_room(std::uint32_t max) const { return connections_ + h1.promised() + h2.promised() < max; }
+  bool has_room(std::uint32_t max) const {
+    return connections_ + h1.promised() + (h2_ ? h2_->promised() : 0) < max;
+  }
   bool is_retired() const { return is_retired_; }
   /// The Snapshot in force has it, and as one to be asked.
   bool is_in_service() const { return !is_retired_ && health_ == snapshot::Health::healthy; }
@@ -43,14 +46,14 @@ class EndpointState final : public LocalCounted {
   /// Closes those that rest.
   void close_idle();
   /// Those that rest, and requests that wait for a stream of one.
-  std::size_t idle() const { return h1.idle() + h2.idle(); }
-  std::size_t pending() const { return h1.pending() + h2.pending(); }
+  std::size_t idle() const { return h1.idle() + (h2_ ? h2_->idle() : 0); }
+  std::size_t pending() const { return h1.pending() + (h2_ ? h2_->pending() : 0); }
 
   std::uint64_t connections() const { return connections_; }
 
-  /// By what they speak; most endpoints use one of them.
   Pool<H1Session> h1;
-  Pool<H2Session> h2;
+  /// Made when it is first asked for.
+  Pool<H2Session>& h2();
 
   /// A request or an opaque connection is sent to it; `active` goes down when that is over.
   void begin();
@@ -74,6 +77,8 @@ class EndpointState final : public LocalCounted {
   runtime::Reactor& reactor_;
   const Limits& limits_;
   telemetry::ProxyCounters& counters_;
+  PoolLimits pool_limits_;
+  std::unique_ptr<Pool<H2Session>> h2_;
   base::Address address_;
   std::string instance_;
   std::uint32_t weight_ = 1;

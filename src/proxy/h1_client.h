@@ -87,7 +87,8 @@ class H1Client final : public HttpConnection {
   void end_late() override { stream_->fail({ETIMEDOUT}); }
   /// What came in the place of the first head is the preface of HTTP/2: whether, once all of it has come, it
   /// has been given to whom that concerns.
-  runtime::Task<bool> hand_over();
+  /// Not inlined: each connection's frame would hold that of this.
+  [[gnu::noinline]] runtime::Task<bool> hand_over();
   bool has_begun() const { return codec_ != nullptr && codec_->reader.has_begun(); }
   bool is_http10() const { return head().version == message::Version::http_1_0; }
 

@@ -99,7 +99,7 @@ void H2Client::begin(http::h2::ServerStream stream) {
   auto* request = new H2Request(*this, std::move(stream));
   request->place_ = requests_.size();
   requests_.push_back(request);
-  count_requests(requests_.size());
+  count_requests(static_cast<std::uint32_t>(requests_.size()));
   request->start();
 }
 
@@ -107,7 +107,7 @@ void H2Client::finish(H2Request& request) {
   requests_[request.place_] = requests_.back();
   requests_[request.place_]->place_ = request.place_;
   requests_.pop_back();
-  count_requests(requests_.size());
+  count_requests(static_cast<std::uint32_t>(requests_.size()));
   delete &request;
   if (!requests_.empty()) return;
   wait_for(idle_limit());

@@ -79,7 +79,7 @@ H2Session::H2Session(runtime::Reactor& reactor, ConnectionPlace at, std::unique_
 
 H2Session::~H2Session() { connection_.changed().cancel(*this); }
 
-Pool<H2Session>& H2Session::pool_of(EndpointState& endpoint) { return endpoint.h2; }
+Pool<H2Session>& H2Session::pool_of(EndpointState& endpoint) { return endpoint.h2(); }
 
 H2Session::Lent H2Session::lend() {
   return std::make_unique<H2Upstream>(reactor_, std::move(*connection_.open()), connection_);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <concepts>
 #include <string_view>
 #include <utility>
 
@@ -10,6 +11,7 @@
 #include "proxy/answer.h"
 #include "proxy/exchange.h"
 #include "proxy/h1_session.h"
+#include "proxy/h2_client.h"
 #include "proxy/h2_session.h"
 #include "proxy/request.h"
 #include "proxy/rewrite.h"
@@ -19,6 +21,10 @@
 #include "runtime/combine.h"
 
 namespace weft::proxy {
+
+// What is not inlined here is so because a coroutine that is becomes a part of its caller's frame, which a
+// request holds for as long as it lives: the frames of what most requests never do, or do but once at their
+// begin, have no place there.
 
 /// Ends when the client has left.
 template <ClientSide Client>
@@ -63,9 +69,15 @@ runtime::Task<Failure> attempt(Request& request, Client& client) {
   co_return co_await exchange(request, client, std::move(lease));
 }
 
+/// The same, in a frame of its own.
+template <PoolSession Session, ClientSide Client>
+[[gnu::noinline]] runtime::Task<Failure> attempt_apart(Request& request, Client& client) {
+  return attempt<Session>(request, client);
+}
+
 /// The pause before another attempt, within the request's time; the client may leave in it.
 template <ClientSide Client>
-runtime::Task<void> pause(Request& request, Client& client) {
+[[gnu::noinline]] runtime::Task<void> pause(Request& request, Client& client) {
   base::Duration longest = std::chrono::milliseconds(decide::pause_before_ms(request.attempts().count()));
   if (const auto left = request.time_left(); left > base::Duration::zero()) longest = std::min(longest, left);
   co_await runtime::within(request.worker.reactor,
@@ -75,7 +87,7 @@ runtime::Task<void> pause(Request& request, Client& client) {
 
 /// Answers in the service's place. False if the client did not get it.
 template <ClientSide Client>
-runtime::Task<bool> send(Request& request, Client& client, Answer answer) {
+[[gnu::noinline]] runtime::Task<bool> send(Request& request, Client& client, Answer answer) {
   // What has arrived of the body is passed over, so that another request can follow it.
   while (!client.is_body_done() && client.has_more()) {
     const auto piece = client.try_body();
@@ -97,7 +109,7 @@ runtime::Task<bool> send(Request& request, Client& client, Answer answer) {
 
 /// Answers with the failure. False if the client did not get it.
 template <ClientSide Client>
-runtime::Task<bool> refuse(Request& request, Client& client, Failure failure) {
+[[gnu::noinline]] runtime::Task<bool> refuse(Request& request, Client& client, Failure failure) {
   request.refuse(failure);
   if (failure == Failure::downstream_closed || failure == Failure::downstream_timeout) co_return false;
   ++request.worker.shard.proxy.refused;
@@ -114,7 +126,7 @@ inline bool speaks_http2(const Request& request) {
 /// Ends a call of gRPC whose answer has begun and cannot go on: its status says so. False if the client did
 /// not get it.
 template <ClientSide Client>
-runtime::Task<bool> end_call(Request& request, Client& client) {
+[[gnu::noinline]] runtime::Task<bool> end_call(Request& request, Client& client) {
   if (is_of_client(request.failure)) co_return false;
   request.grpc_status = grpc_code_of(request.failure);
   message::Headers trailers;
@@ -141,9 +153,10 @@ runtime::Task<bool> serve_request(Client& client) {
 
   auto retry = decide::Retry::at_once;
   while (retry != decide::Retry::no) {
-    // Two calls, not one of a choice: the frame of the first is part of this one.
     if (speaks_http2(request)) {
-      request.failure = co_await attempt<H2Session>(request, client);
+      request.failure = co_await attempt_apart<H2Session>(request, client);
+    } else if constexpr (std::same_as<Client, H2Request>) {
+      request.failure = co_await attempt_apart<Session>(request, client);
     } else {
       request.failure = co_await attempt<Session>(request, client);
     }

@@ -41,7 +41,7 @@ runtime::Task<std::expected<Opened, Failure>> open_stream(Worker& worker, LocalP
 /// A stream of a session that is not at rest: of a new one, or the next to come back. Not waited for beyond
 /// the cluster's limits, nor beyond `end`.
 template <PoolSession Session>
-runtime::Task<std::expected<Lease<Session>, Failure>> open_session(
+[[gnu::noinline]] runtime::Task<std::expected<Lease<Session>, Failure>> open_session(
     Worker& worker, LocalPtr<ClusterState> cluster, LocalPtr<EndpointState> endpoint,
     LocalPtr<Context> caller, snapshot::Direction direction, base::MonoTime end) {
   auto& reactor = worker.reactor;
