@@ -286,10 +286,17 @@ class Checker {
       const Protocol* protocol = guessed_protocol(port);
       if (!protocol || protocol->traffic != AppProtocol::tcp || protocol->title == "TCP") continue;
       const bool is_named = protocol_of_name(port.name) == protocol;
+      const bool is_numbered = std::ranges::find(protocol->numbers, port.port) != protocol->numbers.end();
       add(object, Severity::note, code::known_protocol,
-          fmt::format("spec.ports[{}].{}", i, is_named ? "name" : "port"),
+          fmt::format("spec.ports[{}].{}", i,
+                      is_named      ? "name"
+                      : is_numbered ? "port"
+                                    : "targetPort"),
           fmt::format("port {} is that of {}: it is carried as TCP, without looking into it",
-                      is_named ? fmt::format("`{}`", port.name) : std::to_string(port.port), protocol->title),
+                      is_named      ? fmt::format("`{}`", port.name)
+                      : is_numbered ? std::to_string(port.port)
+                                    : port.target_port.to_string(),
+                      protocol->title),
           "If it speaks HTTP, write `appProtocol: http`; `appProtocol: tcp` leaves no doubt.");
     }
   }

@@ -163,7 +163,7 @@ TEST(Check, NotesWhichPortsAreTakenForTcp) {
 kind: Service
 metadata: {name: db}
 spec: {selector: {app: db}, ports: [{name: mysql, port: 80}, {name: b, port: 5432}, {name: http, port: 25},
-  {name: grpc, port: 9042}, {name: tcp, port: 22}, {name: c, port: 81}]}
+  {name: grpc, port: 9042}, {name: tcp, port: 22}, {name: c, port: 81}, {name: d, port: 82, targetPort: 6379}]}
 ---
 apiVersion: apps/v1
 kind: Deployment
@@ -174,8 +174,10 @@ spec:
 )",
                                 "f.yaml")
                                .objects);
-  ASSERT_EQ(found.size(), 2U) << base::render(found);
-  EXPECT_EQ(found.count(base::Severity::note), 2U);
+  ASSERT_EQ(found.size(), 3U) << base::render(found);
+  EXPECT_EQ(found.count(base::Severity::note), 3U);
+  EXPECT_EQ(found[2].field, "spec.ports[6].targetPort");
+  EXPECT_NE(found[2].message.find("port 6379 is that of Redis"), std::string::npos) << found[2].message;
   EXPECT_EQ(found[0].field, "spec.ports[0].name");
   EXPECT_NE(found[0].message.find("MySQL"), std::string::npos) << found[0].message;
   EXPECT_EQ(found[1].field, "spec.ports[1].port");

@@ -187,6 +187,20 @@ TEST(Ports, ThatAreProbedByHttpHaveNothingElse) {
   EXPECT_EQ(edge_protocol(mesh), snapshot::ListenerProtocol::http);
 }
 
+TEST(Ports, WhatTheirAppProtocolSaysIsInTheirEndpointSlicesToo) {
+  Mesh mesh;
+  mesh.apply(service("web"));
+  mesh.patch("Service", "web", "/spec/ports/0/appProtocol", "grpc");
+  mesh.start_control_plane();
+  ASSERT_TRUE(mesh.until([&] { return mesh.ready("web") == 1; }));
+  const auto slices = mesh.store.list("EndpointSlice", "default").objects;
+  ASSERT_EQ(slices.size(), 1U);
+  EXPECT_EQ(slices[0]->at("ports").at(0).at("appProtocol"), "grpc");
+  const auto& edge = *mesh.data_plane.published.at(snapshot::edge_context);
+  EXPECT_EQ(edge.clusters.find("outbound|80||web.default")->protocol, snapshot::ClusterProtocol::http2);
+  EXPECT_EQ(edge_protocol(mesh), snapshot::ListenerProtocol::http);
+}
+
 /// Of a TCP connection the pause both ways, at the caller's side alone.
 TEST(TrafficPolicy, IdleHoldsForTcp) {
   Mesh mesh;
