@@ -128,6 +128,8 @@ class Said(mesh.MeshTest):
                      "--port=80", "--port=3306/http", "--port=9000/grpc")
         ports = self.mesh.json("get", "service", "db")["spec"]["ports"]
         self.assertEqual([port["name"] for port in ports], ["tcp-5432", "port-80", "http-3306", "grpc-9000"])
+        self.mesh.ok("control-plane", "create", "service", "alone", "--image=example-web-service", "--port=80:8080")
+        self.assertEqual(self.mesh.json("get", "service", "alone")["spec"]["ports"], [{"port": 80, "targetPort": 8080}])
         refused = self.mesh.run("control-plane", "create", "service", "web", "--image=x", "--port=80/gprc")
         self.assertEqual(refused.code, 2, refused)
         self.assertIn("--port=80/gprc is not a port", refused.err)

@@ -97,7 +97,7 @@ const model::TrafficPolicy* find_policy(const Input& input, const model::Ref& se
 /// Whether its TrafficPolicy limits requests, which only HTTP has.
 bool limits_requests(const Input& input, const model::Ref& service) {
   const auto* policy = find_policy(input, service);
-  return policy != nullptr && policy->spec.timeouts.request;
+  return policy != nullptr && policy->spec.timeouts.request.value_or(base::Duration::zero()).count() > 0;
 }
 
 /// Whether a port that says nothing has HTTP alone, so that nothing gets around what holds for requests: they

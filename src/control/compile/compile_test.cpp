@@ -391,12 +391,15 @@ void change(Compiler& mesh, const model::Ref& ref, base::Random& random) {
     service->spec.ports.resize(1 + random.below(2), service->spec.ports.front());
     for (std::size_t i = 0; i < service->spec.ports.size(); ++i)
       service->spec.ports[i].port = static_cast<std::int32_t>(80 + 10 * i + random.below(2));
-    service->spec.ports[0].app_protocol = random.below(2) == 0 ? "tcp" : "http";
+    static constexpr std::array protocols{"tcp", "http", "grpc", ""};
+    service->spec.ports[0].app_protocol = protocols[random.below(protocols.size())];
     mesh.input.services[ref] = std::move(service);
     return;
   }
   auto& workload = mesh.input.workloads[ref];
   workload.instances.clear();
+  workload.asked_by_http.clear();
+  if (random.below(2) == 0) workload.asked_by_http.push_back({"", 8080});
   for (auto left = random.below(3); left > 0; --left) {
     workload.instances.push_back(
         {fmt::format("{}-{}", ref.name, random.below(100)),

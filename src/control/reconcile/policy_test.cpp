@@ -172,6 +172,7 @@ TEST(TrafficPolicy, WhoseRequestsAreLimitedHasNothingElse) {
   EXPECT_EQ(edge_protocol(mesh), snapshot::ListenerProtocol::http);
   EXPECT_EQ(own(), snapshot::ListenerProtocol::http);
   mesh.remove("TrafficPolicy", "limited");
+  mesh.apply(policy("unlimited", "web", "request: 0s"));
   mesh.settle();
   EXPECT_EQ(edge_protocol(mesh), snapshot::ListenerProtocol::automatic);
 }
