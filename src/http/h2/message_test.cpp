@@ -354,5 +354,31 @@ TEST(H2Message, ARequestThatThePeerDoesNotCountIsUnprocessed) {
   EXPECT_EQ(head->error().kind, Kind::unprocessed);
 }
 
+/// What every byte of a frame depends on: heads larger than a frame, one of two sessions at a time.
+TEST(H2Message, LargeHeadsOfSeveralSessionsStayApart) {
+  Reactor reactor;
+  std::vector<Connection> clients;
+  std::vector<Connection> servers;
+  constexpr std::size_t pairs = 3;
+  for (std::size_t i = 0; i < pairs; ++i) {
+    // Little room: what one session gives is taken while others are asked for theirs.
+    auto [a, b] = runtime::memory_pair(reactor, 1000);
+    clients.push_back(Connection::client(reactor, std::move(a)));
+    servers.push_back(Connection::server(reactor, std::move(b)));
+  }
+  std::vector<ClientStream> asking;
+  for (std::size_t i = 0; i < 4 * pairs; ++i) {
+    message::RequestHead head;
+    head.headers = {{"host", "a"}, {"x-large", std::string(40'000, static_cast<char>('a' + i))}};
+    asking.push_back(std::move(*clients[i % pairs].open()));
+    asking.back().put_head(head, {});
+  }
+  for (std::size_t i = 0; i < 4 * pairs; ++i) {
+    const auto answering = reactor.block_on(servers[i % pairs].accept());
+    ASSERT_TRUE(answering);
+    EXPECT_EQ(answering->head().headers.find("x-large"), std::string(40'000, static_cast<char>('a' + i)));
+  }
+}
+
 }  // namespace
 }  // namespace weft::http::h2

@@ -18,10 +18,11 @@ constexpr int max_reads = 16;
 constexpr int frame_budget = 10'000;
 constexpr int frames_earned_per_second = 100;
 constexpr int frames_earned_by_message = 4;
-/// Streams that a session keeps for its next requests, and the most that each may keep of memory for its
-/// heads: together they are what a connection at rest may cost.
-constexpr std::size_t max_spare_streams = 16;
+/// Streams that a thread keeps for its next requests, as many as are under way at one moment on a busy one;
+/// and the most that each may keep of memory for its heads.
+constexpr std::size_t max_spare_streams = 256;
 constexpr std::size_t max_spare_bytes = 8 * 1024;
+thread_local std::vector<std::unique_ptr<StreamState>> spare_streams;
 
 /// What a stream whose connection ended by `error` is told.
 ReadError error_of_stream(const StreamState& stream, Session::Side side, ReadError error) {
@@ -56,7 +57,8 @@ void StreamState::clear() {
   write_deadline = nullptr;
   last = is_writing = head_sent = finished = end_sent = false;
   bytes_sent = 0;
-  released = closed = false;
+  released = closed = is_marked = starved = false;
+  readable = writable = {};
   error.reset();
 }
 
@@ -120,9 +122,9 @@ void Session::submit_settings() {
 }
 
 StreamState& Session::make_stream() {
-  if (spare_.empty()) return *new StreamState;
-  auto* stream = spare_.back().release();
-  spare_.pop_back();
+  if (spare_streams.empty()) return *new StreamState;
+  auto* stream = spare_streams.back().release();
+  spare_streams.pop_back();
   return *stream;
 }
 
@@ -135,9 +137,9 @@ void Session::hold_open(StreamState& stream) {
 void Session::let_go(StreamState& stream) {
   if (--stream.holders > 0) return;
   std::unique_ptr<StreamState> free(&stream);
-  if (spare_.size() == max_spare_streams || stream.capacity() > max_spare_bytes) return;
+  if (spare_streams.size() == max_spare_streams || stream.capacity() > max_spare_bytes) return;
   stream.clear();
-  spare_.push_back(std::move(free));
+  spare_streams.push_back(std::move(free));
 }
 
 ReadResult<StreamState*> Session::open() {

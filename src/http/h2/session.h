@@ -209,7 +209,6 @@ class Session final : public runtime::LocalCounted {
   std::vector<StreamState*> marked_;
   std::vector<StreamState*> waking_;
   std::deque<StreamState*> accepted_;
-  std::vector<std::unique_ptr<StreamState>> spare_;
   runtime::Readiness changed_;
   runtime::Event ended_;
 
