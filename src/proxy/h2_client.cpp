@@ -73,7 +73,10 @@ runtime::Stream& H2Request::stream() {
 }
 
 runtime::Task<void> H2Request::serve() {
-  const bool is_whole = co_await serve_request<H1Session>(*this);
+  const auto refusal = stream_.refusal();
+  if (refusal) stream_.head().clear();  // what was taken of it is not to be trusted
+  const bool is_whole =
+      refusal ? co_await refuse_malformed(*this, *refusal) : co_await serve_request<H1Session>(*this);
   // What the client has of a response must not look whole.
   if (!is_whole) stream_.reset(http::h2::ResetCode::internal_error);
 }

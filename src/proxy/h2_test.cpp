@@ -4,6 +4,7 @@
 
 #include "http/grpc/status.h"
 #include "http/h2/connection.h"
+#include "http/h2/peer_for_test.h"
 #include "proxy/flow_harness.h"
 
 namespace weft::proxy::testing {
@@ -452,6 +453,33 @@ TEST_F(H2Flow, AClusterOfWhatTheClientSpeaks) {
   EXPECT_EQ(status(asking), 204);
   serve(ClusterProtocol::automatic, {2});
   EXPECT_EQ(status_of_response(get()), 200);
+}
+
+TEST_F(H2Flow, ARefusedRequestIsOnRecordAndNothingOfItGoesOn) {
+  backend(1).mode = Backend::Mode::answer;
+  serve(ClusterProtocol::http1);
+  http::h2::Peer peer(dial(), true);
+  peer.turn();
+  settle();
+  const http::h2::Peer::Fields good{
+      {":method", "GET"}, {":scheme", "http"}, {":path", "/"}, {":authority", "web"}};
+  auto twice = good;
+  twice.emplace_back("content-length", "x");
+  auto no_path = good;
+  no_path.erase(no_path.begin() + 2);
+  auto blank = good;
+  blank.emplace_back("x y", "1");
+  for (const auto& fields : {twice, no_path, blank}) peer.head(-1, fields, true);
+  peer.head(-1, good, true);
+  for (int i = 0; i < 3; ++i) {
+    peer.turn();
+    settle();
+  }
+  peer.turn();
+  EXPECT_EQ(peer.resets.size(), 3U);
+  EXPECT_EQ(backend(1).requests.size(), 1U);
+  EXPECT_EQ(total("weft_protocol_errors_total"), 3U);
+  EXPECT_EQ(total("istio_requests_total", {{"response_flags", "DPE"}, {"response_code", "400"}}), 3U);
 }
 
 TEST_F(H2Flow, APrefaceMayComeInPiecesAndOnlyAWholeOneIsOne) {

@@ -161,8 +161,10 @@ struct Callbacks {
     if (!stream) return 0;
     self.earn();
     if (frame->hd.type == NGHTTP2_RST_STREAM && frame->rst_stream.error_code == NGHTTP2_PROTOCOL_ERROR &&
-        !stream->error)
+        !stream->error) {
       stream->error = ReadError{ReadError::Kind::refused, refusal_of(*stream), {}};
+      self.offer_refused(*stream);
+    }
     if (frame->hd.type == NGHTTP2_HEADERS) stream->head_sent = true;
     const bool may_end = frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS;
     if (!may_end || !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM)) return 0;

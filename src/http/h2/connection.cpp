@@ -40,14 +40,14 @@ ReadResult<ClientStream> Connection::open() {
 runtime::Task<std::optional<ServerStream>> Connection::accept() {
   const auto session = session_;
   while (true) {
-    if (auto* stream = session->accept()) co_return ServerStream(session, *stream);
+    if (auto* stream = session->accept(false)) co_return ServerStream(session, *stream);
     if (session->is_dead()) co_return std::nullopt;
     co_await runtime::Wait(session->changed());
   }
 }
 
 std::optional<ServerStream> Connection::try_accept() {
-  auto* stream = session_->accept();
+  auto* stream = session_->accept(true);
   if (stream == nullptr) return std::nullopt;
   return ServerStream(session_, *stream);
 }

@@ -66,7 +66,8 @@ class Connection {
   ReadResult<ClientStream> open();
   /// A server's next stream; nothing once the connection has ended. One waiter at a time.
   runtime::Task<std::optional<ServerStream>> accept();
-  /// The same without waiting: nothing if none has come; changed() tells of the next.
+  /// The same without waiting: nothing if none has come; changed() tells of the next. Here those come out too
+  /// whose request was refused (ServerStream::refusal()), for the record.
   std::optional<ServerStream> try_accept();
   /// Notified when a stream has come, when the peer's settings have, when is_open() ends and when the
   /// connection does. One waiter, accept() included.

@@ -13,11 +13,6 @@ namespace {
 constexpr std::size_t read_size = 16 * 1024;
 /// Reads in one go before others get their turn.
 constexpr int max_reads = 16;
-/// Frames that do nothing for any message: so many more than others may come at once, and so many in a second
-/// in the long run. gRPC's clients send a PING and a WINDOW_UPDATE for many of those that do.
-constexpr int frame_budget = 10'000;
-constexpr int frames_earned_per_second = 100;
-constexpr int frames_earned_by_message = 4;
 /// Streams that a thread keeps for its next requests, as many as are under way at one moment on a busy one;
 /// and the most that each may keep of memory for its heads.
 constexpr std::size_t max_spare_streams = 256;
@@ -50,7 +45,7 @@ void StreamState::clear() {
   trailers.clear();
   content = {};
   head_bytes = heads_bytes = 0;
-  has_head = is_tunnel = remote_ended = false;
+  has_head = is_offered = is_tunnel = remote_ended = false;
   arrived.clear();
   piece = {};
   own_trailers = nullptr;
@@ -76,7 +71,6 @@ Session::Session(runtime::Reactor& reactor, std::unique_ptr<runtime::Stream> tra
       side_(side),
       limits_(limits),
       in_head_(side == Side::server),
-      budget_(frame_budget),
       budget_at_(reactor.coarse_now()),
       heard_(reactor.coarse_now()),
       pump_soon_(reactor, pump_hook_),
@@ -150,14 +144,25 @@ ReadResult<StreamState*> Session::open() {
   return &stream;
 }
 
-StreamState* Session::accept() {
+StreamState* Session::accept(bool refused) {
   while (!accepted_.empty()) {
     auto* stream = accepted_.front();
     accepted_.pop_front();
-    if (!stream->error) return stream;
+    if (!stream->error || (refused && !stream->has_head)) return stream;
     let_go(*stream);
   }
   return nullptr;
+}
+
+void Session::offer(StreamState& stream) {
+  stream.is_offered = true;
+  ++stream.holders;
+  accepted_.push_back(&stream);
+  has_changed_ = true;
+}
+
+void Session::offer_refused(StreamState& stream) {
+  if (side_ == Side::server && !stream.has_head && !stream.is_offered) offer(stream);
 }
 
 void Session::put_head(StreamState& stream, const message::RequestHead& head, const message::Content& content,
@@ -304,6 +309,7 @@ void Session::refuse(StreamState& stream, message::Refusal refusal, std::uint32_
   if (stream.error) return;
   stream.error = ReadError{ReadError::Kind::refused, refusal, {}};
   nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, stream.id, code);
+  offer_refused(stream);
   mark(stream);
 }
 
@@ -334,9 +340,7 @@ void Session::take_request(StreamState& stream, bool is_end) {
   } else if (!is_end && !stream.is_tunnel) {
     stream.content = message::Content::unknown();
   }
-  ++stream.holders;
-  accepted_.push_back(&stream);
-  has_changed_ = true;
+  offer(stream);
 }
 
 void Session::take_response(StreamState& stream, bool is_end) {
@@ -418,38 +422,6 @@ void Session::on_writable() {
   pump();
 }
 
-void Session::send_ping() {
-  nghttp2_submit_ping(session_, NGHTTP2_FLAG_NONE, nullptr);
-  ping_sent_ = reactor_.coarse_now();
-  ping_timer_.set(ping_sent_ + limits_.ping_timeout);
-  schedule();
-}
-
-void Session::on_head_timer() {
-  die({ReadError::Kind::io, {}, {ETIMEDOUT}});
-  pump();
-}
-
-void Session::on_ping_timer() {
-  const auto now = reactor_.coarse_now();
-  bool waits = ping_sent_ != base::MonoTime{};
-  if (waits && now >= ping_sent_ + limits_.ping_timeout) {
-    die({ReadError::Kind::io, {}, {ETIMEDOUT}});
-    return pump();
-  }
-  if (waits) {
-    ping_timer_.set(ping_sent_ + limits_.ping_timeout);
-  } else if (limits_.ping_interval == base::Duration::zero()) {
-    return;
-  } else if (open_.empty()) {
-    ping_timer_.set(now + limits_.ping_interval);
-  } else if (now >= heard_ + limits_.ping_interval) {
-    send_ping();
-  } else {
-    ping_timer_.set(heard_ + limits_.ping_interval);
-  }
-}
-
 void Session::schedule() {
   if (pumping_) {
     again_ = true;
@@ -501,23 +473,6 @@ void Session::parse(std::string_view bytes) {
       nghttp2_session_mem_recv(session_, reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
   if (taken < 0) die({ReadError::Kind::io, {}, {EPROTO}});
 }
-
-void Session::watch_head() {
-  head_timer_.cancel();
-  if (in_head_ && limits_.head_timeout > base::Duration::zero())
-    head_timer_.set(reactor_.coarse_now() + limits_.head_timeout);
-}
-
-void Session::spend(int cost) {
-  budget_ -= cost;
-  if (budget_ >= 0) return;
-  const auto seconds = std::chrono::duration<double>(reactor_.coarse_now() - budget_at_).count();
-  budget_at_ = reactor_.coarse_now();
-  budget_ = static_cast<int>(std::min<double>(frame_budget, budget_ + seconds * frames_earned_per_second));
-  if (budget_ < 0) nghttp2_session_terminate_session(session_, NGHTTP2_ENHANCE_YOUR_CALM);
-}
-
-void Session::earn() { budget_ = std::min(budget_ + frames_earned_by_message, frame_budget); }
 
 void Session::gather() {
   while (!dead_ && unwritten_.room() >= max_chunk) {

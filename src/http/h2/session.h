@@ -41,6 +41,8 @@ struct StreamState {
   std::size_t heads_bytes = 0;
   /// A request's head, or the final one of a response: what follows are trailers.
   bool has_head = false;
+  /// Who accepts streams has it, or will.
+  bool is_offered = false;
   /// Bytes of another protocol follow the heads, both ways: CONNECT.
   bool is_tunnel = false;
   Arrivals arrived;
@@ -87,6 +89,9 @@ struct StreamState {
 /// header and padding.
 inline constexpr std::size_t max_chunk = 16 * 1024 + 10;
 
+/// Frames that do nothing for any message: so many more than others may come at once.
+inline constexpr int frame_budget = 10'000;
+
 class Session final : public runtime::LocalCounted {
  public:
   enum class Side : std::uint8_t { client, server };
@@ -98,8 +103,9 @@ class Session final : public runtime::LocalCounted {
 
   /// A client's stream, which is held for its RequestStream.
   ReadResult<StreamState*> open();
-  /// The next stream that a client has opened, held so; null if there is none.
-  StreamState* accept();
+  /// The next stream that a client has opened, held so; null if there is none. `refused` too: one whose head
+  /// was not accepted, and which has been reset.
+  StreamState* accept(bool refused);
   void put_head(StreamState& stream, const message::RequestHead& head, const message::Content& content,
                 const message::Patch& patch, std::string_view protocol);
   void put_head(StreamState& stream, const message::ResponseHead& head, const message::Content& content,
@@ -179,6 +185,9 @@ class Session final : public runtime::LocalCounted {
   StreamState& make_stream();
   void hold_open(StreamState& stream);
   void let_go(StreamState& stream);
+  void offer(StreamState& stream);
+  /// Of a request whose head is not accepted: who accepts streams may want to know.
+  void offer_refused(StreamState& stream);
   /// Resets a stream whose message is not accepted, and has its reader told why.
   void refuse(StreamState& stream, message::Refusal refusal, std::uint32_t code);
   /// A head or trailers are complete.
@@ -230,7 +239,7 @@ class Session final : public runtime::LocalCounted {
   bool has_changed_ = false;
   /// A head is arriving, or the client's preface.
   bool in_head_ = false;
-  int budget_;
+  int budget_ = frame_budget;
   base::MonoTime budget_at_;
   ReadError error_;
 

@@ -131,6 +131,11 @@ ServerStream::ServerStream(runtime::LocalPtr<Session> session, StreamState& stat
     : RequestStream(std::move(session), state) {}
 message::RequestHead& ServerStream::head() { return state_->request; }
 const message::RequestHead& ServerStream::head() const { return state_->request; }
+std::optional<message::Refusal> ServerStream::refusal() const {
+  if (state_->has_head || !state_->error || state_->error->kind != ReadError::Kind::refused)
+    return std::nullopt;
+  return state_->error->refusal;
+}
 void ServerStream::put_head(const message::ResponseHead& head, const message::Content& content,
                             const message::Patch& patch) {
   session_->put_head(*state_, head, content, patch);

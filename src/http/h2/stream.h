@@ -132,6 +132,8 @@ class ServerStream final : public RequestStream {
   /// Valid as message::validate() says, and of HTTP/2. May be changed in place.
   message::RequestHead& head();
   const message::RequestHead& head() const;
+  /// Why the request was refused, and the stream reset: nothing of the head is to be trusted then.
+  std::optional<message::Refusal> refusal() const;
   /// Sends a head: any number of interim ones, then the final one, which is the end if `content` is empty.
   void put_head(const message::ResponseHead& head, const message::Content& content,
                 const message::Patch& patch = {});
