@@ -82,11 +82,11 @@ Session::Session(runtime::Reactor& reactor, std::unique_ptr<runtime::Stream> tra
   nghttp2_option_set_no_closed_streams(option, 1);
   // Else PRIORITY frames are ignored, invalid ones too (RFC 9113, 6.3).
   nghttp2_option_set_server_fallback_rfc7540_priorities(option, 1);
-  int made = side == Side::client ? nghttp2_session_client_new2(&session_, session_callbacks(), this, option)
-                                  : nghttp2_session_server_new2(&session_, session_callbacks(), this, option);
+  const int made = memory_.make(session_, side == Side::client, session_callbacks(), this, option);
   nghttp2_option_del(option);
   if (made != 0) throw std::bad_alloc();
   submit_settings();
+  gather();  // nghttp2 has written a client's preface already
   if (limits_.ping_interval > base::Duration::zero()) ping_timer_.set(heard_ + limits_.ping_interval);
   schedule();
 }
@@ -147,7 +147,7 @@ ReadResult<StreamState*> Session::open() {
 StreamState* Session::accept(bool refused) {
   while (!accepted_.empty()) {
     auto* stream = accepted_.front();
-    accepted_.pop_front();
+    accepted_.erase(accepted_.begin());
     if (!stream->error || (refused && !stream->has_head)) return stream;
     let_go(*stream);
   }

@@ -6,7 +6,6 @@
 
 #include <nghttp2/nghttp2.h>
 
-#include <deque>
 #include <memory>
 #include <string_view>
 #include <vector>
@@ -14,6 +13,7 @@
 #include "http/h2/arrivals.h"
 #include "http/h2/connection.h"
 #include "http/h2/fields.h"
+#include "http/h2/frame_memory.h"
 #include "http/h2/write_buffer.h"
 #include "runtime/combine.h"
 
@@ -209,6 +209,7 @@ class Session final : public runtime::LocalCounted {
   std::unique_ptr<runtime::Stream> transport_;
   Side side_;
   Limits limits_;
+  FrameMemory memory_;
   nghttp2_session* session_ = nullptr;
   /// Requests that wait for the peer to take more streams: they are in nghttp2's queue, and no reason not to
   /// read what lets them out.
@@ -217,15 +218,16 @@ class Session final : public runtime::LocalCounted {
   std::vector<StreamState*> open_;
   std::vector<StreamState*> marked_;
   std::vector<StreamState*> waking_;
-  std::deque<StreamState*> accepted_;
+  std::vector<StreamState*> accepted_;
   runtime::Readiness changed_;
   runtime::Event ended_;
 
   std::size_t unsent_ = 0;       // of what all streams' writers have given
   std::size_t heads_bytes_ = 0;  // of all open streams
-  std::deque<StreamState*> starved_;
+  std::vector<StreamState*> starved_;
 
-  Fields fields_;
+  /// For what is handed over at once; of the thread, so that a connection at rest keeps none.
+  inline static thread_local Fields fields_;
   WriteBuffer unwritten_;
   bool can_read_ = true;
   bool can_write_ = true;
