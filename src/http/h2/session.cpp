@@ -335,7 +335,9 @@ void Session::take_request(StreamState& stream, bool is_end) {
   const auto length = message::validate(head);
   if (!length) return refuse(stream, length.error(), NGHTTP2_PROTOCOL_ERROR);
   stream.has_head = true;
-  if (*length) {
+  // That there is no content is known by the end of the stream alone: DATA in spite of a length of 0 must not
+  // find that the request has gone on as a whole one.
+  if (*length && (is_end || **length > 0)) {
     stream.content = message::Content::of_length(**length);
   } else if (!is_end && !stream.is_tunnel) {
     stream.content = message::Content::unknown();
