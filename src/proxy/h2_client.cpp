@@ -131,7 +131,7 @@ runtime::Task<void> H2Client::run() {
 runtime::Task<void> serve_h2(Worker& worker, LocalPtr<ListenerState> listener,
                              std::unique_ptr<runtime::Stream> stream, Peer peer, std::string received) {
   H2Client client(worker, std::move(listener), std::move(stream), std::move(peer), received);
-  received = {};
+  std::string().swap(received);  // its memory too, as long as the connection lasts
   co_await client.run();
 }
 

@@ -86,7 +86,7 @@ Session::Session(runtime::Reactor& reactor, std::unique_ptr<runtime::Stream> tra
   nghttp2_option_del(option);
   if (made != 0) throw std::bad_alloc();
   submit_settings();
-  gather();  // nghttp2 has written a client's preface already
+  if (side == Side::client) gather();  // nghttp2 has written its preface already
   if (limits_.ping_interval > base::Duration::zero()) ping_timer_.set(heard_ + limits_.ping_interval);
   schedule();
 }
