@@ -103,6 +103,8 @@ class Wire {
     }
   }
   runtime::Stream& stream() { return *stream_; }
+  /// For who drives it himself from here on.
+  std::unique_ptr<runtime::Stream> take() { return std::move(stream_); }
 
  private:
   runtime::Task<void> write(std::string text) { co_await runtime::write_all(*stream_, std::move(text)); }

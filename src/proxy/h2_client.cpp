@@ -16,11 +16,20 @@ namespace {
 
 using message::FieldId;
 
-http::h2::Limits limits_of(const Limits& limits) {
+/// Of a session that another chain of this process shares between its clients: all its streams at once, so
+/// that no slow one of them stops the others.
+constexpr std::uint32_t chains_window = 256 * http::h2::Limits{}.stream_window;
+/// A client that stops to read shall lose a stream before it loses its connection, whose PING it leaves
+/// unread.
+constexpr auto ping_margin = std::chrono::seconds(10);
+
+http::h2::Limits limits_of(const Limits& limits, bool is_chain) {
   http::h2::Limits own;
   own.max_streams = limits.max_streams_per_connection;
   own.head_timeout = limits.head_timeout;
+  own.ping_timeout = limits.body_timeout + ping_margin;
   own.takes_extended_connect = true;
+  if (is_chain) own.connection_window = chains_window;
   return own;
 }
 
@@ -85,9 +94,10 @@ void H2Request::wake() { client_.finish(*this); }
 
 H2Client::H2Client(Worker& of, LocalPtr<ListenerState> from, std::unique_ptr<runtime::Stream> stream,
                    Peer caller, std::string_view received)
-    : HttpConnection(of, std::move(from), stream->peer(), std::move(caller)),
-      connection_(
-          http::h2::Connection::server(of.reactor, std::move(stream), limits_of(of.limits()), received)) {
+    : HttpConnection(of, std::move(from), own_address_, std::move(caller)),
+      own_address_(stream->peer()),
+      connection_(http::h2::Connection::server(of.reactor, std::move(stream),
+                                               limits_of(of.limits(), peer.is_chain), received)) {
   count_requests(0);
   wait_for(idle_limit());
 }

@@ -106,6 +106,8 @@ class H2Client final : public HttpConnection {
   void begin(http::h2::ServerStream stream);
   void finish(H2Request& request);
 
+  /// The client's; what remains of a connection's requests outlives its stream.
+  const base::Address own_address_;
   http::h2::Connection connection_;
   std::vector<H2Request*> requests_;
   runtime::Readiness empty_;

@@ -20,9 +20,11 @@ constexpr std::uint32_t most_streams = 256;
 /// What of a response waits here for a client that does not take it: as much as nghttpx and HAProxy give, so
 /// that one with 1,000 streams holds at most 64 MiB.
 constexpr std::uint32_t stream_window = 64 * 1024;
-/// No stream waits for the reader of another, who is another client.
+/// No stream waits for the reader of another, who is another client. And no PINGs: servers of gRPC take one
+/// in five minutes; what is gone TCP's keep-alive finds out.
 constexpr http::h2::Limits limits{.stream_window = stream_window,
-                                  .connection_window = most_streams * stream_window};
+                                  .connection_window = most_streams * stream_window,
+                                  .ping_interval = base::Duration::zero()};
 
 /// RFC 6455, 4.2.2.
 std::string websocket_accept(std::string_view key) {

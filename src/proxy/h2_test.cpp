@@ -442,6 +442,18 @@ TEST_F(H2Flow, ACallsDeadlineBoundsTheRoutesTime) {
   }
 }
 
+TEST_F(H2Flow, ABadDeadlineGoesToNobody) {
+  backend(1).mode = Backend::Mode::h2;
+  serve(ClusterProtocol::http2);
+  auto connection = client();
+  auto headers = call_headers();
+  headers.add("grpc-timeout", "1x");
+  auto asking = ask(connection, head(Method::post, headers), Content::unknown());
+  EXPECT_EQ(status(asking), 200);
+  EXPECT_EQ(asking.head().headers.find("grpc-status"), "13");
+  EXPECT_EQ(backend(1).connections, 0U);
+}
+
 TEST_F(H2Flow, AClusterOfWhatTheClientSpeaks) {
   backend(1).mode = Backend::Mode::h2;
   backend(2).mode = Backend::Mode::answer;
@@ -453,6 +465,42 @@ TEST_F(H2Flow, AClusterOfWhatTheClientSpeaks) {
   EXPECT_EQ(status(asking), 204);
   serve(ClusterProtocol::automatic, {2});
   EXPECT_EQ(status_of_response(get()), 200);
+}
+
+TEST_F(H2Flow, ANoContentThatEndsByAFrameOfItsOwnHasNone) {
+  backend(1).mode = Backend::Mode::by_hand;
+  serve(ClusterProtocol::http2);
+  auto wire = connect();
+  wire.send(get_text);
+  http::h2::Peer service(backend(1).wires.at(0)->take(), false);
+  service.turn();
+  settle();
+  service.turn();
+  ASSERT_EQ(service.heads.size(), 1U);
+  service.head(1, {{":status", "204"}}, false);
+  service.body(1, "");
+  service.turn();
+  EXPECT_EQ(wire.receive(), "HTTP/1.1 204 No Content\r\n\r\n");
+}
+
+TEST_F(H2Flow, ARefusedHeadDoesNotEndAQuietConnection) {
+  backend(1).mode = Backend::Mode::by_hand;
+  serve(ClusterProtocol::http1);
+  http::h2::Peer peer(dial(), true);
+  const http::h2::Peer::Fields good{
+      {":method", "GET"}, {":scheme", "http"}, {":path", "/"}, {":authority", "web"}};
+  auto bad = good;
+  bad.emplace_back("content-length", "x");
+  peer.head(-1, good, true);
+  peer.head(-1, bad, true);
+  for (int i = 0; i < 3; ++i) {
+    peer.turn();
+    settle();
+  }
+  advance(limits().head_timeout + 1s);
+  backend(1).wires.at(0)->send("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+  peer.turn();
+  EXPECT_EQ(peer.heads.size(), 1U);
 }
 
 TEST_F(H2Flow, ARefusedRequestIsOnRecordAndNothingOfItGoesOn) {

@@ -51,6 +51,7 @@ void Request::read_deadline() {
   const auto text = head_.headers.find(message::FieldId::grpc_timeout);
   const auto limit = text ? http::grpc::parse_timeout(*text) : std::nullopt;
   if (limit) deadline_ = start_ + std::min(*limit, longest);
+  has_bad_deadline_ = text && !limit;
 }
 
 bool Request::is_safe() const {
@@ -111,6 +112,7 @@ void Request::refuse(Failure with) {
 
 std::string Request::words(Failure of) const {
   if (of == Failure::response_timeout) {
+    if (has_begun_response) return "the service paused too long within its answer";
     if (is_past_deadline()) return "the service did not answer within the call's own deadline";
     return is_out_of_time() ? fmt::format("the service did not answer within {}",
                                           base::format_duration(forward.action->timeout))

@@ -51,6 +51,9 @@ class Request {
   snapshot::Direction direction() const { return direction_; }
   /// It is a call of gRPC, which is answered by a status of gRPC.
   bool is_grpc() const { return is_grpc_; }
+  /// Its grpc-timeout is none. It goes to nobody: servers have been seen to fail the calls of others that
+  /// come by the same connection.
+  bool has_bad_deadline() const { return has_bad_deadline_; }
   bool is_connect() const { return head_.method == message::Method::connect; }
   /// It asks for a representation and for no change (RFC 9110, 9.2.1), so that sending it twice does no harm.
   bool is_safe() const;
@@ -156,6 +159,7 @@ class Request {
   std::unique_ptr<std::array<std::shared_ptr<const void>, 3>> kept_;
   const bool has_body_;
   const bool is_grpc_;
+  bool has_bad_deadline_ = false;
   /// By grpc-timeout; MonoTime::max(): none.
   base::MonoTime deadline_ = base::MonoTime::max();
   const base::MonoTime start_;

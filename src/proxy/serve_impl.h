@@ -145,6 +145,10 @@ runtime::Task<bool> serve_request(Client& client) {
     client.close_after();
     co_return co_await refuse(request, client, Failure::method_not_allowed);
   }
+  if (request.has_bad_deadline()) {
+    request.reason = "grpc-timeout is malformed";
+    co_return co_await refuse(request, client, Failure::malformed_request);
+  }
   if (!decision) co_return co_await refuse(request, client, failure_of(decision.error()));
   if (!request.take(*decision)) {
     co_return co_await send(request, client, answer_of_route(request, *decision));

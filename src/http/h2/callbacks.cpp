@@ -42,7 +42,6 @@ struct Callbacks {
   /// What a frame is worth, or costs: one that opens a stream, or carries some of a body, is what a
   /// connection is for. A stream that is given up has cost more than its frame.
   static void note_cost(Session& self, const nghttp2_frame* frame) {
-    constexpr int cost_of_reset = 10;
     switch (frame->hd.type) {
       case NGHTTP2_HEADERS: self.earn(); break;
       case NGHTTP2_DATA:
@@ -52,9 +51,17 @@ struct Callbacks {
           self.spend(1);
         }
         break;
-      case NGHTTP2_RST_STREAM: self.spend(cost_of_reset); break;
+      case NGHTTP2_RST_STREAM: self.spend(cost_of_refusal); break;
       default: self.spend(1);
     }
+  }
+
+  /// One that breaks the rules for its stream, which nghttp2 resets.
+  static int invalid_frame(nghttp2_session*, const nghttp2_frame*, int, void* user) {
+    auto& self = *static_cast<Session*>(user);
+    self.in_head_ = false;
+    self.spend(cost_of_refusal);
+    return 0;
   }
 
   static int begin_headers(nghttp2_session* session, const nghttp2_frame* frame, void* user) {
@@ -119,7 +126,7 @@ struct Callbacks {
     auto& self = *static_cast<Session*>(user);
     self.in_head_ = false;
     note_cost(self, frame);
-    if (frame->hd.type == NGHTTP2_GOAWAY) self.going_away_ = self.has_changed_ = true;
+    if (frame->hd.type == NGHTTP2_GOAWAY) self.peer_goes_ = self.has_changed_ = true;
     if (frame->hd.type == NGHTTP2_SETTINGS) self.is_settled_ = self.has_changed_ = true;
     if (frame->hd.type == NGHTTP2_PING && (frame->hd.flags & NGHTTP2_FLAG_ACK) != 0 && self.is_notice_out_)
       self.go_away();
@@ -159,7 +166,7 @@ struct Callbacks {
     if (is_request_head(frame)) --self.heads_held_back_;
     auto* stream = state_of(session, frame->hd.stream_id);
     if (!stream) return 0;
-    self.earn();
+    if (frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA) self.earn();
     if (frame->hd.type == NGHTTP2_RST_STREAM && frame->rst_stream.error_code == NGHTTP2_PROTOCOL_ERROR &&
         !stream->error) {
       stream->error = ReadError{ReadError::Kind::refused, refusal_of(*stream), {}};
@@ -231,6 +238,7 @@ nghttp2_session_callbacks* session_callbacks() {
     nghttp2_session_callbacks_set_on_invalid_header_callback(made, Callbacks::invalid_header);
     nghttp2_session_callbacks_set_send_data_callback(made, Callbacks::send_data);
     nghttp2_session_callbacks_set_on_frame_recv_callback(made, Callbacks::frame_received);
+    nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(made, Callbacks::invalid_frame);
     nghttp2_session_callbacks_set_on_frame_send_callback(made, Callbacks::frame_sent);
     nghttp2_session_callbacks_set_on_frame_not_send_callback(made, Callbacks::frame_not_sent);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(made, Callbacks::data);

@@ -470,6 +470,8 @@ TEST(H2, WhatIsNoHttp2EndsTheConnection) {
     auto [peer, b] = runtime::memory_pair(reactor);
     auto server = Connection::server(reactor, std::move(b));
     reactor.block_on(send_raw(peer.get(), bytes));
+    settle(reactor);
+    peer.reset();  // it is told why, and given time to read that
     reactor.block_on(server.closed());
     EXPECT_FALSE(server.is_open());
   }

@@ -20,6 +20,12 @@ bool is_left_out(const message::Headers::Field& field, bool with_host) {
   return field.id == FieldId::host && !with_host;
 }
 
+/// A call's own time, and its bytes. Besides, what one client sends of these shall not stay in a connection
+/// that others share: servers of gRPC have been seen to stumble over a bad one again and again.
+bool is_passing(const message::Headers::Field& field) {
+  return field.id == FieldId::grpc_timeout || field.name.ends_with("-bin");
+}
+
 /// The key is of HTTP/1.1's handshake alone (RFC 8441, 5).
 bool is_of_handshake(FieldId id) {
   return id == FieldId::sec_websocket_key || id == FieldId::sec_websocket_accept;
@@ -27,19 +33,20 @@ bool is_of_handshake(FieldId id) {
 
 }  // namespace
 
-void Fields::put(std::string_view name, std::string_view value) {
+void Fields::put(std::string_view name, std::string_view value, bool is_passing) {
   // nghttp2 copies both; its interface predates const.
   const auto bytes = [](std::string_view text) {
     return const_cast<std::uint8_t*>(reinterpret_cast<const std::uint8_t*>(text.data()));
   };
-  fields_.push_back({bytes(name), bytes(value), name.size(), value.size(), NGHTTP2_NV_FLAG_NONE});
+  const auto flag = is_passing ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE;
+  fields_.push_back({bytes(name), bytes(value), name.size(), value.size(), static_cast<std::uint8_t>(flag)});
 }
 
 void Fields::put(const message::Headers& headers, const message::Patch& patch, bool with_host) {
   for (const auto field : headers) {
     if (!is_left_out(field, with_host) && !patch.leaves_out(field.id, field.name) &&
         !(opens_tunnel_ && is_of_handshake(field.id)))
-      put(field.name, field.value);
+      put(field.name, field.value, is_passing(field));
   }
   for (const auto field : patch.added) {
     if (!is_left_out(field, with_host)) put(field.name, field.value);

@@ -28,7 +28,8 @@ class Fields {
   std::size_t size() const { return fields_.size(); }
 
  private:
-  void put(std::string_view name, std::string_view value);
+  /// Without a place in the peer's table if it `is_passing`: one value is never that of the next message.
+  void put(std::string_view name, std::string_view value, bool is_passing = false);
   void put(const message::Headers& headers, const message::Patch& patch, bool with_host);
   void put_length(const message::Content& content);
 

@@ -354,6 +354,42 @@ TEST(H2Message, ARequestThatThePeerDoesNotCountIsUnprocessed) {
   EXPECT_EQ(head->error().kind, Kind::unprocessed);
 }
 
+TEST(H2Message, TheConnectionsWindowComesBackWhateverBecomesOfAStream) {
+  Bench bench(true);
+  bench.settle();
+  const auto window = bench.peer.window();
+  const std::string body(10'000, 'x');
+  auto post = plain;
+  post.front().second = "POST";
+  enum class End : std::uint8_t { reset_unseen, reset_seen, let_go_unread, read, refused };
+  for (int i = 0; i < 1500; ++i) {
+    const auto end = static_cast<End>(i % 5);
+    const auto id =
+        bench.peer.head(-1, end == End::refused ? with(post, {{"content-length", "x"}}) : post, false);
+    bench.peer.turn();  // a body follows an open stream
+    bench.peer.body(id, body);
+    if (end == End::reset_unseen) {
+      // All of it is read at once.
+      bench.peer.turn();
+      bench.peer.reset(id);
+    }
+    bench.settle();
+    auto stream = bench.accepted();
+    EXPECT_EQ(stream.has_value(), end == End::reset_seen || end == End::let_go_unread || end == End::read);
+    if (end == End::reset_seen) bench.peer.reset(id);
+    bench.settle();
+    while (stream && end == End::read && !stream->body_done()) {
+      const auto piece = stream->try_body();
+      ASSERT_TRUE(piece) << i;
+      ASSERT_TRUE(*piece) << i << piece->error().to_string();
+    }
+    stream.reset();
+    bench.settle();
+  }
+  // It is given back in halves.
+  EXPECT_GT(bench.peer.window(), window / 2 - static_cast<std::int32_t>(body.size()));
+}
+
 /// What every byte of a frame depends on: heads larger than a frame, one of two sessions at a time.
 TEST(H2Message, LargeHeadsOfSeveralSessionsStayApart) {
   Reactor reactor;

@@ -71,6 +71,9 @@ class Peer {
     };
     nghttp2_submit_data(session_, NGHTTP2_FLAG_END_STREAM, id, &provider);
   }
+  void reset(std::int32_t id) { nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, id, NGHTTP2_CANCEL); }
+  /// What it may send on all streams now, as far as the other side has said.
+  std::int32_t window() const { return nghttp2_session_get_remote_window_size(session_); }
   void go_away(std::int32_t last) {
     nghttp2_submit_goaway(session_, NGHTTP2_FLAG_NONE, last, NGHTTP2_NO_ERROR, nullptr, 0);
   }

@@ -130,6 +130,8 @@ void Session::hold_open(StreamState& stream) {
 
 void Session::let_go(StreamState& stream) {
   if (--stream.holders > 0) return;
+  // What nobody has read is given back to the connection's window.
+  if (!stream.arrived.empty()) consumed(stream, stream.arrived.size());
   std::unique_ptr<StreamState> free(&stream);
   if (spare_streams.size() == max_spare_streams || stream.capacity() > max_spare_bytes) return;
   stream.clear();
@@ -138,7 +140,7 @@ void Session::let_go(StreamState& stream) {
 
 ReadResult<StreamState*> Session::open() {
   if (dead_) return std::unexpected(error_);
-  if (going_away_) return std::unexpected(ReadError{ReadError::Kind::unprocessed, {}, {}});
+  if (!is_open()) return std::unexpected(ReadError{ReadError::Kind::unprocessed, {}, {}});
   auto& stream = make_stream();
   ++stream.holders;
   return &stream;
@@ -308,6 +310,8 @@ void Session::release(StreamState& stream) {
 void Session::refuse(StreamState& stream, message::Refusal refusal, std::uint32_t code) {
   if (stream.error) return;
   stream.error = ReadError{ReadError::Kind::refused, refusal, {}};
+  in_head_ = false;  // nghttp2 tells nothing more of it
+  spend(cost_of_refusal);
   nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, stream.id, code);
   offer_refused(stream);
   mark(stream);
@@ -358,6 +362,7 @@ void Session::take_response(StreamState& stream, bool is_end) {
   }
   stream.has_head = true;
   if (stream.is_tunnel && head.status / 100 == 2) return;  // RFC 9110, 9.3.6: it has no content
+  if (head.status == 204) return;
   if (stream.request.method == message::Method::head || head.status == 304) {
     stream.content.announced = *length;
   } else if (*length) {
@@ -466,6 +471,7 @@ void Session::receive() {
     if (*size == 0) return die({ReadError::Kind::closed, {}, {}});
     heard_ = reactor_.coarse_now();
     ping_sent_ = {};
+    if (lingers_) continue;
     parse({buffer.data(), *size});
   }
 }
@@ -507,7 +513,13 @@ void Session::flush() {
 
 void Session::send() {
   flush();
-  if (!dead_ && can_write_ && !nghttp2_session_want_read(session_) && !nghttp2_session_want_write(session_)) {
+  if (dead_ || lingers_ || !can_write_ || nghttp2_session_want_read(session_) ||
+      nghttp2_session_want_write(session_)) {
+    return;
+  }
+  if (side_ == Side::server) {
+    linger();
+  } else {
     die({ReadError::Kind::closed, {}, {}});
   }
 }

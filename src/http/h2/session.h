@@ -91,6 +91,8 @@ inline constexpr std::size_t max_chunk = 16 * 1024 + 10;
 
 /// Frames that do nothing for any message: so many more than others may come at once.
 inline constexpr int frame_budget = 10'000;
+/// What a stream costs of them that is given up, or that breaks the rules.
+inline constexpr int cost_of_refusal = 10;
 
 class Session final : public runtime::LocalCounted {
  public:
@@ -132,7 +134,7 @@ class Session final : public runtime::LocalCounted {
   void abandon();
 
   std::uint32_t max_streams() const;
-  bool is_open() const { return !dead_ && !going_away_; }
+  bool is_open() const { return !dead_ && !going_away_ && !peer_goes_; }
   bool is_dead() const { return dead_; }
   bool is_idle() const { return open_.empty(); }
   bool is_settled() const { return is_settled_; }
@@ -161,6 +163,9 @@ class Session final : public runtime::LocalCounted {
   void on_head_timer();
   void send_ping();
   void go_away();
+  /// Ends the connection once the peer has closed, or has had time to: bytes of its that nobody has read
+  /// would turn the close into a reset, which could overtake what it was sent.
+  void linger();
   /// Sets the timer for what arrives now, or takes it back.
   void watch_head();
   /// Has pump() run soon, outside of whoever calls.
@@ -234,7 +239,11 @@ class Session final : public runtime::LocalCounted {
   bool pumping_ = false;
   bool again_ = false;
   bool dead_ = false;
+  /// This side takes no more streams; the peer does not.
   bool going_away_ = false;
+  bool peer_goes_ = false;
+  /// All has been said: what comes until the peer has closed is passed over.
+  bool lingers_ = false;
   /// A server has told so, and its peer has not yet answered.
   bool is_notice_out_ = false;
   bool is_settled_ = false;

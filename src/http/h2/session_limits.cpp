@@ -13,6 +13,8 @@ namespace {
 /// WINDOW_UPDATE for many of those that do.
 constexpr int frames_earned_per_second = 100;
 constexpr int frames_earned_by_message = 4;
+/// For a peer to take the last bytes and close.
+constexpr auto linger_limit = std::chrono::seconds(2);
 
 }  // namespace
 
@@ -25,7 +27,8 @@ void Session::send_ping() {
 
 void Session::on_ping_timer() {
   const auto now = reactor_.coarse_now();
-  bool waits = ping_sent_ != base::MonoTime{};
+  const bool waits = ping_sent_ != base::MonoTime{};
+  if (is_notice_out_ && !waits) go_away();  // it says much, but not that it has got the notice
   if (waits && now >= ping_sent_ + limits_.ping_timeout) {
     die({ReadError::Kind::io, {}, {ETIMEDOUT}});
     return pump();
@@ -43,12 +46,19 @@ void Session::on_ping_timer() {
   }
 }
 
+void Session::linger() {
+  lingers_ = true;
+  transport_->shutdown_write();
+  head_timer_.set(reactor_.coarse_now() + linger_limit);
+}
+
 void Session::on_head_timer() {
   die({ReadError::Kind::io, {}, {ETIMEDOUT}});
   pump();
 }
 
 void Session::watch_head() {
+  if (lingers_) return;
   head_timer_.cancel();
   if (in_head_ && limits_.head_timeout > base::Duration::zero())
     head_timer_.set(reactor_.coarse_now() + limits_.head_timeout);
