@@ -88,7 +88,11 @@ std::optional<http::ReadResult<void>> H1Client::try_head() {
 void H1Client::put_head(const message::ResponseHead& head, const message::Content& content,
                         message::Patch& patch) {
   using Kind = http::h1::Framing::Kind;
-  const auto framing = http::h1::Framing::of(content, is_http10() ? Kind::until_close : Kind::chunked);
+  auto framing = http::h1::Framing::of(content, is_http10() ? Kind::until_close : Kind::chunked);
+  // The end of a stream of HTTP/2 says that nothing follows; here that must be said where something might.
+  if (framing.kind == Kind::none &&
+      http::h1::response_framing({}, head.status, this->head().method).kind == Kind::until_close)
+    framing = http::h1::Framing::of_length(0);
   ends_by_close_ = framing.kind == Kind::until_close;
   if (ends_by_close_ || is_ending()) close_after();
   if (!is_kept_) {

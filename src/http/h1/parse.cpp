@@ -72,19 +72,6 @@ std::expected<Framing, Refusal> declared_framing(const message::Headers& headers
   return Framing::chunked();
 }
 
-/// RFC 9112, 6.3.
-Framing response_framing(const Framing& declared, int status, Method request) {
-  const bool has_length = declared.kind == Framing::Kind::length;
-  if (status < 200 || status == 204) return {};
-  if (request == Method::head || status == 304) {
-    Framing framing;
-    if (has_length) framing.announced = declared.length;
-    return framing;
-  }
-  if (request == Method::connect && status < 300) return {};
-  return declared.kind == Framing::Kind::none ? Framing::until_close() : declared;
-}
-
 std::expected<void, Refusal> parse_request_line(std::string_view line, message::RequestHead& into,
                                                 std::string& authority) {
   const auto method_end = message::find_byte(line, 0, ' ');
@@ -125,6 +112,18 @@ std::expected<void, Refusal> parse_status_line(std::string_view line, message::R
 }
 
 }  // namespace
+
+Framing response_framing(const Framing& declared, int status, message::Method request) {
+  const bool has_length = declared.kind == Framing::Kind::length;
+  if (status < 200 || status == 204) return {};
+  if (request == Method::head || status == 304) {
+    Framing framing;
+    if (has_length) framing.announced = declared.length;
+    return framing;
+  }
+  if (request == Method::connect && status < 300) return {};
+  return declared.kind == Framing::Kind::none ? Framing::until_close() : declared;
+}
 
 /// What there is in the place of a line's end.
 std::expected<bool, Refusal> LineScanner::unusual(std::string_view bytes, std::size_t end) {

@@ -140,6 +140,9 @@ class ResponseParser {
   Framing framing_;
 };
 
+/// How the body is delimited of a response to `request` whose fields declare it so (RFC 9112, 6.3).
+Framing response_framing(const Framing& declared, int status, message::Method request);
+
 /// Whether the connection may carry another message after this one (RFC 9112, 9.3): by version and Connection
 /// field.
 bool keeps_alive(message::Version version, const message::Headers& headers);
