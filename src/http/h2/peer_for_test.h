@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -37,7 +38,7 @@ class Peer {
     }
     nghttp2_option_del(option);
     nghttp2_session_callbacks_del(callbacks);
-    nghttp2_submit_settings(session_, NGHTTP2_FLAG_NONE, nullptr, 0);
+    settings();
   }
   Peer(const Peer&) = delete;
   Peer& operator=(const Peer&) = delete;
@@ -78,13 +79,20 @@ class Peer {
     nghttp2_submit_goaway(session_, NGHTTP2_FLAG_NONE, last, NGHTTP2_NO_ERROR, nullptr, 0);
   }
 
+  void settings() { nghttp2_submit_settings(session_, NGHTTP2_FLAG_NONE, nullptr, 0); }
+
+  /// Sends bytes as they are, before what is queued.
+  void raw(std::string_view bytes) {
+    // Write does not change what it points to.
+    const iovec part{const_cast<char*>(bytes.data()), bytes.size()};
+    (void)transport_->try_write({&part, 1});
+  }
+
   /// Sends what is queued and takes what is there, until neither is.
   void turn() {
     const std::uint8_t* bytes = nullptr;
     for (ssize_t size = 0; (size = nghttp2_session_mem_send(session_, &bytes)) > 0;) {
-      // Write does not change what it points to.
-      const iovec part{const_cast<std::uint8_t*>(bytes), static_cast<std::size_t>(size)};
-      (void)transport_->try_write({&part, 1});
+      raw({reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(size)});
     }
     std::vector<char> buffer(65536);
     for (auto size = transport_->try_read(buffer); size && *size > 0; size = transport_->try_read(buffer)) {
@@ -96,6 +104,8 @@ class Peer {
   std::map<std::int32_t, std::uint32_t> resets;
   /// The streams that were opened, or answered.
   std::vector<std::int32_t> heads;
+  /// The code of the GOAWAY that came.
+  std::optional<std::uint32_t> gone_away;
 
  private:
   static int on_frame(nghttp2_session*, const nghttp2_frame* frame, void* user) {
@@ -103,6 +113,7 @@ class Peer {
     if (frame->hd.type == NGHTTP2_RST_STREAM)
       self.resets.emplace(frame->hd.stream_id, frame->rst_stream.error_code);
     if (frame->hd.type == NGHTTP2_HEADERS) self.heads.push_back(frame->hd.stream_id);
+    if (frame->hd.type == NGHTTP2_GOAWAY) self.gone_away = frame->goaway.error_code;
     return 0;
   }
 
