@@ -241,19 +241,21 @@ class ToHttp1(http2.Http2Test):
 
     def test_a_client_resets_its_request(self):
         """The service sees its connection end; others go on."""
-        gone = threading.Event()
+        came, gone = threading.Event(), threading.Event()
 
         def serve(peer):
             while (request := peer.request()) is not None:
                 if request.target != "/wait":
                     peer.send(reply())
-                elif peer.is_at_end():
+                    continue
+                came.set()
+                if peer.is_at_end():
                     gone.set()
                     return
         self.start(serve)
         client = self.client()
         stream = client.open(path="/wait")
-        until(lambda: self.app.open, "the request arrived")
+        self.assertTrue(came.wait(proxies.LIMIT), "the request arrived")
         client.reset(stream, CANCEL)
         self.assertTrue(gone.wait(proxies.LIMIT))
         self.assertEqual(client.ask().status, 200)
