@@ -27,8 +27,8 @@ in the first table is the mean of both.
 
 All have the same on: a request id, x-forwarded-for and -proto, an access log line for each request or opaque connection
 (weft, nginx, nghttpx and Envoy to a file, HAProxy to a ring in memory), but for nghttpx's request id. Of two hops
-HAProxy's and Envoy's are two processes on one core, weft's one, as in a mesh. `before`, where it is, is the weft that
-WEFT_BENCH_BEFORE names. The peers' configurations are in bench/peers. {versions}."""
+HAProxy's and Envoy's are two processes on one core, weft's one, as in a mesh. `before` is the weft that
+WEFT_BENCH_BEFORE names; without one it is not measured. The peers' configurations are in bench/peers. {versions}."""
 
 
 def progress(text):

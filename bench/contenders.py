@@ -17,7 +17,8 @@ VENV = HERE.parent / "build" / "venv"
 START_SECONDS = 30
 SUFFIX = {"nginx": "conf", "haproxy": "cfg", "envoy": "yaml", "nghttpx": "conf", "weft": "yaml", "before": "yaml"}
 # Whether a protocol of a work is HTTP/2 to its clients and to its backend.
-HTTP2 = {"http": (False, False), "tcp": (False, False), "h2": (True, True), "h2-h1": (True, False)}
+HTTP2 = {"http": (False, False), "tcp": (False, False), "http-auto": (False, False), "tcp-auto": (False, False),
+         "h2": (True, True), "h2-h1": (True, False)}
 ENVOY_HTTP2 = """\
     typed_extension_protocol_options:
       envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
@@ -78,10 +79,12 @@ class Machine:
 
 
 def fill(name, protocol, folder, port, backend, has_many=False):
-    """The text of peers/NAME-PROTOCOL.*, or that of its kind, or that of its kind for HTTP/1.1, with its places filled in."""
+    """The text of peers/NAME-PROTOCOL.*, or that of its kind, or that of its kind for a part of the protocol's name, or for
+    HTTP/1.1, with its places filled in."""
     kind = kind_of(name)
     of = "weft" if kind == "before" else kind
-    stems = (f"{name.replace(' ', '-')}-{protocol}", f"{of}-{protocol}", f"{of}-http")
+    words = (protocol, *reversed(protocol.split("-")), "http")
+    stems = (f"{name.replace(' ', '-')}-{protocol}", *(f"{of}-{word}" for word in words))
     file = next(path for path in (HERE / "peers" / f"{stem}.{SUFFIX[kind]}" for stem in stems) if path.exists())
     to_clients, to_backend = HTTP2[protocol]
     values = {"FOLDER": folder, "LISTEN": f"127.0.0.1:{port}", "PORT": port, "BACKEND": f"127.0.0.1:{backend}",

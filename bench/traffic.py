@@ -46,6 +46,11 @@ WORKS = {
                   fine=3),
     "bulk": Work("opaque TCP, bulk, 4 connections: GB per CPU second", "tcp", "bulk", ("bulk", 4), ("haproxy splice",),
                  (Must(("haproxy splice",), 1.0),), "gb_per_cpu_second", at_least=True, slices=4),
+    "http1k-auto": Work("HTTP/1.1 on a port that takes any protocol, 1 KB bodies, 32 connections: CPU per request", "http-auto",
+                        "http", ("http", 32, 1024), ("nginx",), (Must(("nginx",), 0.9),), "cpu_us"),
+    "tcp1k-auto": Work("opaque TCP on a port that takes any protocol, 1 KB there and back, 32 connections: CPU per exchange",
+                       "tcp-auto", "echo", ("exchange", 32, 1024), ("nginx", "haproxy"), (Must(("nginx", "haproxy"), 1.0),),
+                       "cpu_us", fine=3),
     "h2": Work("HTTP/2 to HTTP/2, 1 KB bodies, 8 connections x 16 streams: CPU per request", "h2", "h2", ("h2", 8, 16),
                ("nghttpx", "haproxy", "nginx", "envoy"), (Must(("nghttpx", "haproxy"), 0.95),), "cpu_us"),
     "h2-h1": Work("HTTP/2 to HTTP/1.1, 1 KB bodies, 8 connections x 16 streams: CPU per request", "h2-h1", "http",
@@ -185,16 +190,17 @@ def table(work, result, baseline):
     return text
 
 
-def opponents(work):
-    """(names, musts): those of the work, and a weft of earlier where there is one to compare with."""
-    if not proxies.BEFORE or work.figure != "cpu_us" or work.protocol not in ("http", "tcp"):
-        return work.peers, work.musts
-    return (*work.peers, "before"), (*work.musts, Must(("before",), MOST_TO_BEFORE))
+def musts_of(work):
+    """Those of the work, and what it may cost more than in a weft of earlier."""
+    if work.figure == "added_p50_us" or work.protocol not in ("http", "tcp"):
+        return work.musts
+    return *work.musts, Must(("before",), 1 / MOST_TO_BEFORE if work.at_least else MOST_TO_BEFORE)
 
 
 def run(machine, ends, folder, work, rounds):
     """(rows of the summary, the table) of one work."""
-    peers, musts = opponents(work)
+    musts = musts_of(work)
+    peers = (*work.peers, "before") if musts != work.musts and proxies.BEFORE else work.peers
     settings = [proxies.Setting(machine, folder, name, work.protocol, ends.backends[work.backend], hops=work.hops)
                 for name in (*peers, *EQUALS)]
     result = {}
@@ -204,6 +210,9 @@ def run(machine, ends, folder, work, rounds):
     best = max if work.at_least else min
     rows = []
     for must in musts:
+        if not figures.keys() & set(must.peers):
+            rows.append([work.title, *must.peers, *verdict.not_measured(must.limit, work.at_least)])
+            continue
         peer = best(must.peers, key=lambda name: statistics.median(figures[name]))
         rows.append([work.title, peer,
                      *verdict.compare(*(figures[name] for name in EQUALS), figures[peer], must.limit, work.at_least)])

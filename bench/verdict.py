@@ -36,9 +36,17 @@ def words(value, slack, must, at_least=False):
     return "held" if distance > 0 else "not held"
 
 
+def bound(must, at_least):
+    return f"{'>=' if at_least else '<='} {must:.2f}x"
+
+
+def not_measured(must, at_least=False):
+    """The cells of compare() without a peer."""
+    return "-", "-", bound(must, at_least), "not measured"
+
+
 def compare(one, other, peer, must, at_least=False):
     """The cells measured, noise, must and verdict of two equal contenders against a peer, all by round."""
     both = [(a + b) / 2 for a, b in zip(one, other)]
     value, apart = statistics.median(ratios(both, peer)), noise(one, other)
-    sign = ">=" if at_least else "<="
-    return f"{value:.3f}x", f"{apart:.3f}", f"{sign} {must:.2f}x", words(value, apart * value, must, at_least)
+    return f"{value:.3f}x", f"{apart:.3f}", bound(must, at_least), words(value, apart * value, must, at_least)
