@@ -88,7 +88,8 @@ Task<bool> open(Reactor& reactor, const base::Address& to, std::unique_ptr<Strea
 /// One connection of a closed loop; `is_http` tells what it exchanges.
 Task<void> loop_on_one(Reactor& reactor, const Load& load, bool is_http, base::MonoTime end,
                        std::unique_ptr<Stream>& connection, Result& result) {
-  const auto message = is_http ? get(load.body_bytes) : std::string(load.body_bytes, 'x');
+  // No request begins with a zero: where any protocol is taken, these are bytes.
+  const auto message = is_http ? get(load.body_bytes) : std::string(load.body_bytes, '\0');
   bool ok = co_await open(reactor, load.to, connection);
   while (ok && reactor.coarse_now() < end) {
     const auto start = reactor.clock().now();
