@@ -36,7 +36,8 @@ bool may_be_trailer(FieldId id) {
     case FieldId::te:
     case FieldId::trailer:
     case FieldId::transfer_encoding:
-    case FieldId::upgrade: return false;
+    case FieldId::upgrade:
+    case FieldId::x_weft_refused: return false;
     default: return true;
   }
 }

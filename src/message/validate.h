@@ -50,7 +50,7 @@ std::expected<void, Refusal> check_connection(const Headers& headers);
 /// What Content-Length says, which must be there once and be plain digits in range; nothing if it is not
 /// there. `repeated_content_length`, `bad_content_length`.
 std::expected<std::optional<std::uint64_t>, Refusal> content_length_of(const Headers& headers);
-/// `bad_trailer`: framing and routing cannot come late (RFC 9110, 6.5.1).
+/// `bad_trailer`: framing and routing cannot come late (RFC 9110, 6.5.1), nor what only a head of ours says.
 std::expected<void, Refusal> check_trailers(const Headers& trailers);
 
 /// All of that of a whole head, for a protocol whose parser knows nothing of it; what its Content-Length

@@ -31,6 +31,17 @@ message::Refusal refusal_of(const StreamState& stream) {
   return stream.trailers.empty() ? message::Refusal::length_mismatch : message::Refusal::bad_trailer;
 }
 
+/// What this side resets a stream for that breaks the rules.
+bool is_fault_of_peer(std::uint32_t code) {
+  switch (code) {
+    case NGHTTP2_NO_ERROR:
+    case NGHTTP2_INTERNAL_ERROR:
+    case NGHTTP2_REFUSED_STREAM:
+    case NGHTTP2_CANCEL: return false;
+    default: return true;
+  }
+}
+
 /// Of a frame that this side sends: a client's request.
 bool is_request_head(const nghttp2_frame* frame) {
   return frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST;
@@ -51,7 +62,7 @@ struct Callbacks {
           self.spend(1);
         }
         break;
-      case NGHTTP2_RST_STREAM: self.spend(cost_of_refusal); break;
+      case NGHTTP2_RST_STREAM: self.spend(cost_of_reset); break;
       default: self.spend(1);
     }
   }
@@ -60,7 +71,6 @@ struct Callbacks {
   static int invalid_frame(nghttp2_session*, const nghttp2_frame*, int, void* user) {
     auto& self = *static_cast<Session*>(user);
     self.in_head_ = false;
-    self.spend(cost_of_refusal);
     return 0;
   }
 
@@ -68,6 +78,7 @@ struct Callbacks {
     auto& self = *static_cast<Session*>(user);
     if (frame->hd.type != NGHTTP2_HEADERS) return 0;
     self.in_head_ = true;
+    ++self.heads_begun_;
     if (self.side_ == Session::Side::server && frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
       auto& stream = self.make_stream();
       stream.id = frame->hd.stream_id;
@@ -90,7 +101,11 @@ struct Callbacks {
                     void* user) {
     auto& self = *static_cast<Session*>(user);
     auto* stream = state_of(session, frame->hd.stream_id);
-    if (!stream || stream->error) return 0;
+    if (!stream) return 0;
+    if (stream->error) {
+      self.spend(1);  // a few bytes may stand for much
+      return 0;
+    }
     const auto size = name_size + value_size + 32;
     stream->head_bytes += size;
     stream->heads_bytes += size;
@@ -164,6 +179,8 @@ struct Callbacks {
   static int frame_sent(nghttp2_session* session, const nghttp2_frame* frame, void* user) {
     auto& self = *static_cast<Session*>(user);
     if (is_request_head(frame)) --self.heads_held_back_;
+    if (frame->hd.type == NGHTTP2_RST_STREAM && is_fault_of_peer(frame->rst_stream.error_code))
+      self.spend(cost_of_reset);
     auto* stream = state_of(session, frame->hd.stream_id);
     if (!stream) return 0;
     if (frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA) self.earn();

@@ -80,6 +80,9 @@ Session::Session(runtime::Reactor& reactor, std::unique_ptr<runtime::Stream> tra
   nghttp2_option_new(&option);
   nghttp2_option_set_no_auto_window_update(option, 1);
   nghttp2_option_set_no_closed_streams(option, 1);
+  // Session::spend() has that limit, whose refill suits deadlines of calls.
+  constexpr std::uint64_t never = 1U << 31U;
+  nghttp2_option_set_stream_reset_rate_limit(option, never, never);
   // Else PRIORITY frames are ignored, invalid ones too (RFC 9113, 6.3).
   nghttp2_option_set_server_fallback_rfc7540_priorities(option, 1);
   const int made = memory_.make(session_, side == Side::client, session_callbacks(), this, option);
@@ -311,7 +314,6 @@ void Session::refuse(StreamState& stream, message::Refusal refusal, std::uint32_
   if (stream.error) return;
   stream.error = ReadError{ReadError::Kind::refused, refusal, {}};
   in_head_ = false;  // nghttp2 tells nothing more of it
-  spend(cost_of_refusal);
   nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, stream.id, code);
   offer_refused(stream);
   mark(stream);
@@ -447,7 +449,7 @@ void Session::pump() {
   do {
     again_ = false;
     receive();
-    if (in_head_ != head_timer_.is_set()) watch_head();
+    watch_head();
     dispatch();
     send();
     dispatch();

@@ -92,7 +92,7 @@ inline constexpr std::size_t max_chunk = 16 * 1024 + 10;
 /// Frames that do nothing for any message: so many more than others may come at once.
 inline constexpr int frame_budget = 10'000;
 /// What a stream costs of them that is given up, or that breaks the rules.
-inline constexpr int cost_of_refusal = 10;
+inline constexpr int cost_of_reset = 10;
 
 class Session final : public runtime::LocalCounted {
  public:
@@ -250,6 +250,9 @@ class Session final : public runtime::LocalCounted {
   bool has_changed_ = false;
   /// A head is arriving, or the client's preface.
   bool in_head_ = false;
+  /// Heads that have begun, and how many had when the timer was set.
+  std::uint32_t heads_begun_ = 0;
+  std::uint32_t heads_timed_ = 0;
   int budget_ = frame_budget;
   base::MonoTime budget_at_;
   ReadError error_;

@@ -58,7 +58,9 @@ void Session::on_head_timer() {
 }
 
 void Session::watch_head() {
-  if (lingers_) return;
+  if (lingers_ || (in_head_ ? head_timer_.is_set() && heads_timed_ == heads_begun_ : !head_timer_.is_set()))
+    return;
+  heads_timed_ = heads_begun_;
   head_timer_.cancel();
   if (in_head_ && limits_.head_timeout > base::Duration::zero())
     head_timer_.set(reactor_.coarse_now() + limits_.head_timeout);
