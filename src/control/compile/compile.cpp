@@ -100,18 +100,29 @@ bool limits_requests(const Input& input, const model::Ref& service) {
   return policy != nullptr && policy->spec.timeouts.request.value_or(base::Duration::zero()).count() > 0;
 }
 
+/// Whether a probe or hook of the workload asks a port of that number or name by HTTP.
+bool is_asked(const Workload& workload, std::int32_t number, std::string_view name) {
+  return std::ranges::any_of(workload.asked_by_http, [&](const model::ContainerPort& port) {
+    return (number != 0 && port.container_port == number) || (!name.empty() && port.name == name);
+  });
+}
+
 /// Whether a port that says nothing has HTTP alone, so that nothing gets around what holds for requests: they
-/// are limited, or a workload behind it is asked by HTTP there.
+/// are limited, or a workload behind it is asked by HTTP there. The image may have named the port: so each
+/// instance's counts, as for its inbound listener, and before there is one what the template says.
 bool is_http(const Input& input, const model::Ref& service, const model::ServicePort& port) {
-  const auto is_target = [&](const model::ContainerPort& asked) {
-    const auto* number = port.target_port.number();
-    return number ? asked.container_port == *number : asked.name == *port.target_port.name();
-  };
-  return limits_requests(input, service) ||
-         std::ranges::any_of(input.graph->behind(service), [&](std::size_t index) {
-           const auto* behind = find_workload(input, input.graph->workloads()[index].ref);
-           return behind != nullptr && std::ranges::any_of(behind->asked_by_http, is_target);
-         });
+  if (limits_requests(input, service)) return true;
+  const auto* number = port.target_port.number();
+  const auto* name = port.target_port.name();
+  return std::ranges::any_of(input.graph->behind(service), [&](std::size_t index) {
+    const auto* behind = find_workload(input, input.graph->workloads()[index].ref);
+    if (behind == nullptr) return false;
+    if (is_asked(*behind, number ? *number : 0, name ? *name : "")) return true;
+    return std::ranges::any_of(behind->instances, [&](const Instance& instance) {
+      const auto* bound = target_port(port, instance.ports);
+      return bound != nullptr && is_asked(*behind, bound->port.number, bound->port.name);
+    });
+  });
 }
 
 /// The limits are the policy's, else the mesh's.
@@ -328,10 +339,8 @@ Spoken either(Spoken one, Spoken other) {
 /// As the ports of all Services that lead to it say; without any, as its own name and number do.
 Spoken inbound_protocol(const Mesh& mesh, const model::Workload& workload, const Instance& instance,
                         const provider::BoundPort& bound) {
-  const auto& asked = find_workload(mesh.input, workload.ref)->asked_by_http;
-  const bool is_asked = std::ranges::any_of(asked, [&](const model::ContainerPort& port) {
-    return port.container_port == bound.port.number || (!port.name.empty() && port.name == bound.port.name);
-  });
+  const bool has_requests =
+      is_asked(*find_workload(mesh.input, workload.ref), bound.port.number, bound.port.name);
   std::optional<Spoken> found;
   for (const auto& name : workload.services) {
     const auto ref = service_ref(workload.ref.ns, name);
@@ -339,14 +348,14 @@ Spoken inbound_protocol(const Mesh& mesh, const model::Workload& workload, const
     if (service == nullptr) continue;
     for (const auto& port : service->spec.ports) {
       if (target_port(port, instance.ports) != &bound) continue;
-      const Spoken spoken{listener_protocol(port, is_asked || limits_requests(mesh.input, ref)),
+      const Spoken spoken{listener_protocol(port, has_requests || limits_requests(mesh.input, ref)),
                           cluster_protocol(port)};
       found = found ? either(*found, spoken) : spoken;
     }
   }
   if (found) return *found;
   const model::ServicePort own{.name = bound.port.name, .port = bound.port.number};
-  return {listener_protocol(own, is_asked), cluster_protocol(own)};
+  return {listener_protocol(own, has_requests), cluster_protocol(own)};
 }
 
 /// The inbound listeners of those instances that are on that node.

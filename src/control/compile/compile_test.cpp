@@ -384,6 +384,39 @@ TEST(Changes, LeadToThoseWhoKnowOfThem) {
   EXPECT_EQ(edge.clusters.shared(place), before.at(snapshot::edge_context)->clusters.shared(place));
 }
 
+// The template asks by one of a port's number and name, the Service leads there by the other, and only the
+// image has both: callers and instances agree.
+TEST(Compile, BothEndsOfAnAskedPortHaveHttpAlone) {
+  struct Case {
+    std::string_view target;
+    model::ContainerPort asked;
+    snapshot::ListenerProtocol protocol;
+  };
+  using enum snapshot::ListenerProtocol;
+  for (const auto& [target, asked, protocol] :
+       {Case{"web", {"", 8080}, http}, Case{"8080", {"web", 0}, http}, Case{"web", {"", 8081}, automatic},
+        Case{"8080", {"db", 0}, automatic}}) {
+    Compiler mesh(stored(fmt::format(R"(---
+apiVersion: v1
+kind: Service
+metadata: {{name: s}}
+spec: {{selector: {{app: w}}, ports: [{{port: 80, targetPort: {}}}]}}
+)",
+                                     target) +
+                         deployment("w", "ready@8080")));
+    const model::Ref ref{model::DependencyKind::deployment, "default", "w"};
+    auto& workload = mesh.input.workloads.at(ref);
+    workload.instances[0].ports[0].port.name = "web";
+    workload.asked_by_http = {asked};
+    mesh.update(affected(mesh.input, {ref}));
+    const auto protocol_at = [&](const snapshot::ContextId& context, const std::string& listener) {
+      return mesh.snapshots.at("here").at(context)->listeners.find(listener)->protocol;
+    };
+    EXPECT_EQ(protocol_at(snapshot::edge_context, "edge/default/s/80"), protocol) << target;
+    EXPECT_EQ(protocol_at({"default", "w"}, inbound_key("default", "w-0", 8080)), protocol) << target;
+  }
+}
+
 /// Changes one Service's ports, or one workload's instances.
 void change(Compiler& mesh, const model::Ref& ref, base::Random& random) {
   if (ref.kind == model::DependencyKind::service) {
