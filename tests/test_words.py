@@ -125,11 +125,17 @@ class Said(mesh.MeshTest):
 
     def test_create_knows_the_numbers_of_protocols(self):
         self.mesh.ok("control-plane", "create", "service", "db", "--image=example-web-service", "--port=5432",
-                     "--port=80", "--port=3306/http", "--port=9000/grpc")
+                     "--port=80", "--port=3306/http", "--port=9000/grpc", "--port=15432/postgresql", "--port=81/HTTP",
+                     "--port=82/kubernetes.io/h2c")
         ports = self.mesh.json("get", "service", "db")["spec"]["ports"]
-        self.assertEqual([port["name"] for port in ports], ["tcp-5432", "port-80", "http-3306", "grpc-9000"])
+        self.assertEqual([(port["name"], port.get("appProtocol")) for port in ports],
+                         [("tcp-5432", "tcp"), ("port-80", None), ("http-3306", "http"), ("grpc-9000", "grpc"),
+                          ("port-15432", "postgresql"), ("port-81", "HTTP"), ("port-82", "kubernetes.io/h2c")])
         self.mesh.ok("control-plane", "create", "service", "alone", "--image=example-web-service", "--port=80:8080")
         self.assertEqual(self.mesh.json("get", "service", "alone")["spec"]["ports"], [{"port": 80, "targetPort": 8080}])
+        self.mesh.ok("control-plane", "create", "service", "h2c", "--image=example-web-service", "--port=80/kubernetes.io/h2c")
+        self.assertEqual(self.mesh.json("get", "service", "h2c")["spec"]["ports"],
+                         [{"port": 80, "targetPort": 80, "appProtocol": "kubernetes.io/h2c"}])
         refused = self.mesh.run("control-plane", "create", "service", "web", "--image=x", "--port=80/gprc")
         self.assertEqual(refused.code, 2, refused)
         self.assertIn("--port=80/gprc is not a port", refused.err)

@@ -13,6 +13,7 @@
 #include "model/kinds.h"
 #include "model/protocol.h"
 #include "model/resource.h"
+#include "model/values.h"
 #include "provider/process/image.h"
 
 namespace weft::cli {
@@ -47,6 +48,8 @@ struct Port {
   std::string name;
   int number = 0;
   int target = 0;
+  /// As its Service says; may be empty.
+  std::string protocol;
 
   Json named(Json fields) const {
     if (!name.empty()) fields["name"] = name;
@@ -54,7 +57,15 @@ struct Port {
   }
 };
 
-/// PORT[:TARGET][/PROTOCOL], by which it is named; without one, after what Services take such a number for.
+/// What programs find it by: the protocol, with the number where there are several. Not every protocol's name
+/// is one of a port too.
+std::string name_of_port(const std::string& protocol, int number, bool only) {
+  const auto name = only ? protocol : fmt::format("{}-{}", protocol, number);
+  if (model::port_name_fault(name).empty()) return name;
+  return only ? std::string() : fmt::format("port-{}", number);
+}
+
+/// PORT[:TARGET][/PROTOCOL]; without one, what Services take such a number for.
 Result<Port> parse_port(const std::string& text, bool only) {
   std::string_view numbers(text);
   std::string protocol;
@@ -73,8 +84,7 @@ Result<Port> parse_port(const std::string& text, bool only) {
   }
   const model::ServicePort port{.port = *number, .target_port = {*target}};
   if (!is_said && model::guessed_protocol(port)) protocol = "tcp";
-  const auto name = only ? protocol : fmt::format("{}-{}", protocol.empty() ? "port" : protocol, *number);
-  return Port{name, *number, *target};
+  return Port{name_of_port(protocol, *number, only), *number, *target, protocol};
 }
 
 /// [KIND/]NAME[:CONDITION]
@@ -147,7 +157,9 @@ Result<Pair> documents_of(const Options& options, const std::string& ns) {
                   {"metadata", metadata},
                   {"spec", {{"selector", labels}, {"ports", Json::array()}}}};
   for (const auto& port : ports) {
-    service["spec"]["ports"].push_back(port.named({{"port", port.number}, {"targetPort", port.target}}));
+    auto entry = port.named({{"port", port.number}, {"targetPort", port.target}});
+    if (!port.protocol.empty()) entry["appProtocol"] = port.protocol;
+    service["spec"]["ports"].push_back(std::move(entry));
   }
   for (const auto& text : options.depends_on) service["spec"]["dependsOn"].push_back(parse_dependency(text));
   return Pair{std::move(deployment), std::move(service)};
