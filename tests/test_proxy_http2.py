@@ -8,7 +8,7 @@ import unittest
 
 import http2
 import proxies
-from http2 import CANCEL, INTERNAL_ERROR, NO_ERROR, WINDOW, head, pattern
+from http2 import CANCEL, INTERNAL_ERROR, NO_ERROR, PROTOCOL_ERROR, WINDOW, head, pattern
 from proxies import answers, beside, reply, stalled, until
 
 # What RFC 9113, 6.9.2 gives a stream and a connection at first.
@@ -151,15 +151,17 @@ class ToHttp1(http2.Http2Test):
             with self.subTest(name):
                 self.expect_refused(fields)
 
-    def expect_refused(self, fields, body=None, status=400):
-        """An answer of the proxy's own or a reset, on a connection that goes on; nothing of it comes upstream."""
+    def expect_refused(self, fields, body=None, status=None):
+        """A reset, or an answer of the proxy's own, on a connection that goes on; nothing of it comes upstream."""
         before = len(self.seen)
         client = self.client()
         stream = client.open(fields, end=body is None)
         if body is not None:
             client.send(stream, body, end=True)
         client.whole(stream)
-        if stream.reset is None or stream.fields:
+        if status is None:
+            self.assertEqual((stream.reset, stream.fields), (PROTOCOL_ERROR, None))
+        else:
             self.assertEqual(stream.status, status)
         self.assertEqual(client.ask(path="/after").status, 200)
         self.assertEqual([request.target for request in self.seen[before:]], ["/after"])
