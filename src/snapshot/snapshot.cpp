@@ -42,6 +42,36 @@ std::expected<void, std::string> check_target(const Snapshot& snapshot, const Li
   return {};
 }
 
+bool tells_client(const Cluster& cluster) { return cluster.proxy_protocol != ProxyProtocol::none; }
+
+/// The first cluster that its routes lead to and that tells_client(); null if there is none.
+const Cluster* telling_cluster(const Snapshot& snapshot, const VirtualHost& host) {
+  for (const auto& route : host.routes) {
+    const auto* forward = std::get_if<Forward>(&route.action);
+    if (forward == nullptr) continue;
+    for (const auto& target : forward->to) {
+      const auto* cluster = snapshot.clusters.find(target.cluster);
+      if (cluster != nullptr && tells_client(*cluster)) return cluster;
+    }
+  }
+  return nullptr;
+}
+
+std::expected<void, std::string> check_routes(const Snapshot& snapshot) {
+  if (std::ranges::none_of(snapshot.clusters, tells_client)) return {};
+  for (const auto& table : snapshot.routes) {
+    for (const auto& host : table.virtual_hosts) {
+      if (const auto* cluster = telling_cluster(snapshot, host)) {
+        return invalid(
+            fmt::format("the route table {}{} leads requests to the cluster {}, whose connections have the "
+                        "PROXY protocol and carry one client's bytes",
+                        table.name, because_of(table.origin), cluster->name));
+      }
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 std::expected<void, std::string> validate(const Snapshot& snapshot) {
@@ -61,13 +91,8 @@ std::expected<void, std::string> validate(const Snapshot& snapshot) {
   for (const auto& cluster : snapshot.clusters) {
     if (std::ranges::any_of(cluster.endpoints, [](const auto& endpoint) { return !endpoint.address; }))
       return invalid(fmt::format("an endpoint of {} has no address", cluster.name));
-    if (cluster.proxy_protocol != ProxyProtocol::none && takes_http(cluster.protocol)) {
-      return invalid(fmt::format(
-          "cluster {}{} has the PROXY protocol, whose connections carry one client's bytes, and speaks HTTP",
-          cluster.name, because_of(cluster.origin)));
-    }
   }
-  return {};
+  return check_routes(snapshot);
 }
 
 }  // namespace weft::snapshot

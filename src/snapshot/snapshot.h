@@ -284,8 +284,9 @@ using SnapshotPtr = std::shared_ptr<const Snapshot>;
 
 /// Why the Snapshot cannot be put in force, in words, with the Origin of what is wrong: names that are there
 /// twice or not in order, listeners or endpoints without an address, two listeners with one, a listener whose
-/// routes or cluster are not there, a PROXY header where connections are shared. What stands within a route
-/// is checked where it is read.
+/// routes or cluster are not there, requests that lead to where connections have a PROXY header. (Other
+/// clusters than a listener's protocol has are no fault: while one becomes the other, its cluster may come
+/// before it.) What stands within a route is checked where it is read.
 std::expected<void, std::string> validate(const Snapshot& snapshot);
 
 }  // namespace weft::snapshot

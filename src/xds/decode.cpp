@@ -75,9 +75,8 @@ void read_http_filters(const hcm::HttpConnectionManager& manager, Reading& readi
 void read_connection_manager(const hcm::HttpConnectionManager& manager, snapshot::Listener& listener,
                              Reading& reading) {
   reading.scan(manager, policies::connection_manager);
-  bool http1 = manager.codec_type() == hcm::HttpConnectionManager::AUTO ||
-               manager.codec_type() == hcm::HttpConnectionManager::HTTP1;
-  if (!http1) reading.refuse("its codec_type is not supported");
+  if (manager.codec_type() != hcm::HttpConnectionManager::AUTO)
+    reading.refuse("its codec_type is not AUTO: which version of HTTP a client speaks, its first bytes say");
   listener.protocol = snapshot::ListenerProtocol::http;
   listener.routes = manager.rds().route_config_name();
   if (listener.routes.empty()) reading.refuse("it names no route table");
@@ -169,6 +168,13 @@ bool is_for_tls(const listener_v3::FilterChainMatch& match) {
          (match.transport_protocol().empty() && !match.server_names().empty());
 }
 
+/// One name, or all names below one: Envoy has no other patterns here.
+bool is_server_name(const snapshot::Domain& domain) {
+  using enum snapshot::Domain::Kind;
+  return !domain.has_port &&
+         (domain.kind == exact || (domain.kind == suffix && domain.text.starts_with('.')));
+}
+
 /// The names that are spoken for.
 using Owned = std::set<std::string>;
 
@@ -185,8 +191,10 @@ void read_server_names(const listener_v3::FilterChain& chain, snapshot::Listener
   if (match.server_names().empty()) own("*");
   for (const auto& text : match.server_names()) {
     const auto domain = snapshot::parse_domain(text);
-    if (!domain || domain->has_port || domain->kind == snapshot::Domain::Kind::any)
-      return reading.refuse(fmt::format("no client of TLS asks for the server name \"{}\"", text));
+    if (!domain || !is_server_name(*domain)) {
+      return reading.refuse(fmt::format(
+          "the server name \"{}\" is neither one that a client of TLS asks for nor *.NAME", text));
+    }
     own(domain->to_string());
   }
   const auto limit = std::exchange(listener.opaque_idle_timeout, std::nullopt);
@@ -231,6 +239,18 @@ void read_filter_chains(const listener_v3::Listener& message, snapshot::Listener
         "TCP");
   }
   listener.protocol = snapshot::ListenerProtocol::automatic;
+}
+
+/// Other times than this proxy's own are not kept.
+void read_filters_timeout(const listener_v3::Listener& message, const snapshot::Listener& listener,
+                          Reading& reading) {
+  const bool has_one =
+      message.has_listener_filters_timeout() || message.continue_on_listener_filters_timeout();
+  const bool is_kept =
+      listener.protocol == snapshot::ListenerProtocol::automatic &&
+      message.continue_on_listener_filters_timeout() &&
+      duration(message.listener_filters_timeout(), "listener_filters_timeout", reading) == first_word_time;
+  if (has_one && !is_kept) reading.pass_over("Listener listener_filters_timeout");
 }
 
 /// Milliseconds in decimal.
@@ -435,14 +455,19 @@ std::expected<DecodedCluster, XdsError> decode_cluster(std::string_view body, Ig
   read_load_balancing(message, cluster, reading);
   read_circuit_breakers(message.circuit_breakers(), cluster, reading);
   if (message.has_transport_socket()) read_transport(message.transport_socket(), cluster, reading);
-  // Connections with such a header carry one client's bytes.
-  if (cluster.proxy_protocol != snapshot::ProxyProtocol::none)
-    cluster.protocol = snapshot::ClusterProtocol::tcp;
+  const bool tells_client = cluster.proxy_protocol != snapshot::ProxyProtocol::none;
+  if (tells_client) cluster.protocol = snapshot::ClusterProtocol::tcp;
   read_protocol(message, cluster, reading);
   cluster.service = weft.text(key_service);
   cluster.service_ns = weft.text(key_service_namespace);
   cluster.policy = weft.text(key_policy);
   if (weft.text(key_protocol) == protocol_tcp) cluster.protocol = snapshot::ClusterProtocol::tcp;
+  if (tells_client && takes_http(cluster.protocol)) {
+    reading.refuse(
+        "its connections begin with a PROXY header and carry one client's bytes, and its protocol options "
+        "are "
+        "of HTTP: leave them out");
+  }
   read_discovery(message, decoded, reading);
   return reading.result(std::move(decoded));
 }
@@ -475,6 +500,7 @@ std::expected<snapshot::Listener, XdsError> decode_listener(std::string_view bod
   listener.service_ns = weft.text(key_service_namespace);
   listener.drain = read_drain(weft.text(key_drain), reading);
   read_filter_chains(message, listener, reading);
+  read_filters_timeout(message, listener, reading);
   return reading.result(std::move(listener));
 }
 

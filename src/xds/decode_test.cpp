@@ -71,6 +71,10 @@ TEST(Decode, ListenersThatWeftCannotServeAreRefused) {
        }},
       {"codec_type",
        [](auto& message) {
+         change_manager(message, [](auto& m) { m.set_codec_type(hcm::HttpConnectionManager::HTTP1); });
+       }},
+      {"codec_type",
+       [](auto& message) {
          change_manager(message, [](auto& m) { m.set_codec_type(hcm::HttpConnectionManager::HTTP2); });
        }},
   };
@@ -135,6 +139,31 @@ TEST(Decode, WhatWouldPassHttpOnAsBytesIsRefused) {
   }
 }
 
+// A service that speaks first behind another proxy: Envoy waits 15 s and closes where nothing else is said.
+TEST(Decode, HowLongAClientMaySayNothing) {
+  auto listener = sample_snapshot().listeners[0];
+  listener.protocol = snapshot::ListenerProtocol::automatic;
+  listener.cluster = "c";
+  const auto message_of = [](const snapshot::Listener& of) {
+    envoy::config::listener::v3::Listener message;
+    message.ParseFromString(encode_listener(of).body);
+    return message;
+  };
+  auto message = message_of(listener);
+  EXPECT_EQ(message.listener_filters_timeout().nanos(), 5'000'000);
+  EXPECT_TRUE(message.continue_on_listener_filters_timeout());
+  Ignored ignored;
+  EXPECT_TRUE(decode_listener(serialize(message), ignored));
+  EXPECT_EQ(ignored.count, 0U);
+  message.mutable_listener_filters_timeout()->set_seconds(1);
+  EXPECT_TRUE(decode_listener(serialize(message), ignored));
+  EXPECT_THAT(ignored.examples, testing::ElementsAre("Listener listener_filters_timeout"));
+  listener.proxy_protocol = true;
+  EXPECT_FALSE(message_of(listener).continue_on_listener_filters_timeout())
+      << "it would go on without the header";
+  EXPECT_FALSE(listener_message().continue_on_listener_filters_timeout());
+}
+
 snapshot::Listener tls_listener() {
   auto listener = sample_snapshot().listeners[0];
   listener.protocol = snapshot::ListenerProtocol::tls;
@@ -182,6 +211,14 @@ TEST(Decode, ServerNames) {
             [](auto& message) {
               message.mutable_filter_chains(0)->mutable_filter_chain_match()->add_server_names("a:443");
             }},
+           {"a name has its star behind",
+            [](auto& message) {
+              message.mutable_filter_chains(0)->mutable_filter_chain_match()->add_server_names("shop.*");
+            }},
+           {"a name has its star within a part",
+            [](auto& message) {
+              message.mutable_filter_chains(0)->mutable_filter_chain_match()->add_server_names("*-a.example");
+            }},
            {"one is decrypted", [](auto& message) { add_field(*message.mutable_filter_chains(0), 6); }}}) {
     auto message = taken;
     spoil(message);
@@ -208,7 +245,6 @@ TEST(Decode, TheHeaderOfTheProxyProtocol) {
   envoy::config::cluster::v3::Cluster message;
   message.ParseFromString(encode_cluster(cluster).body);
   message.clear_metadata();
-  message.clear_typed_extension_protocol_options();
   Ignored ignored;
   const auto foreign = decode_cluster(serialize(message), ignored);
   ASSERT_TRUE(foreign) << foreign.error().detail;
@@ -230,6 +266,41 @@ TEST(Decode, TheHeaderOfTheProxyProtocol) {
   EXPECT_TRUE(refused([](auto& transport) {
     transport.mutable_transport_socket()->mutable_typed_config()->set_type_url("x/Tls");
   }));
+}
+
+// It has one client's bytes: options of HTTP say that it is meant for requests.
+TEST(Decode, AClusterWithTheProxyProtocolHasNoOptionsOfHttp) {
+  auto cluster = sample_snapshot().clusters[0];
+  cluster.proxy_protocol = snapshot::ProxyProtocol::v1;
+  for (const auto protocol : {snapshot::ClusterProtocol::http2, snapshot::ClusterProtocol::automatic}) {
+    cluster.protocol = protocol;
+    Ignored ignored;
+    const auto refused = decode_cluster(encode_cluster(cluster).body, ignored);
+    ASSERT_FALSE(refused);
+    EXPECT_THAT(refused.error().detail, testing::AllOf(testing::HasSubstr("cluster " + cluster.name),
+                                                       testing::HasSubstr("PROXY header")));
+  }
+}
+
+// Each changed cluster is sent to all proxies, and one of a version before knows no such options.
+TEST(Decode, WhatIsSpokenByDefaultIsNotSaid) {
+  auto cluster = sample_snapshot().clusters[0];
+  cluster.idle_timeout = std::chrono::seconds(3);
+  for (const auto& [protocol, has_options] :
+       {std::pair(snapshot::ClusterProtocol::http1, false), std::pair(snapshot::ClusterProtocol::tcp, false),
+        std::pair(snapshot::ClusterProtocol::http2, true),
+        std::pair(snapshot::ClusterProtocol::automatic, true)}) {
+    cluster.protocol = protocol;
+    envoy::config::cluster::v3::Cluster message;
+    message.ParseFromString(encode_cluster(cluster).body);
+    EXPECT_EQ(message.typed_extension_protocol_options().size(), has_options ? 1U : 0U);
+    EXPECT_EQ(message.common_http_protocol_options().idle_timeout().seconds(), has_options ? 0 : 3);
+  }
+  cluster.idle_timeout = {};
+  cluster.protocol = snapshot::ClusterProtocol::http1;
+  envoy::config::cluster::v3::Cluster message;
+  message.ParseFromString(encode_cluster(cluster).body);
+  EXPECT_FALSE(message.has_common_http_protocol_options());
 }
 
 TEST(Decode, AnOptionalHttpFilterIsPassedOverAndCounted) {

@@ -170,6 +170,12 @@ void set_filter_chains(listener_v3::Listener& into, const snapshot::Listener& li
     case snapshot::ListenerProtocol::automatic: {
       add_listener_filter(into, "envoy.filters.listener.http_inspector",
                           filters::http_inspector::v3::HttpInspector());
+      // Of a client that says nothing the service may speak first. Envoy would go on without a PROXY header
+      // too.
+      if (!listener.proxy_protocol) {
+        set_duration(*into.mutable_listener_filters_timeout(), first_word_time);
+        into.set_continue_on_listener_filters_timeout(true);
+      }
       auto& http = *into.add_filter_chains();
       for (const auto found : found_http)
         http.mutable_filter_chain_match()->add_application_protocols(std::string(found));
@@ -189,14 +195,15 @@ core::HttpProtocolOptions connection_limits(const snapshot::Cluster& cluster) {
   return limits;
 }
 
+/// What Envoy takes a cluster for that says nothing stays unsaid: HTTP/1.1, where bytes are not meant.
 void set_protocol(envoy::config::cluster::v3::Cluster& into, const snapshot::Cluster& cluster) {
+  auto limits = connection_limits(cluster);
   envoy::extensions::upstreams::http::v3::HttpProtocolOptions options;
-  *options.mutable_common_http_protocol_options() = connection_limits(cluster);
   switch (cluster.protocol) {
     case snapshot::ClusterProtocol::http1:
     case snapshot::ClusterProtocol::tcp:
-      options.mutable_explicit_http_config()->mutable_http_protocol_options();
-      break;
+      if (limits.ByteSizeLong() > 0) *into.mutable_common_http_protocol_options() = std::move(limits);
+      return;
     case snapshot::ClusterProtocol::http2:
       options.mutable_explicit_http_config()->mutable_http2_protocol_options();
       break;
@@ -204,6 +211,8 @@ void set_protocol(envoy::config::cluster::v3::Cluster& into, const snapshot::Clu
       options.mutable_use_downstream_protocol_config()->mutable_http2_protocol_options();
       break;
   }
+  // Envoy reads no others beside these.
+  *options.mutable_common_http_protocol_options() = std::move(limits);
   pack((*into.mutable_typed_extension_protocol_options())[std::string(http_options)], options);
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <string_view>
 
 namespace weft::xds {
@@ -33,5 +34,8 @@ inline constexpr std::string_view http_options = "envoy.extensions.upstreams.htt
 inline constexpr std::string_view found_tls = "tls";
 /// What Envoy's http_inspector calls what it has found, which a filter chain asks for.
 inline constexpr std::array<std::string_view, 3> found_http{"http/1.0", "http/1.1", "h2c"};
+/// How long it waits for a client's first word where the service may speak first: as long as this proxy does
+/// (proxy/opaque.cpp).
+inline constexpr std::chrono::milliseconds first_word_time{5};
 
 }  // namespace weft::xds

@@ -105,7 +105,9 @@ inline snapshot::Cluster random_cluster(base::Random& random, std::string name) 
   using enum snapshot::ClusterProtocol;
   static constexpr std::array protocols{http1, http2, automatic, tcp};
   cluster.protocol = protocols[random.below(protocols.size())];
-  if (cluster.protocol == tcp) cluster.proxy_protocol = static_cast<snapshot::ProxyProtocol>(random.below(3));
+  // No route leads to the first.
+  if (cluster.protocol == tcp && cluster.name == "c0")
+    cluster.proxy_protocol = static_cast<snapshot::ProxyProtocol>(random.below(3));
   cluster.load_balancing =
       random.below(2) ? snapshot::LoadBalancing::round_robin : snapshot::LoadBalancing::least_request;
   cluster.connect_timeout = std::chrono::milliseconds(random.below(100'000));
@@ -202,7 +204,9 @@ inline snapshot::Snapshot random_snapshot(base::Random& random) {
   for (std::uint64_t i = 0, count = random.below(6); i < count; ++i) {
     snapshot::Listener listener;
     listener.name = "l" + std::to_string(i);
-    listener.address = random_address(random);
+    const auto is_taken = [&](const snapshot::Listener& other) { return other.address == listener.address; };
+    do listener.address = random_address(random);
+    while (std::ranges::any_of(made.listeners, is_taken));
     listener.direction = static_cast<snapshot::Direction>(random.below(3));
     listener.service = random_text(random);
     listener.service_ns = random_text(random);
