@@ -2,97 +2,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "http/grpc/status.h"
-#include "http/h2/connection.h"
 #include "http/h2/peer_for_test.h"
-#include "proxy/flow_harness.h"
+#include "proxy/h2_harness.h"
 
 namespace weft::proxy::testing {
 namespace {
 
-using http::h2::ClientStream;
-using http::h2::Connection;
-using http::h2::RequestStream;
-using http::h2::ServerStream;
-using message::Content;
-using message::Headers;
-using message::Method;
-using snapshot::ClusterProtocol;
 using Kind = http::ReadError::Kind;
-
-class H2Flow : public Flow {
- protected:
-  void serve(ClusterProtocol protocol, std::vector<int> endpoints = {1}) {
-    auto snapshot = simple(std::move(endpoints));
-    snapshot.clusters[0].protocol = protocol;
-    apply(std::move(snapshot));
-  }
-  Connection client(http::h2::Limits limits = {}) {
-    auto made = Connection::client(reactor_, dial(), limits);
-    settle();
-    return made;
-  }
-  static message::RequestHead head(Method method = Method::get, Headers headers = {{"host", "web"}}) {
-    message::RequestHead head;
-    head.method = method;
-    head.headers = std::move(headers);
-    return head;
-  }
-  ClientStream ask(Connection& connection, const message::RequestHead& request, const Content& content = {}) {
-    auto stream = std::move(*connection.open());
-    stream.put_head(request, content);
-    settle();
-    return stream;
-  }
-  void write(RequestStream& stream, std::string_view piece, bool last, const Headers* trailers = nullptr) {
-    writers_.spawn(send(&stream, std::string(piece), last, trailers));
-    settle();
-  }
-  static runtime::Task<void> send(RequestStream* stream, std::string piece, bool last,
-                                  const Headers* trailers) {
-    (void)co_await stream->write(piece, last, trailers);
-  }
-  /// What can be had of the body now.
-  std::string read(RequestStream& stream) {
-    std::string body;
-    settle();
-    for (auto piece = stream.try_body(); piece && *piece && !(*piece)->empty(); piece = stream.try_body()) {
-      body += **piece;
-      settle();
-    }
-    return body;
-  }
-  int status(ClientStream& stream) {
-    settle();
-    const auto read = stream.try_head();
-    return read && *read ? stream.head().status : 0;
-  }
-  /// The request that came next to that session of backend `number`.
-  ServerStream called(int number = 1, std::size_t session = 0) {
-    settle();
-    return std::move(*backend(number).sessions.at(session).try_accept());
-  }
-  /// An answer without a body.
-  void answer(ServerStream& stream, int code, Headers headers = {}) {
-    message::ResponseHead response;
-    response.status = code;
-    response.headers = std::move(headers);
-    stream.put_head(response, {});
-    settle();
-  }
-  void begin_answer(ServerStream& stream, int code, Headers headers = {}) {
-    message::ResponseHead response;
-    response.status = code;
-    response.headers = std::move(headers);
-    stream.put_head(response, Content::unknown());
-    settle();
-  }
-  static Headers call_headers() {
-    return {{"host", "web"}, {"content-type", "application/grpc"}, {"te", "trailers"}};
-  }
-
-  runtime::Scope writers_;
-};
 
 TEST_F(H2Flow, ToHttp1AndBack) {
   backend(1).mode = Backend::Mode::answer;
@@ -362,96 +278,6 @@ TEST_F(H2Flow, AServerWithoutExtendedConnectIsAskedWithoutAnUpgrade) {
   EXPECT_FALSE(answering.head().headers.has("upgrade"));
   answer(answering, 426);
   EXPECT_EQ(status_of_response(wire.receive()), 426);
-}
-
-TEST_F(H2Flow, ARefusedCallIsTheirKindOfStatus) {
-  backend(1).mode = Backend::Mode::refuse;
-  serve(ClusterProtocol::http2);
-  auto connection = client();
-  auto asking = ask(connection, head(Method::post, call_headers()), Content::unknown());
-  EXPECT_EQ(status(asking), 200);
-  const auto end = http::grpc::read_status(asking.head().headers);
-  ASSERT_TRUE(end);
-  EXPECT_EQ(end->code, http::grpc::Code::unavailable);
-  EXPECT_EQ(end->message, "web.default: the service refuses connections: nothing listens at its port");
-  EXPECT_TRUE(asking.body_done());
-  EXPECT_EQ(total("istio_requests_total", {{"response_code", "200"},
-                                           {"request_protocol", "grpc"},
-                                           {"grpc_response_status", "14"},
-                                           {"response_flags", "UF"}}),
-            1U);
-  auto plain = ask(connection, head());
-  EXPECT_EQ(status(plain), 503) << "others are answered in words";
-}
-
-TEST_F(H2Flow, ACallThatBreaksOffEndsByAStatus) {
-  backend(1).mode = Backend::Mode::h2;
-  serve(ClusterProtocol::http2);
-  auto connection = client();
-  auto asking = ask(connection, head(Method::post, call_headers()), Content::unknown());
-  {
-    auto answering = called();
-    begin_answer(answering, 200, {{"content-type", "application/grpc"}});
-    write(answering, "half", false);
-    backend(1).sessions.clear();
-  }
-  EXPECT_EQ(status(asking), 200);
-  EXPECT_EQ(read(asking), "half");
-  EXPECT_TRUE(asking.body_done());
-  EXPECT_EQ(asking.trailers().find("grpc-status"), "14");
-}
-
-TEST_F(H2Flow, ACallsEndIsCounted) {
-  backend(1).mode = Backend::Mode::h2;
-  serve(ClusterProtocol::http2);
-  auto connection = client();
-  for (const bool has_body : {false, true}) {
-    auto asking = ask(connection, head(Method::post, call_headers()), Content::unknown());
-    write(asking, "x", true);
-    auto answering = called();
-    EXPECT_EQ(answering.head().headers.find("te"), "trailers");
-    const Headers end{{"grpc-status", "5"}};
-    if (has_body) {
-      begin_answer(answering, 200);
-      write(answering, "y", true, &end);
-    } else {
-      answer(answering, 200, end);
-    }
-    settle();
-  }
-  EXPECT_EQ(total("istio_requests_total", {{"grpc_response_status", "5"}, {"response_flags", "-"}}), 2U);
-}
-
-TEST_F(H2Flow, ACallsDeadlineBoundsTheRoutesTime) {
-  backend(1).mode = Backend::Mode::h2;
-  serve(ClusterProtocol::http2);
-  auto connection = client();
-  for (const bool has_begun : {false, true}) {
-    auto headers = call_headers();
-    headers.add("grpc-timeout", "2S");
-    auto asking = ask(connection, head(Method::post, headers), Content::unknown());
-    auto answering = called();
-    if (has_begun) begin_answer(answering, 200);
-    advance(1900ms);
-    EXPECT_TRUE(answering.is_open());
-    advance(200ms);
-    EXPECT_FALSE(answering.is_open());
-    EXPECT_EQ(status(asking), 200);
-    EXPECT_EQ(read(asking), "");
-    EXPECT_EQ((has_begun ? asking.trailers() : asking.head().headers).find("grpc-status"), "4");
-  }
-}
-
-TEST_F(H2Flow, ABadDeadlineGoesToNobody) {
-  backend(1).mode = Backend::Mode::h2;
-  serve(ClusterProtocol::http2);
-  auto connection = client();
-  auto headers = call_headers();
-  headers.add("grpc-timeout", "1x");
-  auto asking = ask(connection, head(Method::post, headers), Content::unknown());
-  EXPECT_EQ(status(asking), 200);
-  EXPECT_EQ(asking.head().headers.find("grpc-status"), "13");
-  EXPECT_EQ(backend(1).connections, 0U);
 }
 
 TEST_F(H2Flow, AClusterOfWhatTheClientSpeaks) {

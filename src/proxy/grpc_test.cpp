@@ -1,0 +1,102 @@
+// Calls of gRPC as flows: what their ends are to the client, in metrics, and in time.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "http/grpc/status.h"
+#include "proxy/h2_harness.h"
+
+namespace weft::proxy::testing {
+namespace {
+
+TEST_F(H2Flow, ARefusedCallIsTheirKindOfStatus) {
+  backend(1).mode = Backend::Mode::refuse;
+  serve(ClusterProtocol::http2);
+  auto connection = client();
+  auto asking = ask(connection, head(Method::post, call_headers()), Content::unknown());
+  EXPECT_EQ(status(asking), 200);
+  const auto end = http::grpc::read_status(asking.head().headers);
+  ASSERT_TRUE(end);
+  EXPECT_EQ(end->code, http::grpc::Code::unavailable);
+  EXPECT_EQ(end->message, "web.default: the service refuses connections: nothing listens at its port");
+  EXPECT_TRUE(asking.body_done());
+  EXPECT_EQ(total("istio_requests_total", {{"response_code", "200"},
+                                           {"request_protocol", "grpc"},
+                                           {"grpc_response_status", "14"},
+                                           {"response_flags", "UF"}}),
+            1U);
+  auto plain = ask(connection, head());
+  EXPECT_EQ(status(plain), 503) << "others are answered in words";
+}
+
+TEST_F(H2Flow, ACallThatBreaksOffEndsByAStatus) {
+  backend(1).mode = Backend::Mode::h2;
+  serve(ClusterProtocol::http2);
+  auto connection = client();
+  auto asking = ask(connection, head(Method::post, call_headers()), Content::unknown());
+  {
+    auto answering = called();
+    begin_answer(answering, 200, {{"content-type", "application/grpc"}});
+    write(answering, "half", false);
+    backend(1).sessions.clear();
+  }
+  EXPECT_EQ(status(asking), 200);
+  EXPECT_EQ(read(asking), "half");
+  EXPECT_TRUE(asking.body_done());
+  EXPECT_EQ(asking.trailers().find("grpc-status"), "14");
+}
+
+TEST_F(H2Flow, ACallsEndIsCounted) {
+  backend(1).mode = Backend::Mode::h2;
+  serve(ClusterProtocol::http2);
+  auto connection = client();
+  for (const bool has_body : {false, true}) {
+    auto asking = ask(connection, head(Method::post, call_headers()), Content::unknown());
+    write(asking, "x", true);
+    auto answering = called();
+    EXPECT_EQ(answering.head().headers.find("te"), "trailers");
+    const Headers end{{"grpc-status", "5"}};
+    if (has_body) {
+      begin_answer(answering, 200);
+      write(answering, "y", true, &end);
+    } else {
+      answer(answering, 200, end);
+    }
+    settle();
+  }
+  EXPECT_EQ(total("istio_requests_total", {{"grpc_response_status", "5"}, {"response_flags", "-"}}), 2U);
+}
+
+TEST_F(H2Flow, ACallsDeadlineBoundsTheRoutesTime) {
+  backend(1).mode = Backend::Mode::h2;
+  serve(ClusterProtocol::http2);
+  auto connection = client();
+  for (const bool has_begun : {false, true}) {
+    auto headers = call_headers();
+    headers.add("grpc-timeout", "2S");
+    auto asking = ask(connection, head(Method::post, headers), Content::unknown());
+    auto answering = called();
+    if (has_begun) begin_answer(answering, 200);
+    advance(1900ms);
+    EXPECT_TRUE(answering.is_open());
+    advance(200ms);
+    EXPECT_FALSE(answering.is_open());
+    EXPECT_EQ(status(asking), 200);
+    EXPECT_EQ(read(asking), "");
+    EXPECT_EQ((has_begun ? asking.trailers() : asking.head().headers).find("grpc-status"), "4");
+  }
+}
+
+TEST_F(H2Flow, ABadDeadlineGoesToNobody) {
+  backend(1).mode = Backend::Mode::h2;
+  serve(ClusterProtocol::http2);
+  auto connection = client();
+  auto headers = call_headers();
+  headers.add("grpc-timeout", "1x");
+  auto asking = ask(connection, head(Method::post, headers), Content::unknown());
+  EXPECT_EQ(status(asking), 200);
+  EXPECT_EQ(asking.head().headers.find("grpc-status"), "13");
+  EXPECT_EQ(backend(1).connections, 0U);
+}
+
+}  // namespace
+}  // namespace weft::proxy::testing
