@@ -267,6 +267,24 @@ TEST_F(H2Flow, WebSocketFromHttp1) {
   EXPECT_TRUE(wire.is_closed());
 }
 
+TEST_F(H2Flow, ATunnelEndsBehindItsLastByte) {
+  backend(1).mode = Backend::Mode::h2;
+  backend(1).h2_limits.stream_window = 1'000;
+  serve(ClusterProtocol::http2);
+  auto wire = connect();
+  wire.send("GET /chat HTTP/1.1\r\nhost: web\r\nconnection: Upgrade\r\nupgrade: WebSocket\r\n\r\n");
+  auto answering = called();
+  answer(answering, 200);
+  EXPECT_EQ(status_of_response(wire.receive()), 101);
+  write(answering, {}, true);
+  EXPECT_TRUE(wire.is_closed());
+  const std::string much(8'000, 'x');
+  wire.send(much);
+  wire.close();
+  EXPECT_EQ(read(answering), much);
+  EXPECT_TRUE(answering.body_done());
+}
+
 TEST_F(H2Flow, AServerWithoutExtendedConnectIsAskedWithoutAnUpgrade) {
   backend(1).mode = Backend::Mode::h2;
   backend(1).h2_limits.takes_extended_connect = false;

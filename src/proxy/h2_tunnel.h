@@ -22,6 +22,7 @@ class H2Tunnel final : public runtime::Stream {
   bool has_ended() const override { return !stream_.is_open() || stream_.body_done(); }
   /// Takes a block at a time, and the next when the peer's windows have let that out.
   runtime::IoResult<std::size_t> try_write(std::span<const iovec> from) override;
+  bool holds_back() const override { return ends_after_ || stream_.is_writing(); }
   void shutdown_write() override;
   void fail(runtime::IoError error) override;
   std::optional<std::uint64_t> taken_of(std::uint64_t) const override { return std::nullopt; }

@@ -172,6 +172,7 @@ runtime::Task<bool> Pump::carry() {
     is_bulk_ = *size == http::h1::bulk_buffer_bytes && from_.fd() >= 0 && to_.fd() >= 0;
   }
   to_.shutdown_write();
+  while (to_.holds_back()) co_await runtime::Wait(to_.writable());
   co_return true;
 }
 

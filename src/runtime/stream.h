@@ -52,6 +52,9 @@ class Stream : public Breakable {
   /// Bytes taken from the front of `from`; EAGAIN if there is no room (writable() is notified later). At most
   /// IOV_MAX parts.
   virtual IoResult<std::size_t> try_write(std::span<const iovec> from) = 0;
+  /// It holds some of what was written, or the end, which leave only while it lives: writable() is notified
+  /// when they have. Never so of what the kernel or the peer's end holds.
+  virtual bool holds_back() const { return false; }
   /// Tells the peer that nothing more comes; reading goes on.
   virtual void shutdown_write() = 0;
   /// What the peer sees once this is destroyed: an end, or (true) a reset, also after fail() and if the
