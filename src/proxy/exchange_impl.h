@@ -75,6 +75,12 @@ class Beside final : private runtime::Waiter {
     running_.start();
   }
 
+  /// The response follows: what pauses from here on is the dialogue of both, which the route limits.
+  void begin_response() {
+    has_response_ = true;
+    client_.read_deadline().clear();
+  }
+
   /// What made an exchange end by `failure`: the client, if it is to blame.
   Failure cause_of(Failure failure) const {
     return failure_ == Failure::none || is_of_client(failure) ? failure : failure_;
@@ -102,13 +108,14 @@ class Beside final : private runtime::Waiter {
   runtime::Running running_;
   Failure failure_ = Failure::none;
   bool is_uploading_ = false;
+  bool has_response_ = false;
 };
 
 template <ClientSide Client, UpstreamSide Upstream>
 runtime::Task<void> Beside<Client, Upstream>::send_rest() {
   request_.is_body_gone = true;
   while (is_uploading_) {
-    if (!request_.awaits_response()) {
+    if (!has_response_ && !request_.awaits_response()) {
       client_.read_deadline().expires_after(request_.worker.limits().body_timeout);
     }
     auto piece = client_.try_body();
@@ -130,7 +137,7 @@ runtime::Task<void> Beside<Client, Upstream>::send_rest() {
     if (!sent) co_return;
     // It may have waited for this piece, with its response or within that. Within it nobody may wait for it
     // now.
-    if (!request_.has_begun_response) {
+    if (!has_response_) {
       upstream_.deadline().expires_after(request_.time_left());
     } else if (upstream_.deadline().has_time()) {
       upstream_.deadline().expires_after(request_.pause_limit());
@@ -402,6 +409,7 @@ runtime::Task<Failure> exchange(Request& request, Client& client, Lease<Session>
   // An error while the request is still coming is the last that this connection carries.
   if (beside->is_uploading() && response.status >= 400) client.close_after();
 
+  beside->begin_response();
   failure = co_await send_response(request, client, upstream);
   if (failure != Failure::none) co_return beside->cause_of(failure);
   if (beside->is_uploading()) {

@@ -98,5 +98,34 @@ TEST_F(H2Flow, ABadDeadlineGoesToNobody) {
   EXPECT_EQ(backend(1).connections, 0U);
 }
 
+TEST_F(H2Flow, ADialogueMayBeOneSidedForLong) {
+  backend(1).mode = Backend::Mode::h2;
+  serve(ClusterProtocol::http2);
+  auto connection = client();
+  auto asking = ask(connection, head(Method::post, call_headers()), Content::unknown());
+  write(asking, "a", false);
+  auto answering = called();
+  begin_answer(answering, 200, {{"content-type", "application/grpc"}});
+  EXPECT_EQ(status(asking), 200);
+  EXPECT_EQ(read(answering), "a");
+  for (int i = 0; i < 3; ++i) {
+    advance(250s);
+    write(answering, "b", false);
+    EXPECT_EQ(read(asking), "b");
+  }
+  for (int i = 0; i < 3; ++i) {
+    advance(250s);
+    write(asking, "a", false);
+    EXPECT_EQ(read(answering), "a");
+  }
+  advance(299s);
+  EXPECT_TRUE(answering.is_open());
+  advance(2s);
+  EXPECT_FALSE(answering.is_open()) << "neither has spoken for the route's idleTimeout";
+  read(asking);
+  EXPECT_EQ(asking.trailers().find("grpc-status"), "4");
+  EXPECT_EQ(total("istio_requests_total", {{"response_flags", "UT"}}), 1U);
+}
+
 }  // namespace
 }  // namespace weft::proxy::testing

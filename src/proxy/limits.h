@@ -22,8 +22,8 @@ struct Limits {
   /// The same where the listener drains. The mesh's own proxies close theirs as soon as they know that; who
   /// has not by then does not know it, and must not be waited for.
   std::chrono::milliseconds drain_idle_timeout{1'000};
-  /// The longest pause of a client, within its request's body or before it takes more of the response. A
-  /// service's is its route's (snapshot::Route::idle_timeout).
+  /// The longest pause of a client, within its request's body until the response begins, or before it takes
+  /// more of that. All else within a response is the route's (snapshot::Route::idle_timeout).
   std::chrono::milliseconds body_timeout{60'000};
   /// A pooled upstream connection is closed after resting this long; below the idle limit of common servers
   /// (60 s and more), so that it is us who close.

@@ -259,6 +259,22 @@ TEST_F(Timeouts, EndpointMayWaitForTheRestOfTheRequestWithinItsResponse) {
   EXPECT_THAT(wire.receive(), HasSubstr("\r\n\r\nok"));
 }
 
+TEST_F(Timeouts, ClientMayPauseWithinTheResponse) {
+  for (const std::string_view begin : {"1\r\no\r\n1", "1"}) {
+    backends_.clear();
+    backend(1).mode = Backend::Mode::by_hand;
+    apply(simple({1}));
+    auto wire = connect();
+    wire.send("POST / HTTP/1.1\r\nhost: web\r\ncontent-length: 10\r\n\r\na");
+    auto& service = *backend(1).wires[0];
+    service.send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n" + std::string(begin));
+    wire.send("b");
+    advance(299s);
+    service.send("\r\nk\r\n0\r\n\r\n");
+    EXPECT_TRUE(wire.receive().ends_with("\r\nk\r\n0\r\n\r\n")) << begin;
+  }
+}
+
 TEST_F(Timeouts, EndpointThatTakesNoMoreOfTheRequestIsCutOff) {
   for (const std::size_t at_hand : {1, 1000}) {
     backends_.clear();
