@@ -175,6 +175,7 @@ class OneHop(GrpcTest):
         self.assertEqual(next(call), b"begun")
         call.cancel()
         self.assertTrue(self.service.cancelled.wait(proxies.LIMIT), "the service is told")
+        self.expect_counted(grpc.StatusCode.CANCELLED, response_flags="DC")
         self.assertEqual(self.call("Say")(b"on", timeout=proxies.LIMIT), b"on")
 
     def test_a_service_that_goes(self):

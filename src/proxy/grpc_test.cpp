@@ -127,5 +127,28 @@ TEST_F(H2Flow, ADialogueMayBeOneSidedForLong) {
   EXPECT_EQ(total("istio_requests_total", {{"response_flags", "UT"}}), 1U);
 }
 
+TEST_F(H2Flow, ACallThatItsClientGivesUp) {
+  backend(1).mode = Backend::Mode::h2;
+  serve(ClusterProtocol::http2);
+  auto connection = client();
+  const auto give_up = [&](bool has_begun, base::Duration after) {
+    auto headers = call_headers();
+    headers.add("grpc-timeout", "2S");
+    auto asking = ask(connection, head(Method::post, headers), Content::unknown());
+    auto answering = called();
+    if (has_begun) begin_answer(answering, 200, {{"content-type", "application/grpc"}});
+    clock_.advance(after);
+    asking.reset(http::h2::ResetCode::cancel);
+    settle();
+    EXPECT_FALSE(answering.is_open());
+  };
+  for (const bool has_begun : {false, true}) {
+    give_up(has_begun, 1s);
+    give_up(has_begun, 2s);
+  }
+  EXPECT_EQ(total("istio_requests_total", {{"grpc_response_status", "1"}, {"response_flags", "DC"}}), 2U);
+  EXPECT_EQ(total("istio_requests_total", {{"grpc_response_status", "4"}}), 2U);
+}
+
 }  // namespace
 }  // namespace weft::proxy::testing

@@ -105,9 +105,16 @@ decide::Effect Request::effect_before_with_callers() const {
 
 void Request::refuse(Failure with) {
   failure = with;
-  grpc_status = grpc_code_of(with);
+  note_call_end(with);
   if (is_grpc_ && status_of(with) > 0) status = 200;  // gRPC has a status of its own
   if (status == 0) status = status_of(with);
+}
+
+void Request::note_call_end(Failure with) {
+  grpc_status = grpc_code_of(with);
+  // Who gives up then has not changed its mind.
+  if (grpc_status == http::grpc::Code::cancelled && is_past_deadline())
+    grpc_status = http::grpc::Code::deadline_exceeded;
 }
 
 std::string Request::words(Failure of) const {

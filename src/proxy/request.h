@@ -79,6 +79,8 @@ class Request {
   void note_retry();
   /// It ends so, for the record.
   void refuse(Failure with);
+  /// A call of gRPC has ended by that failure.
+  void note_call_end(Failure with);
   /// describe(), with the limit that was passed.
   std::string words(Failure of) const;
   /// What its service may have done for it, in all attempts, of which the last ended so.

@@ -127,8 +127,8 @@ inline bool speaks_http2(const Request& request) {
 /// not get it.
 template <ClientSide Client>
 [[gnu::noinline]] runtime::Task<bool> end_call(Request& request, Client& client) {
+  request.note_call_end(request.failure);
   if (is_of_client(request.failure)) co_return false;
-  request.grpc_status = grpc_code_of(request.failure);
   message::Headers trailers;
   http::grpc::write_status(trailers, status_of_failure(request));
   const auto sent = co_await client.write({}, true, &trailers);
