@@ -127,6 +127,32 @@ class Detection(PeerTest):
         self.assertEqual(self.weft.metric("istio_requests_total", request_protocol="http"), 3)
         self.assertEqual(self.weft.metric("istio_tcp_connections_opened_total"), 0)
 
+    def test_a_connection_in_reserve(self):
+        """A browser opens one before it needs it; a service that serves one at a time is not held up for long."""
+        accepted = []
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def setup(self):
+                super().setup()
+                accepted.append(self.client_address)
+
+            def do_GET(self):
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write(self.path.encode())
+
+            def log_message(self, *_):
+                pass
+        server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+        proxies.beside(server.serve_forever)
+        self.addCleanup(server.server_close)
+        self.addCleanup(server.shutdown)
+        self.listen_for_anything(server.server_address[1])
+        reserve = self.connect()
+        until(lambda: accepted, "the service is asked for a first word")
+        self.assertEqual(self.curl(self.url("/now")), b"/now")
+        self.assertEqual(reserve.ask("/late").body, b"/late")
+
     def test_http_is_never_passed_on_as_bytes(self):
         heard = []
 

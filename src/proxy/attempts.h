@@ -27,6 +27,12 @@ class Attempts {
     ++count_;
     endpoint.begin();
   }
+  /// As if there had been none.
+  void clear() {
+    end();
+    for (auto& one : tried_) one = {};
+    tried_count_ = last_ = count_ = 0;
+  }
   void pass_over(EndpointState& endpoint) { tried_[tried_count_++] = LocalPtr(&endpoint); }
   bool is_used_up() const { return tried_count_ == decide::max_attempts; }
   bool empty() const { return count_ == 0; }

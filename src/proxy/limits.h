@@ -15,8 +15,10 @@ struct Limits {
   /// server's first word, and an endpoint is asked for it. Above a round trip within a data centre, so that
   /// few clients of HTTP cause a connection that is not used; below what a person notices.
   std::chrono::milliseconds first_word_wait{5};
-  /// If there is no endpoint to ask, the client has so long to begin a request, which is answered then.
-  std::chrono::milliseconds unasked_wait{1'000};
+  /// A server that speaks first does so within this time; a client that waits for it has as long to begin if
+  /// there is none to ask. Above what a server takes that looks up who calls; below what a connection of a
+  /// browser in reserve may hold up a service that serves one at a time.
+  std::chrono::milliseconds first_word_limit{1'000};
   /// A keep-alive connection may rest this long between requests (nginx: 75 s, Envoy: 1 h).
   std::chrono::milliseconds idle_timeout{75'000};
   /// The same where the listener drains. The mesh's own proxies close theirs as soon as they know that; who

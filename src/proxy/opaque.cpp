@@ -41,6 +41,12 @@ std::optional<Protocol> client_protocol(std::string_view bytes, bool has_ended) 
 constexpr Look<Protocol> protocol_of_client{client_protocol, opening::max_undecided_bytes};
 
 /// Undecided: it has ended and said nothing.
+std::optional<Protocol> late_client_protocol(std::string_view bytes, bool has_ended) {
+  return bytes.empty() ? Protocol::undecided : client_protocol(bytes, has_ended);
+}
+constexpr Look<Protocol> protocol_of_late_client{late_client_protocol, opening::max_undecided_bytes};
+
+/// Undecided: it has ended and said nothing.
 std::optional<Protocol> server_protocol(std::string_view bytes, bool has_ended) {
   if (bytes.empty()) return Protocol::undecided;
   const auto protocol = opening::of_server(bytes, has_ended);
@@ -68,6 +74,11 @@ std::optional<Hello> read_hello(std::string_view bytes, bool has_ended) {
              : std::optional<Hello>(std::unexpected(opening::HelloFault::too_long));
 }
 constexpr Look<Hello> client_hello{read_hello, opening::max_tls_opening_bytes};
+
+runtime::Task<void> never() {
+  runtime::Readiness never;
+  co_await runtime::Wait(never);
+}
 
 /// One connection: what its steps share, and its record.
 class Opaque {
@@ -103,11 +114,15 @@ class Opaque {
   runtime::Task<Protocol> detect();
   /// The same where the client says nothing: an endpoint is asked for its first word.
   runtime::Task<Protocol> ask_server();
+  /// The same once neither has spoken in time: the client stays as one of HTTP at rest does.
+  runtime::Task<Protocol> hear_at_rest();
   /// Puts what the client speaks into `into`, as soon as that is known.
-  runtime::Task<void> hear_client(std::optional<Protocol>* into);
+  runtime::Task<void> hear_client(std::optional<Protocol>* into, Look<Protocol> look = protocol_of_client);
   runtime::Task<void> hear_server(std::optional<Protocol>* into);
-  /// What either says first.
+  /// What either says first, if there is a server.
   runtime::Task<void> hear_both(std::optional<Protocol>* into);
+  /// Ends after that time, unless the client has begun to say something, or the server, if that is not null.
+  runtime::Task<void> silent_for(base::Duration limit, runtime::Stream* server = nullptr);
   /// The same as hear_client(), but goes on for ever if these are bytes.
   runtime::Task<void> hear_http(std::optional<Protocol>* into);
   /// Reads the ClientHello. False if it is refused.
@@ -199,9 +214,16 @@ runtime::Task<bool> Opaque::take_header() {
   co_return true;
 }
 
-runtime::Task<void> Opaque::hear_client(std::optional<Protocol>* into) {
-  *into = co_await opening::first_bytes(worker_.reactor, *stream_, protocol_of_client,
-                                        worker_.limits().head_timeout, Patience::from_first_byte);
+runtime::Task<void> Opaque::hear_client(std::optional<Protocol>* into, Look<Protocol> look) {
+  *into = co_await opening::first_bytes(worker_.reactor, *stream_, look, worker_.limits().head_timeout,
+                                        Patience::from_first_byte);
+}
+
+runtime::Task<void> Opaque::silent_for(base::Duration limit, runtime::Stream* server) {
+  co_await worker_.reactor.sleep(limit);
+  const bool has_begun = opening::peek(*stream_, protocol_of_client).has_begun ||
+                         (server != nullptr && opening::peek(*server, protocol_of_server).has_begun);
+  if (has_begun) co_await never();
 }
 
 runtime::Task<void> Opaque::hear_server(std::optional<Protocol>* into) {
@@ -211,50 +233,54 @@ runtime::Task<void> Opaque::hear_server(std::optional<Protocol>* into) {
 
 runtime::Task<void> Opaque::hear_http(std::optional<Protocol>* into) {
   co_await hear_client(into);
-  if (!*into || is_http(**into)) co_return;
-  runtime::Readiness never;
-  co_await runtime::Wait(never);
+  if (*into && !is_http(**into)) co_await never();
 }
 
 runtime::Task<Protocol> Opaque::detect() {
   // A chain of this process that sends bytes has waited itself.
   const auto wait = client_.peer.context ? base::Duration::zero() : worker_.limits().first_word_wait;
   std::optional<Protocol> said;
-  if (!co_await runtime::within(worker_.reactor, wait, hear_client(&said))) {
-    if (!opening::peek(*stream_, protocol_of_client).has_begun) co_return co_await ask_server();
-    co_await hear_client(&said);
-  }
-  co_return said.value_or(Protocol::undecided);
+  const bool has_spoken = co_await runtime::first(hear_client(&said), silent_for(wait)) == 0;
+  co_return has_spoken ? said.value_or(Protocol::undecided) : co_await ask_server();
 }
 
 runtime::Task<Protocol> Opaque::ask_server() {
   std::optional<Protocol> said;
   const bool has_tried = co_await runtime::first(hear_http(&said), open_upstream()) == 1;
   if (!has_tried || said) co_return said.value_or(Protocol::undecided);
-  // Until one of both has spoken it is as an opaque connection is, but may end at any time.
+  // Until one of both has spoken it may end at any time.
   const Worker::Silence silence(client_, *stream_);
-  client_.begin_stream();
-  const auto limit = idle_timeout_ > base::Duration::zero() ? idle_timeout_ : no_limit;
-  const bool is_asked = upstream_ != nullptr;
-  auto first_word = is_asked ? hear_both(&said) : hear_client(&said);
-  const auto longest = is_asked ? limit : base::Duration(worker_.limits().unasked_wait);
-  const bool is_in_time = co_await runtime::within(worker_.reactor, longest, std::move(first_word));
-  client_.end_stream();
-  if (!is_in_time && !is_asked) co_return Protocol::other;
-  co_return said.value_or(Protocol::undecided);
+  const auto limit = worker_.limits().first_word_limit;
+  const bool is_in_time = co_await runtime::first(hear_both(&said), silent_for(limit, upstream_.get())) == 0;
+  if (said == Protocol::undecided) {
+    // The server has ended at once, and may still take what the client sends; but no request, of which the
+    // client would have no answer.
+    stream_->shutdown_write();
+    co_await runtime::first(hear_client(&said), silent_for(limit));
+    co_return said && !is_http(*said) ? *said : Protocol::undecided;
+  }
+  if (is_in_time) co_return said.value_or(Protocol::undecided);
+  co_return upstream_ ? co_await hear_at_rest() : Protocol::other;
 }
 
 runtime::Task<void> Opaque::hear_both(std::optional<Protocol>* into) {
+  if (!upstream_) co_return co_await hear_client(into);
   std::optional<Protocol> client;
   std::optional<Protocol> server;
   const bool is_server = co_await runtime::first(hear_client(&client), hear_server(&server)) == 1;
   *into = is_server ? server : client;
-  if (!is_server || server != Protocol::undecided) co_return;
-  // It has ended at once, and may still take what the client sends; but no request, of which the client would
-  // have no answer.
-  stream_->shutdown_write();
-  co_await hear_client(into);
-  if (*into && is_http(**into)) into->reset();
+}
+
+runtime::Task<Protocol> Opaque::hear_at_rest() {
+  upstream_.reset();
+  place_.reset();
+  attempts_.clear();
+  if (client_.is_ending()) co_return Protocol::undecided;
+  const auto idle = client_.listener->config->idle_timeout.value_or(worker_.limits().idle_timeout);
+  std::optional<Protocol> said;
+  co_await runtime::first(hear_client(&said, protocol_of_late_client),
+                          silent_for(idle > base::Duration::zero() ? idle : no_limit));
+  co_return said.value_or(Protocol::undecided);
 }
 
 runtime::Task<bool> Opaque::take_server_name() {

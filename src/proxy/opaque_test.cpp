@@ -108,7 +108,7 @@ TEST_F(Detection, AClientThatSpeaksLateUsesTheOpenConnection) {
 TEST_F(Detection, ALateRequestIsServedAndTheOpenConnectionDropped) {
   auto client = connect();
   wait();
-  advance(1s);
+  advance(500ms);
   ASSERT_EQ(servers(), 1U);
   client.send(get_text);
   EXPECT_EQ(server().receive(), "");
@@ -171,7 +171,7 @@ TEST_F(Detection, WithoutAnEndpointARequestIsAnsweredAndAllElseEnds) {
   bytes.send("PING\r\n");
   EXPECT_TRUE(bytes.is_closed());
   EXPECT_FALSE(silent.is_closed());
-  advance(limits().unasked_wait);
+  advance(limits().first_word_limit);
   EXPECT_TRUE(silent.is_closed());
   EXPECT_EQ(total("istio_tcp_connections_opened_total"), 2U);
   EXPECT_EQ(total("istio_tcp_connections_closed_total"), 2U);
@@ -191,18 +191,76 @@ TEST_F(Detection, ABeginningMustBecomeSomething) {
   EXPECT_EQ(server().receive(), "");
 }
 
-TEST_F(Detection, SilenceLastsAsLongAsOfAnyOpaqueConnection) {
+TEST_F(Detection, AServerMayTakeItsTimeToGreet) {
+  auto client = connect();
+  wait();
+  advance(500ms);
+  server().send(greeting);
+  EXPECT_EQ(client.receive(), greeting);
+  advance(59min);
+  EXPECT_FALSE(client.is_closed()) << "an opaque connection";
+  EXPECT_FALSE(server().is_closed());
+}
+
+TEST_F(Detection, TwoThatKeepSilentHoldNoConnectionToAnEndpoint) {
+  auto bytes = connect();
+  auto request = connect();
+  auto gone = connect();
+  auto silent = connect();
+  wait();
+  advance(limits().first_word_limit);
+  ASSERT_EQ(servers(), 4U);
+  for (std::size_t i = 0; i < 4; ++i) EXPECT_TRUE(server(i).is_closed());
+  EXPECT_EQ(total("weft_upstream_connections_active"), 0U);
+  bytes.send("PING\r\n");
+  ASSERT_EQ(servers(), 5U);
+  EXPECT_EQ(server(4).receive(), "PING\r\n");
+  request.send(get_text);
+  ASSERT_EQ(servers(), 6U);
+  EXPECT_THAT(server(5).receive(), HasSubstr("x-request-id: "));
+  gone.shutdown();
+  EXPECT_TRUE(gone.is_closed());
+  EXPECT_EQ(servers(), 6U);
+  advance(limits().idle_timeout - 1ms);
+  EXPECT_FALSE(silent.is_closed());
+  advance(1ms);
+  EXPECT_TRUE(silent.is_closed());
+  EXPECT_EQ(total("istio_tcp_connections_opened_total"), 1U);
+}
+
+TEST_F(Detection, ABeginningJustBeforeALimitIsWaitedFor) {
+  const base::Duration first = limits().first_word_limit;
+  const base::Duration idle = limits().idle_timeout;
+  for (const auto& [before, limit] : {std::pair(base::Duration::zero(), first), std::pair(first, idle)}) {
+    auto client = connect();
+    wait();
+    advance(before);
+    advance(limit - 1ms);
+    client.send("GE");
+    advance(1s);
+    client.send(get_text.substr(2));
+    EXPECT_THAT(server(servers() - 1).receive(), HasSubstr("x-request-id: "));
+  }
+}
+
+TEST_F(Detection, SilenceHasTheListenersOwnLimitAndEndsWhereItDrains) {
   auto own = automatic(simple({1}));
-  own.listeners[0].opaque_idle_timeout = 1min;
+  own.listeners[0].idle_timeout = 3s;
   apply(own);
   auto client = connect();
   wait();
-  advance(59s);
+  advance(limits().first_word_limit);
+  advance(2999ms);
   EXPECT_FALSE(client.is_closed());
-  advance(1s);
+  advance(1ms);
   EXPECT_TRUE(client.is_closed());
-  EXPECT_TRUE(server().is_closed());
-  EXPECT_EQ(total("istio_tcp_connections_closed_total"), 1U);
+  own.listeners[0].drain = 1h;
+  apply(own);
+  auto late = connect();
+  wait();
+  EXPECT_FALSE(late.is_closed()) << "its server may greet";
+  advance(limits().first_word_limit);
+  EXPECT_TRUE(late.is_closed());
 }
 
 TEST_F(Detection, ClientsThatLeave) {
@@ -225,20 +283,6 @@ TEST_F(Detection, ClientsThatLeave) {
   server(2).close();
   EXPECT_EQ(total("weft_downstream_connections_active"), 0U);
   EXPECT_EQ(total("weft_upstream_connections_active"), 0U);
-}
-
-TEST_F(Detection, WhoIsAskedForAWordIsAStreamToADrain) {
-  auto client = connect();
-  const auto listener = find_listener("in");
-  EXPECT_EQ(listener->connections, 1U);
-  EXPECT_EQ(listener->streams, 0U);
-  wait();
-  EXPECT_EQ(listener->streams, 1U);
-  client.send("GET / HTTP/1.1\r\n");
-  EXPECT_EQ(listener->connections, 1U);
-  EXPECT_EQ(listener->streams, 0U);
-  client.close();
-  EXPECT_EQ(listener->connections, 0U);
 }
 
 TEST_F(Detection, WhereNobodyHasSpokenNothingIsWaitedFor) {
@@ -279,6 +323,22 @@ TEST_F(Detection, TwoChainsWaitOnce) {
   request.send(get_text);
   ASSERT_EQ(servers(), 2U) << "one connection for a request, however many chains";
   EXPECT_THAT(server(1).receive(), HasSubstr("x-request-id: "));
+}
+
+TEST_F(Detection, TwoChainsKeepNoSilentConnection) {
+  apply(automatic(web_context({1})));
+  apply(automatic(shop_context({1})));
+  auto client = connect();
+  wait();
+  ASSERT_EQ(servers(), 1U);
+  advance(limits().first_word_limit);
+  EXPECT_TRUE(server().is_closed());
+  server().close();
+  EXPECT_EQ(total("weft_upstream_connections_active"), 0U);
+  EXPECT_EQ(servers(), 1U);
+  client.send("PING\r\n");
+  ASSERT_EQ(servers(), 2U);
+  EXPECT_EQ(server(1).receive(), "PING\r\n");
 }
 
 // The PROXY protocol.
