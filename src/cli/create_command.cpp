@@ -60,7 +60,7 @@ struct Port {
 /// What programs find it by: the protocol, with the number where there are several. Not every protocol's name
 /// is one of a port too.
 std::string name_of_port(const std::string& protocol, int number, bool only) {
-  const auto name = only ? protocol : fmt::format("{}-{}", protocol, number);
+  auto name = only ? protocol : fmt::format("{}-{}", protocol, number);
   if (model::port_name_fault(name).empty()) return name;
   return only ? std::string() : fmt::format("port-{}", number);
 }

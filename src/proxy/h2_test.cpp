@@ -190,7 +190,7 @@ TEST_F(H2Flow, AReaderThatStopsHoldsTheServiceBack) {
   auto asking = ask(connection, head());
   auto answering = called();
   begin_answer(answering, 200);
-  constexpr std::size_t much = 20'000'000;
+  constexpr std::size_t much = 5'000'000;
   write(answering, std::string(much, 'x'), true);
   // The windows of both connections, and what lies between them.
   EXPECT_LT(answering.bytes_sent(), 1'000'000U);
@@ -206,7 +206,7 @@ TEST_F(H2Flow, AReaderThatStopsForGoodIsGivenUp) {
   auto asking = ask(connection, head());
   auto answering = called();
   begin_answer(answering, 200);
-  write(answering, std::string(10'000'000, 'x'), true);
+  write(answering, std::string(5'000'000, 'x'), true);
   advance(limits().body_timeout + 1s);
   EXPECT_FALSE(answering.is_open());
   EXPECT_TRUE(connection.is_open());

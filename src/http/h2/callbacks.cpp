@@ -227,8 +227,8 @@ struct Callbacks {
       *flags |= NGHTTP2_DATA_FLAG_EOF;
       if (stream.own_trailers != nullptr && !stream.own_trailers->empty()) {
         *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
-        self.fields_.set(*stream.own_trailers);
-        nghttp2_submit_trailer(session, id, self.fields_.data(), self.fields_.size());
+        Session::fields.set(*stream.own_trailers);
+        nghttp2_submit_trailer(session, id, Session::fields.data(), Session::fields.size());
       }
     }
     if (size == 0) self.sent(stream, 0);  // no frame need follow

@@ -177,9 +177,9 @@ void Session::put_head(StreamState& stream, const message::RequestHead& head, co
   stream.request.method = stream.is_tunnel ? message::Method::connect : head.method;
   stream.finished = content.is_empty() && !stream.is_tunnel;
   if (is_open()) {
-    fields_.set(head, content, patch, protocol);
+    fields.set(head, content, patch, protocol);
     const auto body = body_of(stream);
-    stream.id = nghttp2_submit_request(session_, nullptr, fields_.data(), fields_.size(),
+    stream.id = nghttp2_submit_request(session_, nullptr, fields.data(), fields.size(),
                                        stream.finished ? nullptr : &body, &stream);
   }
   if (stream.id < 0) {
@@ -195,15 +195,15 @@ void Session::put_head(StreamState& stream, const message::RequestHead& head, co
 void Session::put_head(StreamState& stream, const message::ResponseHead& head,
                        const message::Content& content, const message::Patch& patch) {
   if (stream.closed) return;
-  fields_.set(head, content, patch);
+  fields.set(head, content, patch);
   if (head.is_interim()) {
-    nghttp2_submit_headers(session_, NGHTTP2_FLAG_NONE, stream.id, nullptr, fields_.data(), fields_.size(),
+    nghttp2_submit_headers(session_, NGHTTP2_FLAG_NONE, stream.id, nullptr, fields.data(), fields.size(),
                            nullptr);
   } else {
     const bool opens_tunnel = stream.is_tunnel && (head.status == 101 || head.status / 100 == 2);
     stream.finished = content.is_empty() && !opens_tunnel;
     const auto body = body_of(stream);
-    nghttp2_submit_response(session_, stream.id, fields_.data(), fields_.size(),
+    nghttp2_submit_response(session_, stream.id, fields.data(), fields.size(),
                             stream.finished ? nullptr : &body);
   }
   schedule();

@@ -232,7 +232,7 @@ class Session final : public runtime::LocalCounted {
   std::vector<StreamState*> starved_;
 
   /// For what is handed over at once; of the thread, so that a connection at rest keeps none.
-  inline static thread_local Fields fields_;
+  inline static thread_local Fields fields;
   WriteBuffer unwritten_;
   bool can_read_ = true;
   bool can_write_ = true;
