@@ -473,7 +473,11 @@ void Session::receive() {
     if (*size == 0) return die({ReadError::Kind::closed, {}, {}});
     heard_ = reactor_.coarse_now();
     ping_sent_ = {};
-    if (lingers_) continue;
+    if (lingers_) {
+      passed_over_ += *size;
+      if (passed_over_ > most_passed_over) return die({ReadError::Kind::closed, {}, {}});
+      continue;
+    }
     parse({buffer.data(), *size});
   }
 }

@@ -91,6 +91,8 @@ inline constexpr std::size_t max_chunk = 16 * 1024 + 10;
 
 /// Frames that do nothing for any message: so many more than others may come at once.
 inline constexpr int frame_budget = 10'000;
+/// Bytes that are passed over for a peer to find out that nobody wants them; who sends more does not look.
+inline constexpr std::size_t most_passed_over = 1024 * 1024;
 /// What a stream costs of them that is given up, or that breaks the rules.
 inline constexpr int cost_of_reset = 10;
 
@@ -244,6 +246,7 @@ class Session final : public runtime::LocalCounted {
   bool peer_goes_ = false;
   /// All has been said: what comes until the peer has closed is passed over.
   bool lingers_ = false;
+  std::size_t passed_over_ = 0;
   /// A server has told so, and its peer has not yet answered.
   bool is_notice_out_ = false;
   bool is_settled_ = false;
