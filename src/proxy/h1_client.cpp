@@ -6,18 +6,12 @@
 #include "http/h1/limits.h"
 #include "http/h1/linger.h"
 #include "proxy/h1_session.h"
+#include "proxy/opening/protocol.h"
 #include "proxy/serve.h"
 #include "proxy/worker.h"
 #include "runtime/combine.h"
 
 namespace weft::proxy {
-namespace {
-
-/// For a client to take the last answer and close.
-constexpr auto linger_limit = std::chrono::seconds(2);
-
-}  // namespace
-
 void Codec::attach(runtime::Stream& stream, base::Duration pause_limit) {
   reader.attach(stream);
   writer.attach(stream);
@@ -56,7 +50,7 @@ void H1Client::hurry_if_idle(base::Duration limit) {
 }
 
 runtime::Task<bool> H1Client::hand_over() {
-  constexpr std::string_view preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";  // RFC 9113, 3.4
+  constexpr auto preface = opening::h2_preface;
   auto& reader = codec_->reader;
   const auto may_be = [&] { return preface.starts_with(reader.buffered().substr(0, preface.size())); };
   while (may_be() && reader.buffered().size() < preface.size()) {
@@ -139,7 +133,7 @@ runtime::Task<void> H1Client::run() {
   if (stream_->resets_at_close()) co_return;
   worker.give_codec(std::move(codec_));
   // Bytes that were not read would turn the close into a reset, and the reset could overtake the answer.
-  co_await http::h1::linger(worker.reactor, *stream_, linger_limit);
+  co_await http::h1::linger(worker.reactor, *stream_, worker.limits().linger_limit);
 }
 
 runtime::Task<void> serve_http(Worker& worker, LocalPtr<ListenerState> listener,

@@ -30,6 +30,8 @@ struct Limits {
   /// A pooled upstream connection is closed after resting this long; below the idle limit of common servers
   /// (60 s and more), so that it is us who close.
   std::chrono::milliseconds upstream_idle_timeout{50'000};
+  /// For a client to take the last bytes that it was sent, and close.
+  std::chrono::milliseconds linger_limit{2'000};
   /// An opaque connection or tunnel without a byte in either direction for this long is closed (Envoy: 1 h).
   std::chrono::milliseconds tunnel_idle_timeout{3'600'000};
   /// Connections that one worker takes; above it accepting waits.

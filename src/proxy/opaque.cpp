@@ -23,8 +23,6 @@ namespace {
 using opening::Patience;
 using opening::Protocol;
 
-/// For a client to take an alert and close.
-constexpr auto linger_limit = std::chrono::seconds(2);
 /// Longer than a machine runs.
 constexpr base::Duration no_limit = std::chrono::years(10);
 
@@ -298,7 +296,7 @@ runtime::Task<bool> Opaque::take_server_name() {
 
 runtime::Task<void> Opaque::alert(unsigned char description) {
   (void)co_await runtime::write_all(*stream_, opening::tls_alert(description));
-  co_await http::h1::linger(worker_.reactor, *stream_, linger_limit);
+  co_await http::h1::linger(worker_.reactor, *stream_, worker_.limits().linger_limit);
 }
 
 void Opaque::refuse(Failure failure, std::string reason) {
