@@ -85,6 +85,15 @@ runtime::Task<void> Publisher::request_later() {
 
 runtime::Task<void> Publisher::flush(model::Ref workload) {
   request(workload);
+  co_await next_pass();
+  // What came while a pass waited for addresses may need some itself: the next one asks for them.
+  const auto is_untried = [&](const auto& entry) { return addresses_.fault(entry.first) == nullptr; };
+  if (!std::ranges::any_of(addresses_.missing(), is_untried)) co_return;
+  ask_for_pass();
+  co_await next_pass();
+}
+
+runtime::Task<void> Publisher::next_pass() {
   const auto before = passes_;
   while (passes_ == before) co_await pass_done_.wait();
 }

@@ -56,8 +56,11 @@ class Publisher {
 
  private:
   runtime::Task<void> pass();
-  /// Ends after a pass that has seen what is known now of the workload.
+  /// Ends after a pass that has seen what is known now of the workload and all that was asked for, with its
+  /// addresses.
   runtime::Task<void> flush(model::Ref workload);
+  /// Ends with the pass that is under way, or the next one.
+  runtime::Task<void> next_pass();
   void ask_for_pass();
   runtime::Task<void> request_later();
   /// Brings the input up to date with all that has changed, and gives what that leads to.

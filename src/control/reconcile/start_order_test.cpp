@@ -35,6 +35,26 @@ TEST(StartOrder, IsTheDependencyOrder) {
   EXPECT_EQ(mesh.condition("Service", "web", "Ready"), "True EndpointsReady");
 }
 
+TEST(StartOrder, AnInstanceStartsOnceItsProxyKnowsWhatItNeedsHoweverLateThatIs) {
+  Mesh mesh;
+  mesh.apply(service("web", "{name: db, kind: Service}"));
+  mesh.apply(service("db"));
+  // A first pass waits for an address while db becomes ready, whose inbound listener needs one too.
+  mesh.provider.held_reservations = "edge/";
+  std::vector<std::size_t> known;
+  mesh.provider.on_start = [&](const provider::InstanceSpec& spec) {
+    if (!spec.id.starts_with("default/web-")) return;
+    const auto snapshot = mesh.data_plane.published.at({"default", "web"});
+    known.push_back(snapshot->clusters.find("outbound|80||db.default")->endpoints.size());
+  };
+  mesh.start_control_plane();
+  mesh.pass(1s);
+  ASSERT_THAT(mesh.order("start"), ElementsAre("db"));
+  mesh.provider.reserving.set();
+  ASSERT_TRUE(mesh.until([&] { return mesh.ready("web") == 1; }));
+  EXPECT_THAT(known, ElementsAre(1));
+}
+
 TEST(StartOrder, IsParallelWhereTheGraphAllowsIt) {
   Mesh mesh;
   mesh.prober.failing = {"a", "b"};

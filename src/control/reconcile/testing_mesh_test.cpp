@@ -126,6 +126,7 @@ store::Result<std::unique_ptr<store::Watch>> MemoryStore::watch(std::string kind
 
 Task<provider::Result<provider::Instance>> FakeProvider::start(provider::InstanceSpec spec) {
   calls.push_back("start " + spec.labels.at(std::string(model::label::workload)));
+  if (on_start) on_start(spec);
   if (missing_images.contains(spec.image)) {
     co_return base::fail(ProviderErrorKind::image_not_found, fmt::format("no image \"{}\"", spec.image));
   }
@@ -230,6 +231,7 @@ Task<provider::Result<std::unique_ptr<provider::LogReader>>> FakeProvider::logs(
 
 Task<provider::Result<base::Address>> FakeProvider::reserve(std::string key) {
   calls.push_back("reserve " + key);
+  if (!held_reservations.empty() && key.starts_with(held_reservations)) co_await reserving.wait();
   if (taken.contains(key) || (take_inbound && key.starts_with("inbound/")))
     co_return base::fail(ProviderErrorKind::port_in_use, "port 20000 is in use by nginx");
   auto [at, is_new] = reserved.try_emplace(std::move(key));

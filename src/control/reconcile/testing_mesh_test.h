@@ -2,6 +2,7 @@
 // told, and a clock that moves only here.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -96,6 +97,11 @@ class FakeProvider final : public provider::Provider {
   /// Keys whose address somebody else has.
   std::set<std::string> taken;
   bool take_inbound = false;
+  /// Keys that begin so are not reserved until `reserving` is set.
+  std::string held_reservations;
+  runtime::Event reserving;
+  /// Called as each instance starts.
+  std::function<void(const provider::InstanceSpec&)> on_start;
   /// Workloads whose instances listen on their containerPort whatever they are told.
   std::set<std::string> deaf;
   provider::Result<int> exec_result = 0;
