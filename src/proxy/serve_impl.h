@@ -32,6 +32,25 @@ runtime::Task<void> until_gone(Client& client) {
   while (!client.has_ended()) co_await runtime::Wait(client.readable());
 }
 
+/// Ends when the session has said what it takes, or should have.
+template <PoolSession Session>
+[[gnu::noinline]] runtime::Task<void> settled(Request& request, Session& session) {
+  co_await runtime::within(request.worker.reactor, request.cluster->connect_timeout(), session.settled());
+}
+
+/// A stream of a session that is not at rest, which the client may not wait for.
+template <PoolSession Session, ClientSide Client>
+[[gnu::noinline]] runtime::Task<std::expected<Lease<Session>, Failure>> open(Request& request, Client& client,
+                                                                             EndpointState& endpoint) {
+  auto opened = co_await runtime::unless(
+      until_gone(client),
+      open_session<Session>(request.worker, LocalPtr(request.cluster), LocalPtr(&endpoint),
+                            request.client.listener->context, request.direction(), request.end()));
+  if (!opened) co_return std::unexpected(Failure::downstream_closed);
+  if (!*opened && request.is_out_of_time()) co_return std::unexpected(Failure::response_timeout);
+  co_return std::move(*opened);
+}
+
 /// One attempt: an endpoint is picked, a stream taken, the request exchanged.
 template <PoolSession Session, ClientSide Client>
 runtime::Task<Failure> attempt(Request& request, Client& client) {
@@ -49,19 +68,14 @@ runtime::Task<Failure> attempt(Request& request, Client& client) {
   // What may be sent again needs no look at the connection.
   if (!was_reused) lease = Session::pool_of(*endpoint).take(!request.is_safe());
   if (!lease) {
-    auto opened = co_await runtime::unless(
-        until_gone(client),
-        open_session<Session>(request.worker, LocalPtr(request.cluster), LocalPtr(endpoint),
-                              request.client.listener->context, request.direction(), request.end()));
-    if (!opened) co_return Failure::downstream_closed;
-    if (!*opened) co_return request.is_out_of_time() ? Failure::response_timeout : opened->error();
-    lease = std::move(**opened);
+    auto opened = co_await open<Session>(request, client, *endpoint);
+    if (!opened) co_return opened.error();
+    lease = std::move(*opened);
   }
   if constexpr (requires { lease.session().settled(); }) {
     // Whether it takes another protocol it says with its settings.
     if (!request.upgrade.empty()) {
-      co_await runtime::within(request.worker.reactor, request.cluster->connect_timeout(),
-                               lease.session().settled());
+      co_await settled(request, lease.session());
     }
   }
   request.is_on_used_connection = lease.session().is_reused();
@@ -105,6 +119,13 @@ template <ClientSide Client>
   const auto written = co_await client.write(body, true, nullptr);
   if (written) request.bytes_sent += body.size();
   co_return written.has_value();
+}
+
+/// Answers as the route says.
+template <ClientSide Client>
+[[gnu::noinline]] runtime::Task<bool> answer(Request& request, Client& client,
+                                             const decide::Decision& decision) {
+  co_return co_await send(request, client, answer_of_route(request, decision));
 }
 
 /// Answers with the failure. False if the client did not get it.
@@ -151,7 +172,7 @@ runtime::Task<bool> serve_request(Client& client) {
   }
   if (!decision) co_return co_await refuse(request, client, failure_of(decision.error()));
   if (!request.take(*decision)) {
-    co_return co_await send(request, client, answer_of_route(request, *decision));
+    co_return co_await answer(request, client, *decision);
   }
   if (!request.forward.action->host.empty()) patch_host(request);
 
