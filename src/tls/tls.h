@@ -1,0 +1,160 @@
+// TLS 1.3 and 1.2 (RFC 8446, RFC 5246) around any Stream. OpenSSL's types stay within this room.
+//
+// A Library belongs to one thread, with all that is made by it; what threads share is a SessionStore.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <expected>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "runtime/reactor.h"
+#include "runtime/stream.h"
+#include "runtime/task.h"
+
+namespace weft::tls {
+
+/// What was wrong, for metrics; the words beside it say more.
+enum class FaultKind : std::uint8_t {
+  settings,     // a PEM text is none, a key does not fit
+  io,           // the transport broke, or ended
+  timeout,      // the handshake took too long
+  not_tls,      // the peer speaks something else
+  protocol,     // a version, cipher or message that is not taken
+  certificate,  // the peer's is missing, expired, of nobody trusted, or for another name
+  refused,      // the peer refused with an alert
+};
+using Fault = base::ErrorOf<FaultKind>;
+template <class T>
+using Result = std::expected<T, Fault>;
+
+/// A certificate with its key, as PEM (RFC 7468): the leaf first, then what leads to a root.
+struct KeyPair {
+  std::string certificate;
+  std::string key;
+
+  bool is_empty() const { return certificate.empty(); }
+  friend bool operator==(const KeyPair&, const KeyPair&) = default;
+};
+
+struct ServerSettings {
+  KeyPair own;
+  /// Certificates (PEM) of which one must have issued the client's. Empty: clients need none.
+  std::string client_ca{};
+  /// ALPN (RFC 7301), the most wanted first: a client that offers protocols and none of these is refused.
+  /// Empty: whatever it offers is passed over.
+  std::vector<std::string> protocols{};
+
+  friend bool operator==(const ServerSettings&, const ServerSettings&) = default;
+};
+
+struct ClientSettings {
+  /// Certificates (PEM) of which one must have issued the server's.
+  std::string ca;
+  /// What the server is asked for (SNI, RFC 6066, 3) and its certificate must be for: a host name, or an
+  /// address, which is not sent.
+  std::string name;
+  /// Shown to a server that asks; may be empty.
+  KeyPair own{};
+
+  friend bool operator==(const ClientSettings&, const ClientSettings&) = default;
+};
+
+/// Each of the measures against what OpenSSL costs by default; all on but for the benchmark that shows what
+/// each brings.
+struct Measures {
+  /// A library context that knows only the key types and decoders that TLS needs.
+  bool has_filtered_library = true;
+  /// The chain is what the settings say; OpenSSL builds none at each handshake.
+  bool sends_chain_as_is = true;
+  /// A chain that was verified is not verified again until it may have changed.
+  bool remembers_verified = true;
+  /// Sessions are kept here; a ticket is only their name.
+  bool has_stateful_tickets = true;
+  /// Only X25519 and P-256.
+  bool pins_groups = true;
+  /// The room for records is given back while a connection rests.
+  bool releases_buffers = true;
+};
+
+/// Sessions of clients that may come back to any thread.
+class SessionStore;
+std::shared_ptr<SessionStore> make_session_store();
+
+/// The last session with one server, to be resumed by the next connection there. Of one thread.
+class Resumption;
+std::shared_ptr<Resumption> make_resumption();
+
+class ServerContext;
+class ClientContext;
+
+/// OpenSSL for one thread.
+class Library {
+ public:
+  /// `sessions` null: no client can resume. `clock` says whether certificates are valid.
+  explicit Library(std::shared_ptr<SessionStore> sessions, Measures measures = {},
+                   base::Clock& clock = base::system_clock());
+  Library(const Library&) = delete;
+  Library& operator=(const Library&) = delete;
+  ~Library();
+
+  /// For many connections, which may outlive it: a new one is made when a certificate or a bundle changes.
+  /// Fails if a text is no PEM, the key is encrypted or does not fit, or there is nothing to trust.
+  Result<std::shared_ptr<ServerContext>> server(const ServerSettings& settings);
+  Result<std::shared_ptr<ClientContext>> client(const ClientSettings& settings);
+
+  struct Counters {
+    std::uint64_t handshakes = 0;
+    std::uint64_t resumed = 0;
+    std::uint64_t failed = 0;
+    /// Chains whose verification was known already, and those that were verified.
+    std::uint64_t verified_before = 0;
+    std::uint64_t verified = 0;
+  };
+  const Counters& counters() const;
+
+  struct State;
+
+ private:
+  std::shared_ptr<State> state_;
+};
+
+/// Whether the settings are good, without anything being kept: the same faults as Library's.
+Result<void> check(const ServerSettings& settings);
+Result<void> check(const ClientSettings& settings);
+
+/// A TLS connection whose handshake is done. As a Stream it is the plaintext: an end without close_notify is
+/// an error (ECONNRESET), so that what was cut is never taken for whole; destruction sends close_notify
+/// unless it resets. What a write has taken has left for the transport.
+class Connection : public runtime::Stream {
+ public:
+  /// The protocol that was agreed on by ALPN; empty if none was.
+  virtual std::string_view protocol() const = 0;
+  /// "TLSv1.3".
+  virtual std::string_view version() const = 0;
+  virtual bool is_resumed() const = 0;
+  /// The peer has shown a certificate, which is valid.
+  virtual bool has_peer_certificate() const = 0;
+};
+
+/// Serves a client's handshake over `transport` within `limit`.
+runtime::Task<Result<std::unique_ptr<Connection>>> accept(runtime::Reactor& reactor,
+                                                          std::shared_ptr<ServerContext> context,
+                                                          std::unique_ptr<runtime::Stream> transport,
+                                                          base::Duration limit);
+/// Begins one with a server. `protocols` are offered by ALPN. `resumption` may be null; it must be for that
+/// server and that context.
+runtime::Task<Result<std::unique_ptr<Connection>>> connect(runtime::Reactor& reactor,
+                                                           std::shared_ptr<ClientContext> context,
+                                                           std::unique_ptr<runtime::Stream> transport,
+                                                           std::vector<std::string> protocols,
+                                                           std::shared_ptr<Resumption> resumption,
+                                                           base::Duration limit);
+
+}  // namespace weft::tls
