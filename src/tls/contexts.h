@@ -1,0 +1,90 @@
+// What connections of one side have in common: OpenSSL's context, made once for many of them.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "base/clock.h"
+#include "tls/filter.h"
+#include "tls/openssl.h"
+#include "tls/sessions.h"
+#include "tls/tls.h"
+#include "tls/verified.h"
+
+namespace weft::tls {
+
+/// One thread's OpenSSL.
+struct Library::State {
+  State(std::shared_ptr<SessionStore> store, Measures with, base::Clock& on);
+
+  const Measures measures;
+  base::Clock& clock;
+  const std::shared_ptr<SessionStore> sessions;
+  const LibraryContext openssl;
+  Digest sha256;
+  VerifiedChains verified;
+  Counters counters;
+
+  base::WallTime now() const { return clock.wall(); }
+};
+
+/// What both sides' contexts have. It outlives the Library that made it as long as connections do.
+class Context {
+ public:
+  Context(const Context&) = delete;
+  Context& operator=(const Context&) = delete;
+
+  SSL_CTX* openssl() const { return openssl_.get(); }
+  Library::State& library() const { return *library_; }
+  /// No two of the process have the same.
+  std::uint64_t number() const { return number_; }
+
+ protected:
+  Context(std::shared_ptr<Library::State> library, const SSL_METHOD* method);
+  ~Context() = default;
+  Result<void> show(const KeyPair& own);
+  /// Those of the text are trusted, each by itself.
+  Result<void> trust(std::string_view ca);
+
+ private:
+  static int verify(X509_STORE_CTX* store, void* self);
+  /// The name that the chain's verification is remembered by.
+  std::optional<VerifiedChains::Name> name_of(X509_STORE_CTX* store) const;
+
+  std::shared_ptr<Library::State> library_;
+  SslContext openssl_;
+  const std::uint64_t number_;
+};
+
+class ServerContext final : public Context {
+ public:
+  explicit ServerContext(std::shared_ptr<Library::State> library);
+  Result<void> set(const ServerSettings& settings);
+
+ private:
+  void keep_sessions(const ServerSettings& settings);
+  static int choose_protocol(SSL* ssl, const unsigned char** out, unsigned char* out_size,
+                             const unsigned char* offered, unsigned int offered_size, void* self);
+  std::string protocols_;  // as ALPN has them on the wire
+};
+
+class ClientContext final : public Context {
+ public:
+  explicit ClientContext(std::shared_ptr<Library::State> library);
+  Result<void> set(const ClientSettings& settings);
+  /// What is sent as SNI; empty for an address.
+  const std::string& server_name() const { return server_name_; }
+
+ private:
+  std::string server_name_;
+};
+
+/// ALPN's list of names (RFC 7301, 3.1): each with its length before it. Names of no or over 255 bytes are
+/// left out.
+std::string protocol_list(const std::vector<std::string>& protocols);
+
+/// When a session that is agreed on now is over: with the peer's certificate at the latest.
+base::WallTime end_of_session(SSL* ssl, base::WallTime now);
+
+}  // namespace weft::tls

@@ -1,0 +1,18 @@
+// A library context of OpenSSL that knows only what TLS asks for: with all key types and decoders of the
+// default provider each certificate that is parsed is tried with dozens of them.
+#pragma once
+
+#include <openssl/provider.h>
+
+#include <memory>
+
+#include "tls/openssl.h"
+
+namespace weft::tls {
+
+using LibraryContext = std::unique_ptr<OSSL_LIB_CTX, Free<OSSL_LIB_CTX_free>>;
+
+/// One for a thread; null if there is no memory for it.
+LibraryContext make_library_context(bool is_filtered);
+
+}  // namespace weft::tls

@@ -1,0 +1,17 @@
+// PEM texts (RFC 7468) to certificates and keys of one library context.
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "tls/openssl.h"
+#include "tls/tls.h"
+
+namespace weft::tls {
+
+/// All certificates of the text, at least one. Other blocks, and words around them, are passed over.
+Result<std::vector<Certificate>> read_certificates(OSSL_LIB_CTX* library, std::string_view pem);
+/// The first private key of the text (PKCS #8, or EC's and RSA's own form); an encrypted one is refused.
+Result<Key> read_key(OSSL_LIB_CTX* library, std::string_view pem);
+
+}  // namespace weft::tls

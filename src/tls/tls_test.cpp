@@ -1,0 +1,382 @@
+// Handshakes and connections of this room with itself, over memory.
+#include "tls/tls.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "runtime/combine.h"
+#include "runtime/scope.h"
+#include "tls/testing_certificates_test.h"
+
+namespace weft::tls {
+namespace {
+
+using namespace std::chrono_literals;
+using runtime::Task;
+using testing::day;
+using ::testing::HasSubstr;
+using testing::Holder;
+
+constexpr auto limit = 5s;
+
+/// Both sides of a connection after its handshake, or why there is none.
+struct Ends {
+  Result<std::unique_ptr<Connection>> client = base::fail(FaultKind::io);
+  Result<std::unique_ptr<Connection>> server = base::fail(FaultKind::io);
+};
+
+Task<void> into(Task<Result<std::unique_ptr<Connection>>> from, Result<std::unique_ptr<Connection>>* to) {
+  *to = co_await std::move(from);
+}
+
+class Tls : public ::testing::Test {
+ protected:
+  /// The contexts must be good.
+  std::shared_ptr<ServerContext> server(const ServerSettings& settings) {
+    return library.server(settings).value();
+  }
+  std::shared_ptr<ClientContext> client(const ClientSettings& settings) {
+    return library.client(settings).value();
+  }
+
+  Ends meet(std::shared_ptr<ServerContext> server, std::shared_ptr<ClientContext> client,
+            std::vector<std::string> protocols = {}, std::size_t capacity = 65536) {
+    Ends ends;
+    auto [near, far] = runtime::memory_pair(reactor, capacity);
+    std::vector<Task<void>> both;
+    both.push_back(into(accept(reactor, std::move(server), std::move(far), limit), &ends.server));
+    both.push_back(
+        into(connect(reactor, std::move(client), std::move(near), std::move(protocols), resumption, limit),
+             &ends.client));
+    reactor.block_on(runtime::all(std::move(both)));
+    return ends;
+  }
+
+  /// Sends `text` and the end, and gives what came at the other side with how it ended.
+  std::pair<std::string, runtime::IoResult<std::size_t>> pass(Connection& from, Connection& to,
+                                                              std::string text, bool ends = true) {
+    std::string came;
+    runtime::IoResult<std::size_t> end = 0;
+    const auto write = [&]() -> Task<void> {
+      (void)co_await runtime::write_all(from, text);
+      if (ends) from.shutdown_write();
+    };
+    const auto read = [&]() -> Task<void> {
+      char buffer[5000];
+      while (ends || came.size() < text.size()) {
+        end = co_await runtime::read(to, buffer);
+        if (!end || *end == 0) co_return;
+        came.append(buffer, *end);
+      }
+    };
+    std::vector<Task<void>> both;
+    both.push_back(write());
+    both.push_back(read());
+    reactor.block_on(runtime::all(std::move(both)));
+    return {came, end};
+  }
+
+  base::ManualClock clock;
+  runtime::Reactor reactor;
+  std::shared_ptr<SessionStore> sessions = make_session_store();
+  Library library{sessions, {}, clock};
+  std::shared_ptr<Resumption> resumption;
+  const Holder ca{{.name = "ca", .is_ca = true}, nullptr};
+  const Holder app{{.name = "app"}, &ca};
+  const Holder user{{.name = "user"}, &ca};
+  const ServerSettings plain{.own = app.pair()};
+  const ServerSettings mutual{.own = app.pair(), .client_ca = ca.certificate()};
+  const ClientSettings nobody{.ca = ca.certificate(), .name = "app"};
+  const ClientSettings known{.ca = ca.certificate(), .name = "app", .own = user.pair()};
+};
+
+TEST_F(Tls, CarriesBytesBothWays) {
+  auto ends = meet(server(plain), client(nobody));
+  ASSERT_TRUE(ends.client) << ends.client.error().detail;
+  ASSERT_TRUE(ends.server) << ends.server.error().detail;
+  EXPECT_EQ((*ends.server)->version(), "TLSv1.3");
+  EXPECT_FALSE((*ends.server)->has_peer_certificate());
+  EXPECT_TRUE((*ends.client)->has_peer_certificate());
+  EXPECT_EQ(pass(**ends.client, **ends.server, "hello", false).first, "hello");
+  const std::string large(1'000'000, 'x');
+  const auto [came, end] = pass(**ends.server, **ends.client, large);
+  EXPECT_EQ(came, large);
+  EXPECT_EQ(end, 0U) << "close_notify came";
+  EXPECT_EQ(pass(**ends.client, **ends.server, "after the other side's end").first,
+            "after the other side's end");
+}
+
+TEST_F(Tls, WorksThroughAWayThatTakesAByteAtATime) {
+  auto ends = meet(server(mutual), client(known), {}, 1);
+  ASSERT_TRUE(ends.client && ends.server);
+  EXPECT_EQ(pass(**ends.client, **ends.server, std::string(50'000, 'y'), false).first,
+            std::string(50'000, 'y'));
+}
+
+TEST_F(Tls, ACutIsNoEnd) {
+  auto ends = meet(server(plain), client(nobody));
+  ASSERT_TRUE(ends.client && ends.server);
+  (*ends.server)->fail({ECONNABORTED});
+  char byte = 0;
+  const auto got = reactor.block_on([](Connection& from, char* to) -> Task<runtime::IoResult<std::size_t>> {
+    co_return co_await runtime::read(from, {to, 1});
+  }(**ends.client, &byte));
+  ASSERT_FALSE(got);
+  EXPECT_EQ(got.error().code, ECONNRESET);
+}
+
+TEST_F(Tls, DestructionIsAnEnd) {
+  auto ends = meet(server(plain), client(nobody));
+  ASSERT_TRUE(ends.client && ends.server);
+  ends.server->reset();
+  char byte = 0;
+  EXPECT_EQ(reactor.block_on([](Connection& from, char* to) -> Task<runtime::IoResult<std::size_t>> {
+    co_return co_await runtime::read(from, {to, 1});
+  }(**ends.client, &byte)),
+            0U);
+}
+
+TEST_F(Tls, WhatCameBeforeTheWayBrokeIsRead) {
+  auto ends = meet(server(plain), client(nobody));
+  ASSERT_TRUE(ends.client && ends.server);
+  ASSERT_TRUE(reactor.block_on(runtime::write_all(**ends.server, "413 too large")));
+  ends.server->reset();
+  const auto written = reactor.block_on(runtime::write_all(**ends.client, "more of the request"));
+  EXPECT_FALSE(written);
+  std::array<char, 64> room{};
+  EXPECT_EQ((*ends.client)->try_read(room), 13U);
+}
+
+TEST_F(Tls, PeekLeavesWhatItSees) {
+  auto ends = meet(server(plain), client(nobody));
+  ASSERT_TRUE(ends.client && ends.server);
+  auto& to = **ends.server;
+  std::array<char, 8> room{};
+  EXPECT_TRUE(to.try_peek(room).error().would_block());
+  ASSERT_TRUE(reactor.block_on(runtime::write_all(**ends.client, "GET / HTTP/1.1")));
+  while (reactor.poll()) {
+  }
+  EXPECT_EQ(to.try_peek(room), 8U);
+  EXPECT_EQ(std::string_view(room.data(), 8), "GET / HT");
+  std::array<char, 64> all{};
+  EXPECT_EQ(to.try_peek(all), 14U);
+  EXPECT_TRUE(to.may_read());
+  EXPECT_EQ(to.try_read(room), 8U);
+  EXPECT_EQ(to.try_read(all), 6U);
+  EXPECT_EQ(std::string_view(all.data(), 6), "TP/1.1");
+  EXPECT_TRUE(to.try_read(all).error().would_block());
+}
+
+TEST_F(Tls, AgreesOnAProtocol) {
+  auto settings = plain;
+  settings.protocols = {"h2", "http/1.1"};
+  const auto context = server(settings);
+  auto ends = meet(context, client(nobody), {"http/1.1", "h2"});
+  ASSERT_TRUE(ends.client && ends.server);
+  EXPECT_EQ((*ends.server)->protocol(), "h2");
+  EXPECT_EQ((*ends.client)->protocol(), "h2");
+  ends = meet(context, client(nobody));
+  ASSERT_TRUE(ends.client && ends.server) << "a client need not offer any";
+  EXPECT_EQ((*ends.server)->protocol(), "");
+  ends = meet(context, client(nobody), {"smtp"});
+  EXPECT_FALSE(ends.server);
+  ASSERT_FALSE(ends.client);
+  EXPECT_EQ(ends.client.error().kind, FaultKind::refused);
+  EXPECT_THAT(ends.client.error().detail, HasSubstr("no application protocol"));
+}
+
+TEST_F(Tls, AsksClientsForACertificate) {
+  auto ends = meet(server(mutual), client(known));
+  ASSERT_TRUE(ends.client && ends.server);
+  EXPECT_TRUE((*ends.server)->has_peer_certificate());
+  ends = meet(server(mutual), client(nobody));
+  ASSERT_FALSE(ends.server);
+  EXPECT_EQ(ends.server.error().kind, FaultKind::certificate);
+  EXPECT_EQ(ends.server.error().detail, "the peer has shown no certificate");
+}
+
+TEST_F(Tls, TrustsNobodyElse) {
+  const Holder other{{.name = "other", .is_ca = true}, nullptr};
+  const Holder stranger{{.name = "app"}, &other};
+  auto ends = meet(server({.own = stranger.pair()}), client(nobody));
+  ASSERT_FALSE(ends.client);
+  EXPECT_EQ(ends.client.error().kind, FaultKind::certificate);
+  EXPECT_FALSE(ends.server);
+  ends = meet(server(mutual), client({.ca = ca.certificate(), .name = "app", .own = stranger.pair()}));
+  ASSERT_FALSE(ends.server);
+  EXPECT_EQ(ends.server.error().kind, FaultKind::certificate);
+}
+
+TEST_F(Tls, AsksForTheName) {
+  auto ends = meet(server(plain), client({.ca = ca.certificate(), .name = "web"}));
+  ASSERT_FALSE(ends.client);
+  EXPECT_THAT(ends.client.error().detail, HasSubstr("hostname mismatch"));
+  ends = meet(server(plain), client({.ca = ca.certificate(), .name = "127.0.0.1"}));
+  EXPECT_TRUE(ends.client);
+  ends = meet(server(plain), client({.ca = ca.certificate(), .name = "127.0.0.2"}));
+  ASSERT_FALSE(ends.client);
+  EXPECT_THAT(ends.client.error().detail, HasSubstr("IP address mismatch"));
+}
+
+TEST_F(Tls, ChecksTheTimesOfCertificates) {
+  const Holder late{{.name = "app", .begins = 1h, .ends = 2h}, &ca};
+  auto ends = meet(server({.own = late.pair()}), client(nobody));
+  ASSERT_FALSE(ends.client);
+  EXPECT_THAT(ends.client.error().detail, HasSubstr("not yet valid"));
+  const Holder past{{.name = "app", .ends = -1h}, &ca};
+  ends = meet(server({.own = past.pair()}), client(nobody));
+  ASSERT_FALSE(ends.client);
+  EXPECT_THAT(ends.client.error().detail, HasSubstr("has expired"));
+}
+
+TEST_F(Tls, RemembersWhomItHasVerifiedUntilThatEnds) {
+  const Holder brief{{.name = "user", .ends = 1h}, &ca};
+  const auto to = server(mutual);
+  const auto from = client({.ca = ca.certificate(), .name = "app", .own = brief.pair()});
+  ASSERT_TRUE(meet(to, from).server);
+  EXPECT_EQ(library.counters().verified, 2U) << "each of the other";
+  ASSERT_TRUE(meet(to, from).server);
+  EXPECT_EQ(library.counters().verified, 2U);
+  EXPECT_EQ(library.counters().verified_before, 2U);
+  clock.advance(59min);
+  EXPECT_TRUE(meet(to, from).server);
+  EXPECT_EQ(library.counters().verified, 2U);
+  clock.advance(2min);
+  EXPECT_FALSE(meet(to, from).server) << "its certificate has expired";
+  // Another bundle knows nothing of what the one before found.
+  const Holder other{{.name = "other", .is_ca = true}, nullptr};
+  EXPECT_FALSE(meet(server({.own = app.pair(), .client_ca = other.certificate()}), from).server);
+}
+
+TEST_F(Tls, ABadChainIsNotRemembered) {
+  const Holder other{{.name = "other", .is_ca = true}, nullptr};
+  const auto from = client({.ca = other.certificate(), .name = "app"});
+  const auto to = server(plain);
+  EXPECT_FALSE(meet(to, from).client);
+  EXPECT_FALSE(meet(to, from).client);
+  EXPECT_EQ(library.counters().verified, 2U);
+}
+
+TEST_F(Tls, TakesTheIssuerFromTheChainThatIsShown) {
+  const Holder middle{{.name = "middle", .is_ca = true}, &ca};
+  const Holder leaf{{.name = "app"}, &middle};
+  EXPECT_FALSE(meet(server({.own = leaf.pair()}), client(nobody)).client);
+  EXPECT_TRUE(meet(server({.own = leaf.pair(middle.certificate())}), client(nobody)).client);
+  EXPECT_TRUE(meet(server({.own = leaf.pair()}), client({.ca = middle.certificate(), .name = "app"})).client)
+      << "who is in the bundle is trusted by itself";
+}
+
+TEST_F(Tls, ResumesAtAnyThread) {
+  resumption = make_resumption();
+  const auto from = client(known);
+  Library elsewhere{sessions, {}, clock};
+  const auto there = elsewhere.server(mutual).value();
+  const auto talk = [&](std::shared_ptr<ServerContext> to) {
+    auto ends = meet(std::move(to), from);
+    EXPECT_TRUE(ends.client && ends.server);
+    // The ticket comes with the first bytes.
+    EXPECT_EQ(pass(**ends.server, **ends.client, "x", false).first, "x");
+    EXPECT_TRUE((*ends.server)->has_peer_certificate());
+    return (*ends.server)->is_resumed() && (*ends.client)->is_resumed();
+  };
+  EXPECT_FALSE(talk(server(mutual)));
+  EXPECT_TRUE(talk(there));
+  EXPECT_TRUE(talk(server(mutual)));
+  clock.advance(6min);
+  EXPECT_FALSE(talk(there)) << "its time is over";
+  // What the bundle says now holds for sessions too.
+  const Holder other{{.name = "other", .is_ca = true}, nullptr};
+  auto changed = mutual;
+  changed.client_ca += other.certificate();
+  EXPECT_FALSE(talk(server(changed)));
+}
+
+TEST_F(Tls, ASessionEndsWithItsCertificate) {
+  resumption = make_resumption();
+  const Holder brief{{.name = "user", .ends = 1min}, &ca};
+  const auto from = client({.ca = ca.certificate(), .name = "app", .own = brief.pair()});
+  auto ends = meet(server(mutual), from);
+  ASSERT_TRUE(ends.client && ends.server);
+  EXPECT_EQ(pass(**ends.server, **ends.client, "x", false).first, "x");
+  clock.advance(2min);
+  EXPECT_FALSE(meet(server(mutual), from).server);
+}
+
+TEST_F(Tls, SaysWhatIsWrongWithSettings) {
+  const auto fault = [&](const ServerSettings& settings) {
+    const auto made = library.server(settings);
+    return made ? std::string() : made.error().detail;
+  };
+  const auto pair = app.pair();
+  EXPECT_THAT(fault({.own = {"", pair.key}}), HasSubstr("the certificate: it has no certificate"));
+  EXPECT_THAT(fault({.own = {pair.certificate.substr(0, 200), pair.key}}), HasSubstr("the certificate: "));
+  EXPECT_THAT(fault({.own = {pair.certificate, pair.key.substr(0, 100)}}), HasSubstr("the key: "));
+  EXPECT_THAT(fault({.own = {pair.certificate, user.pair().key}}),
+              HasSubstr("the key is not that of the certificate"));
+  EXPECT_THAT(fault({.own = pair, .client_ca = "-----BEGIN"}), HasSubstr("the clients' CA: "));
+  EXPECT_THAT(
+      fault({.own = {pair.certificate,
+                     "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n"}}),
+      HasSubstr("encrypted"));
+  EXPECT_EQ(check(plain), Result<void>());
+  EXPECT_THAT(library.client({.ca = "", .name = "app"}).error().detail, HasSubstr("the CA: "));
+  EXPECT_THAT(library.client({.ca = ca.certificate(), .name = ""}).error().detail, HasSubstr("no host name"));
+}
+
+Task<Result<std::unique_ptr<Connection>>> accept_after(runtime::Reactor& reactor,
+                                                       std::shared_ptr<ServerContext> context,
+                                                       std::unique_ptr<runtime::Stream> transport,
+                                                       runtime::Stream& client, std::string bytes,
+                                                       bool ends) {
+  (void)co_await runtime::write_all(client, std::move(bytes));
+  if (ends) client.shutdown_write();
+  co_return co_await accept(reactor, std::move(context), std::move(transport), 50ms);
+}
+
+TEST_F(Tls, SaysWhyThereIsNoHandshake) {
+  const auto fault = [&](std::string bytes, bool ends = false) {
+    auto [near, far] = runtime::memory_pair(reactor);
+    auto made =
+        reactor.block_on(accept_after(reactor, server(plain), std::move(far), *near, std::move(bytes), ends));
+    return made ? Fault{FaultKind::settings, "none"} : made.error();
+  };
+  EXPECT_EQ(fault("GET / HTTP/1.1\r\nHost: app\r\n\r\n").kind, FaultKind::not_tls);
+  EXPECT_EQ(fault("SSH-2.0-OpenSSH_9.2\r\n").kind, FaultKind::not_tls);
+  EXPECT_EQ(fault("").kind, FaultKind::timeout);
+  EXPECT_EQ(fault("\x16\x03\x01").kind, FaultKind::timeout);
+  EXPECT_EQ(fault("", true).kind, FaultKind::io);
+  EXPECT_EQ(fault("\x16\x03\x01", true).kind, FaultKind::io);
+}
+
+TEST_F(Tls, ThreadsHaveLibrariesOfTheirOwn) {
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([this] {
+      runtime::Reactor own;
+      Library mine{sessions, {}, clock};
+      const auto to = mine.server(mutual).value();
+      const auto from = mine.client(known).value();
+      const auto shared = make_resumption();
+      for (int n = 0; n < 20; ++n) {
+        Ends ends;
+        auto [near, far] = runtime::memory_pair(own);
+        std::vector<Task<void>> both;
+        both.push_back(into(accept(own, to, std::move(far), limit), &ends.server));
+        both.push_back(into(connect(own, from, std::move(near), {}, shared, limit), &ends.client));
+        own.block_on(runtime::all(std::move(both)));
+        ASSERT_TRUE(ends.client && ends.server);
+        char byte = 0;
+        ASSERT_TRUE(own.block_on(runtime::write_all(**ends.server, "x")));
+        while (own.poll()) {
+        }
+        EXPECT_EQ((*ends.client)->try_read({&byte, 1}), 1U);
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+}
+
+}  // namespace
+}  // namespace weft::tls
