@@ -25,6 +25,8 @@ constexpr std::size_t read_size = max_record + 512;
 /// What one write takes at most: enough that a system call's cost does not show, and little to keep if the
 /// transport takes none.
 constexpr std::size_t max_write = 4 * max_record;
+/// Of records that the transport does not take: what one write makes, and a handshake's last flight.
+constexpr std::size_t most_unsent = 2 * max_write;
 /// With AES-GCM a key protects 2^24.5 records at most (RFC 8446, 5.5); it is changed before.
 constexpr std::uint64_t records_of_a_key = std::uint64_t{1} << 23U;
 
@@ -273,8 +275,9 @@ IoResult<std::size_t> OpenConnection::read_plain(std::span<char> into) {
     }
   } while (*result < into.size() && (!unread_.empty() || !window.rest.empty()));
   keep_rest();
-  // An answer to a change of keys, or an alert.
+  // Answers to changes of keys, or an alert. Who asks for them without end and reads none is cut.
   if (!output.empty()) flush();
+  if (unsent_.size() > most_unsent) return std::unexpected(failed_ = {ECONNRESET});
   return result;
 }
 
