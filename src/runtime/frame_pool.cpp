@@ -6,9 +6,11 @@
 namespace weft::runtime {
 namespace {
 
-// Classes of 64 bytes up to 4 KiB hold every frame but a few rare giants, which the heap serves.
-constexpr std::size_t class_bytes = 64;
-constexpr std::size_t classes = 64;
+// Classes up to 4 KiB hold every frame but a few rare giants, which the heap serves. Those of one class take
+// the same of a heap as glibc's is, which gives 16 bytes at a time and keeps 8 for itself.
+constexpr std::size_t class_bytes = 16;
+constexpr std::size_t heap_bytes = 8;
+constexpr std::size_t classes = 256;
 // Kept free frames of one class: enough for a busy worker, bounded after a burst.
 constexpr std::size_t most_free = 1024;
 
@@ -32,7 +34,7 @@ class Pool {
   }
 
   void* take(std::size_t size) {
-    const auto index = (size - 1) / class_bytes;
+    const auto index = class_of(size);
     if (index >= classes) return ::operator new(size);
     auto& list = lists_[index];
     if (auto* frame = list.head) {
@@ -40,11 +42,11 @@ class Pool {
       --list.count;
       return frame;
     }
-    return ::operator new((index + 1) * class_bytes);
+    return ::operator new((index + 1) * class_bytes - heap_bytes);
   }
 
   void give(void* frame, std::size_t size) noexcept {
-    const auto index = (size - 1) / class_bytes;
+    const auto index = class_of(size);
     if (index >= classes || closed_ || lists_[index].count >= most_free) {
       ::operator delete(frame);
       return;
@@ -55,6 +57,8 @@ class Pool {
   }
 
  private:
+  static std::size_t class_of(std::size_t size) { return (size + heap_bytes - 1) / class_bytes; }
+
   struct List {
     Free* head = nullptr;
     std::size_t count = 0;
