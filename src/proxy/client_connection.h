@@ -32,6 +32,7 @@ class ClientConnection {
   Peer give_up_peer();
   /// How many requests it carries now; one if nothing else was said.
   void count_requests(std::uint32_t under_way);
+  std::uint32_t requests_under_way() const { return under_way_; }
   /// The chain that it came in by, as one end of what it asks for; the other is a service's workload
   /// `destination`, if that is known. `cluster` may be null.
   telemetry::Ends ends(const snapshot::Listener& of, const snapshot::Cluster* cluster,

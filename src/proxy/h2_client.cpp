@@ -103,46 +103,47 @@ H2Client::H2Client(Worker& of, LocalPtr<ListenerState> from, std::unique_ptr<run
 }
 
 H2Client::~H2Client() {
-  for (auto* request : requests_) delete request;
+  while (!requests_.empty()) delete &requests_.front();
 }
 
 void H2Client::begin(http::h2::ServerStream stream) {
   ++requests;
   wait_no_more();
   auto* request = new H2Request(*this, std::move(stream));
-  request->place_ = requests_.size();
-  requests_.push_back(request);
-  count_requests(static_cast<std::uint32_t>(requests_.size()));
+  requests_.push_back(*request);
+  count_requests(requests_under_way() + 1);
   request->start();
 }
 
 void H2Client::finish(H2Request& request) {
-  requests_[request.place_] = requests_.back();
-  requests_[request.place_]->place_ = request.place_;
-  requests_.pop_back();
-  count_requests(static_cast<std::uint32_t>(requests_.size()));
+  count_requests(requests_under_way() - 1);
   delete &request;
   if (!requests_.empty()) return;
   wait_for(idle_limit());
-  empty_.notify();  // may be the end of this
+  if (is_over()) connection_.changed().notify();  // the end of this
 }
 
-runtime::Task<void> H2Client::run() {
+void H2Client::take_requests() {
   while (!connection_.has_ended()) {
-    while (auto stream = connection_.try_accept()) {
-      begin(std::move(*stream));
-      if (is_ending()) connection_.shut_down();
-    }
-    co_await runtime::Wait(connection_.changed());
+    auto stream = connection_.try_accept();
+    if (!stream) return;
+    begin(std::move(*stream));
+    if (is_ending()) connection_.shut_down();
   }
-  while (!requests_.empty()) co_await runtime::Wait(empty_);
+}
+
+runtime::Task<void> H2Client::run(std::unique_ptr<H2Client> client) {
+  while (!client->is_over()) {
+    client->take_requests();
+    co_await runtime::Wait(client->connection_.changed());
+  }
 }
 
 runtime::Task<void> serve_h2(Worker& worker, LocalPtr<ListenerState> listener,
                              std::unique_ptr<runtime::Stream> stream, Peer peer, std::string received) {
-  H2Client client(worker, std::move(listener), std::move(stream), std::move(peer), received);
-  std::string().swap(received);  // its memory too, as long as the connection lasts
-  co_await client.run();
+  // No coroutine: its frame would keep the parameters beside what is made of them.
+  return H2Client::run(
+      std::make_unique<H2Client>(worker, std::move(listener), std::move(stream), std::move(peer), received));
 }
 
 }  // namespace weft::proxy

@@ -5,8 +5,8 @@
 #include <memory>
 #include <optional>
 #include <string_view>
-#include <vector>
 
+#include "base/intrusive_list.h"
 #include "http/h2/connection.h"
 #include "message/patch.h"
 #include "proxy/h2_tunnel.h"
@@ -22,7 +22,7 @@ namespace weft::proxy {
 class H2Client;
 
 /// One request of it (proxy/side.h). Goes by itself when it is over.
-class H2Request final : private runtime::Waiter, private runtime::Breakable {
+class H2Request final : private runtime::Waiter, private runtime::Breakable, public base::Link<H2Request> {
  public:
   H2Request(H2Client& client, http::h2::ServerStream stream);
   H2Request(const H2Request&) = delete;
@@ -76,7 +76,6 @@ class H2Request final : private runtime::Waiter, private runtime::Breakable {
   runtime::Task<void> serve();
 
   H2Client& client_;
-  std::size_t place_ = 0;  // among its connection's
   http::h2::ServerStream stream_;
   message::Patch request_patch_;
   message::Patch response_patch_;
@@ -96,21 +95,22 @@ class H2Client final : public HttpConnection {
   ~H2Client();
 
   /// Serves its requests until it ends.
-  runtime::Task<void> run();
+  static runtime::Task<void> run(std::unique_ptr<H2Client> client);
   void end_soon() override { connection_.shut_down(); }
   void hurry_if_idle(base::Duration) override { end_soon(); }
 
  private:
   friend class H2Request;
   void end_late() override { connection_.shut_down(); }
+  bool is_over() const { return connection_.has_ended() && requests_.empty(); }
+  void take_requests();
   void begin(http::h2::ServerStream stream);
   void finish(H2Request& request);
 
   /// The client's; what remains of a connection's requests outlives its stream.
   const base::Address own_address_;
   http::h2::Connection connection_;
-  std::vector<H2Request*> requests_;
-  runtime::Readiness empty_;
+  base::IntrusiveList<H2Request> requests_;
 };
 
 /// Serves an HTTP/2 connection to its end; `received` was read of it before.

@@ -9,10 +9,9 @@ namespace weft::proxy {
 
 HttpConnection::HttpConnection(Worker& of, LocalPtr<ListenerState> from, const base::Address& client,
                                Peer caller)
-    : ClientConnection(of, std::move(from), client, std::move(caller)),
-      place_(of.clients_.insert(of.clients_.end(), this)) {}
-
-HttpConnection::~HttpConnection() { worker.clients_.erase(place_); }
+    : ClientConnection(of, std::move(from), client, std::move(caller)) {
+  of.clients_.push_back(*this);
+}
 
 void HttpConnection::wait_for(base::Duration limit) {
   // Longer than a machine runs: one that waits is known by its time.

@@ -1,16 +1,15 @@
 // A client's connection that carries requests: the limits on its patience while it carries none.
 #pragma once
 
-#include <list>
-
 #include "base/clock.h"
+#include "base/intrusive_list.h"
 #include "proxy/client_connection.h"
 #include "runtime/error.h"
 
 namespace weft::proxy {
 
 /// Its worker knows it as long as it lives.
-class HttpConnection : public ClientConnection {
+class HttpConnection : public ClientConnection, public base::Link<HttpConnection> {
  public:
   /// It shall end: at once if no request is under way, else after those that are.
   virtual void end_soon() = 0;
@@ -22,7 +21,7 @@ class HttpConnection : public ClientConnection {
 
  protected:
   HttpConnection(Worker& worker, LocalPtr<ListenerState> listener, const base::Address& address, Peer peer);
-  ~HttpConnection();
+  ~HttpConnection() = default;
 
   /// The time for its next request is over.
   virtual void end_late() = 0;
@@ -36,7 +35,6 @@ class HttpConnection : public ClientConnection {
  private:
   /// Of the wait for a request; MonoTime::max() while one is under way.
   base::MonoTime wait_until_ = base::MonoTime::max();
-  std::list<HttpConnection*>::iterator place_;
 };
 
 }  // namespace weft::proxy

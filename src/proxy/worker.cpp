@@ -69,8 +69,8 @@ void Worker::apply(const snapshot::ContextId& id, PlanPtr plan) {
     has_drain |= listener->config->drain.has_value();
   }
   if (has_drain) {
-    for (auto* client : clients_) {
-      if (client->listener->config->drain) client->hurry_if_idle(limits().drain_idle_timeout);
+    for (auto& client : clients_) {
+      if (client.listener->config->drain) client.hurry_if_idle(limits().drain_idle_timeout);
     }
     close_silent_if_ending();
   }
@@ -99,25 +99,23 @@ bool Worker::is_inbound_at(const base::Address& address, const ListenerState& li
 
 void Worker::close_idle_if_ending() {
   for (auto at = clients_.begin(); at != clients_.end();) {
-    auto* client = *at++;
-    if (client->is_ending()) client->end_soon();
+    auto& client = *at++;
+    if (client.is_ending()) client.end_soon();
   }
   close_silent_if_ending();
 }
 
 void Worker::close_silent_if_ending() {
   for (auto at = silent_.begin(); at != silent_.end();) {
-    auto* silence = *at++;
-    if (silence->client_.is_ending()) silence->stream_.fail({ECANCELED});
+    auto& silence = *at++;
+    if (silence.client_.is_ending()) silence.stream_.fail({ECANCELED});
   }
 }
 
 Worker::Silence::Silence(const ClientConnection& client, runtime::Stream& stream)
-    : client_(client),
-      stream_(stream),
-      place_(client.worker.silent_.insert(client.worker.silent_.end(), this)) {}
-
-Worker::Silence::~Silence() { client_.worker.silent_.erase(place_); }
+    : client_(client), stream_(stream) {
+  client.worker.silent_.push_back(*this);
+}
 
 void Worker::accept_on(const snapshot::ContextId& id, ListenerNumber number, runtime::Fd listening) {
   auto listener = find_listener(id, number);
@@ -302,7 +300,7 @@ void Worker::flush_access_log() {
 void Worker::Sweep::wake() {
   auto next = base::MonoTime::max();
   for (auto at = worker.clients_.begin(); at != worker.clients_.end();) {
-    next = std::min(next, (*at++)->end_if_late());
+    next = std::min(next, (*at++).end_if_late());
   }
   if (next != base::MonoTime::max()) {
     timer.set(std::max<base::MonoTime>(next, worker.reactor.coarse_now() + sweep_interval));

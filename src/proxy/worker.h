@@ -4,7 +4,6 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
-#include <list>
 #include <map>
 #include <memory>
 #include <string>
@@ -12,6 +11,7 @@
 #include <vector>
 
 #include "base/address.h"
+#include "base/intrusive_list.h"
 #include "base/random.h"
 #include "export/access_log.h"
 #include "proxy/context.h"
@@ -101,18 +101,18 @@ class Worker {
 
   /// While it lives nobody has spoken on that client's connection, nothing is under way, and it ends as soon
   /// as the client is to end.
-  class Silence {
+  class Silence : private base::Link<Silence> {
    public:
     Silence(const ClientConnection& client, runtime::Stream& stream);
     Silence(const Silence&) = delete;
     Silence& operator=(const Silence&) = delete;
-    ~Silence();
+    ~Silence() = default;
 
    private:
     friend class Worker;
+    friend class base::IntrusiveList<Silence, Silence>;
     const ClientConnection& client_;
     runtime::Stream& stream_;
-    std::list<Silence*>::iterator place_;
   };
 
   /// Some client's connection may have waited long enough at that time.
@@ -200,8 +200,8 @@ class Worker {
     runtime::Scope scope;
   };
   std::unordered_map<ListenerState*, Accepting> acceptors_;
-  std::list<HttpConnection*> clients_;
-  std::list<Silence*> silent_;
+  base::IntrusiveList<HttpConnection, HttpConnection> clients_;
+  base::IntrusiveList<Silence, Silence> silent_;
   std::vector<std::unique_ptr<Codec>> codecs_;
   std::vector<SplicePipe> pipes_;
   bool is_draining_ = false;

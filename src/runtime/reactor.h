@@ -163,13 +163,13 @@ class Registration final : private Waiter {
   int fd_;
   std::uint32_t turn_ = 0;  // that spent_ is of
   std::uint32_t spent_ = 0;
+  bool may_read_ = true;
+  bool has_ended_ = false;
   Readiness& readable_;
   Readiness& writable_;
   bool* destroyed_ = nullptr;  // of the innermost dispatch that is under way
   Soon next_turn_;
   std::unique_ptr<Polling> polling_;  // null: the kernel watches it
-  bool may_read_ = true;
-  bool has_ended_ = false;
 };
 
 /// One per thread. Not thread-safe but for post() and stop().

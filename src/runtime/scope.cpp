@@ -5,15 +5,21 @@
 namespace weft::runtime {
 
 void Scope::spawn(Task<void> task) {
-  auto self = children_.emplace(children_.end(), *this);
-  self->self = self;
-  self->running = Running(std::move(task), *self);
-  self->running.start();
+  auto* child = new Child(*this, std::move(task));
+  children_.push_back(*child);
+  ++size_;
+  child->running.start();
+}
+
+void Scope::drop(Child& child) {
+  children_.erase(child);
+  --size_;
+  delete &child;
 }
 
 void Scope::Child::wake() {
   auto& owner = scope;
-  owner.children_.erase(self);  // destroys this child and its frame
+  owner.drop(*this);
   if (owner.children_.empty()) owner.empty_.notify();
 }
 

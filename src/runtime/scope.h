@@ -2,8 +2,9 @@
 #pragma once
 
 #include <cstddef>
-#include <list>
+#include <utility>
 
+#include "base/intrusive_list.h"
 #include "runtime/reactor.h"
 #include "runtime/running.h"
 #include "runtime/task.h"
@@ -15,27 +16,30 @@ class Scope {
   Scope() = default;
   Scope(const Scope&) = delete;
   Scope& operator=(const Scope&) = delete;
-  ~Scope() = default;
+  ~Scope() { cancel(); }
 
   /// Starts `task` now (it runs until its first suspension) and owns it until it ends.
   void spawn(Task<void> task);
   /// Cancels all of them. Not from within one of them.
-  void cancel() { children_.clear(); }
+  void cancel() {
+    while (!children_.empty()) drop(children_.front());
+  }
   /// Ends when no task is left. One waiter at a time.
   Task<void> join();
-  std::size_t size() const { return children_.size(); }
+  std::size_t size() const { return size_; }
 
  private:
-  /// One task; at its end it takes itself off the list.
-  struct Child final : Waiter {
-    explicit Child(Scope& owner) : scope(owner) {}
+  /// One task, from its start to its end.
+  struct Child final : Waiter, base::Link<Child> {
+    Child(Scope& owner, Task<void> task) : scope(owner), running(std::move(task), *this) {}
     void wake() override;
     Scope& scope;
-    std::list<Child>::iterator self;
     Running running;
   };
+  void drop(Child& child);
 
-  std::list<Child> children_;
+  base::IntrusiveList<Child> children_;
+  std::size_t size_ = 0;
   Readiness empty_;
 };
 

@@ -8,7 +8,7 @@
 namespace weft::http::h2 {
 namespace {
 
-constexpr auto block_bytes = runtime::small_block_bytes;
+constexpr std::uint32_t block_bytes = runtime::small_block_bytes;
 
 }  // namespace
 
@@ -20,7 +20,7 @@ void Arrivals::append(std::string_view bytes) {
       blocks_.push_back(runtime::take_block(block_bytes));
       end_ = 0;
     }
-    const auto size = std::min(bytes.size(), block_bytes - end_);
+    const auto size = static_cast<std::uint32_t>(std::min<std::size_t>(bytes.size(), block_bytes - end_));
     std::memcpy(blocks_.back() + end_, bytes.data(), size);
     end_ += size;
     bytes.remove_prefix(size);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string_view>
 #include <vector>
 
@@ -28,8 +29,8 @@ class Arrivals {
   void drop_front();
 
   std::vector<char*> blocks_;
-  std::size_t begin_ = 0;  // of what waits in the first block
-  std::size_t end_ = 0;    // of what waits in the last one
+  std::uint32_t begin_ = 0;  // of what waits in the first block
+  std::uint32_t end_ = 0;    // of what waits in the last one
   std::size_t size_ = 0;
 };
 

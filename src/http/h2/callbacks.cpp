@@ -106,12 +106,11 @@ struct Callbacks {
       self.spend(1);  // a few bytes may stand for much
       return 0;
     }
-    const auto size = name_size + value_size + 32;
+    const auto size = static_cast<std::uint32_t>(name_size + value_size + 32);
     stream->head_bytes += size;
     stream->heads_bytes += size;
     self.heads_bytes_ += size;
-    if (stream->head_bytes > self.limits_.max_header_bytes ||
-        self.heads_bytes_ > self.limits_.max_heads_bytes) {
+    if (stream->head_bytes > self.limits_.max_header_bytes || self.heads_bytes_ > max_heads_bytes) {
       self.refuse(*stream, message::Refusal::head_too_large, NGHTTP2_ENHANCE_YOUR_CALM);
     } else if (stream->has_head) {
       stream->trailers.add(text(name, name_size), text(value, value_size));
@@ -206,7 +205,7 @@ struct Callbacks {
     if (!is_request_head(frame)) return 0;
     --self.heads_held_back_;
     const auto stream = std::ranges::find(self.open_, frame->hd.stream_id, &StreamState::id);
-    if (stream != self.open_.end()) self.close_stream(**stream, {ReadError::Kind::unprocessed, {}, {}});
+    if (stream != self.open_.end()) self.close_stream(*stream, {ReadError::Kind::unprocessed, {}, {}});
     return 0;
   }
 

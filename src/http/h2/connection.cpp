@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "http/h2/session.h"
+#include "runtime/combine.h"
 
 namespace weft::http::h2 {
 
@@ -60,11 +61,6 @@ bool Connection::is_settled() const { return session_->is_settled(); }
 bool Connection::may_extend_connect() const { return session_->may_extend_connect(); }
 
 void Connection::shut_down() { session_->shut_down(); }
-
-runtime::Task<void> Connection::closed() {
-  const auto session = session_;
-  co_await session->ended().wait();
-}
 
 std::uint32_t Connection::max_streams() const { return session_->max_streams(); }
 bool Connection::is_open() const { return session_->is_open(); }

@@ -31,19 +31,14 @@ struct Limits {
   std::uint32_t connection_window = 4 * 1024 * 1024;
   /// Bytes that all streams' writers wait to send before room() waits: what a peer costs that opens many
   /// streams and reads none.
-  std::size_t connection_send_buffer = 2 * 1024 * 1024;
-  /// Frames (answers to PING, RST_STREAM, heads) that may wait to be sent before reading stops: a peer that
-  /// does not read is not read from.
-  std::size_t max_queued_frames = 1024;
+  std::uint32_t connection_send_buffer = 2 * 1024 * 1024;
   /// Bytes of a head or of trailers, counted as RFC 9113, 6.5.2 does; a larger one resets the stream.
   std::uint32_t max_header_bytes = 64 * 1024;
-  /// Bytes of the heads and trailers of all open streams, counted so; the stream that exceeds it is reset.
-  std::size_t max_heads_bytes = 8 * 1024 * 1024;
+  /// A server's: it takes extended CONNECT (RFC 8441).
+  bool takes_extended_connect = false;
   /// A head must have come so long after its first byte, a client's preface so long after the connection;
   /// zero: no limit.
   base::Duration head_timeout{};
-  /// A server's: it takes extended CONNECT (RFC 8441).
-  bool takes_extended_connect = false;
   /// A peer that was silent for so long while streams are open is sent a PING; zero: never.
   base::Duration ping_interval = std::chrono::seconds(30);
   /// A peer that leaves a PING unanswered for so long is gone.
@@ -77,8 +72,6 @@ class Connection {
   void shut_down();
   /// Takes in what has arrived by now.
   void poll();
-  /// Ends when the connection has ended.
-  runtime::Task<void> closed();
   bool has_ended() const;
   /// No stream is open.
   bool is_idle() const;

@@ -52,7 +52,7 @@ void StreamState::clear() {
   write_deadline = nullptr;
   last = is_writing = head_sent = finished = end_sent = false;
   bytes_sent = 0;
-  released = closed = is_marked = starved = false;
+  released = closed = starved = false;
   readable = writable = {};
   error.reset();
 }
@@ -68,8 +68,8 @@ Session::Session(runtime::Reactor& reactor, std::unique_ptr<runtime::Stream> tra
                  Limits limits)
     : reactor_(reactor),
       transport_(std::move(transport)),
-      side_(side),
       limits_(limits),
+      side_(side),
       in_head_(side == Side::server),
       budget_at_(reactor.coarse_now()),
       heard_(reactor.coarse_now()),
@@ -95,8 +95,8 @@ Session::Session(runtime::Reactor& reactor, std::unique_ptr<runtime::Stream> tra
 }
 
 Session::~Session() {
-  for (auto* stream : marked_) let_go(*stream);
-  for (auto* stream : accepted_) let_go(*stream);
+  while (!marked_.empty()) let_go(marked_.pop_front());
+  while (!offered_.empty()) let_go(offered_.pop_front());
   nghttp2_session_del(session_);
 }
 
@@ -127,8 +127,7 @@ StreamState& Session::make_stream() {
 
 void Session::hold_open(StreamState& stream) {
   ++stream.holders;
-  stream.index = open_.size();
-  open_.push_back(&stream);
+  open_.push_back(stream);
 }
 
 void Session::let_go(StreamState& stream) {
@@ -150,11 +149,10 @@ ReadResult<StreamState*> Session::open() {
 }
 
 StreamState* Session::accept(bool refused) {
-  while (!accepted_.empty()) {
-    auto* stream = accepted_.front();
-    accepted_.erase(accepted_.begin());
-    if (!stream->error || (refused && !stream->has_head)) return stream;
-    let_go(*stream);
+  while (!offered_.empty()) {
+    auto& stream = offered_.pop_front();
+    if (!stream.error || (refused && !stream.has_head)) return &stream;
+    let_go(stream);
   }
   return nullptr;
 }
@@ -162,7 +160,7 @@ StreamState* Session::accept(bool refused) {
 void Session::offer(StreamState& stream) {
   stream.is_offered = true;
   ++stream.holders;
-  accepted_.push_back(&stream);
+  offered_.push_back(stream);
   has_changed_ = true;
 }
 
@@ -231,14 +229,14 @@ void Session::drop_write(StreamState& stream) {
 }
 
 bool Session::has_room(StreamState& stream) {
-  const bool is_its_turn = stream.starved ? starved_.front() == &stream : starved_.empty();
+  const bool is_its_turn = stream.starved ? &starved_.front() == &stream : starved_.empty();
   if (is_its_turn && unsent_ < limits_.connection_send_buffer) {
     leave_starved(stream);
     // Who has his turn need not use it.
     wake_starved();
     return true;
   }
-  if (!std::exchange(stream.starved, true)) starved_.push_back(&stream);
+  if (!std::exchange(stream.starved, true)) starved_.push_back(stream);
   return false;
 }
 
@@ -258,12 +256,12 @@ void Session::unqueued(std::size_t bytes) {
 
 void Session::wake_starved() {
   if (starved_.empty() || unsent_ >= limits_.connection_send_buffer) return;
-  mark(*starved_.front());
+  mark(starved_.front());
   schedule();
 }
 
 void Session::leave_starved(StreamState& stream) {
-  if (std::exchange(stream.starved, false)) std::erase(starved_, &stream);
+  if (std::exchange(stream.starved, false)) starved_.erase(stream);
 }
 
 std::uint32_t Session::max_streams() const {
@@ -275,7 +273,7 @@ bool Session::may_extend_connect() const {
 }
 
 bool Session::is_choked() const {
-  return nghttp2_session_get_outbound_queue_size(session_) >= limits_.max_queued_frames + heads_held_back_;
+  return nghttp2_session_get_outbound_queue_size(session_) >= max_queued_frames + heads_held_back_;
 }
 
 void Session::consumed(StreamState& stream, std::size_t bytes) {
@@ -474,7 +472,7 @@ void Session::receive() {
     heard_ = reactor_.coarse_now();
     ping_sent_ = {};
     if (lingers_) {
-      passed_over_ += *size;
+      passed_over_ += static_cast<std::uint32_t>(*size);
       if (passed_over_ > most_passed_over) return die({ReadError::Kind::closed, {}, {}});
       continue;
     }
@@ -533,27 +531,23 @@ void Session::send() {
 void Session::dispatch() {
   // First who lends streams: nobody who is woken shall be lent one of a connection that has ended.
   if (std::exchange(has_changed_, false) || dead_) changed_.notify();
-  waking_.swap(marked_);
-  for (auto* stream : waking_) {
-    stream->is_marked = false;
-    stream->readable.notify();
-    stream->writable.notify();
-    let_go(*stream);
+  // Those who are woken may mark others, which have their turn next time.
+  for (auto waking = std::move(marked_); !waking.empty();) {
+    auto& stream = waking.pop_front();
+    stream.readable.notify();
+    stream.writable.notify();
+    let_go(stream);
   }
-  waking_.clear();
-  if (dead_) ended_.set();
 }
 
 void Session::mark(StreamState& stream) {
-  if (std::exchange(stream.is_marked, true)) return;
+  if (marked_.is_linked(stream)) return;
   ++stream.holders;
-  marked_.push_back(&stream);
+  marked_.push_back(stream);
 }
 
 void Session::close_stream(StreamState& stream, const ReadError& error) {
-  open_[stream.index] = open_.back();
-  open_[stream.index]->index = stream.index;
-  open_.pop_back();
+  open_.erase(stream);
   heads_bytes_ -= stream.heads_bytes;
   leave_starved(stream);
   if (std::exchange(stream.is_writing, false)) unqueued(stream.piece.size());
@@ -569,7 +563,7 @@ void Session::die(ReadError error) {
   error_ = error;
   ping_timer_.cancel();
   head_timer_.cancel();
-  while (!open_.empty()) close_stream(*open_.back(), error_of_stream(*open_.back(), side_, error_));
+  while (!open_.empty()) close_stream(open_.front(), error_of_stream(open_.front(), side_, error_));
 }
 
 }  // namespace weft::http::h2

@@ -10,21 +10,24 @@
 #include <string_view>
 #include <vector>
 
+#include "base/intrusive_list.h"
 #include "http/h2/arrivals.h"
 #include "http/h2/connection.h"
 #include "http/h2/fields.h"
 #include "http/h2/frame_memory.h"
 #include "http/h2/write_buffer.h"
-#include "runtime/combine.h"
 
 namespace weft::http::h2 {
 
+struct OpenStreams;
+struct MarkedStreams;
+struct QueuedStreams;
+
 /// One stream. Its session has made it and takes it back once nobody holds it: neither its RequestStream, nor
 /// nghttp2, nor the session itself, which is about to wake who waits for it.
-struct StreamState {
+struct StreamState : base::Link<OpenStreams>, base::Link<MarkedStreams>, base::Link<QueuedStreams> {
   std::int32_t id = -1;  // -1: a client's that has no head yet
   std::uint8_t holders = 0;
-  std::size_t index = 0;  // in Session::open_
 
   // What arrives.
   message::RequestHead request;    // a client's: the method alone, for the response's length
@@ -32,32 +35,32 @@ struct StreamState {
   /// Heads of responses in the order of their arrival: those of `heads_taken` to `heads_complete` wait to be
   /// taken, the one behind them is arriving.
   std::vector<message::ResponseHead> heads;
-  std::size_t heads_taken = 0;
-  std::size_t heads_complete = 0;
+  std::uint32_t heads_taken = 0;
+  std::uint32_t heads_complete = 0;
   message::Headers trailers;
   message::Content content;
   /// The head that is arriving, counted as in RFC 9113, 6.5.2; and all of this stream's together.
-  std::size_t head_bytes = 0;
-  std::size_t heads_bytes = 0;
+  std::uint32_t head_bytes = 0;
+  std::uint32_t heads_bytes = 0;
   /// A request's head, or the final one of a response: what follows are trailers.
   bool has_head = false;
   /// Who accepts streams has it, or will.
   bool is_offered = false;
   /// Bytes of another protocol follow the heads, both ways: CONNECT.
   bool is_tunnel = false;
-  Arrivals arrived;
   bool remote_ended = false;
+  Arrivals arrived;
 
   // What is sent.
   std::string_view piece;
   const message::Headers* own_trailers = nullptr;
-  bool last = false;  // the end follows `piece`
-  /// A writer waits until that has left.
-  bool is_writing = false;
-  /// Limits the waits in that; null: nothing does.
+  /// Limits the waits of its writer; null: nothing does.
   runtime::Deadline* write_deadline = nullptr;
   base::Duration pause_limit{};
   std::uint64_t bytes_sent = 0;
+  bool last = false;  // the end follows `piece`
+  /// A writer waits until that has left.
+  bool is_writing = false;
   bool head_sent = false;
   /// All of the message has been handed to nghttp2.
   bool finished = false;
@@ -67,7 +70,6 @@ struct StreamState {
   /// Nobody holds the RequestStream any more.
   bool released = false;
   bool closed = false;
-  bool is_marked = false;
   /// Waits in Session::starved_.
   bool starved = false;
   /// Once it is closed, or is going to be for a reason of this side's.
@@ -89,10 +91,16 @@ struct StreamState {
 /// header and padding.
 inline constexpr std::size_t max_chunk = 16 * 1024 + 10;
 
+/// Frames (answers to PING, RST_STREAM, heads) that may wait to be sent before reading stops: a peer that
+/// does not read is not read from.
+inline constexpr std::size_t max_queued_frames = 1024;
+/// Bytes of the heads and trailers of all open streams, counted as in RFC 9113, 6.5.2; the stream that
+/// exceeds it is reset.
+inline constexpr std::size_t max_heads_bytes = 8 * 1024 * 1024;
 /// Frames that do nothing for any message: so many more than others may come at once.
 inline constexpr int frame_budget = 10'000;
 /// Bytes that are passed over for a peer to find out that nobody wants them; who sends more does not look.
-inline constexpr std::size_t most_passed_over = 1024 * 1024;
+inline constexpr std::uint32_t most_passed_over = 1024 * 1024;
 /// What a stream costs of them that is given up, or that breaks the rules.
 inline constexpr int cost_of_reset = 10;
 
@@ -143,19 +151,18 @@ class Session final : public runtime::LocalCounted {
   bool may_extend_connect() const;
   const ReadError& error() const { return error_; }
   runtime::Readiness& changed() { return changed_; }
-  runtime::Event& ended() { return ended_; }
 
  private:
   friend struct Callbacks;
 
+  template <void (Session::*action)()>
   class Hook final : public runtime::Waiter {
    public:
-    Hook(Session& session, void (Session::*action)()) : session_(session), action_(action) {}
-    void wake() override { (session_.*action_)(); }
+    explicit Hook(Session& session) : session_(session) {}
+    void wake() override { (session_.*action)(); }
 
    private:
     Session& session_;
-    void (Session::*action_)();
   };
 
   void submit_settings();
@@ -214,28 +221,24 @@ class Session final : public runtime::LocalCounted {
 
   runtime::Reactor& reactor_;
   std::unique_ptr<runtime::Stream> transport_;
-  Side side_;
   Limits limits_;
   FrameMemory memory_;
   nghttp2_session* session_ = nullptr;
-  /// Requests that wait for the peer to take more streams: they are in nghttp2's queue, and no reason not to
-  /// read what lets them out.
-  std::size_t heads_held_back_ = 0;
   /// Those that nghttp2 knows, or will.
-  std::vector<StreamState*> open_;
-  std::vector<StreamState*> marked_;
-  std::vector<StreamState*> waking_;
-  std::vector<StreamState*> accepted_;
+  base::IntrusiveList<StreamState, OpenStreams> open_;
+  base::IntrusiveList<StreamState, MarkedStreams> marked_;
+  /// A server's that wait to be accepted; and those that have been, or are a client's, and wait for room.
+  base::IntrusiveList<StreamState, QueuedStreams> offered_;
+  base::IntrusiveList<StreamState, QueuedStreams> starved_;
   runtime::Readiness changed_;
-  runtime::Event ended_;
 
   std::size_t unsent_ = 0;       // of what all streams' writers have given
   std::size_t heads_bytes_ = 0;  // of all open streams
-  std::vector<StreamState*> starved_;
 
   /// For what is handed over at once; of the thread, so that a connection at rest keeps none.
   inline static thread_local Fields fields;
   WriteBuffer unwritten_;
+  const Side side_;
   bool can_read_ = true;
   bool can_write_ = true;
   bool pumping_ = false;
@@ -246,7 +249,6 @@ class Session final : public runtime::LocalCounted {
   bool peer_goes_ = false;
   /// All has been said: what comes until the peer has closed is passed over.
   bool lingers_ = false;
-  std::size_t passed_over_ = 0;
   /// A server has told so, and its peer has not yet answered.
   bool is_notice_out_ = false;
   bool is_settled_ = false;
@@ -256,17 +258,21 @@ class Session final : public runtime::LocalCounted {
   /// Heads that have begun, and how many had when the timer was set.
   std::uint32_t heads_begun_ = 0;
   std::uint32_t heads_timed_ = 0;
+  std::uint32_t passed_over_ = 0;
   int budget_ = frame_budget;
   base::MonoTime budget_at_;
+  /// Requests that wait for the peer to take more streams: they are in nghttp2's queue, and no reason not to
+  /// read what lets them out.
+  std::uint32_t heads_held_back_ = 0;
   ReadError error_;
 
   base::MonoTime heard_;
   base::MonoTime ping_sent_{};  // the epoch: none is under way
-  Hook readable_hook_{*this, &Session::on_readable};
-  Hook writable_hook_{*this, &Session::on_writable};
-  Hook pump_hook_{*this, &Session::pump};
-  Hook ping_hook_{*this, &Session::on_ping_timer};
-  Hook head_hook_{*this, &Session::on_head_timer};
+  Hook<&Session::on_readable> readable_hook_{*this};
+  Hook<&Session::on_writable> writable_hook_{*this};
+  Hook<&Session::pump> pump_hook_{*this};
+  Hook<&Session::on_ping_timer> ping_hook_{*this};
+  Hook<&Session::on_head_timer> head_hook_{*this};
   runtime::Soon pump_soon_;
   runtime::Timer ping_timer_;
   runtime::Timer head_timer_;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <string_view>
 
 #include "runtime/block.h"
@@ -20,15 +21,15 @@ class WriteBuffer {
 
   bool empty() const { return begin_ == end_; }
   std::size_t room() const { return capacity - end_; }
-  std::string_view data() const { return {block_ + begin_, end_ - begin_}; }
+  std::string_view data() const { return {block_ + begin_, std::size_t{end_} - begin_}; }
   /// At most room().
   void append(std::string_view bytes) {
     if (block_ == nullptr) block_ = runtime::take_block(capacity);
     std::ranges::copy(bytes, block_ + end_);
-    end_ += bytes.size();
+    end_ += static_cast<std::uint32_t>(bytes.size());
   }
   void consume(std::size_t size) {
-    begin_ += size;
+    begin_ += static_cast<std::uint32_t>(size);
     if (empty()) release();
   }
 
@@ -39,8 +40,8 @@ class WriteBuffer {
     begin_ = end_ = 0;
   }
   char* block_ = nullptr;
-  std::size_t begin_ = 0;
-  std::size_t end_ = 0;
+  std::uint32_t begin_ = 0;
+  std::uint32_t end_ = 0;
 };
 
 }  // namespace weft::http::h2
