@@ -355,7 +355,6 @@ template <ClientSide Client, PoolSession Session>
 runtime::Task<Failure> exchange(Request& request, Client& client, Lease<Session> lease) {
   auto& upstream = *lease;
   using Upstream = std::remove_reference_t<decltype(upstream)>;
-  const auto& response = upstream.head();
   if (const auto failure = take_first_piece(request, client); failure != Failure::none) co_return failure;
   upstream.deadline().expires_after(request.time_left());
   upstream.limit_write_pauses(request.pause_limit());
@@ -384,16 +383,17 @@ runtime::Task<Failure> exchange(Request& request, Client& client, Lease<Session>
       failure = co_await failure_before_response(request, client, upstream, head->error(),
                                                  !sent || request.is_body_gone);
     }
-    if (*head && response.status == 101 && request.upgrade.empty()) {
+    if (*head && upstream.head().status == 101 && request.upgrade.empty()) {
       request.reason = "the service changes the protocol unasked";
       failure = Failure::malformed_response;
     }
-    if (failure != Failure::none || !response.is_interim()) break;
+    if (failure != Failure::none || !upstream.head().is_interim()) break;
     failure = co_await send_interim(request, client, upstream);
     if (failure != Failure::none) break;
   }
   failure = beside->cause_of(failure);
   if (failure != Failure::none) co_return failure;
+  const auto& response = upstream.head();
   const auto mark = mark_in(lease.session().is_to_chain, response);
   if (mark.failure != Failure::none) {
     request.is_on_used_connection = false;  // it is not this connection that broke

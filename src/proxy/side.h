@@ -78,6 +78,7 @@ concept UpstreamSide =
       upstream.limit_write_pauses(base::Duration{});
       /// The next head of the response, interim ones too; nothing if more must arrive first.
       { upstream.try_head(message::Method::get) } -> std::same_as<std::optional<http::ReadResult<void>>>;
+      /// That head; not before there is one.
       { upstream.head() } -> std::same_as<const message::ResponseHead&>;
       /// Breaks the wait for the response, or for more of it.
       upstream.deadline().expires_after(base::Duration{});

@@ -64,10 +64,10 @@ runtime::Task<Result<std::optional<std::string>>> ClientCall::receive() {
 }
 
 runtime::Task<Result<void>> ClientCall::read_head() {
-  const auto& head = stream_.head();
   do {
     if (auto read = co_await stream_.read_head(); !read) co_return std::unexpected(status_of(read.error()));
-  } while (head.is_interim());
+  } while (stream_.head().is_interim());
+  const auto& head = stream_.head();
   has_head_ = true;
   const auto type = head.headers.find(message::FieldId::content_type).value_or("");
   if (head.status != 200 || !type.starts_with("application/grpc")) {

@@ -30,7 +30,8 @@ ReadError error_of_stream(const StreamState& stream, Session::Side side, ReadErr
 }  // namespace
 
 void StreamState::take_response() {
-  std::swap(response, heads[heads_taken++]);
+  if (!response) response = std::make_unique<message::ResponseHead>();
+  std::swap(*response, heads[heads_taken++]);
   if (heads_taken < heads_complete) return;
   // The one that is arriving comes to the front.
   if (heads_complete < heads.size()) std::swap(heads.front(), arriving());
@@ -40,7 +41,7 @@ void StreamState::take_response() {
 void StreamState::clear() {
   id = -1;
   request.clear();
-  response.clear();
+  if (response) response->clear();
   heads_taken = heads_complete = 0;
   trailers.clear();
   content = {};
@@ -58,8 +59,9 @@ void StreamState::clear() {
 }
 
 std::size_t StreamState::capacity() const {
-  auto size = request.headers.capacity() + request.target.capacity() + response.headers.capacity() +
-              trailers.capacity() + heads.capacity() * sizeof heads.front();
+  auto size = request.headers.capacity() + request.target.capacity() + trailers.capacity() +
+              heads.capacity() * sizeof heads.front();
+  if (response) size += response->headers.capacity();
   for (const auto& head : heads) size += head.headers.capacity();
   return size;
 }

@@ -30,8 +30,9 @@ struct StreamState : base::Link<OpenStreams>, base::Link<MarkedStreams>, base::L
   std::uint8_t holders = 0;
 
   // What arrives.
-  message::RequestHead request;    // a client's: the method alone, for the response's length
-  message::ResponseHead response;  // what try_head() gave last
+  message::RequestHead request;  // a client's: the method alone, for the response's length
+  /// What try_head() gave last: none for a server's, nor for a client's that still waits.
+  std::unique_ptr<message::ResponseHead> response;
   /// Heads of responses in the order of their arrival: those of `heads_taken` to `heads_complete` wait to be
   /// taken, the one behind them is arriving.
   std::vector<message::ResponseHead> heads;

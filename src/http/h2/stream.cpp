@@ -164,7 +164,7 @@ runtime::Task<ReadResult<void>> ClientStream::read_head() {
   }
 }
 
-message::ResponseHead& ClientStream::head() { return state_->response; }
-const message::ResponseHead& ClientStream::head() const { return state_->response; }
+message::ResponseHead& ClientStream::head() { return *state_->response; }
+const message::ResponseHead& ClientStream::head() const { return *state_->response; }
 
 }  // namespace weft::http::h2

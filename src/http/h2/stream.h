@@ -154,7 +154,8 @@ class ClientStream final : public RequestStream {
   std::optional<ReadResult<void>> try_head();
   /// The same, waiting for it.
   runtime::Task<ReadResult<void>> read_head();
-  /// What try_head() gave last; valid as message::validate() says. May be changed in place.
+  /// What try_head() gave last, not before it did; valid as message::validate() says. May be changed in
+  /// place.
   message::ResponseHead& head();
   const message::ResponseHead& head() const;
 };
