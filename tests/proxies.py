@@ -316,13 +316,16 @@ def samples(text):
 
 
 class Proxy:
-    """One `weft proxy --config` process. `config` is the file's content, as data or as text."""
+    """One `weft proxy --config` process. `config` is the file's content, as data or as text. It takes the place of
+    `before`, whose file it has; without `config` as it is."""
 
-    def __init__(self, config, workers=1, flags=(), descriptors=None, admin=None, under=()):
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="weft-proxy-"))
-        self.file, self.errors = self.folder / "proxy.yaml", self.folder / "stderr"
-        self.admin = admin or f"unix:{self.folder / 'admin.sock'}"
-        self.write(config)
+    def __init__(self, config, workers=1, flags=(), descriptors=None, admin=None, under=(), before=None):
+        self.folder = before.folder if before else pathlib.Path(tempfile.mkdtemp(prefix="weft-proxy-"))
+        self.file = self.folder / "proxy.yaml"
+        self.errors = self.folder / f"stderr.{len(list(self.folder.glob('stderr.*')))}"
+        self.admin = admin or (before.admin if before else f"unix:{self.folder / 'admin.sock'}")
+        if config is not None:
+            self.write(config)
         command = [*under, mesh.BUILD / "bin" / "weft", "proxy", f"--config={self.file}", f"--workers={workers}",
                    f"--admin={self.admin}", *flags]
 

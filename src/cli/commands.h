@@ -58,5 +58,7 @@ void add_keep(Command parent, Invocation& invocation);
 void add_supervise(Command parent, Invocation& invocation);
 void add_serve(Command parent, Invocation& invocation);
 void add_proxy(Command parent, Invocation& invocation);
+/// `proxy status`.
+void add_proxy_status(Command parent, Invocation& invocation);
 
 }  // namespace weft::cli

@@ -15,6 +15,7 @@
 #include "cli/commands.h"
 #include "cli/files.h"
 #include "cli/output.h"
+#include "cli/proxy_restart.h"
 #include "cli/session.h"
 #include "cli/terminal.h"
 #include "model/values.h"
@@ -45,6 +46,11 @@ constexpr auto drain_limit_in_mesh = std::chrono::seconds(4);
 /// Of --drain-timeout: longer than most requests take, shorter than what ends a process that does not end
 /// (systemd: 90 s, Kubernetes: 30 s).
 constexpr const char* drain_default = "10s";
+/// Of --old-connections-timeout: what has been open for so long across a restart is opaque, a tunnel or a
+/// stream of events, mostly, and its ends make a new one. As long as one may be without a byte.
+constexpr const char* old_connections_default = "1h";
+/// How often a successor in the mesh looks whether it has been told all.
+constexpr auto told_interval = std::chrono::milliseconds(10);
 constexpr auto supervisor_limit = std::chrono::seconds(10);
 /// The longest pause before it tries again to reach the control plane, which waits for it when it comes back.
 constexpr auto connect_pause_most = std::chrono::seconds(1);
@@ -62,6 +68,7 @@ struct Options {
   std::string access_log_sample;
   std::string access_log_max_size;
   std::string drain_timeout;
+  std::string old_connections_timeout;
   int workers = 0;
 };
 
@@ -86,7 +93,8 @@ class SupervisorListenerSource final : public proxy::ListenerSource {
   SupervisorClient& supervisor_;
 };
 
-/// Listening sockets of its own, for a proxy from a file; notes the one that could not be had.
+/// Listening sockets for a proxy from a file: of the one before, or its own; notes the one that could not be
+/// had.
 class FileListenerSource final : public proxy::ListenerSource {
  public:
   struct Fault {
@@ -94,14 +102,18 @@ class FileListenerSource final : public proxy::ListenerSource {
     int code = 0;
   };
 
+  explicit FileListenerSource(std::unique_ptr<ProxyStart> start) : start_(std::move(start)) {}
   Task<runtime::IoResult<runtime::Fd>> open(std::string, base::Address address) override {
-    auto fd = runtime::listen_on(address);
+    auto fd = start_ ? start_->listen(address) : runtime::listen_on(address);
     if (!fd) fault_ = {address, fd.error().code};
     co_return fd;
   }
   std::optional<Fault> take_fault() { return std::exchange(fault_, std::nullopt); }
+  /// What the one before had is asked for until then.
+  std::unique_ptr<ProxyStart> end_start() { return std::move(start_); }
 
  private:
+  std::unique_ptr<ProxyStart> start_;
   std::optional<Fault> fault_;
 };
 
@@ -138,20 +150,32 @@ class ProxyApplication final : public xds::Application {
 
 Task<void> until_signal(runtime::Signals& signals) { co_await signals.next(); }
 
+Task<void> until_told(runtime::Signals& signals, runtime::Event& stop) {
+  co_await runtime::first(until_signal(signals), until(stop));
+}
+
 Task<void> admin(runtime::Reactor& reactor, proxy::Proxy& proxy, proxy::AdminOptions options,
-                 runtime::Event& stop) {
-  auto ended = co_await proxy::serve_admin(reactor, proxy, std::move(options), [&stop] { stop.set(); });
+                 std::shared_ptr<runtime::Event> stop) {
+  auto ended = co_await proxy::serve_admin(reactor, proxy, std::move(options), [stop] { stop->set(); });
   if (!ended) runtime::log::error(room, "no admin interface: {}", ended.error());
 }
 
-/// Serves until SIGTERM or POST /drain, then lets requests finish; a second signal cuts them.
+/// Serves until SIGTERM or POST /drain, then lets requests finish; a second signal cuts them. Once a
+/// successor has taken over, what is under way may take its time, and SIGTERM ends it as it does otherwise.
 Task<void> serve_until_stopped(runtime::Reactor& reactor, proxy::Proxy& proxy, runtime::Signals& signals,
-                               std::optional<proxy::AdminOptions> admin_options, base::Duration drain_limit) {
-  runtime::Event stop;
-  runtime::Scope scope;
-  if (admin_options) scope.spawn(admin(reactor, proxy, *admin_options, stop));
-  co_await runtime::first(until_signal(signals), until(stop));
-  co_await runtime::first(proxy.drain(drain_limit), until_signal(signals));
+                               ProxyLife& life, std::optional<proxy::AdminOptions> admin_options,
+                               base::Duration drain_limit) {
+  const auto stop = std::make_shared<runtime::Event>();
+  if (admin_options) life.newest().spawn(admin(reactor, proxy, *admin_options, stop));
+  co_await runtime::first(until_told(signals, *stop), until(life.superseded()));
+  bool is_done = false;
+  if (life.is_superseded()) {
+    is_done = co_await runtime::first(life.drain_as_old(), until_signal(signals)) == 0;
+  } else {
+    life.stop(drain_limit);
+  }
+  if (!is_done) co_await runtime::first(proxy.drain(drain_limit), until_signal(signals));
+  co_await life.finish();
 }
 
 /// Bytes in the words of Kubernetes, "64Mi".
@@ -173,6 +197,8 @@ Result<void> check_flags(const Options& options) {
   };
   if (!is_alone && !options.admin.empty()) return refuse("--admin", "--config");
   if (!is_alone && !options.drain_timeout.empty()) return refuse("--drain-timeout", "--config");
+  if (!is_alone && !options.old_connections_timeout.empty())
+    return refuse("--old-connections-timeout", "--config");
   // The mesh's own proxy always has an access log.
   for (const auto& [flag, value] : {std::pair{"--access-log-format", &options.access_log_format},
                                     std::pair{"--access-log-sample", &options.access_log_sample},
@@ -220,6 +246,30 @@ Result<proxy::Options> proxy_options(const Options& options) {
   return result;
 }
 
+/// Until all that the control plane has for this proxy is in force.
+Task<void> until_told_all(runtime::Reactor& reactor, xds::Client& client) {
+  const auto is_in_force = [](const auto& context) { return context.applied != nullptr; };
+  while (true) {
+    const auto status = client.status();
+    if (status.placed && std::ranges::all_of(status.contexts, is_in_force)) co_return;
+    co_await reactor.sleep(told_interval);
+  }
+}
+
+/// Beside one that serves, it takes over once it serves the same.
+Task<void> serve_in_mesh(runtime::Reactor& reactor, proxy::Proxy& proxy, runtime::Signals& signals,
+                         ProxyLife& life, xds::Client& client, std::unique_ptr<ProxyStart> start,
+                         runtime::Home home) {
+  if (start->has_predecessor() &&
+      co_await runtime::first(until_told_all(reactor, client), until_signal(signals)) == 1)
+    co_return;
+  co_await life.begin(std::move(start), {});
+  auto admin = life.admin_options(base::Address::unix_path(home.admin_socket()));
+  // Beside the proxy that it follows, or is followed by.
+  admin.is_shared = true;
+  co_await serve_until_stopped(reactor, proxy, signals, life, std::move(admin), drain_limit_in_mesh);
+}
+
 Task<Result<void>> run_in_mesh(runtime::Reactor& reactor, runtime::Home home, Options options) {
   runtime::Signals signals(reactor, {SIGTERM, SIGINT});
   const auto refuse = [&home](Exit exit, std::string why) {
@@ -237,6 +287,8 @@ Task<Result<void>> run_in_mesh(runtime::Reactor& reactor, runtime::Home home, Op
     co_return refuse(Exit::failed, own > 0 ? fmt::format("this mesh has its proxy: process {}", own)
                                            : "this mesh's proxy is being started again");
   }
+  auto start = co_await ProxyStart::begin(reactor, home.proxy_socket());
+  if (!start) co_return std::unexpected(std::move(start.error()));
   SupervisorListenerSource source(**supervisor);
   auto settings = proxy_options(options);
   if (!settings) co_return std::unexpected(std::move(settings.error()));
@@ -252,15 +304,10 @@ Task<Result<void>> run_in_mesh(runtime::Reactor& reactor, runtime::Home home, Op
                       .connect = xds::connector(reactor, base::Address::unix_path(home.xds_socket())),
                       .backoff_max = connect_pause_most},
                      application, base::Random::from_entropy());
-  runtime::Scope scope;
-  scope.spawn(client.run());
-  co_await runtime::first(
-      // Beside the proxy that it follows, or is followed by.
-      serve_until_stopped(
-          reactor, proxy, signals,
-          proxy::AdminOptions{.address = base::Address::unix_path(home.admin_socket()), .is_shared = true},
-          drain_limit_in_mesh),
-      (*supervisor)->until_gone());
+  ProxyLife life(reactor, proxy, *parse_timeout(old_connections_default, {}));
+  life.newest().spawn(client.run());
+  co_await runtime::first(serve_in_mesh(reactor, proxy, signals, life, client, std::move(*start), home),
+                          (*supervisor)->until_gone());
   // What woke this may be the supervisor's connection, which ends with this: let it return first.
   co_await reactor.sleep(base::Duration::zero());
   co_return Result<void>();
@@ -295,7 +342,7 @@ Task<Result<void>> load(proxy::Proxy& proxy, FileListenerSource& source, std::st
 /// Loads the file whenever it changes or SIGHUP comes, and opens the access log anew then. What is wrong with
 /// the file is said, and the configuration in force stays.
 Task<void> keep_loaded(runtime::Reactor& reactor, proxy::Proxy& proxy, FileListenerSource& source,
-                       runtime::Signals& hangups, std::string path) {
+                       runtime::Signals& hangups, ProxyLife& life, std::string path) {
   auto watch = runtime::FileWatch::of(reactor, path);
   if (!watch) {
     runtime::log::warning(room, "cannot watch {}: {}; SIGHUP loads it", path, watch.error().message());
@@ -307,6 +354,7 @@ Task<void> keep_loaded(runtime::Reactor& reactor, proxy::Proxy& proxy, FileListe
       co_await hangups.next();
     }
     proxy.reopen_access_log();
+    const auto turn = co_await life.turn();
     if (const auto loaded = co_await load(proxy, source, path); !loaded) {
       tell(render(loaded.error(), wants_colour(STDERR_FILENO)));
       runtime::log::error(room, "{} was not reloaded: what was in force stays", path);
@@ -316,23 +364,35 @@ Task<void> keep_loaded(runtime::Reactor& reactor, proxy::Proxy& proxy, FileListe
   }
 }
 
+/// How long what is under way may take once nothing new is taken.
+struct EndLimits {
+  /// After SIGTERM.
+  base::Duration drain;
+  /// Beside a successor.
+  base::Duration old;
+};
+
 Task<Result<void>> run_alone(runtime::Reactor& reactor, proxy::Options settings, Options options,
-                             base::Duration drain_limit) {
+                             EndLimits limits) {
   // Before the proxy's threads, which inherit what is blocked.
   runtime::Signals signals(reactor, {SIGTERM, SIGINT});
   runtime::Signals hangups(reactor, {SIGHUP});
-  FileListenerSource source;
+  auto start = co_await ProxyStart::begin(reactor, restart_socket(options.config));
+  if (!start) co_return std::unexpected(std::move(start.error()));
+  FileListenerSource source(std::move(*start));
   proxy::Proxy proxy(reactor, std::move(settings), source);
+  ProxyLife life(reactor, proxy, limits.old);
   if (auto loaded = co_await load(proxy, source, options.config); !loaded) co_return loaded;
+  const auto admin_address = options.admin.empty() ? base::Address() : *base::Address::parse(options.admin);
+  co_await life.begin(source.end_start(), admin_address);
   for (const auto& listener : proxy.listeners()) {
     print(
         fmt::format("listening on {} ({})\n", listener.address.to_string(), base::printable(listener.name)));
   }
   std::optional<proxy::AdminOptions> admin;
-  if (!options.admin.empty()) admin = proxy::AdminOptions{.address = *base::Address::parse(options.admin)};
-  runtime::Scope scope;
-  scope.spawn(keep_loaded(reactor, proxy, source, hangups, options.config));
-  co_await serve_until_stopped(reactor, proxy, signals, std::move(admin), drain_limit);
+  if (!options.admin.empty()) admin = life.admin_options(admin_address);
+  life.newest().spawn(keep_loaded(reactor, proxy, source, hangups, life, options.config));
+  co_await serve_until_stopped(reactor, proxy, signals, life, std::move(admin), limits.drain);
   co_return Result<void>();
 }
 
@@ -357,9 +417,14 @@ Result<void> run(const Invocation& invocation, const Options& options) {
   const auto drain_limit =
       parse_timeout(options.drain_timeout.empty() ? drain_default : options.drain_timeout, "--drain-timeout");
   if (!drain_limit) return std::unexpected(drain_limit.error());
+  const auto old_limit = parse_timeout(
+      options.old_connections_timeout.empty() ? old_connections_default : options.old_connections_timeout,
+      "--old-connections-timeout");
+  if (!old_limit) return std::unexpected(old_limit.error());
   auto settings = proxy_options(options);
   if (!settings) return std::unexpected(std::move(settings.error()));
-  return reactor.block_on(run_alone(reactor, std::move(*settings), options, *drain_limit));
+  return reactor.block_on(
+      run_alone(reactor, std::move(*settings), options, {.drain = *drain_limit, .old = *old_limit}));
 }
 
 }  // namespace
@@ -388,8 +453,16 @@ void add_proxy(Command parent, Invocation& invocation) {
   command.option("--drain-timeout", options->drain_timeout,
                  fmt::format("With --config: how long requests may take after SIGTERM [{}]", drain_default),
                  {.value = "DURATION"});
+  command.option(
+      "--old-connections-timeout", options->old_connections_timeout,
+      fmt::format("With --config: how long connections may stay once this command, run again, has taken "
+                  "over [{}]",
+                  old_connections_default),
+      {.value = "DURATION"});
   command.home(invocation);
   command.run(invocation, [&invocation, options] { return run(invocation, *options); });
+  command.may_have_subcommand();
+  add_proxy_status(command, invocation);
 }
 
 }  // namespace weft::cli

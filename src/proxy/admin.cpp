@@ -29,22 +29,32 @@ using message::Method;
 /// What the pages need.
 struct Admin {
   Proxy& proxy;
+  const AdminOptions& options;
   std::function<void()> on_drain;
+
+  runtime::Task<telemetry::Samples> metrics() {
+    auto samples = co_await proxy.metrics();
+    if (options.counted_before) samples.merge(co_await options.counted_before());
+    co_return samples;
+  }
 };
 
-/// A file that goes with this: that of a Unix socket which this process listens on.
+/// A file that goes with this: that of a Unix socket which this process listens on, and no other.
 class SocketFile {
  public:
-  explicit SocketFile(const base::Address& address)
-      : path_(address.family() == base::Address::Family::unix_path ? address.path() : std::string()) {}
+  explicit SocketFile(const base::Address& address, const AdminOptions& options)
+      : path_(address.family() == base::Address::Family::unix_path ? address.path() : std::string()),
+        options_(options) {}
   SocketFile(const SocketFile&) = delete;
   SocketFile& operator=(const SocketFile&) = delete;
   ~SocketFile() {
+    if (options_.is_handed_on && options_.is_handed_on()) return;
     if (!path_.empty()) ::unlink(path_.c_str());
   }
 
  private:
   const std::string path_;
+  const AdminOptions& options_;
 };
 
 /// Names of this process's own beside a socket's path: "admin.123.sock" beside "admin.sock".
@@ -115,13 +125,13 @@ runtime::Task<void> ready(Admin& admin, http::Exchange& exchange) {
 }
 
 runtime::Task<void> prometheus(Admin& admin, http::Exchange& exchange) {
-  const auto samples = co_await admin.proxy.metrics();
+  const auto samples = co_await admin.metrics();
   co_await reply_text(exchange, 200, exporter::prometheus_text(samples), exporter::prometheus_content_type);
 }
 
 /// The same as lines "name{labels} value", for people and grep.
 runtime::Task<void> stats(Admin& admin, http::Exchange& exchange) {
-  const auto text = exporter::prometheus_text(co_await admin.proxy.metrics());
+  const auto text = exporter::prometheus_text(co_await admin.metrics());
   const auto wanted = exchange.query("filter").value_or("");
   std::string lines;
   for (std::size_t at = 0; at < text.size();) {
@@ -236,14 +246,14 @@ runtime::Task<std::expected<void, std::string>> serve_admin(runtime::Reactor& re
     names->clear_dead();
     address = base::Address::unix_path(names->socket());
   }
-  auto fd = runtime::listen_on(address);
+  auto fd = options.listen(address);
   if (!fd) co_return cannot(fd.error().message());
   // What listens leaves no file behind.
-  const SocketFile file(address);
+  const SocketFile file(address, options);
   std::optional<Link> link;
   if (names) link.emplace(options.address.path(), *names);
   if (link && link->error()) co_return cannot(link->error().message());
-  Admin admin{proxy, std::move(on_drain)};
+  Admin admin{proxy, options, std::move(on_drain)};
   http::Server server(reactor, [&admin](http::Exchange& exchange) { return serve_page(admin, exchange); });
   runtime::Acceptor acceptor(reactor, std::move(*fd));
   const auto served = co_await server.serve(acceptor);

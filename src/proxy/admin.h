@@ -7,7 +7,9 @@
 
 #include "proxy/proxy.h"
 #include "runtime/reactor.h"
+#include "runtime/socket.h"
 #include "runtime/task.h"
+#include "telemetry/samples.h"
 
 namespace weft::proxy {
 
@@ -17,6 +19,14 @@ struct AdminOptions {
   /// A Unix socket's: other processes may have theirs at the same path. Each is at a name with its pid, and a
   /// link at the path leads to the newest.
   bool is_shared = false;
+  /// Listens at an address, or goes on with a socket that another process has listened on there.
+  std::function<runtime::IoResult<runtime::Fd>(const base::Address&)> listen = [](const base::Address& at) {
+    return runtime::listen_on(at);
+  };
+  /// Whether another process goes on with the socket, whose file stays then. Empty: none does.
+  std::function<bool()> is_handed_on{};
+  /// What processes before this one have counted, which the metrics go on from. Empty: nothing.
+  std::function<runtime::Task<telemetry::Samples>()> counted_before{};
 };
 
 /// Serves until it is destroyed: GET /ready, /stats/prometheus, /config_dump, /clusters, /listeners, /memory,

@@ -51,11 +51,14 @@ void ClientConnection::count_requests(std::uint32_t under_way) {
 void ClientConnection::count_streams() {
   const bool has_only = streams_ > 0 && streams_ >= under_way_;
   if (std::exchange(has_only_streams_, has_only) == has_only) return;
+  auto& all = worker.shard.proxy.streams_active;
   if (!has_only) {
     --listener->streams;
+    --all;
     return;
   }
   ++listener->streams;
+  ++all;
   if (listener->config->drain) worker.tell_drain_progress();
 }
 

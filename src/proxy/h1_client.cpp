@@ -128,7 +128,8 @@ runtime::Task<void> H1Client::run() {
     if (is_whole && std::exchange(ends_by_close_, false)) stream_->reset_at_close(false);
     // What of a body was not read must not be taken for the next request.
     if (!is_whole || !is_kept_ || !is_body_done()) break;
-    if (is_ending() && !has_more()) break;
+    // Who was not told may be at the next request already.
+    if (is_ending() && !worker.is_retiring() && !has_more()) break;
   }
   if (stream_->resets_at_close()) co_return;
   worker.give_codec(std::move(codec_));

@@ -21,8 +21,8 @@ struct Limits {
   std::chrono::milliseconds first_word_limit{1'000};
   /// A keep-alive connection may rest this long between requests (nginx: 75 s, Envoy: 1 h).
   std::chrono::milliseconds idle_timeout{75'000};
-  /// The same where the listener drains. The mesh's own proxies close theirs as soon as they know that; who
-  /// has not by then does not know it, and must not be waited for.
+  /// The same where the listener drains, or the proxy beside its successor. The mesh's own proxies close
+  /// theirs as soon as they know that; who has not by then does not know it, and must not be waited for.
   std::chrono::milliseconds drain_idle_timeout{1'000};
   /// The longest pause of a client, within its request's body until the response begins, or before it takes
   /// more of that. All else within a response is the route's (snapshot::Route::idle_timeout).

@@ -23,8 +23,9 @@ namespace {
 
 using snapshot::ContextId;
 
-/// How often a drain looks whether it is done.
+/// How often a drain looks whether it is done: one that somebody waits for, and one that may take an hour.
 constexpr auto drain_interval = std::chrono::milliseconds(10);
+constexpr auto retire_interval = std::chrono::milliseconds(100);
 
 /// A worker on its thread.
 struct WorkerThread {
@@ -84,6 +85,7 @@ struct Proxy::Impl {
   runtime::Task<std::expected<void, std::string>> apply(snapshot::SnapshotPtr snapshot);
   runtime::Task<void> remove(ContextId context);
   runtime::Task<void> drained(ContextId context, std::string listener);
+  runtime::Task<void> end_by(base::MonoTime end, base::Duration interval);
   runtime::Task<bool> is_busy(ContextId context, ListenerNumber listener, bool with_streams);
   runtime::Task<std::expected<void, std::string>> change(ContextId context, snapshot::SnapshotPtr snapshot);
 
@@ -267,6 +269,16 @@ runtime::Task<bool> Proxy::Impl::is_busy(ContextId id, ListenerNumber listener, 
   co_return false;
 }
 
+/// Ends when no connection is left; what is left at `end` is cut.
+runtime::Task<void> Proxy::Impl::end_by(base::MonoTime end, base::Duration interval) {
+  while (main.clock().now() < end) {
+    const auto left = co_await from_workers<std::size_t>([](Worker& worker) { return worker.connections(); });
+    if (std::ranges::all_of(left, [](std::size_t count) { return count == 0; })) co_return;
+    co_await main.sleep(interval);
+  }
+  co_await on_workers([](Worker& worker) { worker.cut(); });
+}
+
 runtime::Task<void> Proxy::Impl::drained(ContextId id, std::string name) {
   const auto progress = drain_progress;
   const auto began = main.clock().now();
@@ -316,13 +328,24 @@ runtime::Task<void> Proxy::drain(base::Duration deadline) {
   impl_->is_draining = true;
   const auto end = impl_->main.clock().now() + deadline;
   co_await impl_->on_workers([](Worker& worker) { worker.begin_drain(); });
-  while (impl_->main.clock().now() < end) {
-    const auto left =
-        co_await impl_->from_workers<std::size_t>([](Worker& worker) { return worker.connections(); });
-    if (std::ranges::all_of(left, [](std::size_t count) { return count == 0; })) co_return;
-    co_await impl_->main.sleep(drain_interval);
-  }
-  co_await impl_->on_workers([](Worker& worker) { worker.cut(); });
+  co_await impl_->end_by(end, drain_interval);
+}
+
+runtime::Task<void> Proxy::retire(base::Duration deadline) {
+  impl_->is_draining = true;
+  const auto end = impl_->main.clock().now() + deadline;
+  co_await impl_->on_workers([](Worker& worker) { worker.retire(); });
+  co_await impl_->main.sleep(std::min<base::Duration>(deadline, impl_->options.limits.drain_idle_timeout));
+  co_await impl_->on_workers([](Worker& worker) { worker.close_silent(); });
+  co_await impl_->end_by(end, retire_interval);
+}
+
+runtime::Task<std::vector<ListeningSocket>> Proxy::listening() {
+  auto parts = co_await impl_->from_workers<std::vector<ListeningSocket>>(
+      [](Worker& worker) { return worker.listening(); });
+  std::vector<ListeningSocket> all;
+  for (auto& part : parts) std::ranges::move(part, std::back_inserter(all));
+  co_return all;
 }
 
 bool Proxy::is_draining() const { return impl_->is_draining; }

@@ -53,6 +53,12 @@ struct ListenerStatus {
   base::Address address;
 };
 
+/// A listening socket, by the address that its configuration gives it.
+struct ListeningSocket {
+  base::Address address;
+  runtime::Fd fd;
+};
+
 struct EndpointStatus {
   snapshot::ContextId context;
   std::string cluster;
@@ -88,10 +94,15 @@ class Proxy {
   /// Stops accepting, answers with `Connection: close`, and ends when all is finished or `deadline` has
   /// passed (what is left is cut then).
   runtime::Task<void> drain(base::Duration deadline);
+  /// The same beside a successor that accepts already, for those who do not know of it yet: a client's
+  /// connection of HTTP/1.1 that rests may ask once more within Limits::drain_idle_timeout.
+  runtime::Task<void> retire(base::Duration deadline);
   bool is_draining() const;
   /// AccessLogFile::reopen().
   void reopen_access_log();
 
+  /// Duplicates of the sockets that are listened on.
+  runtime::Task<std::vector<ListeningSocket>> listening();
   /// The metrics of all workers, merged.
   runtime::Task<telemetry::Samples> metrics();
   /// The Snapshots in force, sorted by context.

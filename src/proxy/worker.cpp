@@ -185,6 +185,8 @@ runtime::Task<void> Worker::accept_loop(LocalPtr<ListenerState> listener, runtim
     if (!fd) {
       runtime::log::error("proxy", "listener {} cannot accept any more: {}", listener->config->name,
                           fd.error().message());
+      if (const auto own = acceptors_.find(listener.get()); own != acceptors_.end())
+        own->second.listening = -1;
       co_return;
     }
     accepted(listener, std::move(*fd));
@@ -265,8 +267,24 @@ void Worker::give_pipe(SplicePipe pipe) {
 
 void Worker::begin_drain() {
   is_draining_ = true;
+  is_retiring_ = false;
   acceptors_.clear();
   close_idle_if_ending();
+}
+
+void Worker::retire() {
+  is_draining_ = is_retiring_ = true;
+  acceptors_.clear();
+  for (auto& client : clients_) client.hurry_if_idle(limits().drain_idle_timeout);
+}
+
+std::vector<ListeningSocket> Worker::listening() const {
+  std::vector<ListeningSocket> sockets;
+  for (const auto& [listener, accepting] : acceptors_) {
+    runtime::Fd copy(::fcntl(accepting.listening, F_DUPFD_CLOEXEC, 0));
+    if (copy) sockets.push_back({listener->config->address, std::move(copy)});
+  }
+  return sockets;
 }
 
 void Worker::cut() { scope_.cancel(); }

@@ -93,6 +93,13 @@ class Worker {
                    std::string received);
   /// Stops accepting; connections end after the request under way.
   void begin_drain();
+  /// The same for clients who may not know of it: those that rest may ask once more for a short while
+  /// (Limits::drain_idle_timeout), and those that have said nothing yet stay until close_silent().
+  void retire();
+  bool is_retiring() const { return is_retiring_; }
+  void close_silent() { close_silent_if_ending(); }
+  /// Duplicates of the sockets that it accepts on.
+  std::vector<ListeningSocket> listening() const;
   bool is_draining() const { return is_draining_; }
   /// Connections of clients, those within this process included.
   std::size_t connections() const { return scope_.size(); }
@@ -194,7 +201,7 @@ class Worker {
   WorkerParts parts_;
   std::map<snapshot::ContextId, LocalPtr<Context>> contexts_;
   std::unordered_map<base::Address, ListenerState*> inbound_;
-  /// Accepts for a listener, on that descriptor, until it goes.
+  /// Accepts for a listener, on that descriptor, until it goes; -1: that is of no use any more.
   struct Accepting {
     int listening = -1;
     runtime::Scope scope;
@@ -205,6 +212,7 @@ class Worker {
   std::vector<std::unique_ptr<Codec>> codecs_;
   std::vector<SplicePipe> pipes_;
   bool is_draining_ = false;
+  bool is_retiring_ = false;
   base::MonoTime next_room_{};  // when make_room() closes what rests again
   std::string log_lines_;
   LogFlush log_flush_;

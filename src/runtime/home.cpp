@@ -223,6 +223,13 @@ HomeResult<Home> Home::resolve(const HomeSource& source) {
                   home.run_, max_socket_path));
 }
 
+HomeResult<std::string> shared_run_folder(const HomeSource& source) {
+  const auto folder = run_parents(source).front();
+  if (auto made = make_folder(folder, source.uid, true, another_run(folder, source.uid)); !made)
+    return std::unexpected(made.error());
+  return folder;
+}
+
 HomeResult<void> Home::check_state() const {
   for (const auto& [path, closed] : {std::pair(state_, false), std::pair(logs(), true)}) {
     std::error_code error;

@@ -75,6 +75,8 @@ class Home {
   std::string xds_socket() const { return run_ + "/xds.sock"; }
   std::string supervisor_socket() const { return run_ + "/supervisor.sock"; }
   std::string admin_socket() const { return run_ + "/admin.sock"; }
+  /// By which the proxy is asked by its successor and for its generations.
+  std::string proxy_socket() const { return run_ + "/proxy.sock"; }
 
   std::string supervisor_lock() const { return state_ + "/supervisor.lock"; }
   std::string control_plane_lock() const { return state_ + "/control-plane.lock"; }
@@ -92,6 +94,10 @@ class Home {
   std::string run_parent_;  // created too, if it does not exist
   uid_t uid_ = 0;
 };
+
+/// The folder for sockets of processes that belong to no home, with mode 0700, made if it is not there: that
+/// in which run folders lie. Errors: `insecure`, `failed`.
+HomeResult<std::string> shared_run_folder(const HomeSource& source);
 
 /// Held by one process at a time, for as long as it lives (flock), and by those that it passes it on to; the
 /// file names one of them.

@@ -125,6 +125,8 @@ class MessageSocket {
   Task<IoResult<std::optional<Message>>> receive();
   /// The peer's process, user and group (SO_PEERCRED).
   IoResult<ucred> peer_credentials() const;
+  /// For another process, which goes on with it once nobody sends or receives here any more.
+  int fd() const { return fd_.get(); }
 
  private:
   Fd fd_;

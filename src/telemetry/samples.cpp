@@ -83,7 +83,7 @@ std::string render(const Labels& labels) {
 Family& Samples::family(std::string_view name, std::string_view help, Kind kind) {
   auto found = families_.find(name);
   if (found == families_.end())
-    found = families_.emplace(std::string(name), Family{help, kind, {}, {}}).first;
+    found = families_.emplace(std::string(name), Family{std::string(help), kind, {}, {}}).first;
   return found->second;
 }
 

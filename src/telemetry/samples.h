@@ -38,7 +38,7 @@ using Labels = std::vector<std::pair<std::string_view, std::string>>;
 
 /// All series of one metric. The key is the label set as Prometheus writes it between the braces.
 struct Family {
-  std::string_view help;
+  std::string help;
   Kind kind = Kind::counter;
   std::map<std::string, std::uint64_t> values;  // counter, gauge
   std::map<std::string, Histogram> histograms;  // histogram

@@ -116,6 +116,8 @@ Samples Shard::read() const {
       proxy.local_connections);
   add("weft_local_connections_active", "Connections between two chains of this process now.", Kind::gauge,
       proxy.local_connections_active);
+  add("weft_streams_active", "Connections that carry nothing but tunnels and streams of events now.",
+      Kind::gauge, proxy.streams_active);
   add("weft_splice_pipes", "Pipes that move bulk of tunnels within the kernel, spare ones included.",
       Kind::gauge, proxy.splice_pipes);
   add("weft_upstream_connect_failures_total", "Connections to endpoints that failed.", Kind::counter,

@@ -79,7 +79,8 @@ struct ProxyCounters {
   std::uint64_t upstream_connections_active = 0;
   std::uint64_t local_connections = 0;  // between two chains of this process, over memory
   std::uint64_t local_connections_active = 0;
-  std::uint64_t splice_pipes = 0;  // now
+  std::uint64_t streams_active = 0;  // connections that carry tunnels and streams of events alone
+  std::uint64_t splice_pipes = 0;    // now
   std::uint64_t upstream_connect_failures = 0;
   std::uint64_t requests_active = 0;
   std::uint64_t retries = 0;

@@ -1,0 +1,161 @@
+#include "proxy/control.h"
+
+#include <unistd.h>
+
+#include <utility>
+
+#include "runtime/credentials.h"
+#include "runtime/log.h"
+
+namespace weft::proxy {
+namespace {
+
+using base::Json;
+using runtime::MessageSocket;
+using runtime::Task;
+
+/// Who connects is of this user: a successor, and somebody who asks for the status.
+constexpr std::size_t max_peers = 16;
+
+}  // namespace
+
+Task<Turn::Held> Turn::take() {
+  while (is_taken_) co_await given_.wait();
+  is_taken_ = true;
+  co_return Held(*this);
+}
+
+Turn::Held::~Held() {
+  if (of_ == nullptr) return;
+  of_->is_taken_ = false;
+  of_->given_.pulse();
+}
+
+Control::Control(runtime::Reactor& reactor, Proxy& proxy, Generations& generations, runtime::Fd listening,
+                 Options options)
+    : reactor_(reactor),
+      proxy_(proxy),
+      generations_(generations),
+      options_(std::move(options)),
+      acceptor_(reactor, std::move(listening)) {}
+
+Control::~Control() = default;
+
+void Control::start() { accepting_.spawn(accept()); }
+
+void Control::stop() {
+  accepting_.cancel();
+  peers_.cancel();
+}
+
+Task<void> Control::accept() {
+  while (true) {
+    auto fd = co_await acceptor_.accept_fd();
+    if (!fd) co_return;
+    const auto peer = runtime::peer_credentials(fd->get());
+    const bool is_own = peer && (peer->uid == ::geteuid() || peer->uid == 0);
+    if (is_own && peers_.size() < max_peers) peers_.spawn(serve(std::move(*fd)));
+  }
+}
+
+Task<void> Control::serve(runtime::Fd fd) {
+  // A successor's, until it has taken over or has gone.
+  std::optional<Turn::Held> turn;
+  auto socket = std::make_unique<MessageSocket>(reactor_, std::move(fd));
+  while (const auto message = co_await receive_json(*socket)) {
+    const auto op = message->json.value("op", Json());
+    bool goes_on = false;
+    if (op == "status") {
+      goes_on = co_await tell_status(*socket);
+    } else if (op == "take" && !turn) {
+      turn.emplace(co_await turn_.take());
+      goes_on = co_await give_sockets(*socket);
+    } else if (op == "relieve" && turn) {
+      co_await hand_over(std::move(socket));
+      co_return;
+    }
+    if (!goes_on) co_return;
+  }
+}
+
+Task<bool> Control::tell_status(MessageSocket& socket) {
+  auto list = Json::array({to_json(own_now(co_await proxy_.metrics()))});
+  for (const auto& older : co_await generations_.status()) list.push_back(to_json(older));
+  co_return (co_await send_json(socket, {{"generations", std::move(list)}})).has_value();
+}
+
+Task<bool> Control::give_sockets(MessageSocket& socket) {
+  auto listening = co_await proxy_.listening();
+  std::vector<HandedSocket> sockets{{SocketKind::control, acceptor_.address(), acceptor_.fd()}};
+  if (admin_) sockets.push_back({SocketKind::admin, admin_->address, admin_->fd.get()});
+  for (const auto& one : listening) sockets.push_back({SocketKind::listener, one.address, one.fd.get()});
+  co_return (co_await send_sockets(socket, options_.own, std::move(sockets))).has_value();
+}
+
+Task<void> Control::hand_over(std::unique_ptr<MessageSocket> socket) {
+  const auto own_counted = write_counted(co_await proxy_.metrics());
+  // From here on without a pause: what older ones tell is for one of both to hear.
+  accepting_.cancel();
+  options_.on_superseded();
+  auto given = generations_.give_up();
+  options_.own.drains_since = reactor_.clock().wall();
+  options_.own.cut_at = *options_.own.drains_since + options_.old_limit;
+  const auto ended = write_counted(given.ended);
+  auto list = Json::array();
+  std::vector<int> fds;
+  std::vector<runtime::Fd> files;
+  if (own_counted && ended) {
+    list.push_back(to_json(options_.own));
+    fds = {ended->get(), own_counted->get()};
+  }
+  for (const auto& older : given.older) {
+    auto counted = write_counted(older.counted);
+    if (!counted || fds.empty()) continue;
+    list.push_back(to_json(older.generation));
+    fds.push_back(older.link->fd());
+    fds.push_back(files.emplace_back(std::move(*counted)).get());
+  }
+  const auto sent = co_await send_json(*socket, {{"generations", std::move(list)}}, std::move(fds));
+  if (sent) link_ = std::move(socket);
+  runtime::log::info("proxy", "another process has taken over: what is under way here ends");
+  admin_.reset();
+  options_.on_handed_over();
+}
+
+Generation Control::own_now(const telemetry::Samples& samples) const {
+  auto own = options_.own;
+  own.connections = samples.total("weft_downstream_connections_active");
+  own.streams = samples.total("weft_streams_active");
+  return own;
+}
+
+Task<bool> Control::tell() {
+  const auto samples = co_await proxy_.metrics();
+  const auto counted = write_counted(samples);
+  if (!counted) co_return true;
+  co_return (co_await send_json(*link_, to_json(own_now(samples)), {counted->get()})).has_value();
+}
+
+Task<void> Control::obey() {
+  while (const auto message = co_await receive_json(*link_)) {
+    const auto op = message->json.value("op", Json());
+    if (op == "tell" && !co_await tell()) co_return;
+    const auto ms = message->json.value("ms", Json());
+    if (op != "end" || !ms.is_number_unsigned()) continue;
+    end_limit_ = std::chrono::milliseconds(ms.get<std::uint32_t>());
+    told_to_end_.set();
+  }
+}
+
+Task<void> Control::drain_as_old() {
+  if (link_) peers_.spawn(obey());
+  co_await runtime::first(proxy_.retire(options_.old_limit), until(told_to_end_));
+  if (end_limit_) co_await proxy_.drain(*end_limit_);
+}
+
+Task<void> Control::tell_final() {
+  peers_.cancel();
+  if (link_) (void)co_await runtime::within(reactor_, answer_limit, tell());
+}
+
+}  // namespace weft::proxy

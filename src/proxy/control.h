@@ -1,0 +1,108 @@
+// How a proxy answers the one that is started in its place (handover.h), and what it does as an older
+// generation from then on.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "proxy/generations.h"
+#include "proxy/handover.h"
+#include "proxy/proxy.h"
+#include "runtime/combine.h"
+#include "runtime/fd.h"
+#include "runtime/reactor.h"
+#include "runtime/scope.h"
+#include "runtime/task.h"
+
+namespace weft::proxy {
+
+/// One at a time: a change of the configuration, or a successor that takes what is open.
+class Turn {
+ public:
+  class Held {
+   public:
+    explicit Held(Turn& of) : of_(&of) {}
+    Held(Held&& other) noexcept : of_(std::exchange(other.of_, nullptr)) {}
+    Held& operator=(Held&&) = delete;
+    ~Held();
+
+   private:
+    Turn* of_;
+  };
+
+  /// Ends when it is the caller's turn, which lasts as long as what it gives.
+  runtime::Task<Held> take();
+
+ private:
+  bool is_taken_ = false;
+  runtime::Event given_;
+};
+
+class Control {
+ public:
+  struct Options {
+    /// Of this process.
+    Generation own;
+    /// How long connections may stay once a successor accepts.
+    base::Duration old_limit{};
+    /// Runs when one does, before it is told so: what only the newest has is to end.
+    std::function<void()> on_superseded;
+    /// Runs once it has been told.
+    std::function<void()> on_handed_over;
+  };
+
+  /// `listening`: the socket of messages that it is asked by.
+  Control(runtime::Reactor& reactor, Proxy& proxy, Generations& generations, runtime::Fd listening,
+          Options options);
+  Control(const Control&) = delete;
+  Control& operator=(const Control&) = delete;
+  ~Control();
+
+  /// Answers until it is destroyed, or a successor has taken over.
+  void start();
+  /// Nobody is answered any more: this process ends.
+  void stop();
+  /// A socket that a successor gets besides the listeners: that of the admin interface.
+  void set_admin(ListeningSocket admin) { admin_ = std::move(admin); }
+
+  /// Once superseded: carries what is under way to its end, at the longest for Options::old_limit, or as the
+  /// newest says.
+  runtime::Task<void> drain_as_old();
+  /// Tells the newest what was counted to the end. For an older one, when it ends.
+  runtime::Task<void> tell_final();
+
+  /// The change that holds it is not in a successor's way, nor that in the change's.
+  Turn& turn() { return turn_; }
+
+ private:
+  runtime::Task<void> accept();
+  /// One that has connected.
+  runtime::Task<void> serve(runtime::Fd fd);
+  runtime::Task<bool> give_sockets(runtime::MessageSocket& socket);
+  runtime::Task<void> hand_over(std::unique_ptr<runtime::MessageSocket> socket);
+  runtime::Task<bool> tell_status(runtime::MessageSocket& socket);
+  /// As an older one: does what the newest asks.
+  runtime::Task<void> obey();
+  runtime::Task<bool> tell();
+  /// With what is under way now.
+  Generation own_now(const telemetry::Samples& samples) const;
+
+  runtime::Reactor& reactor_;
+  Proxy& proxy_;
+  Generations& generations_;
+  Options options_;
+  runtime::Acceptor acceptor_;
+  std::optional<ListeningSocket> admin_;
+  Turn turn_;
+  /// To the successor, once there is one.
+  std::unique_ptr<runtime::MessageSocket> link_;
+  std::optional<base::Duration> end_limit_;
+  runtime::Event told_to_end_;
+  runtime::Scope peers_;
+  runtime::Scope accepting_;
+};
+
+}  // namespace weft::proxy

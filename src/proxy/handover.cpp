@@ -1,0 +1,247 @@
+#include "proxy/handover.h"
+
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "export/counted.h"
+#include "runtime/combine.h"
+#include "runtime/log.h"
+
+namespace weft::proxy {
+namespace {
+
+using base::Json;
+using runtime::MessageSocket;
+using runtime::Task;
+
+/// Above what all series that a proxy may have take (telemetry::Shard::max_ends); a bound for what is not
+/// from a proxy.
+constexpr std::size_t most_counted_bytes = std::size_t{512} << 20U;
+
+std::string_view word(SocketKind kind) {
+  switch (kind) {
+    case SocketKind::control: return "control";
+    case SocketKind::admin: return "admin";
+    case SocketKind::listener: return "listener";
+  }
+  return {};
+}
+
+std::optional<SocketKind> kind_of(std::string_view text) {
+  for (const auto kind : {SocketKind::control, SocketKind::admin, SocketKind::listener}) {
+    if (word(kind) == text) return kind;
+  }
+  return std::nullopt;
+}
+
+std::int64_t to_ns(base::WallTime time) { return time.time_since_epoch().count(); }
+
+/// Exceptions are how this library tells what is not of the right form.
+template <class Read>
+auto decoded(Read read) -> std::optional<decltype(read())> {
+  try {
+    return read();
+  } catch (const Json::exception&) {
+    return std::nullopt;
+  }
+}
+
+std::optional<base::WallTime> time_in(const Json& json, const char* field) {
+  const auto found = json.find(field);
+  if (found == json.end()) return std::nullopt;
+  return base::WallTime(base::Duration(found->get<std::int64_t>()));
+}
+
+Task<std::optional<std::vector<Generation>>> ask(MessageSocket& socket) {
+  if (const auto asked = co_await send_json(socket, {{"op", "status"}}); !asked) co_return std::nullopt;
+  const auto answer = co_await receive_json(socket);
+  if (!answer) co_return std::nullopt;
+  std::vector<Generation> generations;
+  for (const auto& json : answer->json.value("generations", Json::array())) {
+    if (auto generation = generation_from(json)) generations.push_back(std::move(*generation));
+  }
+  co_return generations;
+}
+
+}  // namespace
+
+Json to_json(const Generation& generation) {
+  Json json{{"number", generation.number},           {"pid", generation.pid},
+            {"version", generation.version},         {"startedNs", to_ns(generation.started)},
+            {"connections", generation.connections}, {"streams", generation.streams}};
+  if (generation.drains_since) json["drainsSinceNs"] = to_ns(*generation.drains_since);
+  if (generation.cut_at) json["cutAtNs"] = to_ns(*generation.cut_at);
+  return json;
+}
+
+std::optional<Generation> generation_from(const Json& json) {
+  return decoded([&] {
+    Generation generation;
+    generation.number = json.at("number").get<unsigned>();
+    generation.pid = json.at("pid").get<pid_t>();
+    generation.version = json.at("version").get<std::string>();
+    generation.started = time_in(json, "startedNs").value_or(base::WallTime{});
+    generation.drains_since = time_in(json, "drainsSinceNs");
+    generation.cut_at = time_in(json, "cutAtNs");
+    generation.connections = json.at("connections").get<std::uint64_t>();
+    generation.streams = json.at("streams").get<std::uint64_t>();
+    return generation;
+  });
+}
+
+runtime::IoResult<runtime::Fd> write_counted(const telemetry::Samples& samples) {
+  const auto text = exporter::counted_json(samples).dump(-1, ' ', false, Json::error_handler_t::replace);
+  runtime::Fd fd(::memfd_create("weft-counted", MFD_CLOEXEC));
+  if (!fd) return runtime::last_error();
+  for (std::size_t at = 0; at < text.size();) {
+    const auto size = ::pwrite(fd.get(), text.data() + at, text.size() - at, static_cast<off_t>(at));
+    if (size < 0 && errno == EINTR) continue;
+    if (size <= 0) return size < 0 ? runtime::last_error() : runtime::io_error(ENOSPC);
+    at += static_cast<std::size_t>(size);
+  }
+  return fd;
+}
+
+std::optional<telemetry::Samples> read_counted(int fd) {
+  struct stat status{};
+  if (::fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) return std::nullopt;
+  if (static_cast<std::size_t>(status.st_size) > most_counted_bytes) return std::nullopt;
+  std::string text(static_cast<std::size_t>(status.st_size), '\0');
+  for (std::size_t at = 0; at < text.size();) {
+    const auto size = ::pread(fd, text.data() + at, text.size() - at, static_cast<off_t>(at));
+    if (size < 0 && errno == EINTR) continue;
+    if (size <= 0) return std::nullopt;
+    at += static_cast<std::size_t>(size);
+  }
+  const auto json = Json::parse(text, nullptr, false);
+  if (!json.is_object()) return std::nullopt;
+  return exporter::read_counted(json);
+}
+
+Task<runtime::IoResult<void>> send_json(MessageSocket& socket, Json json, std::vector<int> fds) {
+  return socket.send(json.dump(-1, ' ', false, Json::error_handler_t::replace), std::move(fds));
+}
+
+Task<std::optional<JsonMessage>> receive_json(MessageSocket& socket) {
+  auto message = co_await socket.receive();
+  if (!message || !*message) co_return std::nullopt;
+  auto json = Json::parse((*message)->bytes, nullptr, false);
+  if (!json.is_object()) co_return std::nullopt;
+  co_return JsonMessage{std::move(json), std::move((*message)->fds)};
+}
+
+Task<runtime::IoResult<void>> send_sockets(MessageSocket& link, Generation of,
+                                           std::vector<HandedSocket> sockets) {
+  std::size_t at = 0;
+  do {
+    const auto count = std::min(sockets.size() - at, MessageSocket::max_fds);
+    auto list = Json::array();
+    std::vector<int> fds;
+    for (const auto end = at + count; at < end; ++at) {
+      list.push_back({word(sockets[at].kind), sockets[at].address.to_string()});
+      fds.push_back(sockets[at].fd);
+    }
+    const Json json{{"generation", to_json(of)}, {"sockets", std::move(list)}, {"more", at < sockets.size()}};
+    if (auto sent = co_await send_json(link, json, std::move(fds)); !sent) co_return sent;
+  } while (at < sockets.size());
+  co_return runtime::IoResult<void>{};
+}
+
+Task<std::expected<std::unique_ptr<Predecessor>, std::string>> Predecessor::find(runtime::Reactor& reactor,
+                                                                                 std::string path) {
+  auto fd = runtime::connect_messages(path);
+  if (!fd) {
+    const auto code = fd.error().code;
+    if (code == ENOENT || code == ECONNREFUSED) co_return nullptr;
+    co_return std::unexpected("it cannot be asked at " + path + ": " + fd.error().message());
+  }
+  std::unique_ptr<Predecessor> found(new Predecessor(reactor, std::move(*fd)));
+  const auto answered = co_await runtime::within(reactor, answer_limit, found->receive_sockets());
+  if (!answered) co_return std::unexpected("it does not answer at " + path);
+  // It ends just now, and with it what it would have given.
+  if (!*answered) co_return nullptr;
+  co_return found;
+}
+
+Task<bool> Predecessor::receive_sockets() {
+  if (const auto asked = co_await send_json(*link_, {{"op", "take"}}); !asked) co_return false;
+  while (true) {
+    auto message = co_await receive_json(*link_);
+    if (!message) co_return false;
+    const auto& json = message->json;
+    auto& fds = message->fds;
+    const auto read = decoded([&] {
+      return std::pair(json.at("sockets").get<std::vector<std::pair<std::string, std::string>>>(),
+                       json.at("more").get<bool>());
+    });
+    const auto generation = generation_from(json.value("generation", Json::object()));
+    if (!read || !generation || read->first.size() != fds.size()) co_return false;
+    generation_ = *generation;
+    for (std::size_t i = 0; i < fds.size(); ++i) {
+      const auto kind = kind_of(read->first[i].first);
+      const auto address = base::Address::parse(read->first[i].second);
+      if (kind == SocketKind::control) {
+        control_ = std::move(fds[i]);
+      } else if (kind && address) {
+        sockets_.emplace_back(*kind, ListeningSocket{*address, std::move(fds[i])});
+      }
+    }
+    if (!read->second) co_return true;
+  }
+}
+
+std::optional<runtime::Fd> Predecessor::take(SocketKind kind, const base::Address& address) {
+  const auto found = std::ranges::find_if(
+      sockets_, [&](const auto& entry) { return entry.first == kind && entry.second.address == address; });
+  if (found == sockets_.end()) return std::nullopt;
+  auto fd = std::move(found->second.fd);
+  sockets_.erase(found);
+  return fd;
+}
+
+void Predecessor::close_rest() {
+  for (const auto& [kind, socket] : sockets_) {
+    if (kind == SocketKind::admin && socket.address.family() == base::Address::Family::unix_path)
+      ::unlink(socket.address.path().c_str());
+  }
+  sockets_.clear();
+}
+
+Task<Predecessor::Relieved> Predecessor::relieve() {
+  Relieved relieved;
+  const auto sent = co_await send_json(*link_, {{"op", "relieve"}});
+  auto answer = sent ? co_await runtime::within(reactor_, answer_limit, receive_json(*link_)) : std::nullopt;
+  if (!answer || !*answer) {
+    runtime::log::warning("proxy", "process {}, whose sockets this one has taken over, has ended or hangs",
+                          generation_.pid);
+    co_return relieved;
+  }
+  auto& [json, fds] = **answer;
+  const auto list = json.find("generations");
+  if (list == json.end() || !list->is_array() || fds.size() != list->size() * 2) co_return relieved;
+  // Of each its link and its counts; of the first, whose link this is, in that place what ended ones counted.
+  for (std::size_t i = 0; i < list->size(); ++i) {
+    const auto generation = generation_from((*list)[i]);
+    auto counted = read_counted(fds[2 * i + 1].get());
+    if (!generation || !counted) continue;
+    if (i == 0) relieved.ended = read_counted(fds[0].get()).value_or(telemetry::Samples());
+    auto link = i == 0 ? std::move(link_) : std::make_unique<MessageSocket>(reactor_, std::move(fds[2 * i]));
+    relieved.older.push_back({*generation, std::move(link), std::move(*counted)});
+  }
+  co_return relieved;
+}
+
+Task<std::optional<std::vector<Generation>>> ask_status(runtime::Reactor& reactor, std::string path,
+                                                        base::Duration limit) {
+  auto fd = runtime::connect_messages(path);
+  if (!fd) co_return std::nullopt;
+  MessageSocket socket(reactor, std::move(*fd));
+  auto answer = co_await runtime::within(reactor, limit, ask(socket));
+  co_return answer ? std::move(*answer) : std::nullopt;
+}
+
+}  // namespace weft::proxy
