@@ -329,10 +329,14 @@ IoResult<std::size_t> OpenConnection::try_write(std::span<const iovec> from) {
   // What the transport could not take before was these bytes.
   if (written_ > 0) return std::exchange(written_, 0);
   static thread_local std::array<char, max_record> together;
+  // After each record: how much of what leaves that is, and of what was to be written. All but the last are
+  // full, so that there are few.
+  std::array<std::pair<std::size_t, std::size_t>, max_write / max_record + 1> ends{};
+  std::size_t records = 0;
   std::size_t part = 0;
   std::size_t offset = 0;
   std::size_t total = 0;
-  while (part < from.size() && total < max_write) {
+  while (part < from.size() && total < max_write && records < ends.size()) {
     // Small pieces go into one record.
     std::string_view record(static_cast<const char*>(from[part].iov_base) + offset,
                             from[part].iov_len - offset);
@@ -358,13 +362,21 @@ IoResult<std::size_t> OpenConnection::try_write(std::span<const iovec> from) {
     }
     count_record();
     total += taken;
+    ends[records++] = {output.size(), total};
     for (; part < from.size() && taken >= from[part].iov_len - offset; ++part, offset = 0)
       taken -= from[part].iov_len - offset;
     offset += taken;
   }
+  const auto all = output.size();
   if (flush()) return total;
   if (write_error_.code != 0) return std::unexpected(write_error_);
-  written_ = total;
+  // The peer can read the records that have left as a whole: they must not pass for unwritten.
+  std::size_t left = 0;
+  for (const auto& [bytes, plain] : std::span(ends).first(records)) {
+    if (bytes <= all - unsent_.size()) left = plain;
+  }
+  written_ = total - left;
+  if (left > 0) return left;
   return runtime::io_error(EAGAIN);
 }
 

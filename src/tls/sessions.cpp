@@ -42,7 +42,11 @@ std::shared_ptr<SessionStore> make_session_store() { return std::make_shared<Ses
 
 SslSession Resumption::take(std::uint64_t context, base::WallTime now) {
   auto session = std::move(session_);
-  if (context != context_ || now >= good_until_) return nullptr;
+  if (!session || context != context_ || now >= good_until_) return nullptr;
+  if (SSL_SESSION_get_protocol_version(session.get()) < TLS1_3_VERSION) {
+    SSL_SESSION_up_ref(session.get());
+    session_.reset(session.get());
+  }
   return session;
 }
 

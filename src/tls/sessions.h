@@ -44,8 +44,9 @@ class SessionStore {
 
 class Resumption {
  public:
-  /// The session for the next connection by that context; null if there is none. Each is used once, so that
-  /// nobody sees which connections are one client's (RFC 8446, C.4).
+  /// The session for the next connection by that context; null if there is none. One of TLS 1.3 is used once,
+  /// so that nobody sees which connections are one client's (RFC 8446, C.4); for one of TLS 1.2 servers give
+  /// no new one when it is resumed.
   SslSession take(std::uint64_t context, base::WallTime now);
   void put(std::uint64_t context, SslSession session, base::WallTime good_until);
 

@@ -115,6 +115,28 @@ TEST_F(Tls, WorksThroughAWayThatTakesAByteAtATime) {
             std::string(50'000, 'y'));
 }
 
+// Who gives up then must know that the peer may have read some of it.
+TEST_F(Tls, WhatLeavesBeforeTheWayIsFullIsTaken) {
+  auto ends = meet(server(plain), client(nobody), {}, 40'000);
+  ASSERT_TRUE(ends.client && ends.server);
+  std::string text;
+  for (char c = 'a'; c < 'g'; ++c) text.append(10'000, c);
+  const auto write = [&](std::size_t offset) {
+    const iovec rest{text.data() + offset, text.size() - offset};
+    return (*ends.client)->try_write({&rest, 1});
+  };
+  const auto first = write(0);
+  EXPECT_EQ(first, 32'768U) << "two records";
+  EXPECT_TRUE(write(32'768).error().would_block());
+  std::string came(text.size(), 0);
+  EXPECT_EQ((*ends.server)->try_read(std::span(came).first(32'768)), 32'768U);
+  while (reactor.poll()) {
+  }
+  EXPECT_EQ(write(32'768), text.size() - 32'768);
+  EXPECT_EQ((*ends.server)->try_read(std::span(came).subspan(32'768)), text.size() - 32'768);
+  EXPECT_EQ(came, text);
+}
+
 TEST_F(Tls, ACutIsNoEnd) {
   auto ends = meet(server(plain), client(nobody));
   ASSERT_TRUE(ends.client && ends.server);
