@@ -35,8 +35,15 @@ void check(const snapshot::Snapshot& config) {
       require(config.clusters.find(cluster) != nullptr && !hosts.empty());
       for (const auto& host : hosts) require(snapshot::parse_domain(host).has_value());
     }
+    require(!listener.tls || (listener.tls->certificate && listener.tls->key &&
+                              listener.protocol != snapshot::ListenerProtocol::tls));
     require(listener.sni.empty() == (listener.protocol != snapshot::ListenerProtocol::tls));
     require(!takes_http(listener.protocol) || config.routes.find(listener.routes) != nullptr);
+  }
+  for (const auto& cluster : config.clusters) {
+    require(!cluster.tls ||
+            (cluster.tls->ca && !cluster.tls->name.empty() &&
+             static_cast<bool>(cluster.tls->certificate) == static_cast<bool>(cluster.tls->key)));
   }
   for (const auto& table : config.routes) {
     for (const auto& host : table.virtual_hosts) {
@@ -59,7 +66,12 @@ void check(const snapshot::Snapshot& config) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  const auto parsed = snapshot::parse_config({reinterpret_cast<const char*>(data), size}, "fuzz");
+  const auto read = [](const std::string& path) -> std::expected<std::string, snapshot::FileFault> {
+    if (path.size() % 8 == 0)
+      return std::unexpected(snapshot::FileFault{"cannot read " + path, "correct it"});
+    return path;
+  };
+  const auto parsed = snapshot::parse_config({reinterpret_cast<const char*>(data), size}, "fuzz", read);
   if (parsed) {
     check(*parsed);
   } else {

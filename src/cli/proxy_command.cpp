@@ -13,8 +13,8 @@
 
 #include "base/random.h"
 #include "cli/commands.h"
-#include "cli/files.h"
 #include "cli/output.h"
+#include "cli/proxy_config.h"
 #include "cli/proxy_restart.h"
 #include "cli/session.h"
 #include "cli/terminal.h"
@@ -23,14 +23,12 @@
 #include "proxy/admin.h"
 #include "proxy/proxy.h"
 #include "runtime/combine.h"
-#include "runtime/file_watch.h"
 #include "runtime/log.h"
 #include "runtime/process.h"
 #include "runtime/rotating_file.h"
 #include "runtime/scope.h"
 #include "runtime/signals.h"
 #include "runtime/socket.h"
-#include "snapshot/config.h"
 #include "xds/client.h"
 
 namespace weft::cli {
@@ -57,8 +55,6 @@ constexpr auto connect_pause_most = std::chrono::seconds(1);
 /// Of the mesh's own access log, which lies on the disk of its store, twice: some 100,000 requests, of which
 /// each hop has two lines.
 constexpr std::size_t mesh_access_log_bytes = std::size_t{32} * 1024 * 1024;
-/// Reading holds up all else, signals too; a FIFO may have to wait for its writer.
-constexpr auto config_limit = std::chrono::seconds(2);
 
 struct Options {
   std::string config;
@@ -313,53 +309,33 @@ Task<Result<void>> run_in_mesh(runtime::Reactor& reactor, runtime::Home home, Op
   co_return Result<void>();
 }
 
-Result<snapshot::Snapshot> read_config(const std::string& path) {
-  const TimeLimit limit{config_limit, base::system_clock().now() + config_limit};
-  const auto text = read_text(path, {.limit = limit});
-  if (!text) return std::unexpected(text.error());
-  auto config = snapshot::parse_config(*text, path);
-  if (!config) {
-    return std::unexpected(
-        Failure{Exit::invalid, fmt::format("{} is not valid", path), {}, {}, std::move(config.error())});
-  }
-  return std::move(*config);
-}
-
 /// Puts the file's configuration in force in place of the one that is.
-Task<Result<void>> load(proxy::Proxy& proxy, FileListenerSource& source, std::string path) {
-  auto config = read_config(path);
+Task<Result<void>> load(proxy::Proxy& proxy, FileListenerSource& source, ProxyConfig& file) {
+  auto config = file.read();
   if (!config) co_return std::unexpected(std::move(config.error()));
   const auto snapshot = std::make_shared<const snapshot::Snapshot>(std::move(*config));
   const auto applied = co_await proxy.apply(snapshot);
   ::malloc_trim(0);  // what reading took is many times what is kept
   if (applied) co_return Result<void>();
   const auto fault = source.take_fault();
-  if (!fault) co_return failure(Exit::failed, applied.error(), path);
+  if (!fault) co_return failure(Exit::failed, applied.error(), file.path());
   const auto listener = std::ranges::find(snapshot->listeners, fault->address, &snapshot::Listener::address);
   co_return failure(Exit::failed, applied.error(), listener->origin.name, mend_of(*fault));
 }
 
-/// Loads the file whenever it changes or SIGHUP comes, and opens the access log anew then. What is wrong with
-/// the file is said, and the configuration in force stays.
-Task<void> keep_loaded(runtime::Reactor& reactor, proxy::Proxy& proxy, FileListenerSource& source,
-                       runtime::Signals& hangups, ProxyLife& life, std::string path) {
-  auto watch = runtime::FileWatch::of(reactor, path);
-  if (!watch) {
-    runtime::log::warning(room, "cannot watch {}: {}; SIGHUP loads it", path, watch.error().message());
-  }
+/// Loads the file whenever it, or a file that it names, changes or SIGHUP comes, and opens the access log
+/// anew then. What is wrong with them is said, and the configuration in force stays.
+Task<void> keep_loaded(proxy::Proxy& proxy, FileListenerSource& source, runtime::Signals& hangups,
+                       ProxyLife& life, ProxyConfig& file) {
   while (true) {
-    if (watch) {
-      co_await runtime::first(until_signal(hangups), watch->next());
-    } else {
-      co_await hangups.next();
-    }
+    co_await runtime::first(until_signal(hangups), file.changed());
     proxy.reopen_access_log();
     const auto turn = co_await life.turn();
-    if (const auto loaded = co_await load(proxy, source, path); !loaded) {
+    if (const auto loaded = co_await load(proxy, source, file); !loaded) {
       tell(render(loaded.error(), wants_colour(STDERR_FILENO)));
-      runtime::log::error(room, "{} was not reloaded: what was in force stays", path);
+      runtime::log::error(room, "{} was not reloaded: what was in force stays", file.path());
     } else {
-      runtime::log::info(room, "reloaded {}", path);
+      runtime::log::info(room, "reloaded {}", file.path());
     }
   }
 }
@@ -381,8 +357,9 @@ Task<Result<void>> run_alone(runtime::Reactor& reactor, proxy::Options settings,
   if (!start) co_return std::unexpected(std::move(start.error()));
   FileListenerSource source(std::move(*start));
   proxy::Proxy proxy(reactor, std::move(settings), source);
+  ProxyConfig file(reactor, options.config);
   ProxyLife life(reactor, proxy, limits.old);
-  if (auto loaded = co_await load(proxy, source, options.config); !loaded) co_return loaded;
+  if (auto loaded = co_await load(proxy, source, file); !loaded) co_return loaded;
   const auto admin_address = options.admin.empty() ? base::Address() : *base::Address::parse(options.admin);
   co_await life.begin(source.end_start(), admin_address);
   for (const auto& listener : proxy.listeners()) {
@@ -391,7 +368,7 @@ Task<Result<void>> run_alone(runtime::Reactor& reactor, proxy::Options settings,
   }
   std::optional<proxy::AdminOptions> admin;
   if (!options.admin.empty()) admin = life.admin_options(admin_address);
-  life.newest().spawn(keep_loaded(reactor, proxy, source, hangups, life, options.config));
+  life.newest().spawn(keep_loaded(proxy, source, hangups, life, file));
   co_await serve_until_stopped(reactor, proxy, signals, life, std::move(admin), limits.drain);
   co_return Result<void>();
 }

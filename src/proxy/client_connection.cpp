@@ -30,7 +30,7 @@ ClientConnection::~ClientConnection() {
 
 Peer ClientConnection::give_up_peer() {
   if (active_ != nullptr) --worker.shard.proxy.downstream_connections;
-  return {peer.context, peer.is_chain, std::move(peer.share), std::move(peer.header)};
+  return {peer.context, peer.is_chain, peer.is_tls, std::move(peer.share), std::move(peer.header)};
 }
 
 void ClientConnection::begin_stream() {

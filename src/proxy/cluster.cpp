@@ -24,7 +24,7 @@ ClusterState::ClusterState(runtime::Reactor& reactor, const Limits& limits,
 
 ClusterState::~ClusterState() { retire(); }
 
-void ClusterState::update(const snapshot::Cluster& config) {
+void ClusterState::update(const snapshot::Cluster& config, const std::shared_ptr<tls::ClientContext>& tls) {
   protocol_ = config.protocol;
   load_balancing_ = config.load_balancing;
   max_connections_ = config.max_connections;
@@ -48,6 +48,11 @@ void ClusterState::update(const snapshot::Cluster& config) {
       state->update(endpoint, pool);
     } else {
       state = LocalPtr(new EndpointState(reactor_, limits_, counters_, endpoint, pool));
+    }
+    if (config.tls) {
+      state->speak_tls(tls);
+    } else {
+      state->tls.reset();
     }
     if (is_in_turn(*state)) {
       healthy_.push_back(state.get());

@@ -22,8 +22,8 @@ class ClusterState final : public LocalCounted {
   ~ClusterState();
 
   /// Takes over what a new Snapshot says: endpoints are known again by their address, their pools and loads
-  /// stay.
-  void update(const snapshot::Cluster& config);
+  /// stay. `tls` is for connections to come, if the cluster has TLS; null: there is none to be had.
+  void update(const snapshot::Cluster& config, const std::shared_ptr<tls::ClientContext>& tls = {});
   /// No Snapshot has it any more.
   void retire();
 

@@ -14,6 +14,15 @@ Json origin_json(const base::Origin& origin) {
   return {{"kind", origin.kind}, {"namespace", origin.ns}, {"name", origin.name}, {"field", origin.field}};
 }
 
+/// The names of the files: what is in them stays here.
+Json tls_json(std::initializer_list<std::pair<const char*, const snapshot::PemFile&>> files) {
+  Json json;
+  for (const auto& [field, file] : files) {
+    if (file) json[field] = file.name;
+  }
+  return json;
+}
+
 Json listener_json(const snapshot::Listener& listener) {
   Json json{{"name", listener.name},
             {"address", listener.address.to_string()},
@@ -24,6 +33,10 @@ Json listener_json(const snapshot::Listener& listener) {
             {"origin", origin_json(listener.origin)}};
   if (listener.drain) json["drain"] = base::format_duration(*listener.drain);
   if (listener.proxy_protocol) json["proxyProtocol"] = true;
+  if (const auto& tls = listener.tls) {
+    json["tls"] =
+        tls_json({{"certificate", tls->certificate}, {"key", tls->key}, {"clientCa", tls->client_ca}});
+  }
   for (const auto& [hosts, cluster] : listener.sni)
     json["sni"].push_back({{"hosts", hosts}, {"cluster", cluster}});
   if (takes_bytes(listener.protocol)) json["cluster"] = listener.cluster;
@@ -113,6 +126,10 @@ Json cluster_json(const snapshot::Cluster& cluster) {
   if (cluster.idle_timeout.count() > 0) json["idleTimeout"] = base::format_duration(cluster.idle_timeout);
   if (cluster.proxy_protocol != snapshot::ProxyProtocol::none)
     json["proxyProtocol"] = word(cluster.proxy_protocol);
+  if (const auto& tls = cluster.tls) {
+    json["tls"] = tls_json({{"ca", tls->ca}, {"certificate", tls->certificate}, {"key", tls->key}});
+    json["tls"]["name"] = tls->name;
+  }
   if (!cluster.policy.empty()) json["policy"] = cluster.policy;
   return json;
 }

@@ -7,11 +7,20 @@
 namespace weft::proxy {
 namespace {
 
+/// Whether connections that were opened by the one are good for the other: no TLS with both, or to whom has
+/// the same name. Who proves that by which authority may change.
+bool speaks_to_same(const snapshot::Shared<snapshot::ClientTls>& one,
+                    const snapshot::Shared<snapshot::ClientTls>& other) {
+  return one && other ? one->name == other->name : !one && !other;
+}
+
 /// The place in `config` of the cluster that is as good as this one; nothing if it has none.
 std::optional<std::size_t> place_before(const Config& config, const snapshot::Cluster& cluster) {
   const auto& clusters = config.snapshot().clusters;
   const auto at = clusters.place(cluster.name);
-  return at && clusters[*at].protocol == cluster.protocol ? at : std::nullopt;
+  return at && clusters[*at].protocol == cluster.protocol && speaks_to_same(clusters[*at].tls, cluster.tls)
+             ? at
+             : std::nullopt;
 }
 
 /// The clusters' states for `next`: where nothing has come or gone, those of `before` in their places.
@@ -30,7 +39,7 @@ void take_clusters(Config& next, const Config* before, const ClusterParts& parts
                      : LocalPtr(new ClusterState(parts.reactor, parts.limits, parts.counters, parts.random));
     if (known) is_kept[*known] = true;
     const bool is_equal = is_same || (known && before->snapshot().clusters[*known] == clusters[i]);
-    if (!is_equal) state->update(clusters[i]);
+    if (!is_equal) state->update(clusters[i], parts.tls.of(clusters[i]));
     next.clusters.push_back(std::move(state));
   }
   for (std::size_t i = 0; i < is_kept.size(); ++i) {
@@ -97,11 +106,15 @@ ListenerChanges put_in_force(LocalPtr<Context> context, PlanPtr plan, const Clus
     auto known = listeners.extract(number);
     auto state = known ? std::move(known.mapped()) : LocalPtr(new ListenerState(context));
     if (state->config != nullptr && state->config->name != listener.name) state->log_fields.clear();
-    if (state->config != nullptr &&
-        (state->config->protocol != listener.protocol || state->config->address != listener.address)) {
+    const auto* last = state->config;
+    if (last != nullptr && (last->protocol != listener.protocol || last->address != listener.address ||
+                            static_cast<bool>(last->tls) != static_cast<bool>(listener.tls))) {
       ++state->generation;
       changes.has_new_generation = true;
     }
+    const bool has_same_tls =
+        last != nullptr && last->protocol == listener.protocol && last->tls == listener.tls;
+    if (!has_same_tls) state->tls = parts.tls.of(listener);
     state->config = &listener;
     state->place = place++;
     state->number = number;

@@ -16,6 +16,7 @@
 #include "proxy/limits.h"
 #include "proxy/local_ptr.h"
 #include "proxy/opening/proxy_header.h"
+#include "proxy/tls_contexts.h"
 #include "runtime/reactor.h"
 #include "snapshot/snapshot.h"
 #include "telemetry/shard.h"
@@ -88,10 +89,13 @@ class ListenerState final : public LocalCounted {
   /// Connections of clients that came by it, and those of them that carry a tunnel or a stream of events.
   std::size_t connections = 0;
   std::size_t streams = 0;
-  /// Goes up when its address or its protocol changes: connections that came before end then.
+  /// Goes up when its address or its protocol changes, or TLS comes or goes: connections that came before end
+  /// then. A certificate that changes is for those that come.
   std::uint32_t generation = 0;
   /// What holds for who begins now.
   LocalPtr<Config> pinned() const;
+  /// What clients that come now are met with; null where it is not to be had, or where `config` has no TLS.
+  std::shared_ptr<tls::ServerContext> tls;
   /// Of the access log: AccessRecord::Kept::listener.
   std::string log_fields;
 };
@@ -113,6 +117,8 @@ struct Peer {
   LocalPtr<Context> context;
   /// It is an HTTP chain of that, whose marks can be believed.
   bool is_chain = false;
+  /// It speaks TLS to this proxy.
+  bool is_tls = false;
   LoadShare share;
   /// What the header of the PROXY protocol says, where there was one.
   std::unique_ptr<const opening::ProxyHeader> header{};
@@ -129,6 +135,7 @@ struct ClusterParts {
   const Limits& limits;
   telemetry::ProxyCounters& counters;
   base::Random& random;
+  TlsContexts& tls;
 };
 
 /// What a Snapshot has changed of its context's listeners.
@@ -139,8 +146,8 @@ struct ListenerChanges {
   std::vector<LocalPtr<ListenerState>> removed;
 };
 
-/// Puts `plan` in force: clusters of the same name and protocol keep their state, listeners of the same
-/// number theirs. Parts that the Snapshot before had as well are passed over.
+/// Puts `plan` in force: clusters of the same name and protocol, TLS included, keep their state, listeners of
+/// the same number theirs. Parts that the Snapshot before had as well are passed over.
 ListenerChanges put_in_force(LocalPtr<Context> context, PlanPtr plan, const ClusterParts& parts);
 /// Takes a context out of force: its clusters are retired, all its listeners come back, marked as removed.
 std::vector<LocalPtr<ListenerState>> take_out_of_force(Context& context);

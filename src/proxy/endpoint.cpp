@@ -63,6 +63,12 @@ void EndpointState::close_idle() {
   if (h2_) h2_->close_idle();
 }
 
+void EndpointState::speak_tls(const std::shared_ptr<tls::ClientContext>& context) {
+  // What was resumed belongs to the context that it was begun with.
+  if (!tls || tls->context != context)
+    tls = std::make_unique<EndpointTls>(EndpointTls{context, tls::make_resumption(), {}});
+}
+
 Pool<H2Session>& EndpointState::h2() {
   if (!h2_) {
     h2_ = std::make_unique<Pool<H2Session>>(reactor_, limits_.max_idle_per_endpoint);

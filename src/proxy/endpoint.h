@@ -14,8 +14,18 @@
 #include "runtime/reactor.h"
 #include "snapshot/snapshot.h"
 #include "telemetry/shard.h"
+#include "tls/tls.h"
 
 namespace weft::proxy {
+
+/// How TLS is spoken to an endpoint.
+struct EndpointTls {
+  /// Null: there is none to be had, and so no connection.
+  std::shared_ptr<tls::ClientContext> context;
+  std::shared_ptr<tls::Resumption> resumption;
+  /// Why the last handshake that failed did; empty: none has.
+  std::string fault;
+};
 
 class EndpointState final : public LocalCounted {
  public:
@@ -50,6 +60,11 @@ class EndpointState final : public LocalCounted {
   std::size_t pending() const { return h1.pending() + (h2_ ? h2_->pending() : 0); }
 
   std::uint64_t connections() const { return connections_; }
+
+  /// From now on it is spoken to so.
+  void speak_tls(const std::shared_ptr<tls::ClientContext>& context);
+  /// Null: it is not.
+  std::unique_ptr<EndpointTls> tls;
 
   Pool<H1Session> h1;
   /// Made when it is first asked for.

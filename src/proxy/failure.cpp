@@ -49,6 +49,8 @@ constexpr std::array rows{
         false, "the service cannot be reached"},
     Row{connect_timeout, "connect_timeout", 503, ResponseFlag::connect_failure, Code::unavailable,
         Effect::none, false, "the service cannot be reached in time"},
+    Row{tls_failed, "tls_failed", 503, ResponseFlag::connect_failure, Code::unavailable, Effect::none, false,
+        "no TLS connection to the service can be made"},
     Row{closed_at_rest, "closed_at_rest", 503, ResponseFlag::upstream_closed, Code::unavailable, Effect::none,
         false, "the service had closed the connection before the request came"},
     Row{reset_before_response, "reset_before_response", 503, ResponseFlag::upstream_closed, Code::unavailable,

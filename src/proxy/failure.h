@@ -29,6 +29,7 @@ enum class Failure : std::uint8_t {
   connect_refused,
   connect_failed,
   connect_timeout,
+  tls_failed,
   closed_at_rest,
   reset_before_response,
   closed_unanswered,

@@ -37,6 +37,7 @@ TEST(Failure, WhatEachIsForWhom) {
            {Failure::no_route, 404, ResponseFlag::no_route, Code::unimplemented, Effect::none},
            {Failure::too_many_pending, 503, ResponseFlag::overflow, Code::unavailable, Effect::none},
            {Failure::connect_refused, 503, ResponseFlag::connect_failure, Code::unavailable, Effect::none},
+           {Failure::tls_failed, 503, ResponseFlag::connect_failure, Code::unavailable, Effect::none},
            {Failure::closed_at_rest, 503, ResponseFlag::upstream_closed, Code::unavailable, Effect::none},
            {Failure::reset_before_response, 503, ResponseFlag::upstream_closed, Code::unavailable,
             Effect::possible},

@@ -1,9 +1,6 @@
 #include "proxy/h1_session.h"
 
-#include <sys/socket.h>
-
 #include <array>
-#include <cerrno>
 #include <utility>
 
 #include "proxy/endpoint.h"
@@ -33,20 +30,23 @@ H1Session::~H1Session() { unwatch(); }
 Pool<H1Session>& H1Session::pool_of(EndpointState& endpoint) { return endpoint.h1; }
 
 bool H1Session::seems_open() {
-  if (stream_->fd() < 0) return true;
-  char byte = 0;
-  return ::recv(stream_->fd(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && (errno == EAGAIN || errno == EINTR);
+  stream_->catch_up();
+  return is_at_rest();
+}
+
+bool H1Session::is_at_rest() {
+  // An end, an error and unasked bytes all make the connection useless.
+  std::array<char, 1> byte{};
+  const auto got = stream_->try_read(byte);
+  return !got && got.error().would_block();
 }
 
 void H1Session::wake() {
-  // At rest nothing may come: an end, an error and unasked bytes all make the connection useless.
-  std::array<char, 1> byte{};
-  const auto got = stream_->try_read(byte);
-  if (!got && got.error().would_block()) {
+  if (is_at_rest()) {
     watch();
-    return;
+  } else {
+    place.endpoint().h1.drop(*this);
   }
-  place.endpoint().h1.drop(*this);
 }
 
 runtime::Task<Taken> H1Session::taken(http::ReadError end, bool has_lost_error) {

@@ -27,6 +27,7 @@ class H1Session final : public PooledSession, private runtime::Waiter {
   ~H1Session();
 
   // For its pool.
+  static constexpr Speaks speaks = Speaks::http1;
   static constexpr bool is_shared = false;
   using Lent = H1Session*;
   static Pool<H1Session>& pool_of(EndpointState& endpoint);
@@ -68,6 +69,8 @@ class H1Session final : public PooledSession, private runtime::Waiter {
 
  private:
   void wake() override;
+  /// Nothing has come that nobody asked for, nor the end.
+  bool is_at_rest();
 
   runtime::Reactor& reactor_;
   const std::unique_ptr<runtime::Stream> stream_;

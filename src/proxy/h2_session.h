@@ -79,6 +79,7 @@ class H2Session final : public PooledSession, private runtime::Waiter {
   H2Session& operator=(const H2Session&) = delete;
   ~H2Session();
 
+  static constexpr Speaks speaks = Speaks::http2;
   static constexpr bool is_shared = true;
   /// What a peer is sure to take before it has said how many (RFC 9113, 6.5.2).
   static constexpr std::uint32_t first_streams = 100;

@@ -36,7 +36,7 @@ void HttpConnection::hurry_if_idle(base::Duration limit) {
 base::Duration HttpConnection::idle_limit() const {
   const auto& config = *listener->config;
   const auto limit = config.idle_timeout.value_or(worker.limits().idle_timeout);
-  if (!config.drain && !worker.is_retiring()) return limit;
+  if (!is_ending()) return limit;
   const auto most = worker.limits().drain_idle_timeout;
   return limit > base::Duration::zero() ? std::min(limit, most) : most;
 }

@@ -11,6 +11,9 @@ struct Limits {
   /// A client must have sent a request's whole head this long after its first byte: a byte a second does not
   /// get through.
   std::chrono::milliseconds head_timeout{10'000};
+  /// A handshake of TLS takes no longer, a client that stops in it holds no more than its connection for so
+  /// long (HAProxy's example: 10 s, nginx: 60 s).
+  std::chrono::milliseconds handshake_timeout{10'000};
   /// Where any protocol may come, a client that has said nothing for so long may be one that waits for the
   /// server's first word, and an endpoint is asked for it. Above a round trip within a data centre, so that
   /// few clients of HTTP cause a connection that is not used; below what a person notices.

@@ -16,6 +16,7 @@
 #include "proxy/worker.h"
 #include "runtime/combine.h"
 #include "telemetry/access.h"
+#include "tls/tls.h"
 
 namespace weft::proxy {
 namespace {
@@ -84,6 +85,7 @@ class Opaque {
   Opaque(Worker& of, LocalPtr<ListenerState> from, std::unique_ptr<runtime::Stream> client, Peer caller)
       : worker_(of),
         stream_(std::move(client)),
+        socket_(stream_->fd()),
         client_(of, std::move(from), stream_->peer(), std::move(caller)),
         name_(client_.listener->config->name),
         direction_(client_.listener->config->direction),
@@ -107,6 +109,8 @@ class Opaque {
  private:
   /// Takes the header of the PROXY protocol. False if there is none, and the connection is refused.
   runtime::Task<bool> take_header();
+  /// Ends the client's TLS: stream_ is what is inside from then on. False if that fails.
+  runtime::Task<bool> take_tls();
   /// What the connection carries, if its listener takes anything: undecided if it broke. A connection to an
   /// endpoint may be open then, which has seen nothing but a PROXY header.
   runtime::Task<Protocol> detect();
@@ -135,14 +139,21 @@ class Opaque {
   /// Tells a client of TLS why it is refused.
   runtime::Task<void> alert(unsigned char description);
   void refuse(Failure failure, std::string reason);
+  void fail_tls(const tls::Fault& fault);
 
   Worker& worker_;
   std::unique_ptr<runtime::Stream> stream_;
+  /// Under TLS too; -1: there is none.
+  int socket_;
   ClientConnection client_;
   std::string name_;
   std::string cluster_name_;
   /// What a client of TLS asks for.
   std::string server_name_;
+  /// The client's address while its transport may be gone; null: client_ has it.
+  std::unique_ptr<const base::Address> lost_;
+  /// It has said, by ALPN, that it speaks HTTP.
+  bool has_agreed_ = false;
   snapshot::Direction direction_;
   base::Duration idle_timeout_;
   base::MonoTime start_;
@@ -164,8 +175,9 @@ runtime::Task<bool> Opaque::open() {
   using snapshot::ListenerProtocol;
   const auto protocol = client_.listener->config->protocol;
   if (client_.listener->config->proxy_protocol && !co_await take_header()) co_return false;
+  if (client_.listener->config->tls && !client_.peer.context && !co_await take_tls()) co_return false;
   bool is_bytes = !takes_http(protocol);
-  if (protocol == ListenerProtocol::automatic && !client_.peer.is_chain) {
+  if (protocol == ListenerProtocol::automatic && !client_.peer.is_chain && !has_agreed_) {
     const auto found = co_await detect();
     is_bytes = !is_http(found);
     if (found == Protocol::undecided) {
@@ -210,6 +222,37 @@ runtime::Task<bool> Opaque::take_header() {
   }
   client_.peer.header = std::make_unique<const opening::ProxyHeader>(**header);
   co_return true;
+}
+
+runtime::Task<bool> Opaque::take_tls() {
+  if (!client_.listener->tls) {
+    refuse(Failure::connect_failed, "there is no TLS to be had");
+    co_return false;
+  }
+  // With the transport goes what client_ knows of it.
+  lost_ = std::make_unique<const base::Address>(client_.address);
+  auto accepted = co_await tls::accept(worker_.reactor, client_.listener->tls, std::move(stream_),
+                                       worker_.limits().handshake_timeout);
+  count_handshake(worker_.shard.proxy.downstream_tls, accepted);
+  if (!accepted) {
+    fail_tls(accepted.error());
+    co_return false;
+  }
+  lost_.reset();
+  has_agreed_ = !(*accepted)->protocol().empty();
+  client_.peer.is_tls = true;
+  stream_ = std::move(*accepted);
+  co_return true;
+}
+
+void Opaque::fail_tls(const tls::Fault& fault) {
+  switch (fault.kind) {
+    case tls::FaultKind::io: failure_ = Failure::downstream_closed; break;
+    case tls::FaultKind::timeout: failure_ = Failure::downstream_timeout; break;
+    default: return refuse(Failure::malformed_request, "TLS: " + fault.detail);
+  }
+  reason_ = "TLS: " + fault.detail;
+  is_opaque_ = true;
 }
 
 runtime::Task<void> Opaque::hear_client(std::optional<Protocol>* into, Look<Protocol> look) {
@@ -341,19 +384,19 @@ runtime::Task<std::unique_ptr<runtime::Stream>> Opaque::connect(LocalPtr<Cluster
     }
     attempts_.begin(*endpoint);
     ConnectionPlace place(endpoint);
-    auto opened = co_await open_stream(worker_, endpoint, client_.listener->context, direction_,
-                                       Speaks::bytes, cluster->connect_timeout());
+    auto opened =
+        co_await open_stream(worker_, endpoint, client_.listener->context, direction_, Speaks::bytes,
+                             header_for(cluster->proxy_protocol()), cluster->connect_timeout());
+    reason_.clear();
     if (opened) {
       failure_ = Failure::none;
       place.connected(opened->is_local);
       place_.emplace(std::move(place));
-      // That it is taken shows by what follows.
-      if (auto header = header_for(cluster->proxy_protocol()); !header.empty())
-        (void)co_await runtime::write_all(*opened->stream, std::move(header));
       co_return std::move(opened->stream);
     }
     place.failed();
     failure_ = opened.error();
+    if (failure_ == Failure::tls_failed && endpoint->tls) reason_ = endpoint->tls->fault;
   }
   co_return nullptr;
 }
@@ -363,7 +406,7 @@ std::string Opaque::header_for(snapshot::ProxyProtocol version) const {
   const auto* told = client_.peer.header.get();
   const bool is_told = told != nullptr && told->source;
   const auto& source = is_told ? told->source : stream_->peer();
-  const auto destination = is_told ? told->destination : runtime::local_address(stream_->fd());
+  const auto destination = is_told ? told->destination : runtime::local_address(socket_);
   return version == snapshot::ProxyProtocol::v1 ? opening::proxy_header_v1(source, destination)
                                                 : opening::proxy_header_v2(source, destination);
 }
@@ -384,8 +427,8 @@ Opaque::~Opaque() {
   record.bytes_received = bytes_.to_upstream;
   record.bytes_sent = bytes_.to_client;
   record.cluster = cluster_name_;
-  record.client =
-      client_.peer.header && client_.peer.header->source ? &client_.peer.header->source : &client_.address;
+  const bool is_told = client_.peer.header && client_.peer.header->source;
+  record.client = is_told ? &client_.peer.header->source : lost_ ? lost_.get() : &client_.address;
   record.attempts = static_cast<int>(attempts_.count());
   if (!attempts_.empty()) {
     record.endpoint = attempts_.endpoint().instance();

@@ -20,6 +20,9 @@
 
 namespace weft::proxy {
 
+/// What a chain sends to an endpoint.
+enum class Speaks : std::uint8_t { http1, http2, bytes };
+
 /// What bounds the use of one session. Zero: no limit.
 struct PoolLimits {
   std::uint32_t max_requests = 0;
@@ -63,6 +66,7 @@ class PooledSession : public LocalCounted {
 /// drop itself from its pool.
 template <class S>
 concept PoolSession = std::derived_from<S, PooledSession> && requires(S session, EndpointState& endpoint) {
+  { S::speaks } -> std::convertible_to<Speaks>;
   /// Whether it goes on although a stream did not end well, or while others are on loan.
   { S::is_shared } -> std::convertible_to<bool>;
   /// A stream on loan, by operator*. Its end resets the stream unless that has come to its own.

@@ -101,6 +101,7 @@ struct Proxy::Impl {
   exporter::AccessLogFile access_log;
   std::vector<std::unique_ptr<WorkerThread>> threads;
   std::map<ContextId, PlanPtr> in_force;
+  const std::shared_ptr<tls::SessionStore> tls_sessions = tls::make_session_store();
   runtime::Queue<std::shared_ptr<Change>> changes;
   bool is_draining = false;
   std::shared_ptr<DrainProgress> drain_progress = std::make_shared<DrainProgress>();
@@ -138,6 +139,7 @@ void Proxy::Impl::run_worker(std::size_t number) {
     return hand_out(number, context, listener, fd);
   };
   parts.load = &thread.load;
+  parts.tls_sessions = tls_sessions;
   parts.on_drain_progress = [this] {
     main.post([progress = drain_progress] {
       ++progress->count;
@@ -229,6 +231,7 @@ runtime::Task<std::expected<void, std::string>> Proxy::Impl::apply(snapshot::Sna
   if (auto valid = snapshot::validate(*snapshot); !valid) co_return valid;
   const auto found = in_force.find(snapshot->context);
   const auto before = found == in_force.end() ? nullptr : found->second;
+  if (auto valid = check_tls(*snapshot, before ? before->snapshot.get() : nullptr); !valid) co_return valid;
   std::vector<std::pair<std::size_t, runtime::Fd>> opened;
   for (const auto place : new_addresses(*snapshot, before ? before->snapshot.get() : nullptr)) {
     const auto& listener = snapshot->listeners[place];

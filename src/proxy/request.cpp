@@ -249,6 +249,9 @@ void Request::log() {
   if (is_grpc_) record.grpc_status = http::grpc::to_string(grpc_status);
   record.flag = flag_of(failure);
   record.reason = reason.empty() ? describe(failure) : reason;
+  if (reason.empty() && failure == Failure::tls_failed) {
+    if (const auto& tls = attempts_.endpoint().tls; tls && !tls->fault.empty()) record.reason = tls->fault;
+  }
   std::string limit;
   if (reason.empty() && (failure == Failure::response_timeout || failure == Failure::connect_timeout)) {
     limit = words(failure);

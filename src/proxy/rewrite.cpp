@@ -105,7 +105,8 @@ void add_own_fields(Request& request) {
     }
     // Of the list above readers believe its end, as far as they know who wrote it.
     patch.leave_out_all(snapshot::unbelieved(request.listener()));
-    if (!request.passed_on(FieldId::x_forwarded_proto)) own[count++] = {FieldId::x_forwarded_proto, "http"};
+    const std::string_view scheme = request.client.peer.is_tls ? "https" : "http";
+    if (!request.passed_on(FieldId::x_forwarded_proto)) own[count++] = {FieldId::x_forwarded_proto, scheme};
   }
   auto& random = request.worker.random;
   std::array<char, 36> id;

@@ -27,6 +27,30 @@ TEST_F(Rewrite, WhatAClientSaysOfTheWayIsBelievedOfTrustedProxiesOnly) {
   }
 }
 
+TEST_F(Rewrite, WhoCameByTlsHasAskedForHttps) {
+  backend(1);
+  auto snapshot = simple({1}, snapshot::Direction::edge);
+  snapshot.clusters[0].protocol = snapshot::ClusterProtocol::automatic;
+  auto& route = snapshot.routes[0].virtual_hosts[0].routes.emplace_back();
+  route.name = "moved";
+  route.match.path = "/moved";
+  route.action = snapshot::Redirect{.path_kind = snapshot::Redirect::Path::whole, .path = "/new"};
+  std::ranges::swap(route, snapshot.routes[0].virtual_hosts[0].routes[0]);
+  apply(snapshot);
+  for (const bool is_tls : {false, true}) {
+    auto [near, far] = runtime::memory_pair(reactor_);
+    Peer peer;
+    peer.is_tls = is_tls;
+    worker_->serve(find_listener("in"), std::move(far), std::move(peer));
+    Wire wire(reactor_, std::move(near));
+    wire.exchange(get_text);
+    const std::string scheme = is_tls ? "https" : "http";
+    EXPECT_THAT(backend(1).requests.back(), HasSubstr("x-forwarded-proto: " + scheme + "\n"));
+    EXPECT_THAT(wire.exchange("GET /moved HTTP/1.1\r\nhost: web.example\r\n\r\n"),
+                HasSubstr("location: " + scheme + "://web.example/new\r\n"));
+  }
+}
+
 TEST_F(Rewrite, RequestIdsThatNoLogShouldHaveAreReplaced) {
   backend(1);
   apply(simple({1}));

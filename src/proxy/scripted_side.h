@@ -206,6 +206,7 @@ class ScriptedSession final : public PooledSession {
     ++sessions;
   }
 
+  static constexpr Speaks speaks = Speaks::http1;
   static constexpr bool is_shared = true;
   static constexpr std::uint32_t first_streams = 2;
   using Lent = std::shared_ptr<ScriptedUpstream>;

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "proxy/worker.h"
 #include "runtime/combine.h"
@@ -29,9 +32,42 @@ Opened open_local(Worker& worker, ListenerState& inbound, EndpointState& endpoin
     endpoint.series = nullptr;
   }
   auto [near, far] = runtime::memory_pair(worker.reactor);
-  const bool is_http = what == Speaks::http;
-  worker.serve(LocalPtr(&inbound), std::move(far), Peer{std::move(caller), is_http, {}});
+  const bool is_http = what != Speaks::bytes;
+  worker.serve(LocalPtr(&inbound), std::move(far), Peer{std::move(caller), is_http, false, {}});
   return {std::move(near), true, is_http && takes_http(inbound.config->protocol)};
+}
+
+std::vector<std::string> protocols_of(Speaks what) {
+  switch (what) {
+    case Speaks::http1: return {"http/1.1"};
+    case Speaks::http2: return {"h2"};
+    case Speaks::bytes: return {};
+  }
+  return {};
+}
+
+/// Speaks TLS on `transport`, which is connected to `endpoint`.
+runtime::Task<std::expected<Opened, Failure>> begin_tls(Worker& worker, LocalPtr<EndpointState> endpoint,
+                                                        std::unique_ptr<runtime::Stream> transport,
+                                                        Speaks what, base::Duration limit) {
+  if (!endpoint->tls->context) co_return std::unexpected(Failure::tls_failed);
+  auto connected = co_await tls::connect(worker.reactor, endpoint->tls->context, std::move(transport),
+                                         protocols_of(what), endpoint->tls->resumption, limit);
+  // RFC 9113, 3.2: who does not agree on it does not speak it.
+  if (connected && what == Speaks::http2 && (*connected)->protocol() != "h2") {
+    connected = base::fail(tls::FaultKind::protocol, "the service did not agree on HTTP/2 (ALPN h2)");
+  }
+  count_handshake(worker.shard.proxy.upstream_tls, connected);
+  if (connected) co_return Opened{std::move(*connected)};
+  // The settings may have changed meanwhile.
+  if (endpoint->tls) endpoint->tls->fault = "TLS: " + connected.error().detail;
+  co_return std::unexpected(connected.error().kind == tls::FaultKind::timeout ? Failure::connect_timeout
+                                                                              : Failure::tls_failed);
+}
+
+/// Sends `preamble`, if it is not empty. That it is taken shows by what follows.
+runtime::Task<void> send_before(runtime::Stream& stream, std::string preamble) {
+  if (!preamble.empty()) (void)co_await runtime::write_all(stream, std::move(preamble));
 }
 
 }  // namespace
@@ -39,11 +75,13 @@ Opened open_local(Worker& worker, ListenerState& inbound, EndpointState& endpoin
 runtime::Task<std::expected<Opened, Failure>> open_stream(Worker& worker, LocalPtr<EndpointState> endpoint,
                                                           LocalPtr<Context> caller,
                                                           snapshot::Direction direction, Speaks what,
-                                                          base::Duration limit) {
+                                                          std::string preamble, base::Duration limit) {
   // An inbound chain's endpoint is the application itself, never another listener.
   if (direction != snapshot::Direction::inbound) {
     if (auto* inbound = worker.inbound_at(endpoint->address())) {
-      co_return open_local(worker, *inbound, *endpoint, std::move(caller), what);
+      auto local = open_local(worker, *inbound, *endpoint, std::move(caller), what);
+      co_await send_before(*local.stream, std::move(preamble));
+      co_return local;
     }
   }
   const auto end = worker.reactor.coarse_now() + limit;
@@ -53,8 +91,12 @@ runtime::Task<std::expected<Opened, Failure>> open_stream(Worker& worker, LocalP
   }
   auto stream =
       co_await worker.connect()(worker.reactor, endpoint->address(), end - worker.reactor.coarse_now());
-  if (stream) co_return Opened{std::move(*stream)};
-  co_return std::unexpected(failure_of_connect(stream.error()));
+  if (!stream) co_return std::unexpected(failure_of_connect(stream.error()));
+  co_await send_before(**stream, std::move(preamble));
+  if (!endpoint->tls) co_return Opened{std::move(*stream)};
+  // Never none, which would be no limit.
+  const auto left = std::max<base::Duration>(end - worker.reactor.coarse_now(), std::chrono::milliseconds(1));
+  co_return co_await begin_tls(worker, std::move(endpoint), std::move(*stream), what, left);
 }
 
 }  // namespace weft::proxy

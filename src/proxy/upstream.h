@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <expected>
 #include <memory>
+#include <string>
 #include <utility>
 
 #include "base/clock.h"
@@ -29,14 +30,12 @@ struct Opened {
   bool is_to_chain = false;
 };
 
-/// What a chain sends to an endpoint.
-enum class Speaks : std::uint8_t { http, bytes };
-
-/// Connects to `endpoint` within `limit`, for a chain of `caller` in that direction.
+/// Connects to `endpoint` within `limit`, for a chain of `caller` in that direction; with TLS if it is spoken
+/// to so. `preamble` is sent before anything else.
 runtime::Task<std::expected<Opened, Failure>> open_stream(Worker& worker, LocalPtr<EndpointState> endpoint,
                                                           LocalPtr<Context> caller,
                                                           snapshot::Direction direction, Speaks what,
-                                                          base::Duration limit);
+                                                          std::string preamble, base::Duration limit);
 
 /// A stream of a session that is not at rest: of a new one, or the next to come back. Not waited for beyond
 /// the cluster's limits, nor beyond `end`.
@@ -61,7 +60,8 @@ template <PoolSession Session>
   }
   const typename Pool<Session>::Opening opening(pool);
   ConnectionPlace place(endpoint);
-  auto opened = co_await open_stream(worker, endpoint, std::move(caller), direction, Speaks::http, limit());
+  auto opened =
+      co_await open_stream(worker, endpoint, std::move(caller), direction, Session::speaks, {}, limit());
   if (!opened) {
     place.failed();
     co_return std::unexpected(opened.error());

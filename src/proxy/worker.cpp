@@ -42,6 +42,7 @@ Worker::Worker(runtime::Reactor& own, WorkerParts parts)
     : reactor(own),
       random(parts.seed),
       parts_(std::move(parts)),
+      tls_(parts_.tls_sessions, reactor.clock()),
       log_flush_(*this),
       housekeeping_(*this),
       sweep_(*this) {
@@ -59,7 +60,7 @@ void Worker::apply(const snapshot::ContextId& id, PlanPtr plan) {
   auto& context = contexts_[id];
   if (!context) context = LocalPtr(new Context(id));
   ++shard.proxy.snapshots_applied;
-  const auto changes = put_in_force(context, std::move(plan), {reactor, limits(), shard.proxy, random});
+  const auto changes = put_in_force(context, std::move(plan), {reactor, limits(), shard.proxy, random, tls_});
   if (!changes.has_any) return;
   forget_listeners(changes.removed);
   bool has_drain = false;
@@ -215,7 +216,9 @@ void Worker::serve(LocalPtr<ListenerState> listener, std::unique_ptr<runtime::St
   const auto& config = *listener->config;
   const bool is_http = config.protocol == snapshot::ListenerProtocol::http ||
                        (config.protocol == snapshot::ListenerProtocol::automatic && peer.is_chain);
-  if (is_http && !config.proxy_protocol) {
+  // Chains of this process need no TLS between them.
+  const bool is_plain = !config.tls || peer.context;
+  if (is_http && is_plain && !config.proxy_protocol) {
     serve_requests(std::move(listener), std::move(stream), std::move(peer));
   } else {
     scope_.spawn(serve_opening(*this, std::move(listener), std::move(stream), std::move(peer)));

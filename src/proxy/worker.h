@@ -17,6 +17,7 @@
 #include "proxy/context.h"
 #include "proxy/limits.h"
 #include "proxy/proxy.h"
+#include "proxy/tls_contexts.h"
 #include "runtime/fd.h"
 #include "runtime/reactor.h"
 #include "runtime/scope.h"
@@ -55,6 +56,8 @@ struct WorkerParts {
   /// Runs when a connection of a listener that drains has ended, or carries a stream from now on. Empty:
   /// nobody wants to know.
   std::function<void()> on_drain_progress;
+  /// Of all workers; null: no client resumes a session.
+  std::shared_ptr<tls::SessionStore> tls_sessions;
 };
 
 class Worker {
@@ -199,6 +202,7 @@ class Worker {
   void close_silent_if_ending();
 
   WorkerParts parts_;
+  TlsContexts tls_;
   std::map<snapshot::ContextId, LocalPtr<Context>> contexts_;
   std::unordered_map<base::Address, ListenerState*> inbound_;
   /// Accepts for a listener, on that descriptor, until it goes; -1: that is of no use any more.

@@ -1,8 +1,10 @@
-// Waiting for a file to change.
+// Waiting for files to change.
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <string>
+#include <vector>
 
 #include "runtime/error.h"
 #include "runtime/fd.h"
@@ -11,32 +13,43 @@
 
 namespace weft::runtime {
 
-/// Watches one file by its folder (inotify(7)), so that a file that is replaced by a rename, or by another
-/// target of a symbolic link, is seen as well as one that is written in place.
+/// Watches files by their folders (inotify(7)), so that one that is replaced by a rename is seen as well as
+/// one that is written in place; and by the folders of all symbolic links on the way to them, so that another
+/// target of any of those is seen too (Kubernetes swaps a whole folder so).
 class FileWatch {
  public:
-  /// The errors of inotify_add_watch(2), such as a folder that does not exist.
-  static IoResult<FileWatch> of(Reactor& reactor, std::string path);
-  /// Ends when the file is there and differs from what it was at the last call, or at of(). May be cancelled
-  /// and called again.
+  /// The errors of inotify_init1(2).
+  static IoResult<FileWatch> make(Reactor& reactor);
+  /// From now on that file too, as it is now: it need not be there yet, nor its folder. The errors of
+  /// inotify_add_watch(2).
+  IoResult<void> add(std::string path);
+  /// Ends when one of them is there and differs from what it was at the last call, or at add(). May be
+  /// cancelled and called again.
   Task<void> next();
 
  private:
-  /// What tells one content of the file from another without reading it.
+  /// What tells one content of a file from another without reading it.
   struct Identity {
     std::uint64_t inode = 0;
     std::int64_t size = 0;
     std::int64_t modified_ns = 0;
     friend bool operator==(const Identity&, const Identity&) = default;
   };
-  FileWatch(Reactor& reactor, std::string path, Fd fd);
+  struct File {
+    std::string path;
+    Identity known;
+  };
+  FileWatch(Reactor& reactor, Fd fd);
   /// All zero if it is not there.
-  Identity look() const;
+  static Identity look(const std::string& path);
+  /// Watches the folders that decide where the path leads now; `links` were followed to come to it.
+  IoResult<void> follow(const std::filesystem::path& path, int links = 0);
+  IoResult<void> watch(const std::filesystem::path& folder, std::uint32_t events);
+  bool has_changed();
 
   Reactor* reactor_;
-  std::string path_;
   Fd fd_;
-  Identity known_;
+  std::vector<File> files_;
 };
 
 }  // namespace weft::runtime

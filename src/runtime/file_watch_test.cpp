@@ -26,49 +26,119 @@ class FileWatchTest : public ::testing::Test {
     return reactor_.block_on(within(reactor_, std::chrono::milliseconds(50), watch.next()));
   }
 
+  FileWatch watching(const std::string& path) {
+    auto watch = FileWatch::make(reactor_);
+    EXPECT_TRUE(watch && watch->add(path));
+    return std::move(*watch);
+  }
+  /// Another link takes the place of `name`, as a person or Kubernetes does it: at once.
+  void link(const std::string& target, const std::string& name) const {
+    std::filesystem::create_symlink(target, path("fresh link"));
+    std::filesystem::rename(path("fresh link"), path(name));
+  }
+
   Reactor reactor_;
   std::string folder_;
 };
 
 TEST_F(FileWatchTest, SeesWhatIsWrittenInPlaceAndWhatIsRenamedOverIt) {
   write("file", "one");
-  auto watch = FileWatch::of(reactor_, path("file"));
-  ASSERT_TRUE(watch);
-  EXPECT_FALSE(sees_change(*watch));
+  auto watch = watching(path("file"));
+  EXPECT_FALSE(sees_change(watch));
   write("file", "two and more");
-  EXPECT_TRUE(sees_change(*watch));
-  EXPECT_FALSE(sees_change(*watch));
+  EXPECT_TRUE(sees_change(watch));
+  EXPECT_FALSE(sees_change(watch));
   write("other", "three");
-  EXPECT_FALSE(sees_change(*watch));
+  EXPECT_FALSE(sees_change(watch));
   std::filesystem::rename(path("other"), path("file"));
-  EXPECT_TRUE(sees_change(*watch));
+  EXPECT_TRUE(sees_change(watch));
 }
 
 TEST_F(FileWatchTest, SeesAnotherTargetOfALink) {
   write("one", "1");
   write("two", "2");
   std::filesystem::create_symlink(path("one"), path("file"));
-  auto watch = FileWatch::of(reactor_, path("file"));
-  ASSERT_TRUE(watch);
-  std::filesystem::create_symlink(path("two"), path("fresh"));
-  std::filesystem::rename(path("fresh"), path("file"));
-  EXPECT_TRUE(sees_change(*watch));
+  auto watch = watching(path("file"));
+  link(path("two"), "file");
+  EXPECT_TRUE(sees_change(watch));
 }
 
 TEST_F(FileWatchTest, AFileThatGoesIsNoChangeUntilItIsBack) {
   write("file", "one");
-  auto watch = FileWatch::of(reactor_, path("file"));
-  ASSERT_TRUE(watch);
+  auto watch = watching(path("file"));
   std::filesystem::remove(path("file"));
-  EXPECT_FALSE(sees_change(*watch));
+  EXPECT_FALSE(sees_change(watch));
   write("file", "another");
-  EXPECT_TRUE(sees_change(*watch));
+  EXPECT_TRUE(sees_change(watch));
 }
 
-TEST_F(FileWatchTest, AFolderThatIsNotThere) {
-  const auto watch = FileWatch::of(reactor_, path("nowhere/file"));
-  ASSERT_FALSE(watch);
-  EXPECT_EQ(watch.error().code, ENOENT);
+TEST_F(FileWatchTest, AFolderThatComesLater) {
+  auto watch = watching(path("later/deep/file"));
+  EXPECT_FALSE(sees_change(watch));
+  std::filesystem::create_directories(path("later/deep"));
+  EXPECT_FALSE(sees_change(watch));
+  write("later/deep/file", "one");
+  EXPECT_TRUE(sees_change(watch));
+  std::filesystem::remove_all(path("later"));
+  EXPECT_FALSE(sees_change(watch));
+  std::filesystem::create_directories(path("later/deep"));
+  write("later/deep/file", "another");
+  EXPECT_TRUE(sees_change(watch));
+}
+
+// /certs/tls.crt -> ..data/tls.crt, ..data -> ..1, which becomes ..2.
+TEST_F(FileWatchTest, AFolderThatKubernetesSwaps) {
+  for (const auto* version : {"..1", "..2"}) {
+    std::filesystem::create_directory(path(version));
+    write(std::string(version) + "/tls.crt", version);
+  }
+  link("..1", "..data");
+  link("..data/tls.crt", "tls.crt");
+  auto watch = watching(path("tls.crt"));
+  EXPECT_FALSE(sees_change(watch));
+  link("..2", "..data");
+  EXPECT_TRUE(sees_change(watch));
+  EXPECT_FALSE(sees_change(watch));
+  write("..2/tls.crt", "in place");
+  EXPECT_TRUE(sees_change(watch));
+}
+
+// releases/current/file, where `current` is a link to a folder elsewhere.
+TEST_F(FileWatchTest, ALinkInTheMiddleOfThePath) {
+  for (const auto* folder : {"releases", "one", "two"}) std::filesystem::create_directory(path(folder));
+  write("one/file", "1");
+  write("two/file", "2");
+  link("../one", "releases/current");
+  auto watch = watching(path("releases/current/file"));
+  EXPECT_FALSE(sees_change(watch));
+  link("../two", "releases/current");
+  EXPECT_TRUE(sees_change(watch));
+  write("two/file", "in place");
+  EXPECT_TRUE(sees_change(watch));
+}
+
+TEST_F(FileWatchTest, LinksInACircleLeadNowhere) {
+  link("b", "a");
+  link("a", "b");
+  auto watch = watching(path("a"));
+  EXPECT_FALSE(sees_change(watch));
+  write("fresh", "1");
+  std::filesystem::rename(path("fresh"), path("a"));
+  EXPECT_TRUE(sees_change(watch));
+}
+
+TEST_F(FileWatchTest, SeveralFiles) {
+  std::filesystem::create_directory(path("folder"));
+  write("one", "1");
+  write("folder/two", "2");
+  auto watch = watching(path("one"));
+  ASSERT_TRUE(watch.add(path("folder/two")));
+  EXPECT_FALSE(sees_change(watch));
+  write("folder/two", "in place");
+  EXPECT_TRUE(sees_change(watch));
+  write("one", "in place");
+  EXPECT_TRUE(sees_change(watch));
+  EXPECT_FALSE(sees_change(watch));
 }
 
 }  // namespace

@@ -142,6 +142,8 @@ class Registration final : private Waiter {
   bool may_read() const { return may_read_; }
   /// A read has taken all that was there. No effect once the peer's end is known: that is told of only once.
   void found_nothing_more() { may_read_ = has_ended_; }
+  /// Something is there, although the kernel has not told of it yet.
+  void found_more() { may_read_ = true; }
   /// The peer has ended its side or the connection is broken; what came before may still be unread.
   bool has_ended() const { return has_ended_; }
 

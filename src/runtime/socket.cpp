@@ -251,6 +251,12 @@ IoResult<std::size_t> Socket::try_write_from(int pipe, std::size_t size) {
   return splice(pipe, fd_.get(), size);
 }
 
+void Socket::catch_up() {
+  if (may_read()) return;
+  char byte = 0;
+  if (receive(fd_.get(), {&byte, 1}, MSG_PEEK) >= 0 || errno != EAGAIN) registration_.found_more();
+}
+
 std::size_t Socket::unsent() const {
   int bytes = 0;
   return ::ioctl(fd_.get(), SIOCOUTQ, &bytes) == 0 && bytes > 0 ? static_cast<std::size_t>(bytes) : 0;

@@ -30,6 +30,7 @@ class Socket final : public Stream {
   IoResult<std::size_t> try_read(std::span<char> into) override;
   IoResult<std::size_t> try_peek(std::span<char> into) override;
   bool may_read() const override { return failed_.code != 0 || registration_.may_read(); }
+  void catch_up() override;
   bool has_ended() const override { return failed_.code != 0 || registration_.has_ended(); }
   IoResult<std::size_t> try_write(std::span<const iovec> from) override;
   IoResult<std::size_t> try_read_into(int pipe, std::size_t size) override;

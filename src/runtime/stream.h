@@ -47,6 +47,9 @@ class Stream : public Breakable {
   virtual IoResult<std::size_t> try_peek(std::span<char> into);
   /// False: a read would surely find nothing.
   virtual bool may_read() const { return true; }
+  /// Asks the kernel whether anything has come that it has not told of yet, the end too: what reads find, and
+  /// may_read(), take that in. One system call, unless a read is worth one anyway.
+  virtual void catch_up() {}
   /// The peer has ended its side or the connection is broken: known without reading what came before.
   virtual bool has_ended() const = 0;
   /// Bytes taken from the front of `from`; EAGAIN if there is no room (writable() is notified later). At most
@@ -67,7 +70,7 @@ class Stream : public Breakable {
   /// program had taken when it ended. At most those: what it did not read at all it answers by a reset. None
   /// if that is not known.
   virtual std::optional<std::uint64_t> taken_of(std::uint64_t written) const = 0;
-  /// The descriptor, -1 for memory.
+  /// The descriptor, -1 for memory and where what it carries is not what is read here (TLS).
   virtual int fd() const { return -1; }
   /// As try_read and try_write, but to and from a pipe, within the kernel (splice(2)). EOPNOTSUPP for memory.
   virtual IoResult<std::size_t> try_read_into(int pipe, std::size_t size);

@@ -181,7 +181,7 @@ void ConfigReader::cluster(const Node& node) {
   if (!map_of(
           node, "a cluster",
           {"name", "protocol", "endpoints", "loadBalancing", "connectTimeout", "maxConnections", "maxPending",
-           "maxRequestsPerConnection", "maxConnectionAge", "idleTimeout", "proxyProtocol"})) {
+           "maxRequestsPerConnection", "maxConnectionAge", "idleTimeout", "proxyProtocol", "tls"})) {
     return;
   }
   Cluster cluster;
@@ -200,6 +200,7 @@ void ConfigReader::cluster(const Node& node) {
           "proxyProtocol tells of one client, and connections for requests are shared by many",
           "write protocol: tcp, or remove it; requests have x-forwarded-for");
   }
+  cluster.tls = client_tls(node);
   if (const auto* list = list_of(node, "endpoints", true)) {
     Places known;
     for (const auto& item : *list) endpoint(item, cluster, known);
@@ -250,6 +251,8 @@ void ConfigReader::check_fields(const Node& node, const Listener& listener) {
     for (const auto* field : {"timeout", "connect", "trustedHops"}) refuse(field, "remove it");
   }
   if (is_tls) refuse("cluster", "name it in sni");
+  if (is_tls)
+    refuse("tls", "TLS is passed through: remove it, or end it here with protocol: http, auto or tcp");
   if (!is_tls) refuse("sni", "write protocol: tls, or remove it");
 }
 
@@ -275,7 +278,7 @@ void ConfigReader::server_names(const Node& node, Listener& listener) {
 void ConfigReader::listener(const Node& node) {
   if (!map_of(node, "a listener",
               {"name", "address", "protocol", "cluster", "routes", "timeout", "connect", "idleTimeout",
-               "trustedHops", "proxyProtocol", "sni"}))
+               "trustedHops", "proxyProtocol", "tls", "sni"}))
     return;
   Listener listener;
   listener.direction = Direction::edge;
@@ -310,6 +313,7 @@ void ConfigReader::listener(const Node& node) {
   flag(node, "connect", listener.allow_connect);
   flag(node, "proxyProtocol", listener.proxy_protocol);
   count(node, "trustedHops", listener.trusted_hops, 0);
+  listener.tls = server_tls(node);
   check_fields(node, listener);
   const bool has_requests = takes_http(listener.protocol) && node.find("routes") == nullptr;
   if (takes_bytes(listener.protocol))
@@ -339,7 +343,8 @@ void ConfigReader::read(const Node& root) {
   snapshot.clusters.sort();
 }
 
-std::expected<Snapshot, base::Diagnostics> parse_config(std::string_view text, std::string_view file) {
+std::expected<Snapshot, base::Diagnostics> parse_config(std::string_view text, std::string_view file,
+                                                        const ReadFile& read) {
   const yaml::Source source{std::string(file), std::string(text)};
   auto parsed = yaml::parse(source);
   if (base::has_errors(parsed.diagnostics)) return std::unexpected(std::move(parsed.diagnostics));
@@ -348,7 +353,7 @@ std::expected<Snapshot, base::Diagnostics> parse_config(std::string_view text, s
         code::documents, {1, 1}, fmt::format("the file has {} documents", parsed.documents.size()),
         "write exactly one, that begins with \"version: 1\"")});
   }
-  ConfigReader reader(source);
+  ConfigReader reader(source, read);
   reader.read(parsed.documents.front());
   if (base::has_errors(reader.diagnostics)) return std::unexpected(std::move(reader.diagnostics));
   return std::move(reader.snapshot);

@@ -13,8 +13,9 @@ constexpr std::string_view bad_value = "config/bad-value";
 constexpr std::string_view duplicate = "config/duplicate";
 constexpr std::string_view unknown_cluster = "config/unknown-cluster";
 constexpr std::string_view documents = "config/documents";
+constexpr std::string_view unreadable = "config/unreadable";
 
 constexpr std::array all{wrong_type, unknown_field,   missing_field, bad_value,
-                         duplicate,  unknown_cluster, documents};
+                         duplicate,  unknown_cluster, documents,     unreadable};
 
 }  // namespace weft::snapshot::code

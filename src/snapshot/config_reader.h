@@ -1,4 +1,5 @@
-// Reads the config file's nodes: config.cpp has what files are made of, config_routes.cpp the routes.
+// Reads the config file's nodes: config.cpp has what files are made of, config_routes.cpp the routes,
+// config_tls.cpp TLS.
 #pragma once
 
 #include <fmt/format.h>
@@ -17,6 +18,7 @@
 
 #include "base/address.h"
 #include "base/diagnostic.h"
+#include "snapshot/config.h"
 #include "snapshot/config_codes.h"
 #include "snapshot/snapshot.h"
 #include "yaml/lookalike.h"
@@ -40,7 +42,7 @@ inline std::string_view as_text(const yaml::Node& node) {
 /// Reads the nodes of one file into a Snapshot and notes what is wrong with them.
 class ConfigReader {
  public:
-  explicit ConfigReader(const yaml::Source& source) : source_(source) {}
+  ConfigReader(const yaml::Source& source, const ReadFile& read) : source_(source), read_(read) {}
 
   void read(const yaml::Node& root);
   Snapshot snapshot;
@@ -82,6 +84,11 @@ class ConfigReader {
   void listener(const yaml::Node& node);
   /// That no field is there which listeners of its protocol do not have.
   void check_fields(const yaml::Node& node, const Listener& listener);
+  /// What the field `tls` of a listener or a cluster says.
+  Shared<ServerTls> server_tls(const yaml::Node& listener);
+  Shared<ClientTls> client_tls(const yaml::Node& cluster);
+  /// The file that the field names, and whether it is there as it must be.
+  PemFile pem_file(const yaml::Node& map, std::string_view field, bool is_required);
   /// Where a listener of TLS leads.
   void server_names(const yaml::Node& node, Listener& listener);
   void routes(const yaml::Node& node, Listener& listener);
@@ -102,6 +109,9 @@ class ConfigReader {
   std::string cluster_name(const yaml::Node& map, Carries what);
 
   const yaml::Source& source_;
+  const ReadFile& read_;
+  /// Those that were read, by their paths.
+  std::map<std::string, std::expected<Shared<std::string>, FileFault>> files_;
   struct KnownCluster {
     ClusterProtocol protocol;
     base::Position position;

@@ -15,6 +15,7 @@
 #include "base/address.h"
 #include "base/origin.h"
 #include "snapshot/parts.h"
+#include "snapshot/tls.h"
 
 namespace weft::snapshot {
 
@@ -84,6 +85,8 @@ struct Listener {
   std::vector<ServerNames> sni{};
   /// Each connection begins with a header of the PROXY protocol, which says who the client is.
   bool proxy_protocol = false;
+  /// Clients speak TLS, which ends here; none: they do not. Behind the PROXY header, if there is one.
+  Shared<ServerTls> tls{};
   /// http: CONNECT is routed like any request and opens a tunnel if the service agrees.
   bool allow_connect = false;
   /// http, at the edge: how many proxies before it may be believed in what they say of the way to here, as
@@ -257,6 +260,8 @@ struct Cluster {
   std::chrono::milliseconds idle_timeout{};
   /// tcp: who the client is, is told so.
   ProxyProtocol proxy_protocol = ProxyProtocol::none;
+  /// Its endpoints are spoken to in TLS; none: they are not. Behind the PROXY header, if there is one.
+  Shared<ClientTls> tls{};
   /// The destination service, for metrics and logs.
   std::string service;
   std::string service_ns;

@@ -22,6 +22,18 @@ Labels labels_of(const Ends& ends) {
           {"destination_service_namespace", service_namespace}};
 }
 
+void read_tls(Samples& into, const std::string& side, const TlsCounters& tls) {
+  const Labels labels{{"side", side}};
+  into.add("weft_tls_handshakes_total", "Handshakes of TLS that were completed.", Kind::counter, labels,
+           tls.handshakes);
+  into.add("weft_tls_resumed_total", "Handshakes of TLS that went on with an earlier session.", Kind::counter,
+           labels, tls.resumed);
+  for (std::size_t i = 0; i < tls.failures.size(); ++i) {
+    into.add("weft_tls_handshake_failures_total", "Handshakes of TLS that failed.", Kind::counter,
+             {{"side", side}, {"reason", std::string(TlsCounters::reasons[i])}}, tls.failures[i]);
+  }
+}
+
 }  // namespace
 
 void EndsSeries::request(int status, ResponseFlag flag, std::chrono::nanoseconds duration,
@@ -131,6 +143,8 @@ Samples Shard::read() const {
       Kind::counter, proxy.accept_backoffs);
   add("weft_snapshots_applied_total", "Snapshots taken into force, summed over the workers.", Kind::counter,
       proxy.snapshots_applied);
+  read_tls(samples, "downstream", proxy.downstream_tls);
+  read_tls(samples, "upstream", proxy.upstream_tls);
   return samples;
 }
 

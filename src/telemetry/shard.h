@@ -2,6 +2,7 @@
 // that thread for Samples.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <deque>
@@ -9,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "telemetry/flags.h"
@@ -71,6 +73,16 @@ class EndsSeries {
   std::uint64_t tcp_sent_ = 0;
 };
 
+/// Handshakes of TLS with clients, or with endpoints.
+struct TlsCounters {
+  /// What may be wrong, in the order of tls::FaultKind.
+  static constexpr std::array<std::string_view, 7> reasons{"settings", "io",          "timeout", "not_tls",
+                                                           "protocol", "certificate", "refused"};
+  std::uint64_t handshakes = 0;
+  std::uint64_t resumed = 0;  // of those
+  std::array<std::uint64_t, reasons.size()> failures{};
+};
+
 /// The proxy's own counters: one word each.
 struct ProxyCounters {
   std::uint64_t downstream_connections = 0;         // accepted, ever
@@ -88,6 +100,8 @@ struct ProxyCounters {
   std::uint64_t protocol_errors = 0;  // of clients
   std::uint64_t accept_backoffs = 0;  // out of descriptors or memory
   std::uint64_t snapshots_applied = 0;
+  TlsCounters downstream_tls;
+  TlsCounters upstream_tls;
 };
 
 class Shard {

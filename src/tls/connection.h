@@ -54,6 +54,7 @@ class OpenConnection final : public Connection {
   runtime::IoResult<std::size_t> try_read(std::span<char> into) override;
   runtime::IoResult<std::size_t> try_peek(std::span<char> into) override;
   bool may_read() const override;
+  void catch_up() override { transport_->catch_up(); }
   bool has_ended() const override;
   runtime::IoResult<std::size_t> try_write(std::span<const iovec> from) override;
   bool holds_back() const override { return ends_after_; }

@@ -268,6 +268,35 @@ TEST(Decode, TheHeaderOfTheProxyProtocol) {
   }));
 }
 
+// Nobody takes for plaintext what stands for TLS, and no key leaves.
+TEST(Decode, TlsHasNoForm) {
+  const auto pem = [](const char* text) {
+    return snapshot::PemFile{"/run/secret-file", snapshot::Shared(std::string(text))};
+  };
+  Ignored ignored;
+  for (auto listener : sample_snapshot().listeners) {
+    ASSERT_TRUE(decode_listener(encode_listener(listener).body, ignored));
+    listener.tls = snapshot::Shared(snapshot::ServerTls{pem("secret"), pem("secret"), {}});
+    const auto told = encode_listener(listener).body;
+    EXPECT_THAT(told, testing::Not(testing::HasSubstr("secret")));
+    const auto decoded = decode_listener(told, ignored);
+    ASSERT_FALSE(decoded);
+    EXPECT_THAT(decoded.error().detail, testing::HasSubstr("the listener filter weft.tls is not supported"));
+  }
+  for (const auto version : {snapshot::ProxyProtocol::none, snapshot::ProxyProtocol::v2}) {
+    auto cluster = sample_snapshot().clusters[0];
+    cluster.protocol = snapshot::ClusterProtocol::tcp;
+    cluster.proxy_protocol = version;
+    ASSERT_TRUE(decode_cluster(encode_cluster(cluster).body, ignored));
+    cluster.tls = snapshot::Shared(snapshot::ClientTls{pem("secret"), "app", pem("secret"), pem("secret")});
+    const auto told = encode_cluster(cluster).body;
+    EXPECT_THAT(told, testing::Not(testing::HasSubstr("secret")));
+    const auto decoded = decode_cluster(told, ignored);
+    ASSERT_FALSE(decoded);
+    EXPECT_THAT(decoded.error().detail, testing::HasSubstr("the transport socket weft.tls is not supported"));
+  }
+}
+
 // It has one client's bytes: options of HTTP say that it is meant for requests.
 TEST(Decode, AClusterWithTheProxyProtocolHasNoOptionsOfHttp) {
   auto cluster = sample_snapshot().clusters[0];

@@ -28,6 +28,10 @@ namespace listener_v3 = envoy::config::listener::v3;
 namespace route_v3 = envoy::config::route::v3;
 namespace hcm = envoy::extensions::filters::network::http_connection_manager::v3;
 
+/// TLS is said in config files alone. Who is sent this in its place refuses what it stands in, and does not
+/// take it for plaintext.
+constexpr std::string_view no_form = "weft.tls";
+
 Resource resource(Type type, std::string name, const google::protobuf::MessageLite& message) {
   Resource made{.type = type, .name = std::move(name), .version = {}, .body = serialize(message)};
   made.version = base::content_hash(made.body);
@@ -338,6 +342,10 @@ Resource encode_cluster(const snapshot::Cluster& cluster) {
   thresholds.mutable_max_pending_requests()->set_value(cluster.max_pending);
   set_protocol(message, cluster);
   set_proxy_protocol(message, cluster.proxy_protocol);
+  if (cluster.tls) {
+    message.clear_transport_socket();
+    message.mutable_transport_socket()->set_name(std::string(no_form));
+  }
   auto& weft = weft_struct(*message.mutable_metadata());
   put_origin(weft, cluster.origin);
   put(weft, key_service, cluster.service);
@@ -368,6 +376,7 @@ Resource encode_listener(const snapshot::Listener& listener) {
   set_address(*message.mutable_address(), listener.address);
   message.set_traffic_direction(direction_of(listener.direction));
   set_filter_chains(message, listener);
+  if (listener.tls) message.add_listener_filters()->set_name(std::string(no_form));
   auto& weft = weft_struct(*message.mutable_metadata());
   put_origin(weft, listener.origin);
   put(weft, key_service, listener.service);

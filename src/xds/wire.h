@@ -7,7 +7,8 @@
 // direction is its traffic_direction; UNSPECIFIED is the edge. One that takes what comes has Envoy's
 // http_inspector, a filter chain for what that finds, and a default one; a cluster whose endpoints are spoken
 // to as its clients speak has use_downstream_protocol_config. TLS that is passed through has tls_inspector
-// and a filter chain for the server names of each cluster.
+// and a filter chain for the server names of each cluster. TLS that a listener ends, or that a cluster is
+// spoken to in, has no form yet: who is sent it refuses it.
 #pragma once
 
 #include <array>

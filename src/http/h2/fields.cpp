@@ -3,6 +3,8 @@
 #include <charconv>
 #include <string>
 
+#include "message/syntax.h"
+
 namespace weft::http::h2 {
 namespace {
 
@@ -69,7 +71,8 @@ void Fields::set(const message::RequestHead& head, const message::Content& conte
   put(":method", opens_tunnel_ ? to_string(message::Method::connect) : head.method_text());
   if (opens_tunnel_) put(":protocol", protocol);
   if (head.method != message::Method::connect) {
-    put(":scheme", "http");
+    const auto scheme = patch.result(head.headers, FieldId::x_forwarded_proto);
+    put(":scheme", scheme && message::equals_ignore_case(*scheme, "https") ? "https" : "http");
     put(":path", head.target);
   }
   if (const auto authority = patch.result(head.headers, FieldId::host)) put(":authority", *authority);

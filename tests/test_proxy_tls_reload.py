@@ -1,0 +1,176 @@
+"""`weft proxy --config` with TLS, whose certificates change while it runs."""
+
+import os
+import shutil
+import signal
+import ssl
+import subprocess
+import threading
+import unittest
+
+import certificates
+import proxies
+from proxies import answers, reply, until
+from tls import TlsTest, serial_of
+
+
+class Reload(TlsTest):
+    def renew(self, stem, **options):
+        return self.leaf(stem=stem, **options)
+
+    def put(self, source, target):
+        """As an editor or a client of ACME does: at once."""
+        fresh = target.with_suffix(".fresh")
+        shutil.copy(source, fresh)
+        fresh.rename(target)
+
+    def is_shown(self, serial):
+        until(lambda: serial_of(self.secure()) == serial, "new connections are met with the new certificate")
+
+    def serial(self, files):
+        text = subprocess.run(["openssl", "x509", "-noout", "-serial", "-in", files.certificate], capture_output=True, text=True,
+                              check=True).stdout
+        return text.strip().partition("=")[2]
+
+    def test_a_renewed_certificate(self):
+        self.run_tls(answers(lambda request: reply()), workers=2, listener_tls=self.at_listener())
+        first = self.secure()
+        self.assertEqual(first.ask().status, 200)
+        fresh = self.renew("fresh", days=31)
+        self.put(fresh.certificate, self.own.certificate)
+        until(lambda: "the key is not that of the certificate" in self.weft.stderr(), "it is told of")
+        self.assertIn(str(self.own.key), self.weft.stderr())
+        self.assertEqual(serial_of(self.secure()), serial_of(first), "what was in force stays")
+        self.put(fresh.key, self.own.key)
+        self.is_shown(self.serial(fresh))
+        self.assertEqual(first.ask().status, 200, "who is there stays")
+
+    def test_a_file_that_is_half_written(self):
+        self.run_tls(answers(lambda request: reply()), listener_tls=self.at_listener())
+        whole = self.own.certificate.read_text()
+        self.own.certificate.write_text(whole[:len(whole) // 2])
+        until(lambda: "what was in force stays" in self.weft.stderr(), "it is told of")
+        self.assertIn(str(self.own.certificate), self.weft.stderr())
+        self.assertEqual(self.secure().ask().status, 200)
+        self.own.certificate.unlink()
+        self.assertEqual(self.secure().ask().status, 200)
+        fresh = self.renew("fresh", days=31)
+        self.put(fresh.key, self.own.key)
+        self.put(fresh.certificate, self.own.certificate)
+        self.is_shown(self.serial(fresh))
+
+    def test_a_folder_that_kubernetes_swaps(self):
+        mount = self.folder / "mount"
+        mount.mkdir()
+        for version, files in (("..1", self.own), ("..2", self.renew("fresh", days=31))):
+            (mount / version).mkdir()
+            shutil.copy(files.certificate, mount / version / "tls.crt")
+            shutil.copy(files.key, mount / version / "tls.key")
+        os.symlink("..1", mount / "..data")
+        for name in ("tls.crt", "tls.key"):
+            os.symlink(f"..data/{name}", mount / name)
+        self.run_tls(answers(lambda request: reply()), listener_tls=self.at_listener(certificates.Files(
+            mount / "tls.crt", mount / "tls.key")))
+        self.assertEqual(self.secure().ask().status, 200)
+        os.symlink("..2", mount / "..next")
+        (mount / "..next").rename(mount / "..data")
+        self.is_shown(self.serial(certificates.Files(mount / "..2" / "tls.crt", None)))
+        self.assertNotIn("error", self.weft.stderr())
+
+    def test_by_a_signal(self):
+        self.run_tls(answers(lambda request: reply()), listener_tls=self.at_listener())
+        loads = self.weft.metric("weft_snapshots_applied_total")
+        self.weft.process.send_signal(signal.SIGHUP)
+        until(lambda: self.weft.metric("weft_snapshots_applied_total") > loads, "it is loaded")
+        self.assertEqual(self.secure().ask().status, 200)
+
+    def test_whom_clients_and_services_are_trusted_by(self):
+        """Another authority for clients; another certificate to show a service."""
+        me, later = self.leaf("me", client=True), certificates.authority(self.folder, "later")
+        shown = []
+
+        def serve(peer):
+            shown.append(peer.sock.getpeercert()["subjectAltName"][0][1])
+            answers(lambda request: reply())(peer)
+        trusted = self.folder / "trusted.crt"
+        shutil.copy(self.ca.certificate, trusted)
+        mine = certificates.Files(self.folder / "mine.crt", self.folder / "mine.key")
+        for source, target in zip(me, mine):
+            shutil.copy(source, target)
+        self.run_tls(serve, over_tls=self.server_context(client_ca=self.ca), cluster_tls=self.to_cluster(own=mine),
+                     listener_tls=self.at_listener(client_ca=certificates.Files(trusted, None)))
+        self.settings["clusters"][0]["maxRequestsPerConnection"] = 1
+        self.weft.write(self.settings)
+        until(lambda: self.weft.metric("weft_snapshots_applied_total") == 2, "it is loaded")
+        known = self.context(own=me, version="TLSv1.2")
+        first = self.secure(known)
+        self.assertEqual(first.ask().status, 200)
+        session = first.sock.session
+        self.assertTrue(self.secure(known, session=session).sock.session_reused)
+        for source, target in zip(self.leaf("renewed", client=True), mine):
+            self.put(source, target)
+        self.put(later.certificate, trusted)
+        stranger = self.leaf("stranger", ca=later, client=True)
+        until(lambda: not self.fails(self.context(own=stranger)), "the new authority is trusted")
+        self.assertTrue(self.fails(self.context(own=me)))
+        # By its session neither.
+        with self.assertRaises((ssl.SSLError, ConnectionError)):
+            self.secure(known, session=session)
+        self.assertEqual((shown[0], shown[-1]), ("me", "renewed"))
+
+    def test_under_load(self):
+        self.run_tls(answers(lambda request: reply()), workers=2, listener_tls=self.at_listener())
+        over, served, lost = threading.Event(), [], []
+
+        def ask(is_kept):
+            context, peer = self.context(), None
+            while not over.is_set():
+                try:
+                    peer = peer if peer and is_kept else self.secure(context)
+                    served.append(peer.ask().status)
+                    if not is_kept:
+                        peer.close()
+                except (OSError, proxies.Cut) as error:
+                    lost.append(error)
+                    return
+        clients = [proxies.beside(lambda is_kept=is_kept: ask(is_kept)) for is_kept in (True, True, False, False)]
+        for turn in range(5):
+            fresh = self.renew(f"fresh-{turn}", days=31 + turn)
+            self.put(fresh.certificate, self.own.certificate)
+            self.put(fresh.key, self.own.key)
+            self.is_shown(self.serial(fresh))
+        over.set()
+        for client in clients:
+            client.join(proxies.LIMIT)
+            self.assertIsNone(client.error)
+        self.assertEqual((lost, set(served)), ([], {200}))
+        self.assertEqual(self.failures(), 0)
+
+    def test_tls_comes_and_goes(self):
+        self.run_tls(answers(lambda request: reply()), listener_tls=self.at_listener())
+        secure = self.secure()
+        self.assertEqual(secure.ask().status, 200)
+        tls = self.settings["listeners"][0].pop("tls")
+        self.weft.write(self.settings)
+        self.assertTrue(secure.is_at_end(), "who came before does not stay")
+        plain = self.connect()
+        self.assertEqual(plain.ask().status, 200)
+        self.settings["listeners"][0]["tls"] = tls
+        self.weft.write(self.settings)
+        self.assertTrue(plain.is_at_end())
+        self.assertEqual(self.secure().ask().status, 200)
+
+    def test_a_bad_start(self):
+        """It does not start with what it cannot use, and says where."""
+        other = self.leaf("other")
+        for settings, why in (({"certificate": str(self.own.certificate), "key": str(other.key)}, str(other.key)),
+                              ({"certificate": "nowhere.crt", "key": str(self.own.key)}, "nowhere.crt"),
+                              ({"certificate": str(self.own.key), "key": str(self.own.key)}, str(self.own.key))):
+            weft = proxies.Proxy(self.config("127.0.0.1:1", listener_tls=settings))
+            self.addCleanup(weft.remove)
+            self.assertIn(weft.process.wait(proxies.LIMIT), (1, 3))
+            self.assertIn(why, weft.stderr())
+
+
+if __name__ == "__main__":
+    unittest.main()
