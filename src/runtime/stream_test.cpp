@@ -220,6 +220,21 @@ TEST(Socket, EndIsKnownWithoutReading) {
   EXPECT_TRUE(socket->has_ended());
 }
 
+// Between two turns of the loop: what a pool asks before it sends what may be sent but once.
+TEST(Socket, TheKernelIsAskedForWhatItHasNotToldOfYet) {
+  Reactor reactor;
+  auto [socket, peer] = socket_and_peer(reactor);
+  char byte = 0;
+  EXPECT_TRUE(socket->try_read({&byte, 1}).error().would_block());
+  socket->catch_up();
+  EXPECT_FALSE(socket->may_read()) << "nothing has come";
+  peer = Fd();
+  EXPECT_FALSE(socket->may_read()) << "nobody has told of it";
+  socket->catch_up();
+  EXPECT_TRUE(socket->may_read());
+  EXPECT_EQ(socket->try_read({&byte, 1}), 0U);
+}
+
 TEST(Socket, PeekLeavesTheBytesAndTellsOfWhatComesAfterThem) {
   Reactor reactor;
   auto [socket, peer] = socket_and_peer(reactor);
