@@ -8,6 +8,7 @@
 
 #include "runtime/combine.h"
 #include "runtime/scope.h"
+#include "runtime/socket.h"
 
 namespace weft::http::h2 {
 namespace {
@@ -96,6 +97,23 @@ ClientStream request(Connection& connection, const message::RequestHead& head,
 void settle(Reactor& reactor) {
   while (reactor.poll()) {
   }
+}
+
+// Between two turns of the loop: what a pool asks before it sends what may be sent but once.
+TEST(H2Connection, PollTakesInWhatTheKernelHasNotToldOfYet) {
+  Reactor reactor;
+  int ends[2];
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
+  runtime::Fd peer(ends[1]);
+  auto connection = Connection::client(
+      reactor, std::make_unique<runtime::Socket>(reactor, runtime::Fd(ends[0]), base::Address()));
+  while (reactor.poll()) {
+  }
+  connection.poll();
+  EXPECT_TRUE(connection.is_open());
+  peer.reset();
+  connection.poll();
+  EXPECT_FALSE(connection.is_open());
 }
 
 TEST(H2, CarriesHeadsBodiesAndTrailers) {

@@ -402,6 +402,7 @@ void Session::go_away() {
 }
 
 void Session::poll() {
+  if (!dead_) transport_->catch_up();
   can_read_ = true;
   pump();
 }
