@@ -11,10 +11,10 @@ import traffic
 from ends import Ends
 
 ROUNDS = 25
-SIZES = {"memory": sizes.memory, "memory-h2": sizes.memory_h2, "start": sizes.start}
+SIZES = {"memory": sizes.memory, "memory-h2": sizes.memory_h2, "memory-tls": sizes.memory_tls, "start": sizes.start}
 NAMES = (*traffic.WORKS, *SIZES)
 METHOD = """\
-Each contender has one worker, pinned to one core; client and backend are one process on the other core, which polls.
+Each contender has one worker (two where a work says so), pinned to one core; client and backend are one process on the other core, which polls.
 In each of {rounds} rounds ({opaque_rounds} of opaque exchanges, where they are close) the contenders are started anew and measured
 for {seconds:g} s, in {slices} slices taken in turn ({bulk_slices} for bulk): how fast the machine is wanders within a second, and how
 fast a process is differs from start to start. The client's connections stay open from slice to slice (but for bulk).
@@ -27,7 +27,9 @@ in the first table is the mean of both.
 
 All have the same on: a request id, x-forwarded-for and -proto, an access log line for each request or opaque connection
 (weft, nginx, nghttpx and Envoy to a file, HAProxy to a ring in memory), but for nghttpx's request id. Of two hops
-HAProxy's and Envoy's are two processes on one core, weft's one, as in a mesh. `before` is the weft that
+HAProxy's and Envoy's are two processes on one core, weft's one, as in a mesh; with TLS between them all are two. TLS is
+1.3 with X25519, AES-128-GCM and P-256 certificates on both sides, signed by the authority itself; tickets as each has them by
+default. A handshake is that of a connection that is answered once, without a body, and closed. `before` is the weft that
 WEFT_BENCH_BEFORE names; without one it is not measured. The peers' configurations are in bench/peers. {versions}."""
 
 
@@ -49,7 +51,7 @@ def run(arguments):
         raise SystemExit(f"bench: usage: ./dev bench proxy [{'|'.join(NAMES)}] [ROUNDS]")
     machine = contenders.Machine()
     rows, parts = [], []
-    with tempfile.TemporaryDirectory(prefix="weft-bench-") as folder, contextlib.closing(Ends(machine)) as ends:
+    with tempfile.TemporaryDirectory(prefix="weft-bench-") as folder, contextlib.closing(Ends(machine, folder)) as ends:
         for name in chosen or NAMES:
             progress(name)
             more, part = measure(name, machine, ends, folder, rounds)

@@ -10,26 +10,28 @@ import subprocess
 import time
 
 import many
+import tls_texts
 
 HERE = pathlib.Path(__file__).resolve().parent
 BIN = pathlib.Path(os.environ.get("WEFT_BENCH_BIN", HERE.parent / "build" / "bin"))
 VENV = HERE.parent / "build" / "venv"
 START_SECONDS = 30
 SUFFIX = {"nginx": "conf", "haproxy": "cfg", "envoy": "yaml", "nghttpx": "conf", "weft": "yaml", "before": "yaml"}
-# Whether a protocol of a work is HTTP/2 to its clients and to its backend.
-HTTP2 = {"http": (False, False), "tcp": (False, False), "http-auto": (False, False), "tcp-auto": (False, False),
-         "h2": (True, True), "h2-h1": (True, False)}
+# What a protocol of a work is to its clients and to its backend, where it is not HTTP/1.1 or bytes without TLS.
+SIDES = {"h2": ("h2", "h2"), "h2-h1": ("h2", ""), "tls": ("tls", ""), "tcp-tls": ("tls", ""), "to-tls": ("", "tls")}
 ENVOY_HTTP2 = """\
     typed_extension_protocol_options:
       envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
         "@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
         explicit_http_config: {http2_protocol_options: {}}"""
 # How each says that, where its configuration for HTTP/1.1 has the places for it.
-FRONT = {"nginx": ("", " http2"), "haproxy": ("", " proto h2"), "envoy": ("HTTP1", "HTTP2")}
-BACK = {"haproxy": ("", " proto h2"), "nghttpx": ("", ";;proto=h2"), "envoy": ("", ENVOY_HTTP2),
-        "weft": ("http1", "http2"), "before": ("http1", "http2")}
+FRONT = {"nginx": {"h2": " http2", "tls": " ssl"}, "haproxy": {"h2": " proto h2"},
+         "envoy": {"": "HTTP1", "h2": "HTTP2", "tls": "HTTP1"}}
+BACK = {"haproxy": {"h2": " proto h2"}, "nghttpx": {"h2": ";;proto=h2"}, "envoy": {"h2": ENVOY_HTTP2},
+        "weft": {"": "http1", "h2": "http2", "tls": "http1"}}
 # nginx speaks HTTP/2 to a backend as gRPC alone, one request at a time on each connection.
-PASS, SET = ("proxy_pass http", "grpc_pass grpc"), ("proxy_set_header", "grpc_set_header")
+PASS = {"": "proxy_pass http", "h2": "grpc_pass grpc", "tls": "proxy_pass https"}
+SET = {"": "proxy_set_header", "h2": "grpc_set_header", "tls": "proxy_set_header"}
 # A weft of earlier, which this one is compared with.
 BEFORE = os.environ.get("WEFT_BENCH_BEFORE")
 
@@ -44,6 +46,12 @@ def envoy_binary():
 
 def kind_of(name):
     return name.split()[0]
+
+
+def configured_as(name):
+    """The kind whose configuration it has."""
+    kind = kind_of(name)
+    return "weft" if kind == "before" else kind
 
 
 def versions():
@@ -78,19 +86,19 @@ class Machine:
                                 preexec_fn=lambda: os.sched_setaffinity(0, {core}), **options)
 
 
-def fill(name, protocol, folder, port, backend, has_many=False):
+def fill(name, protocol, hop, backend, workers, certificates, has_many):
     """The text of peers/NAME-PROTOCOL.*, or that of its kind, or that of its kind for a part of the protocol's name, or for
     HTTP/1.1, with its places filled in."""
-    kind = kind_of(name)
-    of = "weft" if kind == "before" else kind
+    kind = configured_as(name)
     words = (protocol, *reversed(protocol.split("-")), "http")
-    stems = (f"{name.replace(' ', '-')}-{protocol}", *(f"{of}-{word}" for word in words))
+    stems = (f"{name.replace(' ', '-')}-{protocol}", *(f"{kind}-{word}" for word in words))
     file = next(path for path in (HERE / "peers" / f"{stem}.{SUFFIX[kind]}" for stem in stems) if path.exists())
-    to_clients, to_backend = HTTP2[protocol]
-    values = {"FOLDER": folder, "LISTEN": f"127.0.0.1:{port}", "PORT": port, "BACKEND": f"127.0.0.1:{backend}",
-              "BACKEND_PORT": backend, "CLUSTERS": "", "ROUTES": "", "TARGET": "app", "PASS": PASS[to_backend],
-              "SET": SET[to_backend], "FRONT": FRONT.get(kind, ("", ""))[to_clients],
-              "BACK": BACK.get(kind, ("", ""))[to_backend]}
+    front, back = SIDES.get(protocol, ("", ""))
+    front_tls, back_tls = tls_texts.BY_KIND[kind](certificates) if "tls" in (front, back) else ("", "")
+    values = {"FOLDER": hop.folder, "LISTEN": f"127.0.0.1:{hop.port}", "PORT": hop.port, "BACKEND": f"127.0.0.1:{backend}",
+              "BACKEND_PORT": backend, "WORKERS": workers, "CLUSTERS": "", "ROUTES": "", "TARGET": "app", "PASS": PASS[back],
+              "SET": SET[back], "FRONT": FRONT.get(kind, {}).get(front, ""), "BACK": BACK.get(kind, {}).get(back, ""),
+              "FRONT_TLS": front_tls if front == "tls" else "", "BACK_TLS": back_tls if back == "tls" else ""}
     if has_many:
         values |= many.BY_KIND[kind]()
     text = file.read_text()
@@ -99,45 +107,46 @@ def fill(name, protocol, folder, port, backend, has_many=False):
     return text
 
 
-def weft_command(program, folder, config):
-    return [program, "proxy", "--config", config, "--workers", 1, "--access-log", folder / "access.log"]
+def weft_command(program, folder, config, workers):
+    return [program, "proxy", "--config", config, "--workers", workers, "--access-log", folder / "access.log"]
 
 
-def command_of(kind, folder, config):
+def command_of(kind, folder, config, workers):
     return {"nginx": lambda: ["nginx", "-p", folder, "-c", config],
             "haproxy": lambda: ["haproxy", "-db", "-f", config],
             "nghttpx": lambda: ["nghttpx", f"--conf={config}"],
-            "envoy": lambda: [envoy_binary(), "-c", config, "--concurrency", 1, "--disable-hot-restart", "--log-level",
+            "envoy": lambda: [envoy_binary(), "-c", config, "--concurrency", workers, "--disable-hot-restart", "--log-level",
                               "error"],
-            "weft": lambda: weft_command(BIN / "weft", folder, config),
-            "before": lambda: weft_command(BEFORE, folder, config)}[kind]()
+            "weft": lambda: weft_command(BIN / "weft", folder, config, workers),
+            "before": lambda: weft_command(BEFORE, folder, config, workers)}[kind]()
 
 
 class Hop:
     """One proxy's folder, configuration and port."""
 
-    def __init__(self, folder, name, protocol, backend, has_many=False):
+    def __init__(self, folder, name, protocol, backend, *how):
         self.folder, self.port = folder, free_port()
         self.folder.mkdir(parents=True)
         self.config = folder / f"config.{SUFFIX[kind_of(name)]}"
-        self.config.write_text(fill(name, protocol, folder, self.port, backend, has_many))
+        self.config.write_text(fill(name, protocol, self, backend, *how))
 
 
 class Setting:
-    """A contender's folders, configurations, port and command lines; `start` runs it. Of two hops each is a process, as
-    sidecars are; weft's are in one, as in a mesh."""
+    """A contender's folders, configurations, port and command lines; `start` runs it. `protocols` has a word for each hop, the
+    clients' first. Each hop is a process, as sidecars are; weft's that are alike are in one, as in a mesh, where none has TLS."""
 
-    def __init__(self, machine, parent, name, protocol, backend, has_many=False, hops=1):
+    def __init__(self, machine, ends, parent, name, protocols, backend, has_many=False, workers=1):
         self.machine, self.name, kind = machine, name, kind_of(name)
         folder = pathlib.Path(parent, name.replace(" ", "-"))
         shutil.rmtree(folder, ignore_errors=True)
-        chain = []  # the one before the backend first
-        for number in range(hops):
-            chain.append(Hop(folder / str(number), name, protocol, chain[-1].port if chain else backend, has_many))
+        chain, protocols = [], protocols.split()  # the one before the backend first
+        for number, protocol in enumerate(reversed(protocols)):
+            chain.append(Hop(folder / str(number), name, protocol, chain[-1].port if chain else ends.backends[backend], workers,
+                             ends.certificates, has_many))
         last = chain[-1]
         self.folder, self.port, self.ports = last.folder, last.port, [hop.port for hop in chain]
-        self.commands = [command_of(kind, hop.folder, hop.config) for hop in chain]
-        if kind == "weft" and hops > 1:
+        self.commands = [command_of(kind, hop.folder, hop.config, workers) for hop in chain]
+        if kind == "weft" and len(set(protocols)) < len(protocols):
             self.commands = [[BIN / "bench_two_hops", last.config, chain[0].config, last.folder / "access.log"]]
         self.logs = [hop.folder / "access.log" for hop in chain]
 

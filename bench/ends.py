@@ -3,11 +3,15 @@ import json
 import subprocess
 
 import contenders
+import tls_texts
 
 
 class Ends:
-    def __init__(self, machine):
-        self.process = machine.start(machine.rest, [contenders.BIN / "bench_ends"], stdin=subprocess.PIPE,
+    """It keeps its certificates, which the contenders have too, in the folder."""
+
+    def __init__(self, machine, folder):
+        self.certificates = tls_texts.make(folder)
+        self.process = machine.start(machine.rest, [contenders.BIN / "bench_ends", self.certificates], stdin=subprocess.PIPE,
                                      stdout=subprocess.PIPE)
         self.backends = self.answer()
 

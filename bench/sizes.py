@@ -20,6 +20,10 @@ H2_KINDS = ("nginx", "haproxy", "nghttpx", "envoy", "weft")
 H2_FIGURES = {"stream": ("RSS per HTTP/2 stream whose response does not come", "KB", 1.5),
               "connection": ("RSS per HTTP/2 connection that rests after a request", "KB", 12)}
 H2_CONNECTIONS = 2_000
+TLS_KINDS = ("nginx", "haproxy", "envoy", "weft")
+TLS_FIGURES = {"asked": ("RSS per TLS connection with a client certificate that rests after a request", "KB", 26),
+               "silent": ("RSS per TLS connection with a client certificate that has sent nothing", "KB", 26)}
+TLS_CONNECTIONS = 4_000
 # Connections of streams, and how many each has before and in the end: at most 100, the least limit among the contenders.
 H2_CROWDED, H2_FEW, H2_STREAMS = 100, 10, 100
 
@@ -36,13 +40,13 @@ def settled_rss(contender):
     return last
 
 
-def with_connections(ends, setting, how):
+def with_connections(ends, setting, how, verb="rest", count=CONNECTIONS):
     """(RSS before, bytes added by each of the connections)."""
     one = setting.start()
     try:
         before = settled_rss(one)
-        ends.ask("rest", one.port, CONNECTIONS, how)
-        added = (settled_rss(one) - before) / CONNECTIONS
+        ends.ask(verb, one.port, count, how)
+        added = (settled_rss(one) - before) / count
         ends.ask("close")
     finally:
         one.stop()
@@ -52,7 +56,7 @@ def with_connections(ends, setting, how):
 def weigh(machine, ends, folder, kind):
     """One number for each of FIGURES, in its unit."""
     def setting(has_many=False):
-        return proxies.Setting(machine, folder, kind, "http", ends.backends["http"], has_many)
+        return proxies.Setting(machine, ends, folder, kind, "http", "http", has_many)
     idle, asked = with_connections(ends, setting(), "asking")
     _, silent = with_connections(ends, setting(), "silent")
     one = setting(has_many=True).start()
@@ -63,10 +67,18 @@ def weigh(machine, ends, folder, kind):
     return {"idle": idle / MB, "asked": asked / 1024, "silent": silent / 1024, "many": many / MB}
 
 
+def weigh_tls(machine, ends, folder, kind):
+    """One number for each of TLS_FIGURES, in its unit."""
+    setting = proxies.Setting(machine, ends, folder, kind, "tls", "http")
+    def added(how):
+        return with_connections(ends, setting, how, "tls-rest", TLS_CONNECTIONS)[1] / 1024
+    return {"asked": added("asking"), "silent": added("silent")}
+
+
 def weigh_h2(machine, ends, folder, kind):
     """One number for each of H2_FIGURES, in its unit. Each stream is one to the backend too, which counts with it."""
     def started(backend):
-        return proxies.Setting(machine, folder, kind, "h2", ends.backends[backend]).start()
+        return proxies.Setting(machine, ends, folder, kind, "h2", backend).start()
     one = started("h2")
     try:
         ends.ask("h2rest", one.port, 1, 0)  # the way to the backend is open
@@ -99,6 +111,11 @@ def memory_h2(machine, ends, folder, rounds):
                    f"{H2_CONNECTIONS:,} connections; {H2_CROWDED} x {H2_STREAMS} streams")
 
 
+def memory_tls(machine, ends, folder, rounds):
+    return weighed(machine, ends, folder, rounds, "memory-tls", TLS_FIGURES, TLS_KINDS, weigh_tls,
+                   f"{TLS_CONNECTIONS:,} connections")
+
+
 def weighed(machine, ends, folder, rounds, name, figures, kinds, weigh_one, of_what):
     """(rows of the summary, the table)."""
     starts = min(STARTS, rounds)
@@ -128,7 +145,7 @@ def start_ms(machine, setting):
 
 def start(machine, ends, folder, rounds):
     names = ("nginx", "haproxy", "weft", "weft again")
-    settings = [proxies.Setting(machine, folder, name, "http", ends.backends["http"]) for name in names]
+    settings = [proxies.Setting(machine, ends, folder, name, "http", "http") for name in names]
     took = {name: [] for name in names}
     for _ in range(rounds * STARTS_PER_ROUND):
         for setting in settings:

@@ -11,8 +11,8 @@ ROUND_SECONDS = 1.0
 WARM_UP_SECONDS = 0.3
 EQUALS = ("weft", "weft again")
 DIRECT = "direct"
-# What HTTP/1.1 and opaque TCP may cost more than in the weft of WEFT_BENCH_BEFORE.
-MOST_TO_BEFORE = 1.02
+# What HTTP/1.1, HTTP/2 and opaque TCP may cost more than in the weft of WEFT_BENCH_BEFORE.
+MOST_TO_BEFORE = 1.01
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Must:
 @dataclasses.dataclass(frozen=True)
 class Work:
     title: str
-    protocol: str   # of the configuration
+    protocol: str   # of the configuration, a word for each proxy of a row
     backend: str    # of bench_ends
     command: tuple  # to bench_ends: verb, connections, bytes and rate if it has them
     peers: tuple
@@ -32,7 +32,7 @@ class Work:
     figure: str     # the Series' list that the musts are about
     at_least: bool = False
     fine: int = 1   # how many times the rounds: the closer the contenders, the more it takes to tell them apart
-    hops: int = 1   # proxies one behind the other
+    workers: int = 1
     slices: int = 10  # of a round's second: how fast the machine is wanders within a second
 
 
@@ -55,11 +55,23 @@ WORKS = {
                ("nghttpx", "haproxy", "nginx", "envoy"), (Must(("nghttpx", "haproxy"), 0.95),), "cpu_us"),
     "h2-h1": Work("HTTP/2 to HTTP/1.1, 1 KB bodies, 8 connections x 16 streams: CPU per request", "h2-h1", "http",
                   ("h2", 8, 16), ("nghttpx", "haproxy", "nginx", "envoy"), (Must(("nghttpx", "haproxy"), 0.90),), "cpu_us"),
-    "grpc": Work("gRPC unary through two hops, added p50 at 2,000/s, open loop, 8 connections", "h2", "grpc",
+    "grpc": Work("gRPC unary through two hops, added p50 at 2,000/s, open loop, 8 connections", "h2 h2", "grpc",
                  ("unary", 8, 2000), ("haproxy twice", "envoy twice"), (Must(("haproxy twice", "envoy twice"), 1.0),),
-                 "added_p50_us", hops=2),
+                 "added_p50_us"),
     "latency": Work("added p50 at 2,000 requests/s, open loop, 32 connections", "http", "http",
                     ("open", 32, 1024, 2000), ("nginx", "haproxy"), (Must(("nginx", "haproxy"), 1.0),), "added_p50_us"),
+    "tls1k": Work("TLS in, plaintext out, HTTP/1.1, 1 KB bodies, 32 connections: CPU per request", "tls", "http",
+                  ("tls-http", 32, 1024), ("nginx", "haproxy", "envoy"), (Must(("nginx", "haproxy"), 0.9),), "cpu_us"),
+    "mtls": Work("mutual TLS between two proxies, HTTP/1.1, 1 KB bodies, 32 connections: CPU of both per request", "to-tls tls",
+                 "http", ("http", 32, 1024), ("haproxy twice", "nginx twice", "envoy twice"), (Must(("haproxy twice",), 0.9),),
+                 "cpu_us"),
+    "tls-full": Work("TLS, full mutual handshake (P-256) and one request: CPU of the accepting side", "tls", "http",
+                     ("handshakes", 32, "full"), ("nginx", "haproxy", "envoy"), (Must(("nginx",), 0.6),), "cpu_us"),
+    "tls-resumed": Work("TLS, resumed handshake and one request, two workers: CPU of the accepting side", "tls", "http",
+                        ("handshakes", 32, "resumed"), ("nginx", "haproxy", "envoy"), (Must(("nginx",), 0.6),), "cpu_us",
+                        workers=2),
+    "tls-bulk": Work("opaque TCP over TLS, bulk, 4 connections: GB per CPU second", "tcp-tls", "bulk", ("tls-bulk", 4),
+                     ("haproxy", "nginx"), (Must(("haproxy",), 1.0),), "gb_per_cpu_second", at_least=True, slices=4),
 }
 
 
@@ -192,7 +204,7 @@ def table(work, result, baseline):
 
 def musts_of(work):
     """Those of the work, and what it may cost more than in a weft of earlier."""
-    if work.figure == "added_p50_us" or work.protocol not in ("http", "tcp"):
+    if work.figure == "added_p50_us" or work.protocol not in ("http", "tcp", "h2"):
         return work.musts
     return *work.musts, Must(("before",), 1 / MOST_TO_BEFORE if work.at_least else MOST_TO_BEFORE)
 
@@ -201,7 +213,7 @@ def run(machine, ends, folder, work, rounds):
     """(rows of the summary, the table) of one work."""
     musts = musts_of(work)
     peers = (*work.peers, "before") if musts != work.musts and proxies.BEFORE else work.peers
-    settings = [proxies.Setting(machine, folder, name, work.protocol, ends.backends[work.backend], hops=work.hops)
+    settings = [proxies.Setting(machine, ends, folder, name, work.protocol, work.backend, workers=work.workers)
                 for name in (*peers, *EQUALS)]
     result = {}
     for number in range(rounds * work.fine):

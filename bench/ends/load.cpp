@@ -3,10 +3,12 @@
 #include <fmt/format.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <deque>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "runtime/combine.h"
 #include "runtime/scope.h"
@@ -23,8 +25,10 @@ using runtime::Task;
 constexpr std::string_view end_of_head = "\r\n\r\n";
 /// Connections that are being opened at once by rest().
 constexpr int openers = 32;
-/// What one read of bulk may take; the bytes are dropped in the kernel.
+/// What one read of bulk may take where the bytes are dropped in the kernel.
 constexpr std::size_t bulk_read_bytes = 1 << 20;
+/// The same where they must be decrypted: some of the largest records (RFC 8446, 5.1).
+constexpr std::size_t decrypted_bytes = 4 * 16'384;
 
 std::string get(std::size_t body_bytes) {
   return fmt::format(
@@ -38,16 +42,25 @@ Task<bool> send(Stream& stream, std::string_view bytes) {
   co_return (co_await runtime::write(stream, {&part, 1})).has_value();
 }
 
-/// Drops `size` bytes that are to come, without copying them out of the kernel.
+/// Drops at most `size` bytes of those that are there; without copying them out of the kernel, if it can.
+runtime::IoResult<std::size_t> try_drop(Stream& stream, std::size_t size) {
+  static std::array<char, decrypted_bytes> dropped;
+  if (stream.fd() < 0) return stream.try_read(std::span(dropped).first(std::min(size, dropped.size())));
+  const auto got = ::recv(stream.fd(), nullptr, size, MSG_TRUNC);
+  if (got < 0) return runtime::last_error();
+  return static_cast<std::size_t>(got);
+}
+
+/// Drops `size` bytes that are to come.
 Task<bool> drop(Stream& stream, std::size_t size) {
   while (size > 0) {
-    const auto got = ::recv(stream.fd(), nullptr, size, MSG_TRUNC);
-    if (got < 0 && errno == EAGAIN) {
+    const auto got = try_drop(stream, size);
+    if (got && *got > 0) {
+      size -= *got;
+    } else if (!got && got.error().would_block()) {
       co_await runtime::Wait(stream.readable());
-    } else if (got <= 0) {
-      co_return false;
     } else {
-      size -= static_cast<std::size_t>(got);
+      co_return false;
     }
   }
   co_return true;
@@ -77,12 +90,25 @@ void record(Reactor& reactor, base::MonoTime since, Result& result) {
   result.latencies_ns.push_back(static_cast<std::uint32_t>((reactor.clock().now() - since) / 1ns));
 }
 
+Task<std::unique_ptr<tls::Connection>> open_tls(Reactor& reactor, const Load& load,
+                                                std::shared_ptr<tls::Resumption> resumption) {
+  auto stream = co_await runtime::connect(reactor, load.to, 5s);
+  if (!stream) co_return nullptr;
+  auto connection =
+      co_await tls::connect(reactor, load.tls, std::move(*stream), {}, std::move(resumption), 5s);
+  if (!connection) co_return nullptr;
+  co_return std::move(*connection);
+}
+
 /// Opens the connection unless it is open. False if that failed.
-Task<bool> open(Reactor& reactor, const base::Address& to, std::unique_ptr<Stream>& connection) {
+Task<bool> open(Reactor& reactor, const Load& load, std::unique_ptr<Stream>& connection) {
   if (connection) co_return true;
-  auto stream = co_await runtime::connect(reactor, to, 5s);
-  if (stream) connection = std::move(*stream);
-  co_return stream.has_value();
+  if (load.tls) {
+    connection = co_await open_tls(reactor, load, nullptr);
+  } else if (auto stream = co_await runtime::connect(reactor, load.to, 5s)) {
+    connection = std::move(*stream);
+  }
+  co_return connection != nullptr;
 }
 
 /// One connection of a closed loop; `is_http` tells what it exchanges.
@@ -90,7 +116,7 @@ Task<void> loop_on_one(Reactor& reactor, const Load& load, bool is_http, base::M
                        std::unique_ptr<Stream>& connection, Result& result) {
   // No request begins with a zero: where any protocol is taken, these are bytes.
   const auto message = is_http ? get(load.body_bytes) : std::string(load.body_bytes, '\0');
-  bool ok = co_await open(reactor, load.to, connection);
+  bool ok = co_await open(reactor, load, connection);
   while (ok && reactor.coarse_now() < end) {
     const auto start = reactor.clock().now();
     ok = co_await send(*connection, message);
@@ -114,23 +140,35 @@ Task<void> loop_on_all(Reactor& reactor, Load load, bool is_http, Connections& k
   co_await scope.join();
 }
 
-Task<void> take_bulk(Reactor& reactor, base::Address to, base::MonoTime end, Result& result) {
-  auto stream = co_await runtime::connect(reactor, std::move(to), 5s);
-  if (!stream) {
-    ++result.errors;
-    co_return;
-  }
-  while (reactor.coarse_now() < end) {
-    const auto got = ::recv((*stream)->fd(), nullptr, bulk_read_bytes, MSG_TRUNC);
-    if (got < 0 && errno == EAGAIN) {
-      co_await runtime::Wait((*stream)->readable());
-    } else if (got <= 0) {
-      ++result.errors;
-      co_return;
+Task<void> take_bulk(Reactor& reactor, const Load& load, base::MonoTime end, Result& result) {
+  std::unique_ptr<Stream> stream;
+  bool ok = co_await open(reactor, load, stream);
+  while (ok && reactor.coarse_now() < end) {
+    const auto got = try_drop(*stream, bulk_read_bytes);
+    if (got && *got > 0) {
+      result.bytes += *got;
+    } else if (!got && got.error().would_block()) {
+      co_await runtime::Wait(stream->readable());
     } else {
-      result.bytes += static_cast<std::uint64_t>(got);
+      ok = false;
     }
   }
+  if (!ok) ++result.errors;
+}
+
+/// Connects, is answered and closes, until the end. `returning` null: it knows no session.
+Task<void> come_again(Reactor& reactor, const Load& load, base::MonoTime end, Returning* returning,
+                      Result& result) {
+  const auto request = get(0);
+  bool ok = true;
+  while (ok && reactor.coarse_now() < end) {
+    const auto start = reactor.clock().now();
+    auto stream = co_await open_tls(reactor, load, returning ? returning->resumption : nullptr);
+    ok = stream && stream->is_resumed() == (returning && std::exchange(returning->was_there, true)) &&
+         co_await send(*stream, request) && co_await take_response(*stream, 0);
+    if (ok) record(reactor, start, result);
+  }
+  if (!ok) ++result.errors;
 }
 
 /// Gives requests that are due to connections that are free; looks at the clock in every turn of the loop.
@@ -176,7 +214,7 @@ class Schedule final : public runtime::Waiter {
     bool ok = true;
     if (!connection) {
       // One exchange before the time counts, so that the way to the backend is open.
-      ok = co_await open(reactor_, load_.to, connection) && co_await send(*connection, request_) &&
+      ok = co_await open(reactor_, load_, connection) && co_await send(*connection, request_) &&
            co_await take_response(*connection, load_.body_bytes);
     }
     if (ok) ++ready_;
@@ -224,7 +262,7 @@ Task<void> exchanges(Reactor& reactor, Load load, Connections& kept, Result& res
 Task<void> bulk(Reactor& reactor, Load load, Result& result) {
   const auto end = reactor.clock().now() + load.duration;
   runtime::Scope scope;
-  for (int i = 0; i < load.connections; ++i) scope.spawn(take_bulk(reactor, load.to, end, result));
+  for (int i = 0; i < load.connections; ++i) scope.spawn(take_bulk(reactor, load, end, result));
   co_await scope.join();
 }
 
@@ -233,13 +271,23 @@ Task<void> open_loop(Reactor& reactor, Load load, Connections& kept, Result& res
   co_await schedule.run();
 }
 
+Task<void> handshakes(Reactor& reactor, Load load, std::vector<Returning>* returning, Result& result) {
+  const auto end = reactor.clock().now() + load.duration;
+  const auto count = static_cast<std::size_t>(load.connections);
+  while (returning && returning->size() < count) returning->push_back({tls::make_resumption()});
+  runtime::Scope scope;
+  for (std::size_t i = 0; i < count; ++i)
+    scope.spawn(come_again(reactor, load, end, returning ? &(*returning)[i] : nullptr, result));
+  co_await scope.join();
+}
+
 Task<void> rest(Reactor& reactor, Load load, bool asks, Connections& kept, Result& result) {
   const auto request = get(load.body_bytes);
   int left = load.connections;
   const auto open_some = [&]() -> Task<void> {
     while (left-- > 0) {
       std::unique_ptr<Stream> stream;
-      bool ok = co_await open(reactor, load.to, stream);
+      bool ok = co_await open(reactor, load, stream);
       if (ok && asks)
         ok = co_await send(*stream, request) && co_await take_response(*stream, load.body_bytes);
       if (ok) {

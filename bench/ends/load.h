@@ -1,4 +1,4 @@
-// The clients of the benchmarks: closed loops, an open loop, bulk, and connections that rest.
+// The clients of the benchmarks: closed loops, an open loop, bulk, handshakes, and connections that rest.
 #pragma once
 
 #include <chrono>
@@ -10,6 +10,7 @@
 #include "runtime/reactor.h"
 #include "runtime/stream.h"
 #include "runtime/task.h"
+#include "tls/tls.h"
 
 namespace weft::bench {
 
@@ -31,10 +32,18 @@ struct Load {
   std::size_t body_bytes = 0;
   /// Of the open loop.
   double requests_per_second = 0;
+  /// Null: plaintext.
+  std::shared_ptr<tls::ClientContext> tls{};
 };
 
 /// They stay open from one command to the next; a place that has none is filled.
 using Connections = std::vector<std::unique_ptr<runtime::Stream>>;
+
+/// One who comes back to a server, there from one command to the next.
+struct Returning {
+  std::shared_ptr<tls::Resumption> resumption;
+  bool was_there = false;
+};
 
 /// Keep-alive connections that each send the next GET when a response has come whole.
 runtime::Task<void> closed_loop(runtime::Reactor& reactor, Load load, Connections& kept, Result& result);
@@ -44,6 +53,11 @@ runtime::Task<void> exchanges(runtime::Reactor& reactor, Load load, Connections&
 runtime::Task<void> bulk(runtime::Reactor& reactor, Load load, Result& result);
 /// GETs at a constant rate, whatever the responses do; latencies count from the time that each was due.
 runtime::Task<void> open_loop(runtime::Reactor& reactor, Load load, Connections& kept, Result& result);
+/// Clients that each connect, are answered once without a body, and close, again and again. Those who are
+/// `returning` resume what they had, which counts from the second time on; without any each handshake is a
+/// full one.
+runtime::Task<void> handshakes(runtime::Reactor& reactor, Load load, std::vector<Returning>* returning,
+                               Result& result);
 /// Opens that many more connections; with `asks` each does one GET first.
 runtime::Task<void> rest(runtime::Reactor& reactor, Load load, bool asks, Connections& kept, Result& result);
 

@@ -1,6 +1,6 @@
 // Both ends of what the proxies carry, clients and backends, in one process on one core, told on standard
 // input what to do. While it measures it polls and never sleeps: no proxy pays for waking it.
-//   bench_ends
+//   bench_ends [FOLDER]
 // First it prints its backends' ports, then for each line of input one line of what it saw, all as JSON:
 //   http PORT CONNECTIONS SECONDS BYTES         GETs, the next one when a response has come
 //   exchange PORT CONNECTIONS SECONDS BYTES     so many bytes there and back
@@ -10,8 +10,13 @@
 //   h2 PORT CONNECTIONS SECONDS STREAMS         GETs over HTTP/2, so many at a time on each connection
 //   unary PORT CONNECTIONS SECONDS RATE         gRPC calls at a constant rate
 //   h2rest PORT CONNECTIONS STREAMS             connections with so many more streams that get no answer;
-//   none: one that got one close                                       all connections
-// Connections stay, for the commands that name their port, until the next close.
+//                                               none: one that got one
+//   handshakes PORT CONNECTIONS SECONDS full|resumed
+//                                               connections of TLS that are answered once
+//   close                                       all connections
+// "tls-" before http, bulk or rest: over TLS, as a client whose certificate and key FOLDER has (client.crt,
+// client.key), to a server that authority.crt there has signed. Connections stay, for the commands that name
+// their port, until the next close.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
@@ -20,6 +25,8 @@
 #include <chrono>
 #include <csignal>
 #include <cstdio>
+#include <fstream>
+#include <iterator>
 #include <map>
 #include <sstream>
 #include <string>
@@ -101,9 +108,16 @@ void print(Result& result, base::Duration took) {
   std::fflush(stdout);
 }
 
+std::string text_of(const std::string& path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
 class Ends {
  public:
-  explicit Ends(Reactor& reactor) : reactor_(reactor) { result_.latencies_ns.reserve(most_latencies); }
+  Ends(Reactor& reactor, std::string folder) : reactor_(reactor), folder_(std::move(folder)) {
+    result_.latencies_ns.reserve(most_latencies);
+  }
 
   Task<int> run() {
     static constexpr std::pair<std::string_view, Backend> kinds[] = {
@@ -139,15 +153,21 @@ class Ends {
     if (verb == "close") {
       kept_.clear();
       kept_h2_.clear();
+      returning_.clear();
       co_return true;
     }
-    auto& kept = kept_[port];
     load.to = base::Address::loopback(port);
+    constexpr std::string_view over_tls = "tls-";
+    if (verb == "handshakes" || verb.starts_with(over_tls)) {
+      load.tls = tls_context();
+      if (!load.tls) co_return false;
+    }
+    if (verb.starts_with(over_tls)) verb.erase(0, over_tls.size());
     if (verb == "rest") {
       std::string how;
       words >> how;
       load.body_bytes = resting_body_bytes;
-      co_await rest(reactor_, load, how == "asking", kept, result_);
+      co_await rest(reactor_, load, how == "asking", kept_[port], result_);
       co_return true;
     }
     if (verb == "h2rest") {
@@ -157,9 +177,19 @@ class Ends {
       co_await h2_rest(reactor_, load, kept_h2_[port], result_);
       co_return true;
     }
+    co_return co_await measure(std::move(verb), words, std::move(load));
+  }
+
+  /// Obeys the commands that say how long.
+  Task<bool> measure(std::string verb, std::istringstream& words, Load load) {
+    const auto port = load.to.port();
+    auto& kept = kept_[port];
     double seconds = 0;
     words >> seconds;
-    if (verb == "h2") {
+    std::string how;
+    if (verb == "handshakes") {
+      words >> how;
+    } else if (verb == "h2") {
       words >> load.streams;
       load.body_bytes = h2_body_bytes;
     } else if (verb == "unary") {
@@ -178,30 +208,51 @@ class Ends {
       co_await bulk(reactor_, load, result_);
     } else if (verb == "open") {
       co_await open_loop(reactor_, load, kept, result_);
+    } else if (verb == "handshakes") {
+      co_await handshakes(reactor_, load, how == "resumed" ? &returning_[port] : nullptr, result_);
     } else if (verb == "h2" || verb == "unary") {
       co_await h2_loop(reactor_, load, verb == "h2" ? Call::get : Call::unary, kept_h2_[port], result_);
     } else {
-      fmt::print(stderr, "bench_ends: no such command: {}\n", line);
+      fmt::print(stderr, "bench_ends: no such command: {}\n", verb);
       co_return false;
     }
     co_return true;
   }
 
+  /// Null if the folder has none.
+  std::shared_ptr<tls::ClientContext> tls_context() {
+    if (tls_) return tls_;
+    auto made =
+        library_.client({.ca = text_of(folder_ + "/authority.crt"),
+                         .name = "service.example",
+                         .own = {text_of(folder_ + "/client.crt"), text_of(folder_ + "/client.key")}});
+    if (made) {
+      tls_ = std::move(*made);
+    } else {
+      fmt::print(stderr, "bench_ends: {}: {}\n", folder_, made.error().detail);
+    }
+    return tls_;
+  }
+
   Reactor& reactor_;
+  std::string folder_;
+  tls::Library library_{nullptr};
+  std::shared_ptr<tls::ClientContext> tls_;
   runtime::Scope backends_;
   Result result_;
   std::map<std::uint16_t, Connections> kept_;
   std::map<std::uint16_t, H2Clients> kept_h2_;
+  std::map<std::uint16_t, std::vector<Returning>> returning_;
 };
 
 }  // namespace
 }  // namespace weft::bench
 
-int main() {
+int main(int count, char** words) {
   // sendfile(2) knows no MSG_NOSIGNAL.
   std::signal(SIGPIPE, SIG_IGN);
   weft::runtime::raise_file_limit();
   weft::runtime::Reactor reactor;
-  weft::bench::Ends ends(reactor);
+  weft::bench::Ends ends(reactor, count > 1 ? words[1] : ".");
   return reactor.block_on(ends.run());
 }
