@@ -4,11 +4,9 @@ first on one kind of listener, TLS passed through by its server name, and the PR
 import contextlib
 import getpass
 import http.server
-import json
 import pathlib
 import random
 import re
-import shutil
 import smtplib
 import socket
 import ssl
@@ -16,53 +14,13 @@ import subprocess
 import unittest
 
 import proxies
+from peers import PeerTest, needs
 from proxies import answers, free_port, reply, until
 
 try:
     from aiosmtpd.controller import Controller as SmtpServer
 except ImportError:
     SmtpServer = None
-
-
-def path_of(program):
-    """Servers are where users' PATH does not lead."""
-    return shutil.which(program, path="/usr/sbin:/usr/bin:/bin")
-
-
-def needs(*programs):
-    missing = [program for program in programs if not path_of(program)]
-    return unittest.skipIf(missing, f"needs {', '.join(missing)}, which `./dev test` installs")
-
-
-def listens(port):
-    with contextlib.suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port), 1):
-        return True
-
-
-class PeerTest(proxies.ProxyTest):
-    def run_server(self, port, *command):
-        """Runs a server until the test's end, from when it listens on."""
-        folder = self.file("log")
-        with open(folder, "wb") as log:
-            process = subprocess.Popen([path_of(command[0]), *map(str, command[1:])], stdin=subprocess.DEVNULL,
-                                       stdout=log, stderr=log)
-        self.addCleanup(process.wait)
-        self.addCleanup(process.kill)
-        until(lambda: process.poll() is not None or listens(port), f"{command[0]} listens")
-        self.assertIsNone(process.poll(), folder.read_text(errors="replace"))
-
-    def listen(self, listener, *clusters, **options):
-        """A proxy with that listener, `self.port`."""
-        self.port = free_port()
-        self.log = self.file("access.log")
-        listener = {"name": "any", "address": f"127.0.0.1:{self.port}", **listener}
-        self.weft = self.proxy({"version": 1, "listeners": [listener], "clusters": clusters},
-                               flags=["--access-log", self.log, "--access-log-format", "json"], **options)
-
-    def logged(self, count):
-        """So many entries of the access log."""
-        lines = until(lambda: len(found := self.log.read_text().splitlines()) >= count and found, "the log has them")
-        return [json.loads(line) for line in lines]
 
 
 class Detection(PeerTest):

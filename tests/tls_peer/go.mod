@@ -1,0 +1,3 @@
+module weft.dev/tests/tls_peer
+
+go 1.21
