@@ -1,0 +1,78 @@
+"""Clients of `weft proxy --config` that stop in the middle of TLS's handshake, many of them, while others are served."""
+
+import contextlib
+import socket
+import ssl
+import threading
+import time
+import unittest
+
+import proxies
+import tls
+from proxies import answers, open_files, reply, until
+
+CLIENTS = 10_000
+# What one that has stopped may cost: the state of a handshake, with OpenSSL's buffers for a message and a record (16 KiB each).
+MOST_KIB_EACH = 64
+# Seconds that another client may wait for its handshake and its answer.
+MOST_WAIT = 10 if proxies.IS_SANITIZED else 2
+
+
+def client_hello():
+    """The first message of Python's client."""
+    sent = ssl.MemoryBIO()
+    with contextlib.suppress(ssl.SSLWantReadError):
+        ssl.create_default_context().wrap_bio(ssl.MemoryBIO(), sent, server_hostname=tls.NAME).do_handshake()
+    return sent.read()
+
+
+class Customers:
+    """Clients, one after the other, that shake hands and ask once each; `slowest` is how long one of them took at most."""
+
+    def __init__(self, port, context):
+        self.port, self.context = port, context
+        self.served, self.slowest, self.error, self.over = 0, 0.0, None, threading.Event()
+        self.thread = threading.Thread(target=self.run, daemon=True)
+
+    def run(self):
+        try:
+            while not self.over.wait(0.005):
+                start = time.monotonic()
+                with (socket.create_connection(("127.0.0.1", self.port), proxies.LIMIT) as sock,
+                      self.context.wrap_socket(sock, server_hostname=tls.NAME) as secure):
+                    answer = proxies.Peer(secure).ask()
+                if answer.body != b"ok":
+                    raise AssertionError(f"not served: {answer.start}")
+                self.slowest = max(self.slowest, time.monotonic() - start)
+                self.served += 1
+        except Exception as error:
+            self.error = error
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.thread.join()
+        if self.error:
+            raise self.error
+
+
+class MidHandshake(tls.TlsTest):
+    @unittest.skipUnless(open_files(CLIENTS + 500), "needs more descriptors than are permitted")
+    def test_clients_that_stop_are_not_in_the_way(self):
+        self.run_tls(answers(lambda request: reply()), listener_tls=self.at_listener())
+        hello = client_hello()
+        with proxies.Rss(self.weft.pid) as memory, Customers(self.port, self.context()) as customers:
+            for number in range(CLIENTS):
+                # Nothing, a part of the first message, or all of it, and then silence.
+                self.connect().send(hello[:len(hello) * (number % 3) // 2])
+            until(lambda: self.weft.metric("weft_downstream_connections_active") >= CLIENTS, "all are there")
+            before = customers.served
+            until(lambda: customers.error or customers.served > before + 20, "others are served")
+        self.assertLess(customers.slowest, MOST_WAIT)
+        self.assertLess(memory.growth_kib, proxies.ASAN_KEEPS_KIB + CLIENTS * MOST_KIB_EACH)
+        for peer in self.peers:
+            peer.reset()
+        until(self.weft.rests, "the proxy rests")
