@@ -16,19 +16,10 @@ namespace {
 
 /// The default provider behind one filter.
 struct Filter {
-  LibraryContext library{OSSL_LIB_CTX_new()};
-  OSSL_PROVIDER* provider = nullptr;
+  LibraryContext library = make_library_context(false);
+  OSSL_PROVIDER* provider = library ? library.get_deleter().provider : nullptr;
   /// What is left of each operation, with the entry of zeros at the end.
   std::map<int, std::vector<OSSL_ALGORITHM>> kept;
-
-  Filter() {
-    if (library) provider = OSSL_PROVIDER_load(library.get(), "default");
-  }
-  Filter(const Filter&) = delete;
-  Filter& operator=(const Filter&) = delete;
-  ~Filter() {
-    if (provider != nullptr) OSSL_PROVIDER_unload(provider);
-  }
 };
 
 /// Filters by the context of their provider, which is all that OpenSSL's calls bring along.
@@ -138,10 +129,10 @@ int begin(const OSSL_CORE_HANDLE*, const OSSL_DISPATCH*, const OSSL_DISPATCH** o
 LibraryContext make_library_context(bool is_filtered) {
   LibraryContext library(OSSL_LIB_CTX_new());
   if (!library) return library;
-  const bool is_loaded = is_filtered ? OSSL_PROVIDER_add_builtin(library.get(), "weft", begin) == 1 &&
-                                           OSSL_PROVIDER_load(library.get(), "weft") != nullptr
-                                     : OSSL_PROVIDER_load(library.get(), "default") != nullptr;
-  if (!is_loaded) library.reset();
+  const char* const provider = is_filtered ? "weft" : "default";
+  if (!is_filtered || OSSL_PROVIDER_add_builtin(library.get(), provider, begin) == 1)
+    library.get_deleter().provider = OSSL_PROVIDER_load(library.get(), provider);
+  if (library.get_deleter().provider == nullptr) library.reset();
   return library;
 }
 

@@ -10,7 +10,16 @@
 
 namespace weft::tls {
 
-using LibraryContext = std::unique_ptr<OSSL_LIB_CTX, Free<OSSL_LIB_CTX_free>>;
+/// The context does not free what was loaded into it.
+struct FreeLibraryContext {
+  OSSL_PROVIDER* provider = nullptr;
+
+  void operator()(OSSL_LIB_CTX* context) const {
+    if (provider != nullptr) OSSL_PROVIDER_unload(provider);
+    OSSL_LIB_CTX_free(context);
+  }
+};
+using LibraryContext = std::unique_ptr<OSSL_LIB_CTX, FreeLibraryContext>;
 
 /// One for a thread; null if there is no memory for it.
 LibraryContext make_library_context(bool is_filtered);
