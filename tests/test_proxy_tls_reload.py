@@ -1,5 +1,6 @@
 """`weft proxy --config` with TLS, whose certificates change while it runs."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -118,33 +119,50 @@ class Reload(TlsTest):
             self.secure(known, session=session)
         self.assertEqual((shown[0], shown[-1]), ("me", "renewed"))
 
-    def test_under_load(self):
-        self.run_tls(answers(lambda request: reply()), workers=2, listener_tls=self.at_listener())
+    @contextlib.contextmanager
+    def load(self):
+        """Clients that keep their connection and clients that do not; the list grows with each answer, and none is lost."""
         over, served, lost = threading.Event(), [], []
 
         def ask(is_kept):
             context, peer = self.context(), None
             while not over.is_set():
                 try:
-                    peer = peer if peer and is_kept else self.secure(context)
-                    served.append(peer.ask().status)
-                    if not is_kept:
+                    peer = peer or self.secure(context)
+                    response = peer.ask()
+                    served.append(response.status)
+                    if not is_kept or response.get("connection") == "close":
                         peer.close()
+                        peer = None
                 except (OSError, proxies.Cut) as error:
                     lost.append(error)
                     return
         clients = [proxies.beside(lambda is_kept=is_kept: ask(is_kept)) for is_kept in (True, True, False, False)]
-        for turn in range(5):
-            fresh = self.renew(f"fresh-{turn}", days=31 + turn)
-            self.put(fresh.certificate, self.own.certificate)
-            self.put(fresh.key, self.own.key)
-            self.is_shown(self.serial(fresh))
+        yield served
         over.set()
         for client in clients:
             client.join(proxies.LIMIT)
             self.assertIsNone(client.error)
         self.assertEqual((lost, set(served)), ([], {200}))
+
+    def test_under_load(self):
+        self.run_tls(answers(lambda request: reply()), workers=2, listener_tls=self.at_listener())
+        with self.load():
+            for turn in range(5):
+                fresh = self.renew(f"fresh-{turn}", days=31 + turn)
+                self.put(fresh.certificate, self.own.certificate)
+                self.put(fresh.key, self.own.key)
+                self.is_shown(self.serial(fresh))
         self.assertEqual(self.failures(), 0)
+
+    def test_another_proxy_takes_over_under_load(self):
+        self.run_tls(answers(lambda request: reply()), workers=2, listener_tls=self.at_listener())
+        with self.load() as served:
+            for workers in (1, 2):
+                before, self.weft = self.weft, self.proxy(None, before=self.weft, workers=workers)
+                self.assertEqual(before.process.wait(proxies.LIMIT), 0)
+                known = len(served)
+                until(lambda: len(served) > known + 50, "the load goes on")
 
     def test_tls_comes_and_goes(self):
         self.run_tls(answers(lambda request: reply()), listener_tls=self.at_listener())

@@ -1,5 +1,6 @@
 #include "proxy/opaque.h"
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <utility>
@@ -73,6 +74,12 @@ std::optional<Hello> read_hello(std::string_view bytes, bool has_ended) {
              : std::optional<Hello>(std::unexpected(opening::HelloFault::too_long));
 }
 constexpr Look<Hello> client_hello{read_hello, opening::max_tls_opening_bytes};
+
+/// The first record of TLS, which mostly is the ClientHello: false if there is not a byte of it.
+std::optional<bool> read_record(std::string_view bytes, bool has_ended) {
+  return opening::has_first_record(bytes) || has_ended ? std::optional(!bytes.empty()) : std::nullopt;
+}
+constexpr Look<bool> first_record{read_record, opening::max_first_record_bytes};
 
 runtime::Task<void> never() {
   runtime::Readiness never;
@@ -229,10 +236,23 @@ runtime::Task<bool> Opaque::take_tls() {
     refuse(Failure::connect_failed, "there is no TLS to be had");
     co_return false;
   }
-  // With the transport goes what client_ knows of it.
-  lost_ = std::make_unique<const base::Address>(client_.address);
-  auto accepted = co_await tls::accept(worker_.reactor, client_.listener->tls, std::move(stream_),
-                                       worker_.limits().handshake_timeout);
+  const auto limit = worker_.limits().handshake_timeout;
+  const base::MonoTime end = worker_.reactor.coarse_now() + limit;
+  // Who stops before takes none of the memory that a handshake takes; who says nothing is not worth a word.
+  const auto hello = co_await runtime::within(
+      worker_.reactor, limit,
+      opening::first_bytes(worker_.reactor, *stream_, first_record, no_limit, Patience::from_now));
+  const bool has_begun = hello ? hello->value_or(false) : opening::peek(*stream_, first_record).has_begun;
+  if (!has_begun) co_return false;
+  tls::Result<std::unique_ptr<tls::Connection>> accepted =
+      base::fail(tls::FaultKind::timeout, "the handshake took too long");
+  if (hello) {
+    // With the transport goes what client_ knows of it.
+    lost_ = std::make_unique<const base::Address>(client_.address);
+    const auto left =
+        std::max<base::Duration>(end - worker_.reactor.coarse_now(), std::chrono::milliseconds(1));
+    accepted = co_await tls::accept(worker_.reactor, client_.listener->tls, std::move(stream_), left);
+  }
   count_handshake(worker_.shard.proxy.downstream_tls, accepted);
   if (!accepted) {
     fail_tls(accepted.error());

@@ -156,6 +156,14 @@ std::expected<std::optional<ClientHello>, HelloFault> parse_client_hello(std::st
   }
 }
 
+bool has_first_record(std::string_view bytes) {
+  Reader record(bytes);
+  if (bytes.empty() || record.number(1) != handshake_record) return !bytes.empty();
+  record.take(2);  // the version
+  const auto size = record.number(2);
+  return record.is_good() && (size > max_record_bytes || bytes.size() >= record_header_bytes + size);
+}
+
 std::string tls_alert(unsigned char description) {
   std::string record("\x15\x03\x03\x00\x02\x02", 6);  // alert, TLS 1.2's version as in 1.3, 2 bytes; fatal
   record += static_cast<char>(description);

@@ -35,6 +35,11 @@ std::string_view describe(HelloFault fault);
 /// The ClientHello that `bytes` begin with, in as many records as it comes; nothing if more must arrive.
 std::expected<std::optional<ClientHello>, HelloFault> parse_client_hello(std::string_view bytes);
 
+/// The longest record of a client's first message, with its header.
+inline constexpr std::size_t max_first_record_bytes = max_client_hello_bytes + 5;
+/// Whether the first record is there as a whole, or what begins is none.
+bool has_first_record(std::string_view bytes);
+
 /// A fatal alert of that description (RFC 8446, 6), as a record of its own.
 std::string tls_alert(unsigned char description);
 inline constexpr unsigned char alert_decode_error = 50;

@@ -110,5 +110,18 @@ TEST(ClientHelloTest, AlertsAreRecords) {
   EXPECT_EQ(tls_alert(alert_unrecognized_name), "\x15\3\3\0\2\2\x70"s);
 }
 
+TEST(ClientHelloTest, ItsFirstRecordIsThereAsAWhole) {
+  const auto hello = testing::hello_to("shop.example");
+  for (std::size_t size = 0; size < hello.size(); ++size)
+    EXPECT_FALSE(has_first_record(hello.substr(0, size))) << size;
+  EXPECT_TRUE(has_first_record(hello));
+  EXPECT_TRUE(has_first_record(hello + "more"));
+  EXPECT_TRUE(has_first_record("GET")) << "it is none";
+  EXPECT_TRUE(has_first_record("\x16\x03\x01\xff\xff")) << "no record is so long";
+  const auto longest = "\x16\x03\x01\x40" + std::string(1, '\0') + std::string(16 * 1024, 'x');
+  EXPECT_EQ(longest.size(), max_first_record_bytes);
+  EXPECT_TRUE(has_first_record(longest));
+}
+
 }  // namespace
 }  // namespace weft::proxy::opening
