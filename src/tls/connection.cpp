@@ -39,6 +39,9 @@ thread_local Window window;
 /// What OpenSSL writes in this turn.
 thread_local std::string output;
 
+/// The room of a text that is empty: an assignment would keep it.
+void give_back(std::string& empty) { std::string().swap(empty); }
+
 /// Within the handshake, which a Deadline breaks when its time is over.
 Fault fault_of_transport(IoError error) {
   if (error.code == ETIMEDOUT) return {FaultKind::timeout, "the handshake took too long"};
@@ -222,24 +225,26 @@ int OpenConnection::give_records(char* into, int size) {
 void OpenConnection::keep_rest() {
   unread_.append(window.rest);
   window.rest = {};
-  if (unread_.empty() && unread_.capacity() > 64) unread_ = std::string();
+  if (unread_.empty()) give_back(unread_);
 }
 
 bool OpenConnection::flush() {
-  unsent_ += output;
-  output.clear();
-  while (!unsent_.empty()) {
-    const iovec part{unsent_.data(), unsent_.size()};
-    const auto sent = transport_->try_write({&part, 1});
-    if (!sent) {
-      if (sent.error().would_block()) return false;
+  if (!unsent_.empty()) unsent_ += output;
+  std::string_view rest = unsent_.empty() ? output : unsent_;
+  while (!rest.empty() && write_error_.code == 0) {
+    const iovec part{const_cast<char*>(rest.data()), rest.size()};  // try_write changes nothing
+    if (const auto sent = transport_->try_write({&part, 1})) {
+      rest.remove_prefix(*sent);
+    } else if (sent.error().would_block()) {
+      break;
+    } else {
       write_error_ = sent.error();
-      unsent_ = std::string();
-      return false;
     }
-    unsent_.erase(0, *sent);
   }
-  if (unsent_.capacity() > 64) unsent_ = std::string();
+  if (write_error_.code != 0) rest = {};
+  if (rest.size() != unsent_.size()) std::string(rest).swap(unsent_);
+  output.clear();
+  if (!unsent_.empty() || write_error_.code != 0) return false;
   if (std::exchange(ends_after_, false)) transport_->shutdown_write();
   return true;
 }
@@ -286,7 +291,7 @@ IoResult<std::size_t> OpenConnection::try_read(std::span<char> into) {
   const auto count = std::min(into.size(), peeked_.size());
   std::memcpy(into.data(), peeked_.data(), count);
   peeked_.erase(0, count);
-  if (peeked_.empty()) peeked_ = std::string();
+  if (peeked_.empty()) give_back(peeked_);
   return count;
 }
 
@@ -326,8 +331,14 @@ IoResult<std::size_t> OpenConnection::try_write(std::span<const iovec> from) {
   if (!unsent_.empty()) flush();
   if (write_error_.code != 0) return std::unexpected(write_error_);
   if (!unsent_.empty()) return runtime::io_error(EAGAIN);
-  // What the transport could not take before was these bytes.
-  if (written_ > 0) return std::exchange(written_, 0);
+  // What the transport could not take before was these bytes, of which a writer may now have fewer at hand.
+  if (written_ > 0) {
+    std::size_t offered = 0;
+    for (const auto& part : from) offered += part.iov_len;
+    const auto told = std::min(written_, offered);
+    written_ -= told;
+    return told;
+  }
   static thread_local std::array<char, max_record> together;
   // After each record: how much of what leaves that is, and of what was to be written. All but the last are
   // full, so that there are few.
