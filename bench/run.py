@@ -10,7 +10,7 @@ import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "tests")]
-NAMES = ("mesh", "proxy", "tls", "build")
+NAMES = ("mesh", "proxy", "tls", "build", "restarts")
 
 
 def machine():

@@ -146,6 +146,13 @@ class ProxyApplication final : public xds::Application {
 
 Task<void> until_signal(runtime::Signals& signals) { co_await signals.next(); }
 
+Task<void> at_once() { co_return; }
+
+/// Whether a signal has come already.
+Task<bool> is_signalled(runtime::Signals& signals) {
+  co_return co_await runtime::first(until_signal(signals), at_once()) == 0;
+}
+
 Task<void> until_told(runtime::Signals& signals, runtime::Event& stop) {
   co_await runtime::first(until_signal(signals), until(stop));
 }
@@ -242,12 +249,12 @@ Result<proxy::Options> proxy_options(const Options& options) {
   return result;
 }
 
-/// Until all that the control plane has for this proxy is in force.
+/// Until all that the control plane has for this proxy is in force, or was refused.
 Task<void> until_told_all(runtime::Reactor& reactor, xds::Client& client) {
-  const auto is_in_force = [](const auto& context) { return context.applied != nullptr; };
+  const auto has_come = [](const auto& context) { return context.applied || !context.refused.empty(); };
   while (true) {
     const auto status = client.status();
-    if (status.placed && std::ranges::all_of(status.contexts, is_in_force)) co_return;
+    if (status.placed && std::ranges::all_of(status.contexts, has_come)) co_return;
     co_await reactor.sleep(told_interval);
   }
 }
@@ -329,7 +336,7 @@ Task<void> keep_loaded(proxy::Proxy& proxy, FileListenerSource& source, runtime:
                        ProxyLife& life, ProxyConfig& file) {
   while (true) {
     co_await runtime::first(until_signal(hangups), file.changed());
-    proxy.reopen_access_log();
+    life.reopen_access_logs();
     const auto turn = co_await life.turn();
     if (const auto loaded = co_await load(proxy, source, file); !loaded) {
       tell(render(loaded.error(), wants_colour(STDERR_FILENO)));
@@ -360,6 +367,8 @@ Task<Result<void>> run_alone(runtime::Reactor& reactor, proxy::Options settings,
   ProxyConfig file(reactor, options.config);
   ProxyLife life(reactor, proxy, limits.old);
   if (auto loaded = co_await load(proxy, source, file); !loaded) co_return loaded;
+  // Told to end while it began: the one that it would replace goes on.
+  if (co_await is_signalled(signals)) co_return Result<void>();
   const auto admin_address = options.admin.empty() ? base::Address() : *base::Address::parse(options.admin);
   co_await life.begin(source.end_start(), admin_address);
   for (const auto& listener : proxy.listeners()) {

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -28,10 +29,10 @@ constexpr auto turn_limit = std::chrono::seconds(10);
 std::string lock_of(const std::string& socket) { return socket + ".lock"; }
 
 /// Whether the file at `path` is the one that is locked: its last holder may have removed it meanwhile.
-bool is_at(const runtime::HomeLock& lock, const std::string& path) {
+bool is_at(int lock, const std::string& path) {
   struct stat held{};
   struct stat there{};
-  return ::fstat(lock.fd(), &held) == 0 && ::stat(path.c_str(), &there) == 0 && held.st_ino == there.st_ino;
+  return ::fstat(lock, &held) == 0 && ::stat(path.c_str(), &there) == 0 && held.st_ino == there.st_ino;
 }
 
 /// The lock that one holds who starts, or ends.
@@ -39,7 +40,7 @@ runtime::HomeResult<runtime::HomeLock> take_lock(const std::string& socket) {
   const auto path = lock_of(socket);
   while (true) {
     auto lock = runtime::HomeLock::take(path);
-    if (!lock || is_at(*lock, path)) return lock;
+    if (!lock || is_at(lock->fd(), path)) return lock;
   }
 }
 
@@ -47,6 +48,16 @@ runtime::HomeResult<runtime::HomeLock> take_lock(const std::string& socket) {
 void release(runtime::HomeLock& lock, const std::string& socket) {
   ::unlink(lock_of(socket).c_str());
   lock.release();
+}
+
+/// Takes the socket's file away, unless another one is just starting, which goes on with it.
+void remove_socket(const std::string& socket) {
+  const auto path = lock_of(socket);
+  const runtime::Fd lock(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  // Shared: who starts now waits for it (HomeLock::take), and does not take it for one that starts too.
+  if (!lock || ::flock(lock.get(), LOCK_SH | LOCK_NB) != 0 || !is_at(lock.get(), path)) return;
+  ::unlink(socket.c_str());
+  ::unlink(path.c_str());
 }
 
 }  // namespace
@@ -125,21 +136,20 @@ Task<void> ProxyLife::begin(std::unique_ptr<ProxyStart> start, base::Address adm
   if (predecessor) {
     own.number = predecessor->generation().number + 1;
     admin_ = predecessor->take(proxy::SocketKind::admin, admin);
-    predecessor->close_rest();
     const auto pid = predecessor->generation().pid;
     generations_.adopt(co_await predecessor->relieve());
+    predecessor->close_rest();
+    // Once it answers it takes nothing more.
+    (void)co_await generations_.status();
     runtime::log::info(room, "generation {} has taken over from process {}", own.number, pid);
   }
   control_ = std::make_unique<proxy::Control>(
       reactor_, proxy_, generations_, std::move(control),
-      proxy::Control::Options{.own = std::move(own),
-                              .old_limit = old_limit_,
-                              .on_superseded =
-                                  [this] {
-                                    is_superseded_ = true;
-                                    newest_.cancel();
-                                  },
-                              .on_handed_over = [this] { superseded_.set(); }});
+      proxy::Control::Options{.own = std::move(own), .old_limit = old_limit_, .on_superseded = [this] {
+                                is_superseded_ = true;
+                                newest_.cancel();
+                                superseded_.set();
+                              }});
   control_->start();
 }
 
@@ -164,11 +174,12 @@ void ProxyLife::stop(base::Duration limit) {
   if (!control_) return;
   control_->stop();
   generations_.end_all(limit);
-  // Not while another one starts, which goes on with the socket.
-  auto lock = take_lock(socket_);
-  if (!lock) return;
-  ::unlink(socket_.c_str());
-  release(*lock, socket_);
+  remove_socket(socket_);
+}
+
+void ProxyLife::reopen_access_logs() {
+  proxy_.reopen_access_log();
+  generations_.reopen_access_logs();
 }
 
 Task<void> ProxyLife::drain_as_old() { return control_->drain_as_old(); }

@@ -74,6 +74,8 @@ class ProxyLife {
   /// over, but not longer than one should take. In force as long as what it gives lives.
   runtime::Task<std::optional<proxy::Turn::Held>> turn();
 
+  /// Proxy::reopen_access_log(), here and in older ones.
+  void reopen_access_logs();
   /// The end of the newest: nobody is answered any more, and older ones end within `limit`.
   void stop(base::Duration limit);
   /// Once superseded: until nothing is under way any more.
@@ -91,7 +93,7 @@ class ProxyLife {
   /// Of the predecessor's admin interface.
   std::optional<runtime::Fd> admin_;
   bool is_superseded_ = false;
-  /// Set once the successor has all.
+  /// Set once what only the newest has is gone.
   runtime::Event superseded_;
   runtime::Scope newest_;
 };

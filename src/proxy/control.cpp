@@ -33,11 +33,9 @@ Turn::Held::~Held() {
 
 Control::Control(runtime::Reactor& reactor, Proxy& proxy, Generations& generations, runtime::Fd listening,
                  Options options)
-    : reactor_(reactor),
-      proxy_(proxy),
-      generations_(generations),
-      options_(std::move(options)),
-      acceptor_(reactor, std::move(listening)) {}
+    : reactor_(reactor), proxy_(proxy), generations_(generations), options_(std::move(options)) {
+  acceptor_.emplace(reactor, std::move(listening));
+}
 
 Control::~Control() = default;
 
@@ -45,12 +43,13 @@ void Control::start() { accepting_.spawn(accept()); }
 
 void Control::stop() {
   accepting_.cancel();
+  acceptor_.reset();
   peers_.cancel();
 }
 
 Task<void> Control::accept() {
   while (true) {
-    auto fd = co_await acceptor_.accept_fd();
+    auto fd = co_await acceptor_->accept_fd();
     if (!fd) co_return;
     const auto peer = runtime::peer_credentials(fd->get());
     const bool is_own = peer && (peer->uid == ::geteuid() || peer->uid == 0);
@@ -86,7 +85,7 @@ Task<bool> Control::tell_status(MessageSocket& socket) {
 
 Task<bool> Control::give_sockets(MessageSocket& socket) {
   auto listening = co_await proxy_.listening();
-  std::vector<HandedSocket> sockets{{SocketKind::control, acceptor_.address(), acceptor_.fd()}};
+  std::vector<HandedSocket> sockets{{SocketKind::control, acceptor_->address(), acceptor_->fd()}};
   if (admin_) sockets.push_back({SocketKind::admin, admin_->address, admin_->fd.get()});
   for (const auto& one : listening) sockets.push_back({SocketKind::listener, one.address, one.fd.get()});
   co_return (co_await send_sockets(socket, options_.own, std::move(sockets))).has_value();
@@ -94,18 +93,18 @@ Task<bool> Control::give_sockets(MessageSocket& socket) {
 
 Task<void> Control::hand_over(std::unique_ptr<MessageSocket> socket) {
   const auto own_counted = write_counted(co_await proxy_.metrics());
-  // From here on without a pause: what older ones tell is for one of both to hear.
-  accepting_.cancel();
-  options_.on_superseded();
+  // From here to its end without a pause, as a small message is sent at once: what older ones tell, and
+  // whoever asks here, is for one of both to hear.
   auto given = generations_.give_up();
-  options_.own.drains_since = reactor_.clock().wall();
-  options_.own.cut_at = *options_.own.drains_since + options_.old_limit;
   const auto ended = write_counted(given.ended);
+  auto own = options_.own;
+  own.drains_since = reactor_.clock().wall();
+  own.cut_at = *own.drains_since + options_.old_limit;
   auto list = Json::array();
   std::vector<int> fds;
   std::vector<runtime::Fd> files;
   if (own_counted && ended) {
-    list.push_back(to_json(options_.own));
+    list.push_back(to_json(own));
     fds = {ended->get(), own_counted->get()};
   }
   for (const auto& older : given.older) {
@@ -115,11 +114,18 @@ Task<void> Control::hand_over(std::unique_ptr<MessageSocket> socket) {
     fds.push_back(older.link->fd());
     fds.push_back(files.emplace_back(std::move(*counted)).get());
   }
-  const auto sent = co_await send_json(*socket, {{"generations", std::move(list)}}, std::move(fds));
-  if (sent) link_ = std::move(socket);
-  runtime::log::info("proxy", "another process has taken over: what is under way here ends");
+  if (!co_await send_json(*socket, {{"generations", std::move(list)}}, std::move(fds))) {
+    // It has been killed: all stays as it was.
+    generations_.adopt(std::move(given));
+    co_return;
+  }
+  accepting_.cancel();
+  acceptor_.reset();
   admin_.reset();
-  options_.on_handed_over();
+  options_.own = std::move(own);
+  link_ = std::move(socket);
+  runtime::log::info("proxy", "another process has taken over: what is under way here ends");
+  options_.on_superseded();
 }
 
 Generation Control::own_now(const telemetry::Samples& samples) const {
@@ -140,6 +146,7 @@ Task<void> Control::obey() {
   while (const auto message = co_await receive_json(*link_)) {
     const auto op = message->json.value("op", Json());
     if (op == "tell" && !co_await tell()) co_return;
+    if (op == "reopen") proxy_.reopen_access_log();
     const auto ms = message->json.value("ms", Json());
     if (op != "end" || !ms.is_number_unsigned()) continue;
     end_limit_ = std::chrono::milliseconds(ms.get<std::uint32_t>());
@@ -147,15 +154,20 @@ Task<void> Control::obey() {
   }
 }
 
+Task<void> Control::obey_until_told_to_end() {
+  peers_.spawn(obey());
+  co_await told_to_end_.wait();
+}
+
 Task<void> Control::drain_as_old() {
-  if (link_) peers_.spawn(obey());
-  co_await runtime::first(proxy_.retire(options_.old_limit), until(told_to_end_));
+  // In this order: who is answered knows that nothing more is taken here.
+  co_await runtime::first(proxy_.retire(options_.old_limit), obey_until_told_to_end());
   if (end_limit_) co_await proxy_.drain(*end_limit_);
 }
 
 Task<void> Control::tell_final() {
   peers_.cancel();
-  if (link_) (void)co_await runtime::within(reactor_, answer_limit, tell());
+  (void)co_await runtime::within(reactor_, answer_limit, tell());
 }
 
 }  // namespace weft::proxy

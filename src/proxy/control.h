@@ -48,10 +48,8 @@ class Control {
     Generation own;
     /// How long connections may stay once a successor accepts.
     base::Duration old_limit{};
-    /// Runs when one does, before it is told so: what only the newest has is to end.
+    /// Runs when one does: what only the newest has is to end.
     std::function<void()> on_superseded;
-    /// Runs once it has been told.
-    std::function<void()> on_handed_over;
   };
 
   /// `listening`: the socket of messages that it is asked by.
@@ -86,6 +84,7 @@ class Control {
   runtime::Task<bool> tell_status(runtime::MessageSocket& socket);
   /// As an older one: does what the newest asks.
   runtime::Task<void> obey();
+  runtime::Task<void> obey_until_told_to_end();
   runtime::Task<bool> tell();
   /// With what is under way now.
   Generation own_now(const telemetry::Samples& samples) const;
@@ -94,7 +93,8 @@ class Control {
   Proxy& proxy_;
   Generations& generations_;
   Options options_;
-  runtime::Acceptor acceptor_;
+  /// Closed at the end: whoever connects shall find that nobody is there.
+  std::optional<runtime::Acceptor> acceptor_;
   std::optional<ListeningSocket> admin_;
   Turn turn_;
   /// To the successor, once there is one.

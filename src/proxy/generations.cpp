@@ -27,7 +27,7 @@ void Generations::adopt(Predecessor::Relieved relieved) {
     runtime::log::warning("proxy", "generation {} (process {}) is cut: {} stand side by side at most",
                           links_[i]->older.generation.number, links_[i]->older.generation.pid,
                           max_generations);
-    scope_.spawn(end(links_[i], base::Duration::zero()));
+    end(links_[i], base::Duration::zero());
   }
 }
 
@@ -46,13 +46,21 @@ Task<void> Generations::listen(std::shared_ptr<Link> link) {
   heard_.pulse();
 }
 
-Task<void> Generations::end(std::shared_ptr<Link> link, base::Duration limit) {
+Task<void> Generations::tell(std::shared_ptr<Link> link, base::Json json) {
+  (void)co_await send_json(*link->older.link, std::move(json));
+}
+
+void Generations::end(const std::shared_ptr<Link>& link, base::Duration limit) {
   const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(limit).count();
-  (void)co_await send_json(*link->older.link, {{"op", "end"}, {"ms", ms}});
+  scope_.spawn(tell(link, {{"op", "end"}, {"ms", ms}}));
 }
 
 void Generations::end_all(base::Duration limit) {
-  for (const auto& link : Links(links_)) scope_.spawn(end(link, limit));
+  for (const auto& link : Links(links_)) end(link, limit);
+}
+
+void Generations::reopen_access_logs() {
+  for (const auto& link : Links(links_)) scope_.spawn(tell(link, {{"op", "reopen"}}));
 }
 
 Task<void> Generations::all_told(Links links) {
@@ -66,7 +74,7 @@ Task<void> Generations::ask_all() {
     // One answer is as good for two that ask at once.
     if (link->has_ended || link->asked > link->told) continue;
     link->asked = link->told + 1;
-    (void)co_await send_json(*link->older.link, {{"op", "tell"}});
+    co_await tell(link, {{"op", "tell"}});
   }
   co_await runtime::within(reactor_, tell_limit, all_told(links));
 }

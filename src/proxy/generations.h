@@ -33,6 +33,8 @@ class Generations {
   runtime::Task<telemetry::Samples> counted();
   /// Each with what is under way there, the newest first.
   runtime::Task<std::vector<Generation>> status();
+  /// Their access log, which is this process's too, has been moved away.
+  void reopen_access_logs();
   /// What is left there is to end within `limit`.
   void end_all(base::Duration limit);
   /// Gives all up, for a successor: nobody listens to them here any more.
@@ -49,7 +51,8 @@ class Generations {
 
   /// Takes what it tells until it has ended.
   runtime::Task<void> listen(std::shared_ptr<Link> link);
-  static runtime::Task<void> end(std::shared_ptr<Link> link, base::Duration limit);
+  void end(const std::shared_ptr<Link>& link, base::Duration limit);
+  static runtime::Task<void> tell(std::shared_ptr<Link> link, base::Json json);
   /// Asks all, and waits for their answers.
   runtime::Task<void> ask_all();
   runtime::Task<void> all_told(Links links);

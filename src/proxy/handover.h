@@ -6,6 +6,7 @@
 // The connection of the two then lasts until the older one has ended. By it the newest asks
 //   tell     what the older one has counted, and how much is under way there; it tells so itself at its end
 //   end      what is left is to end within so many milliseconds
+//   reopen   the access log has been moved away
 // Each message is a JSON object; descriptors and counts (a file in memory) go beside it.
 #pragma once
 

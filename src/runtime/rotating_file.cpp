@@ -105,6 +105,11 @@ void RotatingFile::rotate() {
   struct stat named{};
   // Of a link (/dev/stdout), rename() would move the link.
   if (::lstat(path_.c_str(), &named) == 0 && !S_ISREG(named.st_mode)) return;
+  // Another process with the same file has been here before.
+  if (const auto own = status_of(fd_); own && own->st_nlink > 0 && own->st_ino != named.st_ino) {
+    reopen();
+    return;
+  }
   if (::rename(path_.c_str(), older(path_).c_str()) != 0) {
     // The limit holds even so; the old lines are worth less than the disk.
     if (::ftruncate(fd_.get(), 0) == 0) size_ = 0;

@@ -1,0 +1,197 @@
+#include "proxy/handover.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <filesystem>
+
+#include "proxy/generations.h"
+#include "runtime/combine.h"
+#include "runtime/scope.h"
+
+namespace weft::proxy {
+namespace {
+
+using base::Json;
+using runtime::MessageSocket;
+using runtime::Task;
+using telemetry::Kind;
+using telemetry::Samples;
+
+/// Both ends of a connection.
+struct Pair {
+  explicit Pair(runtime::Reactor& reactor) {
+    std::array<int, 2> ends{};
+    EXPECT_EQ(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends.data()), 0);
+    one = std::make_unique<MessageSocket>(reactor, runtime::Fd(ends[0]));
+    other = std::make_unique<MessageSocket>(reactor, runtime::Fd(ends[1]));
+  }
+  std::unique_ptr<MessageSocket> one;
+  std::unique_ptr<MessageSocket> other;
+};
+
+Samples counts(std::uint64_t value) {
+  Samples samples;
+  samples.add("requests_total", "Requests.", Kind::counter, std::string(), value);
+  return samples;
+}
+
+Generation generation(unsigned number) {
+  Generation generation;
+  generation.number = number;
+  generation.pid = 100 + static_cast<pid_t>(number);
+  generation.version = "1.2.3";
+  generation.started = base::WallTime(std::chrono::seconds(1'700'000'000));
+  return generation;
+}
+
+TEST(Handover, AGenerationComesBack) {
+  auto sent = generation(7);
+  sent.drains_since = sent.started + std::chrono::minutes(1);
+  sent.cut_at = sent.started + std::chrono::minutes(61);
+  sent.connections = 5;
+  sent.streams = 2;
+  const auto got = generation_from(Json::parse(to_json(sent).dump()));
+  ASSERT_TRUE(got);
+  EXPECT_EQ(to_json(*got), to_json(sent));
+  EXPECT_FALSE(generation_from(to_json(generation(1)))->drains_since);
+}
+
+TEST(Handover, WhatIsNoGeneration) {
+  for (const auto* text : {"{}", "7", "[]", R"({"number":"1"})", R"({"number":1,"pid":[]})"})
+    EXPECT_FALSE(generation_from(Json::parse(text))) << text;
+}
+
+TEST(Handover, CountsGoByAFileInMemory) {
+  const auto file = write_counted(counts(42));
+  ASSERT_TRUE(file);
+  EXPECT_EQ(read_counted(file->get())->total("requests_total"), 42U);
+  ASSERT_EQ(::ftruncate(file->get(), 10), 0);
+  EXPECT_FALSE(read_counted(file->get())) << "it is cut";
+  ASSERT_EQ(::ftruncate(file->get(), off_t{1} << 40), 0);
+  EXPECT_FALSE(read_counted(file->get())) << "it is too large";
+  const runtime::Fd null(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  EXPECT_FALSE(read_counted(null.get())) << "it is no file";
+}
+
+/// A proxy that gives so many sockets to one that asks.
+Task<void> give(runtime::Reactor& reactor, runtime::Fd listening, std::vector<HandedSocket> sockets) {
+  runtime::Acceptor acceptor(reactor, std::move(listening));
+  auto fd = co_await acceptor.accept_fd();
+  MessageSocket link(reactor, std::move(*fd));
+  EXPECT_EQ((co_await receive_json(link))->json, Json({{"op", "take"}}));
+  EXPECT_TRUE(co_await send_sockets(link, generation(3), std::move(sockets)));
+  EXPECT_EQ((co_await receive_json(link))->json, Json({{"op", "relieve"}}));
+}
+
+TEST(Handover, AsManySocketsAsThereAre) {
+  char folder[] = "/tmp/weft-handover-XXXXXX";
+  ASSERT_NE(::mkdtemp(folder), nullptr);
+  const auto path = std::string(folder) + "/control";
+  runtime::Reactor reactor;
+  for (const std::size_t count : {std::size_t{0}, MessageSocket::max_fds, 2 * MessageSocket::max_fds + 1}) {
+    SCOPED_TRACE(count);
+    auto listening = runtime::listen_messages(path);
+    ASSERT_TRUE(listening);
+    std::vector<HandedSocket> sockets;
+    const auto address = [](std::size_t i) {
+      return base::Address::ipv4({127, 0, 0, 1}, static_cast<std::uint16_t>(1000 + i));
+    };
+    for (std::size_t i = 0; i < count; ++i)
+      sockets.push_back({SocketKind::listener, address(i), listening->get()});
+    // Without the control socket, which is another one here.
+    runtime::Scope scope;
+    scope.spawn(give(reactor, std::move(*listening), sockets));
+    auto found = reactor.block_on(Predecessor::find(reactor, path));
+    ASSERT_TRUE(found && *found);
+    auto& predecessor = **found;
+    EXPECT_EQ(predecessor.generation().number, 3U);
+    for (std::size_t i = 0; i < count; ++i) {
+      EXPECT_FALSE(predecessor.take(SocketKind::admin, address(i)));
+      EXPECT_TRUE(predecessor.take(SocketKind::listener, address(i)));
+      EXPECT_FALSE(predecessor.take(SocketKind::listener, address(i))) << "it is taken once";
+    }
+    // It ends then: there is nothing to take over.
+    EXPECT_TRUE(reactor.block_on(predecessor.relieve()).older.empty());
+  }
+  std::filesystem::remove_all(folder);
+}
+
+TEST(Handover, NobodyRuns) {
+  runtime::Reactor reactor;
+  const auto found = reactor.block_on(Predecessor::find(reactor, "/tmp/weft-handover-none/control"));
+  ASSERT_TRUE(found);
+  EXPECT_EQ(*found, nullptr);
+}
+
+class GenerationsTest : public ::testing::Test {
+ protected:
+  /// Takes over so many older ones; their ends of the links.
+  std::vector<std::unique_ptr<MessageSocket>> adopt(std::size_t count) {
+    std::vector<std::unique_ptr<MessageSocket>> ends;
+    Predecessor::Relieved relieved;
+    relieved.ended = counts(1000);
+    for (std::size_t i = 0; i < count; ++i) {
+      Pair pair(reactor_);
+      const auto number = static_cast<unsigned>(count - i);
+      relieved.older.push_back({generation(number), std::move(pair.one), counts(number)});
+      ends.push_back(std::move(pair.other));
+    }
+    generations_.adopt(std::move(relieved));
+    return ends;
+  }
+  std::uint64_t counted() { return reactor_.block_on(generations_.counted()).total("requests_total"); }
+  /// What the newest asks next.
+  Json asked(MessageSocket& end) {
+    auto message = reactor_.block_on(runtime::within(reactor_, std::chrono::seconds(10), receive_json(end)));
+    return message && *message ? (*message)->json : Json();
+  }
+  static Task<void> answer(MessageSocket& end, std::uint64_t value) {
+    (void)co_await receive_json(end);
+    const auto file = write_counted(counts(value));
+    (void)co_await send_json(end, to_json(generation(1)), {file->get()});
+  }
+
+  runtime::Reactor reactor_;
+  Generations generations_{reactor_};
+};
+
+TEST_F(GenerationsTest, CountsGoOnWhileItLivesAndStayWhenItHasGone) {
+  auto ends = adopt(1);
+  runtime::Scope scope;
+  scope.spawn(answer(*ends[0], 5));
+  EXPECT_EQ(counted(), 1005U);
+  scope.spawn(answer(*ends[0], 8));
+  EXPECT_EQ(counted(), 1008U);
+  ends.clear();
+  EXPECT_EQ(counted(), 1008U);
+  EXPECT_TRUE(reactor_.block_on(generations_.status()).empty());
+}
+
+TEST_F(GenerationsTest, OneThatDoesNotAnswerIsCountedAsItWas) {
+  const auto ends = adopt(1);
+  EXPECT_EQ(counted(), 1001U);
+}
+
+TEST_F(GenerationsTest, TheOldestOfTooManyIsCut) {
+  const auto ends = adopt(max_generations);
+  EXPECT_EQ(asked(*ends.back()), Json({{"op", "end"}, {"ms", 0}}));
+  generations_.end_all(std::chrono::milliseconds(250));
+  EXPECT_EQ(asked(*ends.front()), Json({{"op", "end"}, {"ms", 250}}));
+}
+
+TEST_F(GenerationsTest, WhoTakesOverHasAll) {
+  const auto ends = adopt(2);
+  const auto given = generations_.give_up();
+  EXPECT_EQ(given.ended.total("requests_total"), 1000U);
+  ASSERT_EQ(given.older.size(), 2U);
+  EXPECT_EQ(given.older[0].generation.number, 2U);
+  EXPECT_EQ(given.older[1].counted.total("requests_total"), 1U);
+  EXPECT_EQ(reactor_.block_on(generations_.status()).size(), 0U);
+}
+
+}  // namespace
+}  // namespace weft::proxy
