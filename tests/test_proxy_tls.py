@@ -168,6 +168,27 @@ class Listeners(TlsTest):
         until(lambda: self.failures(reason="io") == 160, "all are counted that had begun")
         until(lambda: len(self.lines("flags=DC", "TLS:")) == 160, "and logged")
 
+    def test_who_rests_is_told_of_the_end(self):
+        """By TLS itself, so that nobody takes it for a cut: at the idle limit, and at a drain."""
+        self.run_tls(answers(lambda request: reply()), listener_tls=self.at_listener(), idleTimeout="300ms")
+        self.ends_well(lambda: None)
+        self.run_tls(answers(lambda request: reply()), listener_tls=self.at_listener())
+        self.ends_well(lambda: self.weft.process.send_signal(signal.SIGTERM))
+        self.run_tls(lambda peer: peer.more(), protocol="auto", cluster="auto", listener_tls=self.at_listener())
+        self.ends_well(lambda: self.weft.process.send_signal(signal.SIGTERM), is_silent=True)
+
+    def ends_well(self, end, is_silent=False):
+        peer = self.connect()
+        context = self.context()
+        context.options &= ~(1 << 7)  # SSL_OP_IGNORE_UNEXPECTED_EOF, which Python sets
+        peer.sock = context.wrap_socket(peer.sock, server_hostname=NAME, suppress_ragged_eofs=False)
+        if is_silent:
+            until(lambda: self.app.accepted == 1, "the service is asked for the first word")
+        else:
+            self.assertEqual(peer.ask().status, 200)
+        end()
+        self.assertEqual(peer.rest(), b"")
+
     def test_a_session_is_resumed_on_any_worker(self):
         self.run_tls(answers(lambda request: reply()), workers=2, listener_tls=self.at_listener(client_ca=self.ca))
         for version in VERSIONS:

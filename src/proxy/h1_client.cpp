@@ -42,7 +42,13 @@ H1Client::~H1Client() {
 }
 
 void H1Client::end_soon() {
-  if (is_waiting() && !has_begun()) stream_->fail({ECANCELED});
+  if (is_waiting() && !has_begun()) end_at_rest({ECANCELED});
+}
+
+void H1Client::end_at_rest(runtime::IoError why) {
+  // Over TLS that is what tells it from a cut.
+  stream_->shutdown_write();
+  stream_->fail(why);
 }
 
 void H1Client::hurry_if_idle(base::Duration limit) {

@@ -84,7 +84,9 @@ class H1Client final : public HttpConnection {
  private:
   /// The next head, or what was found in its place; nothing if more must arrive.
   std::optional<http::ReadResult<void>> try_head();
-  void end_late() override { stream_->fail({ETIMEDOUT}); }
+  void end_late() override { end_at_rest({ETIMEDOUT}); }
+  /// No request is under way.
+  void end_at_rest(runtime::IoError why);
   /// What came in the place of the first head is the preface of HTTP/2: whether, once all of it has come, it
   /// has been given to whom that concerns.
   /// Not inlined: each connection's frame would hold that of this.

@@ -109,7 +109,9 @@ void Worker::close_idle_if_ending() {
 void Worker::close_silent_if_ending() {
   for (auto at = silent_.begin(); at != silent_.end();) {
     auto& silence = *at++;
-    if (silence.client_.is_ending()) silence.stream_.fail({ECANCELED});
+    if (!silence.client_.is_ending()) continue;
+    silence.stream_.shutdown_write();
+    silence.stream_.fail({ECANCELED});
   }
 }
 
