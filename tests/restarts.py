@@ -8,6 +8,7 @@ import threading
 import http2
 import mesh
 import proxies
+import tls
 from proxies import answers, config, reply, until
 
 
@@ -37,13 +38,13 @@ class Load:
     """Clients of each kind for which there is a port, which count what goes well and keep what does not. A request on a
     connection that has not said that it ends is one that must be answered."""
 
-    def __init__(self, **ports):
-        self.ports, self.is_over, self.lock = ports, threading.Event(), threading.Lock()
-        self.counts, self.bad = dict.fromkeys(("kept", "posts", "fresh", "h2", "grpc", "opaque"), 0), []
-        if http2.h2 is None:
-            del self.counts["h2"], self.counts["grpc"]
-        of_http = ("kept", "posts", "fresh", "h2")
-        self.counts = {kind: 0 for kind in self.counts if ("http" if kind in of_http else kind) in ports}
+    PORTS = {"kept": "http", "posts": "http", "fresh": "http", "tls": "tls", "h2": "http", "grpc": "grpc", "opaque": "opaque"}
+
+    def __init__(self, context=None, **ports):
+        """`context` is of clients of TLS, whose server is called tls.NAME."""
+        self.ports, self.context, self.is_over, self.bad = ports, context, threading.Event(), []
+        self.counts = {kind: 0 for kind, port in self.PORTS.items()
+                       if port in ports and (http2.h2 or kind not in ("h2", "grpc"))}
         self.threads = [proxies.beside(lambda kind=kind: self.run(kind)) for kind in self.counts]
 
     @property
@@ -68,10 +69,13 @@ class Load:
             self.bad.append(f"{kind}: {what!r}")
 
     def connect(self, name):
-        return proxies.Peer(socket.create_connection(("127.0.0.1", self.ports[name]), proxies.LIMIT))
+        peer = proxies.Peer(socket.create_connection(("127.0.0.1", self.ports[name]), proxies.LIMIT))
+        if name == "tls":
+            peer.sock = self.context.wrap_socket(peer.sock, server_hostname=tls.NAME)
+        return peer
 
     def kept(self, kind="kept", **request):
-        with self.connect("http") as client:
+        with self.connect(self.PORTS[kind]) as client:
             while not self.is_over.is_set():
                 response = client.ask(**request)
                 self.count(kind, (response.status, response.body) == (200, b"ok"), response.start)
@@ -80,6 +84,9 @@ class Load:
 
     def posts(self):
         self.kept("posts", method="POST", body=bytes(20_000))
+
+    def tls(self):
+        self.kept("tls")
 
     def fresh(self):
         with self.connect("http") as client:
@@ -115,12 +122,13 @@ class Load:
         return self.bad
 
 
-class RestartTest(proxies.ProxyTest):
+class RestartTest(tls.TlsTest):
     def config(self, *more):
-        """HTTP at self.port, bytes at self.opaque, gRPC at self.grpc; `more` are ports of HTTP too."""
+        """HTTP at self.port, bytes at self.opaque, gRPC at self.grpc, HTTP over TLS at self.secret; `more` are ports of HTTP too."""
         file = config(self.port, [self.app.address])
         file["listeners"] += [{"address": f"127.0.0.1:{self.opaque}", "protocol": "tcp", "cluster": "echo"},
-                              {"address": f"127.0.0.1:{self.grpc}", "cluster": "grpc"}]
+                              {"address": f"127.0.0.1:{self.grpc}", "cluster": "grpc"},
+                              {"address": f"127.0.0.1:{self.secret}", "cluster": "app", "tls": self.at_listener()}]
         file["clusters"] += [{"name": "echo", "protocol": "tcp", "endpoints": [self.echo.address]},
                              {"name": "grpc", "protocol": "http2", "endpoints": [self.caller.address]}]
         for port in more:
@@ -130,11 +138,11 @@ class RestartTest(proxies.ProxyTest):
     def begin(self, serve=None, **options):
         self.app, self.echo = self.backend(serve or answers(lambda request: reply())), self.backend(echo)
         self.caller = self.backend(serve_grpc)
-        self.port, self.opaque, self.grpc = (proxies.free_port() for _ in range(3))
+        self.port, self.opaque, self.grpc, self.secret = (proxies.free_port() for _ in range(4))
         self.weft = self.proxy(self.config(), **options)
 
     def load(self):
-        return Load(http=self.port, opaque=self.opaque, grpc=self.grpc)
+        return Load(self.context(), http=self.port, opaque=self.opaque, grpc=self.grpc, tls=self.secret)
 
     def goes_on(self, load, least=100):
         """Waits until that many more exchanges went well, or one did not."""

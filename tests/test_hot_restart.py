@@ -143,7 +143,7 @@ class HotRestart(restarts.RestartTest):
 
     def test_more_listeners_than_one_message_holds(self):
         self.begin()
-        ports = {proxies.free_port() for _ in range(100)} - {self.port, self.opaque, self.grpc}
+        ports = {proxies.free_port() for _ in range(100)} - {self.port, self.opaque, self.grpc, self.secret}
         self.weft.stop()
         self.weft = self.proxy(self.config(*ports), before=self.weft)
         self.ends(self.restart())

@@ -94,7 +94,7 @@ class Faults(restarts.RestartTest):
             with self.successor("take") as sock:
                 message, fds = self.answer(sock)
                 self.assertEqual(message["generation"]["pid"], self.weft.pid)
-                self.assertEqual(len(fds), 5)  # control, admin, three listeners
+                self.assertEqual(len(fds), 6)  # control, admin, four listeners
                 listener = fds[message["sockets"].index(["listener", f"127.0.0.1:{self.port}"])]
                 with socket.socket(fileno=os.dup(listener)) as taken:
                     self.assertEqual(taken.getsockname()[1], self.port)
