@@ -244,6 +244,12 @@ runtime::Task<bool> Opaque::take_tls() {
       opening::first_bytes(worker_.reactor, *stream_, first_record, no_limit, Patience::from_now));
   const bool has_begun = hello ? hello->value_or(false) : opening::peek(*stream_, first_record).has_begun;
   if (!has_begun) co_return false;
+  // OpenSSL makes room for as much as a message says that it will be.
+  const auto said = opening::peek(*stream_, client_hello).found;
+  if (said && *said && !**said && (**said).error() == opening::HelloFault::too_long) {
+    refuse(Failure::malformed_request, fmt::format("TLS: {}", describe(opening::HelloFault::too_long)));
+    co_return false;
+  }
   tls::Result<std::unique_ptr<tls::Connection>> accepted =
       base::fail(tls::FaultKind::timeout, "the handshake took too long");
   if (hello) {

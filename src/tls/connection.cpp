@@ -27,6 +27,9 @@ constexpr std::size_t read_size = max_record + 512;
 constexpr std::size_t max_write = 4 * max_record;
 /// Of records that the transport does not take: what one write makes, and a handshake's last flight.
 constexpr std::size_t most_unsent = 2 * max_write;
+/// What a peer may send within which there is nothing for the reader: tickets, a change of keys; each of the
+/// latter costs as much as a record, and they have no end of their own.
+constexpr std::size_t most_fruitless = 64 * 1024;
 /// With AES-GCM a key protects 2^24.5 records at most (RFC 8446, 5.5); it is changed before.
 constexpr std::uint64_t records_of_a_key = std::uint64_t{1} << 23U;
 
@@ -98,7 +101,13 @@ OpenConnection::OpenConnection(std::shared_ptr<Context> context, std::unique_ptr
   }
 }
 
+OpenConnection::Turn::Turn(OpenConnection& connection) : connection_(connection) {
+  output.clear();
+  ERR_clear_error();
+}
+
 OpenConnection::~OpenConnection() {
+  if (destroyed_ != nullptr) *destroyed_ = true;
   transport_->readable().cancel(readable_hook_);
   transport_->writable().cancel(writable_hook_);
   if (!is_open_ || failed_.code != 0) return;
@@ -108,8 +117,7 @@ OpenConnection::~OpenConnection() {
     SSL_set_shutdown(ssl_.get(), SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
     return;
   }
-  output.clear();
-  ERR_clear_error();
+  const Turn turn(*this);
   SSL_shutdown(ssl_.get());
   flush();
 }
@@ -122,16 +130,16 @@ void OpenConnection::ask_for(const ClientContext& context, const std::vector<std
                         static_cast<unsigned int>(list.size()));
   if (!resumption_) return;
   auto& library = context.library();
-  if (const auto session = resumption_->take(context.number(), library.now()))
-    SSL_set_session(ssl_.get(), session.get());
+  const auto last = resumption_->take(context.number(), library.now());
+  if (!last.session) return;
+  peer_good_until_ = last.peer_good_until;
+  SSL_set_session(ssl_.get(), last.session.get());
 }
 
 Result<OpenConnection::Step> OpenConnection::shake_hands() {
-  output.clear();
+  const Turn turn(*this);
   if (!unsent_.empty() && !flush() && write_error_.code == 0) return Step::writes;
-  ERR_clear_error();
   const int result = SSL_do_handshake(ssl_.get());
-  keep_rest();
   auto fault = result == 1 ? std::nullopt : fault_of(result);
   const bool is_flushed = flush();
   if (!fault && write_error_.code != 0) fault = fault_of_transport(write_error_);
@@ -186,13 +194,19 @@ void OpenConnection::begin_to_watch() {
 
 void OpenConnection::on_readable() {
   transport_->readable().wait(readable_hook_);
-  readable_.notify();  // may be the end of this
+  if (!std::exchange(write_reads_, false)) return readable_.notify();  // may be the end of this
+  bool destroyed = false;
+  destroyed_ = &destroyed;
+  readable_.notify();
+  if (destroyed) return;
+  destroyed_ = nullptr;
+  writable_.notify();
 }
 
 void OpenConnection::on_writable() {
   transport_->writable().wait(writable_hook_);
   if (!unsent_.empty()) {
-    output.clear();
+    const Turn turn(*this);
     flush();
   }
   writable_.notify();
@@ -202,15 +216,17 @@ int OpenConnection::give_records(char* into, int size) {
   const auto give = [&](std::string_view from) {
     const auto count = std::min(from.size(), static_cast<std::size_t>(size));
     std::memcpy(into, from.data(), count);
+    fruitless_ += count;
     return static_cast<int>(count);
   };
+  if (is_open_ && fruitless_ > most_fruitless) read_error_ = {ECONNRESET};
+  if (read_error_.code != 0) return 0;
   if (!unread_.empty()) {
     const int count = give(unread_);
     unread_.erase(0, static_cast<std::size_t>(count));
     return count;
   }
   if (window.rest.empty()) {
-    if (read_error_.code != 0) return 0;
     if (!transport_->may_read()) return -1;
     const auto came = transport_->try_read(window.bytes);
     if (!came && came.error().would_block()) return -1;
@@ -261,7 +277,7 @@ IoError OpenConnection::error_of(int result) {
 IoResult<std::size_t> OpenConnection::read_plain(std::span<char> into) {
   if (failed_.code != 0) return std::unexpected(failed_);
   if ((SSL_get_shutdown(ssl_.get()) & SSL_RECEIVED_SHUTDOWN) != 0) return 0;
-  output.clear();
+  const Turn turn(*this);
   IoResult<std::size_t> result = 0;
   do {
     std::size_t count = 0;
@@ -269,6 +285,7 @@ IoResult<std::size_t> OpenConnection::read_plain(std::span<char> into) {
     const int done = SSL_read_ex(ssl_.get(), into.data() + *result, into.size() - *result, &count);
     if (done == 1) {
       *result += count;
+      fruitless_ = 0;
     } else if (SSL_get_error(ssl_.get(), done) == SSL_ERROR_ZERO_RETURN) {
       break;
     } else if (const auto error = error_of(done); *result == 0) {
@@ -279,7 +296,6 @@ IoResult<std::size_t> OpenConnection::read_plain(std::span<char> into) {
       break;
     }
   } while (*result < into.size() && (!unread_.empty() || !window.rest.empty()));
-  keep_rest();
   // Answers to changes of keys, or an alert. Who asks for them without end and reads none is cut.
   if (!output.empty()) flush();
   if (unsent_.size() > most_unsent) return std::unexpected(failed_ = {ECONNRESET});
@@ -327,7 +343,7 @@ void OpenConnection::count_record() {
 IoResult<std::size_t> OpenConnection::try_write(std::span<const iovec> from) {
   if (failed_.code != 0) return std::unexpected(failed_);
   if (has_shut_down_) return runtime::io_error(EPIPE);
-  output.clear();
+  const Turn turn(*this);
   if (!unsent_.empty()) flush();
   if (write_error_.code != 0) return std::unexpected(write_error_);
   if (!unsent_.empty()) return runtime::io_error(EAGAIN);
@@ -368,6 +384,8 @@ IoResult<std::size_t> OpenConnection::try_write(std::span<const iovec> from) {
     const int done = SSL_write_ex(ssl_.get(), record.data(), record.size(), &taken);
     if (done != 1) {
       const auto error = error_of(done);
+      // A message of the peer has begun, of which OpenSSL must have the rest first.
+      write_reads_ = error.would_block();
       if (total == 0) return std::unexpected(error);
       break;
     }
@@ -393,8 +411,7 @@ IoResult<std::size_t> OpenConnection::try_write(std::span<const iovec> from) {
 
 void OpenConnection::shutdown_write() {
   if (std::exchange(has_shut_down_, true) || failed_.code != 0) return;
-  output.clear();
-  ERR_clear_error();
+  const Turn turn(*this);
   SSL_shutdown(ssl_.get());
   ends_after_ = true;
   flush();

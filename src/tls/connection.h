@@ -39,7 +39,7 @@ class OpenConnection final : public Connection {
   Result<Step> shake_hands();
   runtime::Stream& transport() { return *transport_; }
 
-  // For the context's callbacks.
+  // For the context's callbacks. How long the peer's certificate is good goes on with its session.
   const std::shared_ptr<Resumption>& resumption() const { return resumption_; }
   base::WallTime peer_good_until() const { return peer_good_until_; }
   void set_peer_good_until(base::WallTime until) { peer_good_until_ = until; }
@@ -79,6 +79,18 @@ class OpenConnection final : public Connection {
     void (OpenConnection::*action_)();
   };
 
+  /// One use of OpenSSL: the buffers of the thread are this connection's from its begin to its end.
+  class Turn {
+   public:
+    explicit Turn(OpenConnection& connection);
+    Turn(const Turn&) = delete;
+    Turn& operator=(const Turn&) = delete;
+    ~Turn() { connection_.keep_rest(); }
+
+   private:
+    OpenConnection& connection_;
+  };
+
   void begin_to_watch();
   void on_readable();
   void on_writable();
@@ -110,7 +122,13 @@ class OpenConnection final : public Connection {
   /// Of the transport.
   runtime::IoError read_error_;
   runtime::IoError write_error_;
+  /// Bytes that OpenSSL has been given since it gave any plaintext.
+  std::size_t fruitless_ = 0;
+  /// Of the notification that is under way.
+  bool* destroyed_ = nullptr;
   bool is_open_ = false;
+  /// A write waits for the rest of a message of the peer.
+  bool write_reads_ = false;
   bool ends_after_ = false;
   bool has_shut_down_ = false;
   Hook readable_hook_{*this, &OpenConnection::on_readable};

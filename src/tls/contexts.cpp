@@ -24,6 +24,9 @@ constexpr const char* ciphers_of_1_2 = "ECDHE+AESGCM:ECDHE+CHACHA20";
 /// Without post-quantum ones, which cost 50 us and 7 KB of each connection.
 constexpr const char* groups = "X25519:P-256";
 
+/// What a peer may show: chains of the largest RSA keys have some 10 KB. A session keeps it.
+constexpr long max_chain_bytes = 32 * 1024;
+
 void begin_openssl() {
   // No user's openssl.cnf decides here, and nothing is torn down while threads still run.
   [[maybe_unused]] static const int once =
@@ -52,25 +55,25 @@ std::array<unsigned char, 32> fingerprint(const EVP_MD* sha256, const ServerSett
 int session_is_new(SSL* ssl, SSL_SESSION* session) {
   auto& context = *static_cast<Context*>(SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl)));
   auto& library = context.library();
-  SslSession held(session);
-  const auto good_until = end_of_session(ssl, library.now());
+  auto& connection = connection_of(ssl);
+  Resumable held{SslSession(session), library.now() + session_life, connection.peer_good_until()};
   if (SSL_is_server(ssl) == 0) {
-    if (const auto& resumption = connection_of(ssl).resumption())
-      resumption->put(context.number(), std::move(held), good_until);
+    if (const auto& resumption = connection.resumption()) resumption->put(context.number(), std::move(held));
     return 1;
   }
   unsigned int size = 0;
   const auto* name = SSL_SESSION_get_id(session, &size);
-  library.sessions->add({reinterpret_cast<const char*>(name), size}, std::move(held), good_until);
+  library.sessions->add({reinterpret_cast<const char*>(name), size}, std::move(held));
   return 1;
 }
 
 SSL_SESSION* find_session(SSL* ssl, const unsigned char* name, int size, int* copies) {
   *copies = 0;  // it is held already
   auto& library = static_cast<Context*>(SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl)))->library();
-  return library.sessions
-      ->find({reinterpret_cast<const char*>(name), static_cast<std::size_t>(size)}, library.now())
-      .release();
+  auto found = library.sessions->find({reinterpret_cast<const char*>(name), static_cast<std::size_t>(size)},
+                                      library.now());
+  connection_of(ssl).set_peer_good_until(found.peer_good_until);
+  return found.session.release();
 }
 
 void session_is_bad(SSL_CTX* openssl, SSL_SESSION* session) {
@@ -101,10 +104,6 @@ std::string protocol_list(const std::vector<std::string>& protocols) {
   return list;
 }
 
-base::WallTime end_of_session(SSL* ssl, base::WallTime now) {
-  return std::min<base::WallTime>(now + session_life, connection_of(ssl).peer_good_until());
-}
-
 Library::State::State(std::shared_ptr<SessionStore> store, Measures with, base::Clock& on)
     : measures(with),
       clock(on),
@@ -132,6 +131,7 @@ Context::Context(std::shared_ptr<Library::State> library, const SSL_METHOD* meth
   if (measures.releases_buffers) mode |= SSL_MODE_RELEASE_BUFFERS;
   SSL_CTX_set_mode(context, mode);
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+  SSL_CTX_set_max_cert_list(context, max_chain_bytes);
   SSL_CTX_set_cert_verify_callback(context, verify, this);
 }
 

@@ -84,7 +84,4 @@ class ClientContext final : public Context {
 /// left out.
 std::string protocol_list(const std::vector<std::string>& protocols);
 
-/// When a session that is agreed on now is over: with the peer's certificate at the latest.
-base::WallTime end_of_session(SSL* ssl, base::WallTime now);
-
 }  // namespace weft::tls

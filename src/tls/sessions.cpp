@@ -3,25 +3,32 @@
 #include <utility>
 
 namespace weft::tls {
+namespace {
 
-SslSession SessionStore::find(std::string_view name, base::WallTime now) {
-  const std::lock_guard lock(mutex_);
-  const auto at = by_name_.find(name);
-  if (at == by_name_.end()) return nullptr;
-  if (now >= at->second.good_until) {
-    erase(at);
-    return nullptr;
-  }
-  uses_.splice(uses_.begin(), uses_, at->second.use);
-  SSL_SESSION_up_ref(at->second.session.get());
-  return SslSession(at->second.session.get());
+/// The same, held once more.
+Resumable copy(const Resumable& one) {
+  SSL_SESSION_up_ref(one.session.get());
+  return {SslSession(one.session.get()), one.good_until, one.peer_good_until};
 }
 
-void SessionStore::add(std::string_view name, SslSession session, base::WallTime good_until) {
+}  // namespace
+
+Resumable SessionStore::find(std::string_view name, base::WallTime now) {
+  const std::lock_guard lock(mutex_);
+  const auto at = by_name_.find(name);
+  if (at == by_name_.end()) return {};
+  if (!at->second.session.is_good(now)) {
+    erase(at);
+    return {};
+  }
+  uses_.splice(uses_.begin(), uses_, at->second.use);
+  return copy(at->second.session);
+}
+
+void SessionStore::add(std::string_view name, Resumable session) {
   const std::lock_guard lock(mutex_);
   const auto [at, is_new] = by_name_.try_emplace(std::string(name));
   at->second.session = std::move(session);
-  at->second.good_until = good_until;
   if (!is_new) return;
   uses_.push_front(&at->first);
   at->second.use = uses_.begin();
@@ -40,20 +47,16 @@ void SessionStore::erase(ByName::iterator at) {
 
 std::shared_ptr<SessionStore> make_session_store() { return std::make_shared<SessionStore>(); }
 
-SslSession Resumption::take(std::uint64_t context, base::WallTime now) {
-  auto session = std::move(session_);
-  if (!session || context != context_ || now >= good_until_) return nullptr;
-  if (SSL_SESSION_get_protocol_version(session.get()) < TLS1_3_VERSION) {
-    SSL_SESSION_up_ref(session.get());
-    session_.reset(session.get());
-  }
-  return session;
+Resumable Resumption::take(std::uint64_t context, base::WallTime now) {
+  auto taken = std::exchange(session_, {});
+  if (context != context_ || !taken.is_good(now)) return {};
+  if (SSL_SESSION_get_protocol_version(taken.session.get()) < TLS1_3_VERSION) session_ = copy(taken);
+  return taken;
 }
 
-void Resumption::put(std::uint64_t context, SslSession session, base::WallTime good_until) {
+void Resumption::put(std::uint64_t context, Resumable session) {
   session_ = std::move(session);
   context_ = context;
-  good_until_ = good_until;
 }
 
 std::shared_ptr<Resumption> make_resumption() { return std::make_shared<Resumption>(); }

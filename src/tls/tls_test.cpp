@@ -3,11 +3,13 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <openssl/hmac.h>
 
 #include <thread>
 
 #include "runtime/combine.h"
 #include "runtime/scope.h"
+#include "tls/connection.h"
 #include "tls/testing_certificates_test.h"
 
 namespace weft::tls {
@@ -324,6 +326,134 @@ TEST_F(Tls, ASessionEndsWithItsCertificate) {
   EXPECT_EQ(pass(**ends.server, **ends.client, "x", false).first, "x");
   clock.advance(2min);
   EXPECT_FALSE(meet(server(mutual), from).server);
+}
+
+TEST_F(Tls, TheSessionsThatFollowOneEndWithItsCertificateToo) {
+  resumption = make_resumption();
+  const Holder brief{{.name = "user", .ends = 6min}, &ca};
+  const auto from = client({.ca = ca.certificate(), .name = "app", .own = brief.pair()});
+  const auto to = server(mutual);
+  for (int i = 0; i < 2; ++i, clock.advance(4min)) {
+    auto ends = meet(to, from);
+    ASSERT_TRUE(ends.client && ends.server);
+    EXPECT_EQ((*ends.server)->is_resumed(), i > 0);
+    EXPECT_EQ(pass(**ends.server, **ends.client, "x", false).first, "x");
+  }
+  EXPECT_FALSE(meet(to, from).server) << "resumed four minutes ago, expired two minutes ago";
+}
+
+constexpr char handshake_type = 22;
+
+/// What a client could send that has the keys and no manners: records of its own making (RFC 8446, 5.2).
+class Sealer {
+ public:
+  /// Notes the secret of the connections that are made by `context` from now on.
+  explicit Sealer(ClientContext& context) {
+    SSL_CTX_set_keylog_callback(context.openssl(), [](const SSL*, const char* line) {
+      const std::string_view text(line);
+      if (!text.starts_with("CLIENT_TRAFFIC_SECRET_0 ")) return;
+      secret().clear();
+      for (auto at = text.rfind(' ') + 1; at < text.size(); at += 2)
+        secret() += static_cast<char>(std::stoi(std::string(text.substr(at, 2)), nullptr, 16));
+    });
+  }
+  /// A record of that type; the first has number 0.
+  std::string seal(char type, std::string text) {
+    const auto key = expand("key", 16);
+    auto nonce = expand("iv", 12);
+    for (int i = 0; i < 8; ++i)
+      nonce[11 - static_cast<std::size_t>(i)] ^= static_cast<char>(number_ >> (8 * i) & 0xffU);
+    ++number_;
+    text += type;
+    const auto size = text.size() + 16;
+    std::string record("\x17\x03\x03", 3);
+    record += static_cast<char>(size >> 8U);
+    record += static_cast<char>(size & 0xffU);
+    std::string sealed(size, '\0');
+    const std::unique_ptr<EVP_CIPHER_CTX, Free<EVP_CIPHER_CTX_free>> cipher(EVP_CIPHER_CTX_new());
+    const auto bytes = [](auto& from) { return reinterpret_cast<const unsigned char*>(from.data()); };
+    auto* const to = reinterpret_cast<unsigned char*>(sealed.data());
+    int done = 0;
+    EVP_EncryptInit_ex(cipher.get(), EVP_aes_128_gcm(), nullptr, bytes(key), bytes(nonce));
+    EVP_EncryptUpdate(cipher.get(), nullptr, &done, bytes(record), 5);
+    EVP_EncryptUpdate(cipher.get(), to, &done, bytes(text), static_cast<int>(text.size()));
+    EVP_EncryptFinal_ex(cipher.get(), to + done, &done);
+    EVP_CIPHER_CTX_ctrl(cipher.get(), EVP_CTRL_AEAD_GET_TAG, 16, to + text.size());
+    return record + sealed;
+  }
+  /// A change of keys (RFC 8446, 4.6.3), after which it has others.
+  std::string change_keys() {
+    auto record = seal(handshake_type, std::string("\x18\0\0\1\0", 5));
+    secret() = expand("traffic upd", 32);
+    number_ = 0;
+    return record;
+  }
+
+ private:
+  static std::string& secret() {
+    static std::string bytes;
+    return bytes;
+  }
+  /// HKDF-Expand-Label (RFC 8446, 7.1) with an empty context, of one block of SHA-256.
+  static std::string expand(const std::string& label, std::size_t size) {
+    std::string info{'\0', static_cast<char>(size), static_cast<char>(6 + label.size())};
+    info += "tls13 " + label + std::string("\0\1", 2);
+    std::string block(32, '\0');
+    unsigned int length = 32;
+    HMAC(EVP_sha256(), secret().data(), static_cast<int>(secret().size()),
+         reinterpret_cast<const unsigned char*>(info.data()), info.size(),
+         reinterpret_cast<unsigned char*>(block.data()), &length);
+    return block.substr(0, size);
+  }
+  std::uint64_t number_ = 0;
+};
+
+TEST_F(Tls, AMessageThatComesInPartsLeavesNothingForOthers) {
+  const auto from = client(nobody);
+  const auto to = server(plain);
+  auto other = meet(to, from);
+  Sealer sealer(*from);
+  auto ends = meet(to, from);
+  ASSERT_TRUE(ends.client && ends.server && other.client && other.server);
+  auto& way = dynamic_cast<OpenConnection&>(**ends.client).transport();
+  std::array<char, 64> room{};
+  const auto send = [&](std::string bytes) {
+    ASSERT_TRUE(reactor.block_on(runtime::write_all(way, std::move(bytes))));
+    while (reactor.poll()) {
+    }
+  };
+  // A change of keys (RFC 8446, 4.6.3), cut before its last byte.
+  send(sealer.seal(handshake_type, std::string("\x18\0\0\1", 4)));
+  EXPECT_TRUE((*ends.server)->try_read(room).error().would_block());
+  std::string text = "answer";
+  iovec part{text.data(), text.size()};
+  EXPECT_TRUE((*ends.server)->try_write({&part, 1}).error().would_block()) << "OpenSSL must read first";
+  bool is_woken = false;
+  const auto write = [&]() -> Task<void> {
+    is_woken = (co_await runtime::write_all(**ends.server, text)).has_value();
+  };
+  auto writing = write();
+  writing.start();
+  // The write is what reads this now, and what lies behind it.
+  send(sealer.seal(handshake_type, std::string(1, '\0')) + std::string(5000, 'j'));
+  EXPECT_TRUE(is_woken);
+  EXPECT_EQ(pass(**other.client, **other.server, "hello", false).first, "hello");
+  EXPECT_FALSE((*ends.server)->try_read(room)) << "what came behind is its own, and no record";
+}
+
+TEST_F(Tls, ChangesOfKeysWithoutEndAreCut) {
+  const auto from = client(nobody);
+  Sealer sealer(*from);
+  auto ends = meet(server(plain), from, {}, 1024 * 1024);
+  ASSERT_TRUE(ends.client && ends.server);
+  auto& way = dynamic_cast<OpenConnection&>(**ends.client).transport();
+  std::string flood;
+  for (int i = 0; i < 4000; ++i) flood += sealer.change_keys();
+  ASSERT_TRUE(reactor.block_on(runtime::write_all(way, std::move(flood))));
+  std::array<char, 64> room{};
+  runtime::IoResult<std::size_t> got = runtime::io_error(EAGAIN);
+  while (!got && got.error().would_block() && reactor.poll()) got = (*ends.server)->try_read(room);
+  EXPECT_EQ(got.error().code, ECONNRESET);
 }
 
 TEST_F(Tls, SaysWhatIsWrongWithSettings) {
