@@ -39,13 +39,15 @@ std::string files_of(std::initializer_list<const snapshot::PemFile*> files) {
 std::string files_of(const ServerTls& tls) { return files_of({&tls.certificate, &tls.key, &tls.client_ca}); }
 std::string files_of(const ClientTls& tls) { return files_of({&tls.ca, &tls.certificate, &tls.key}); }
 
-tls::Result<void> check(const ServerTls& tls) { return tls::check(settings_of(tls, false)); }
-tls::Result<void> check(const ClientTls& tls) { return tls::check(settings_of(tls)); }
+/// Makes a context as a worker will.
+auto make(tls::Library& library, const ServerTls& tls) { return library.server(settings_of(tls, false)); }
+auto make(tls::Library& library, const ClientTls& tls) { return library.client(settings_of(tls)); }
 
 /// Checks each of the distinct settings of `parts` once, but for those of `before`.
 template <class Part>
 std::expected<void, std::string> check_all(std::string_view kind, const snapshot::Parts<Part>& parts,
-                                           const snapshot::Parts<Part>* before) {
+                                           const snapshot::Parts<Part>* before,
+                                           std::optional<tls::Library>& library) {
   std::vector<decltype(Part::tls)> good;
   const auto is_good = [&good](const Part& part) {
     return !part.tls || std::ranges::find(good, part.tls) != good.end();
@@ -57,9 +59,10 @@ std::expected<void, std::string> check_all(std::string_view kind, const snapshot
   }
   for (const auto& part : parts) {
     if (is_good(part)) continue;
-    if (const auto checked = check(*part.tls); !checked) {
+    if (!library) library.emplace(nullptr);
+    if (const auto made = make(*library, *part.tls); !made) {
       return std::unexpected(fmt::format("the TLS of {} {} cannot be set up ({}): {}", kind, part.name,
-                                         files_of(*part.tls), checked.error().detail));
+                                         files_of(*part.tls), made.error().detail));
     }
     good.push_back(part.tls);
   }
@@ -70,9 +73,11 @@ std::expected<void, std::string> check_all(std::string_view kind, const snapshot
 
 std::expected<void, std::string> check_tls(const snapshot::Snapshot& snapshot,
                                            const snapshot::Snapshot* before) {
-  auto checked = check_all("listener", snapshot.listeners, before == nullptr ? nullptr : &before->listeners);
+  std::optional<tls::Library> library;
+  auto checked =
+      check_all("listener", snapshot.listeners, before == nullptr ? nullptr : &before->listeners, library);
   if (!checked) return checked;
-  return check_all("cluster", snapshot.clusters, before == nullptr ? nullptr : &before->clusters);
+  return check_all("cluster", snapshot.clusters, before == nullptr ? nullptr : &before->clusters, library);
 }
 
 void count_handshake(telemetry::TlsCounters& counters,

@@ -301,14 +301,4 @@ Result<std::shared_ptr<ClientContext>> Library::client(const ClientSettings& set
   return context;
 }
 
-Result<void> check(const ServerSettings& settings) {
-  auto made = Library(nullptr).server(settings);
-  return made ? Result<void>() : std::unexpected(std::move(made.error()));
-}
-
-Result<void> check(const ClientSettings& settings) {
-  auto made = Library(nullptr).client(settings);
-  return made ? Result<void>() : std::unexpected(std::move(made.error()));
-}
-
 }  // namespace weft::tls

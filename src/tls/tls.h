@@ -125,10 +125,6 @@ class Library {
   std::shared_ptr<State> state_;
 };
 
-/// Whether the settings are good, without anything being kept: the same faults as Library's.
-Result<void> check(const ServerSettings& settings);
-Result<void> check(const ClientSettings& settings);
-
 /// A TLS connection whose handshake is done. As a Stream it is the plaintext: an end without close_notify is
 /// an error (ECONNRESET), so that what was cut is never taken for whole; destruction sends close_notify
 /// unless it resets. What a write has taken has left for the transport.

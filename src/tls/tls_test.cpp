@@ -472,7 +472,7 @@ TEST_F(Tls, SaysWhatIsWrongWithSettings) {
       fault({.own = {pair.certificate,
                      "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n"}}),
       HasSubstr("encrypted"));
-  EXPECT_EQ(check(plain), Result<void>());
+  EXPECT_TRUE(library.server(plain));
   EXPECT_THAT(library.client({.ca = "", .name = "app"}).error().detail, HasSubstr("the CA: "));
   EXPECT_THAT(library.client({.ca = ca.certificate(), .name = ""}).error().detail, HasSubstr("no host name"));
 }
