@@ -317,9 +317,9 @@ def samples(text):
 
 class Proxy:
     """One `weft proxy --config` process. `config` is the file's content, as data or as text. It takes the place of
-    `before`, whose file it has; without `config` as it is."""
+    `before`, whose file it has; without `config` as it is. `process` are options of its Popen."""
 
-    def __init__(self, config, workers=1, flags=(), descriptors=None, admin=None, under=(), before=None):
+    def __init__(self, config, workers=1, flags=(), descriptors=None, admin=None, under=(), before=None, **process):
         self.folder = before.folder if before else pathlib.Path(tempfile.mkdtemp(prefix="weft-proxy-"))
         self.file = self.folder / "proxy.yaml"
         self.errors = self.folder / f"stderr.{len(list(self.folder.glob('stderr.*')))}"
@@ -334,7 +334,7 @@ class Proxy:
                 resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))
         with open(self.errors, "wb") as errors:
             self.process = subprocess.Popen(list(map(str, command)), stdin=subprocess.DEVNULL,
-                                            stdout=subprocess.PIPE, stderr=errors, preexec_fn=limit)
+                                            stdout=subprocess.PIPE, stderr=errors, preexec_fn=limit, **process)
         self.pid = self.process.pid
 
     def write(self, config):

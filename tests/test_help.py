@@ -49,13 +49,13 @@ clusters:
 - {name: app, endpoints: ["127.0.0.1:1"]}
 """
 # What goes on until it is interrupted.
-ENDLESS = re.compile(r"^weft up(?!.*--once)|^weft top$| -f --tail| -w\b|^weft proxy|control-plane run|port-forward|^weft logs.* -f")
+ENDLESS = re.compile(r"^weft up\b(?!.*--once)|^weft top$| -f --tail| -w\b|^weft proxy|control-plane run|port-forward|^weft logs.* -f")
 # What every test does, in other words: the mesh's own processes, a shell's start, psql in a program that is none.
 PASSED_OVER = re.compile(r"^weft (keep|supervise)|^source |completion|psql|^control-plane (serve|run)")
 # What leaves other things behind than it found.
 CHANGING = re.compile(r"\b(apply|create|delete|down|start|stop|restart|scale|rollout|up)\b")
 # Exit codes that are an answer, too.
-ANSWERS = {"weft diff": (0, 1), "weft up": (0, 130), "weft top": (0, 130), "weft proxy": (0, 130), "weft logs": (0, 130),
+ANSWERS = {"weft diff": (0, 1), "weft up ": (0, 130), "weft top": (0, 130), "weft proxy": (0, 130), "weft logs": (0, 130),
            "weft port-forward": (0, 130)}
 
 
@@ -82,6 +82,7 @@ class Examples(mesh.MeshTest):
     def setUp(self):
         super().setUp()
         (self.mesh.folder / "examples").symlink_to(mesh.EXAMPLES)
+        (self.mesh.folder / "build").symlink_to(mesh.BUILD)
         ports = {"web": "8080", "worker": "8080", "cart": "8080", "db": "5432", "simple-web-service": "8080"}
         services = [FIXTURE.replace("NAME", name).replace("PORT", port) for name, port in ports.items()]
         self.mesh.write("web.yaml", "---".join(services) + JOB)
@@ -94,13 +95,13 @@ class Examples(mesh.MeshTest):
 
     def prepare(self, example):
         """What the example starts from."""
-        self.there = None if example.startswith("weft up") or "create" in example else self.there
+        self.there = None if example.startswith("weft up ") or "create" in example else self.there
         made = re.search(r"create (secret generic|configmap|service|)\s*([\w-]+)", example)
         if made:
             kinds = {"secret generic": ["secret"], "configmap": ["configmap"]}.get(made[1], ["deployment", "service"])
             self.mesh.ok("weft", "delete", *(f"{kind}/{made[2]}" for kind in kinds), "--ignore-not-found")
             return example
-        if example.startswith("weft up"):
+        if example.startswith("weft up "):
             self.mesh.stop()  # its state folder must be nobody's
             return example
         file = "examples/shop" if "examples/shop" in example else "web.yaml"

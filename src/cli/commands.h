@@ -53,6 +53,9 @@ void add_completion(Command parent, Invocation& invocation, const CommandLine& l
 void add_help(Command parent, Invocation& invocation, const CommandLine& line);
 void add_version(Command parent, Invocation& invocation);
 
+/// `upgrade`: another program in the place of the one that runs.
+void add_upgrade(Command parent, Invocation& invocation);
+
 // Its processes; the supervisor starts the other two.
 void add_keep(Command parent, Invocation& invocation);
 void add_supervise(Command parent, Invocation& invocation);

@@ -9,6 +9,7 @@
 #include "cli/objects.h"
 #include "cli/session.h"
 #include "provider/process/client.h"
+#include "runtime/build.h"
 #include "runtime/combine.h"
 #include "runtime/process.h"
 
@@ -94,9 +95,24 @@ Task<void> kill_mesh(runtime::Reactor& reactor, SupervisorClient& supervisor, Su
   co_await until_ended(reactor, std::move(status));
 }
 
+/// Of what runs, whose file may have been replaced by another since.
+void add_build(pid_t pid, Json& to) {
+  const auto build = runtime::build_of(pid);
+  if (!build.version.empty()) to["version"] = build.version;
+  if (!build.id.empty()) to["build"] = build.id;
+}
+
 Json process_json(const OwnProcess& process) {
   Json json = {{"restarts", process.restarts}};
-  if (process.pid > 0) json["pid"] = process.pid;
+  if (process.pid > 0) {
+    json["pid"] = process.pid;
+    add_build(process.pid, json);
+  }
+  for (const auto pid : process.before) {
+    Json before = {{"pid", pid}};
+    add_build(pid, before);
+    json["before"].push_back(std::move(before));
+  }
   if (!process.last_exit.empty()) json["lastExit"] = process.last_exit;
   return json;
 }
@@ -157,6 +173,7 @@ Task<Json> mesh_status(runtime::Reactor& reactor, runtime::Home home, base::Dura
                           {"limitsProcesses", seen.limits_processes},
                           {"stopping", seen.stopping},
                           {"instances", seen.instances}};
+  add_build(seen.pid, status["supervisor"]);
   if (!seen.last_end.empty()) status["supervisor"]["lastExit"] = seen.last_end;
   status["keeper"] = process_json(seen.keeper);
   status["controlPlane"] = process_json(seen.control_plane);

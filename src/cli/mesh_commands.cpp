@@ -18,6 +18,7 @@
 #include "provider/process/image.h"
 #include "provider/process/keeper.h"
 #include "provider/process/supervisor.h"
+#include "runtime/build.h"
 
 namespace weft::cli {
 
@@ -39,6 +40,9 @@ struct SuperviseOptions {
   int restarts = -1;  // -1: it has no keeper
   std::string last_end;
   bool echo = false;
+  /// Descriptors of what another program left (provider/process/carried.h); -1: none.
+  int check = -1;
+  int resume = -1;
 };
 
 /// How `weft keep` is started.
@@ -62,13 +66,18 @@ Result<void> run_in_foreground(const Invocation& invocation) {
   auto home = home_of(invocation);
   if (!home) return std::unexpected(std::move(home.error()));
   if (has_supervisor(*home)) {
-    return failure(Exit::failed, "a mesh runs already with this state folder", home->state(),
-                   "stop it with `control-plane stop`, or give another folder with --home");
+    return failure(
+        Exit::failed, "a mesh runs already with this state folder", home->state(),
+        "stop it with `control-plane stop`, or give another folder with --home" + mend_of_build(*home));
   }
   return keep(invocation, {.with_us = true}, true);
 }
 
 Result<void> supervise(const Invocation& invocation, const SuperviseOptions& wanted) {
+  if (wanted.check >= 0) {
+    const auto checked = provider::process::check_carried(wanted.check);
+    return checked ? Result<void>() : failure(Exit::failed, checked.error().detail);
+  }
   auto home = home_of(invocation);
   if (!home) return std::unexpected(std::move(home.error()));
   const std::string program = own_program();
@@ -77,6 +86,13 @@ Result<void> supervise(const Invocation& invocation, const SuperviseOptions& wan
   options.proxy = {program, "proxy", "--home", home->state()};
   options.images = provider::process::image_folders();
   options.echo = wanted.echo;
+  options.again = {.check = {"supervise", "--check"}, .resume = {"supervise", "--home", home->state()}};
+  auto& again = options.again.resume;
+  if (wanted.echo) again.emplace_back("--echo");
+  if (wanted.restarts >= 0) again.push_back(fmt::format("--restarts={}", wanted.restarts));
+  if (!wanted.last_end.empty()) again.push_back("--last-end=" + wanted.last_end);
+  again.emplace_back("--resume");
+  if (wanted.resume >= 0) options.carried = wanted.resume;
   if (wanted.restarts >= 0) {
     options.kept = {
         .restarts = wanted.restarts,
@@ -94,6 +110,10 @@ Result<void> serve(const Invocation& invocation) {
   return ended_with(reactor.block_on(control::serve(reactor, {.home = *home})));
 }
 
+std::string build_text(const Json& process) {
+  return runtime::Build{text_at(process, "/version"), text_at(process, "/build")}.to_string();
+}
+
 std::string process_text(const Json& process) {
   std::string text =
       process.contains("pid") ? fmt::format("process {}", number_at(process, "/pid")) : "not running";
@@ -101,6 +121,10 @@ std::string process_text(const Json& process) {
     text += fmt::format(", {} (last end: {})", base::counted(number_at(process, "/restarts"), "restart"),
                         text_at(process, "/lastExit"));
   }
+  if (process.contains("pid")) text += fmt::format(", weft {}", build_text(process));
+  for (const auto& before : value_at(process, "/before"))
+    text += fmt::format("; process {} (weft {}) ends what it has under way", number_at(before, "/pid"),
+                        build_text(before));
   return text;
 }
 
@@ -222,6 +246,9 @@ void add_supervise(Command parent, Invocation& invocation) {
   command.option("--restarts", options->restarts, "From `weft keep`: how often it was started again", 0,
                  INT_MAX);
   command.option("--last-end", options->last_end, "From `weft keep`: how the one before it ended");
+  command.option("--check", options->check,
+                 "From a supervisor: whether this program can go on with what that left", 0, INT_MAX);
+  command.option("--resume", options->resume, "From a supervisor: go on with what it left", 0, INT_MAX);
   command.home(invocation);
   command.run(invocation, [&invocation, options] { return supervise(invocation, *options); });
 }

@@ -11,6 +11,7 @@
 #include <csignal>
 #include <thread>
 
+#include "base/counted.h"
 #include "base/random.h"
 #include "cli/commands.h"
 #include "cli/output.h"
@@ -27,6 +28,7 @@
 #include "runtime/process.h"
 #include "runtime/rotating_file.h"
 #include "runtime/scope.h"
+#include "runtime/service_manager.h"
 #include "runtime/signals.h"
 #include "runtime/socket.h"
 #include "xds/client.h"
@@ -98,8 +100,12 @@ class FileListenerSource final : public proxy::ListenerSource {
     int code = 0;
   };
 
-  explicit FileListenerSource(std::unique_ptr<ProxyStart> start) : start_(std::move(start)) {}
+  /// `passed` come from a service manager. They are kept, for a listener may go and come back.
+  FileListenerSource(std::unique_ptr<ProxyStart> start, std::vector<runtime::InheritedSocket> passed)
+      : start_(std::move(start)), passed_(std::move(passed)) {}
+
   Task<runtime::IoResult<runtime::Fd>> open(std::string, base::Address address) override {
+    if (const auto found = find(address); found != passed_.end()) co_return found->fd.duplicate();
     auto fd = start_ ? start_->listen(address) : runtime::listen_on(address);
     if (!fd) fault_ = {address, fd.error().code};
     co_return fd;
@@ -107,9 +113,23 @@ class FileListenerSource final : public proxy::ListenerSource {
   std::optional<Fault> take_fault() { return std::exchange(fault_, std::nullopt); }
   /// What the one before had is asked for until then.
   std::unique_ptr<ProxyStart> end_start() { return std::move(start_); }
+  /// Says which of those that were passed are of no listener: connections wait there in vain.
+  void warn_of_unused(const proxy::Proxy& proxy) const {
+    const auto open = proxy.listeners();
+    for (const auto& socket : passed_) {
+      if (std::ranges::find(open, socket.address, &proxy::ListenerStatus::address) != open.end()) continue;
+      runtime::log::warning(room, "the service manager passed {} ({}), which no listener of the file has",
+                            socket.address.to_string(), base::printable(socket.name));
+    }
+  }
 
  private:
+  std::vector<runtime::InheritedSocket>::const_iterator find(const base::Address& address) const {
+    return std::ranges::find(passed_, address, &runtime::InheritedSocket::address);
+  }
+
   std::unique_ptr<ProxyStart> start_;
+  std::vector<runtime::InheritedSocket> passed_;
   std::optional<Fault> fault_;
 };
 
@@ -175,6 +195,7 @@ Task<void> serve_until_stopped(runtime::Reactor& reactor, proxy::Proxy& proxy, r
   if (life.is_superseded()) {
     is_done = co_await runtime::first(life.drain_as_old(), until_signal(signals)) == 0;
   } else {
+    runtime::notify_manager("STOPPING=1\nSTATUS=draining");
     life.stop(drain_limit);
   }
   if (!is_done) co_await runtime::first(proxy.drain(drain_limit), until_signal(signals));
@@ -259,13 +280,17 @@ Task<void> until_told_all(runtime::Reactor& reactor, xds::Client& client) {
   }
 }
 
-/// Beside one that serves, it takes over once it serves the same.
+/// Beside one that serves (`is_beside`), it takes over once it serves the same.
 Task<void> serve_in_mesh(runtime::Reactor& reactor, proxy::Proxy& proxy, runtime::Signals& signals,
                          ProxyLife& life, xds::Client& client, std::unique_ptr<ProxyStart> start,
-                         runtime::Home home) {
-  if (start->has_predecessor() &&
+                         SupervisorClient& supervisor, bool is_beside, runtime::Home home) {
+  const bool relieves = start->has_predecessor();
+  if ((relieves || is_beside) &&
       co_await runtime::first(until_told_all(reactor, client), until_signal(signals)) == 1)
     co_return;
+  // Before it takes over: if it dies from here on, it is started again, and takes over from whom there is
+  // then.
+  (void)co_await supervisor.serves(relieves);
   co_await life.begin(std::move(start), {});
   auto admin = life.admin_options(base::Address::unix_path(home.admin_socket()));
   // Beside the proxy that it follows, or is followed by.
@@ -309,8 +334,10 @@ Task<Result<void>> run_in_mesh(runtime::Reactor& reactor, runtime::Home home, Op
                      application, base::Random::from_entropy());
   ProxyLife life(reactor, proxy, *parse_timeout(old_connections_default, {}));
   life.newest().spawn(client.run());
-  co_await runtime::first(serve_in_mesh(reactor, proxy, signals, life, client, std::move(*start), home),
-                          (*supervisor)->until_gone());
+  const bool is_beside = !(*status)->proxy.before.empty();
+  co_await runtime::first(
+      serve_in_mesh(reactor, proxy, signals, life, client, std::move(*start), **supervisor, is_beside, home),
+      (*supervisor)->until_gone());
   // What woke this may be the supervisor's connection, which ends with this: let it return first.
   co_await reactor.sleep(base::Duration::zero());
   co_return Result<void>();
@@ -330,19 +357,29 @@ Task<Result<void>> load(proxy::Proxy& proxy, FileListenerSource& source, ProxyCo
   co_return failure(Exit::failed, applied.error(), listener->origin.name, mend_of(*fault));
 }
 
+void tell_ready(const proxy::Proxy& proxy) {
+  runtime::notify_manager(fmt::format("READY=1\nMAINPID={}\nSTATUS=serving {}", ::getpid(),
+                                      base::counted(proxy.listeners().size(), "listener")));
+}
+
 /// Loads the file whenever it, or a file that it names, changes or SIGHUP comes, and opens the access log
 /// anew then. What is wrong with them is said, and the configuration in force stays.
 Task<void> keep_loaded(proxy::Proxy& proxy, FileListenerSource& source, runtime::Signals& hangups,
                        ProxyLife& life, ProxyConfig& file) {
   while (true) {
     co_await runtime::first(until_signal(hangups), file.changed());
+    runtime::notify_reloading();
     life.reopen_access_logs();
     const auto turn = co_await life.turn();
     if (const auto loaded = co_await load(proxy, source, file); !loaded) {
       tell(render(loaded.error(), wants_colour(STDERR_FILENO)));
       runtime::log::error(room, "{} was not reloaded: what was in force stays", file.path());
+      runtime::notify_manager(
+          "READY=1\nSTATUS=the file is not valid and was not loaded: what was in force stays");
     } else {
+      source.warn_of_unused(proxy);
       runtime::log::info(room, "reloaded {}", file.path());
+      tell_ready(proxy);
     }
   }
 }
@@ -356,13 +393,13 @@ struct EndLimits {
 };
 
 Task<Result<void>> run_alone(runtime::Reactor& reactor, proxy::Options settings, Options options,
-                             EndLimits limits) {
+                             EndLimits limits, std::vector<runtime::InheritedSocket> passed) {
   // Before the proxy's threads, which inherit what is blocked.
   runtime::Signals signals(reactor, {SIGTERM, SIGINT});
   runtime::Signals hangups(reactor, {SIGHUP});
   auto start = co_await ProxyStart::begin(reactor, restart_socket(options.config));
   if (!start) co_return std::unexpected(std::move(start.error()));
-  FileListenerSource source(std::move(*start));
+  FileListenerSource source(std::move(*start), std::move(passed));
   proxy::Proxy proxy(reactor, std::move(settings), source);
   ProxyConfig file(reactor, options.config);
   ProxyLife life(reactor, proxy, limits.old);
@@ -378,6 +415,8 @@ Task<Result<void>> run_alone(runtime::Reactor& reactor, proxy::Options settings,
   std::optional<proxy::AdminOptions> admin;
   if (!options.admin.empty()) admin = life.admin_options(admin_address);
   life.newest().spawn(keep_loaded(proxy, source, hangups, life, file));
+  source.warn_of_unused(proxy);
+  tell_ready(proxy);
   co_await serve_until_stopped(reactor, proxy, signals, life, std::move(admin), limits.drain);
   co_return Result<void>();
 }
@@ -385,6 +424,7 @@ Task<Result<void>> run_alone(runtime::Reactor& reactor, proxy::Options settings,
 Result<void> run(const Invocation& invocation, const Options& options) {
   if (const auto checked = check_flags(options); !checked) return checked;
   runtime::raise_file_limit();
+  auto passed = runtime::inherited_sockets();
   runtime::Reactor reactor;
   if (options.config.empty()) {
     auto home = home_of(invocation);
@@ -409,8 +449,8 @@ Result<void> run(const Invocation& invocation, const Options& options) {
   if (!old_limit) return std::unexpected(old_limit.error());
   auto settings = proxy_options(options);
   if (!settings) return std::unexpected(std::move(settings.error()));
-  return reactor.block_on(
-      run_alone(reactor, std::move(*settings), options, {.drain = *drain_limit, .old = *old_limit}));
+  return reactor.block_on(run_alone(reactor, std::move(*settings), options,
+                                    {.drain = *drain_limit, .old = *old_limit}, std::move(passed)));
 }
 
 }  // namespace

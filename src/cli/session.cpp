@@ -17,6 +17,7 @@
 #include "base/json.h"
 #include "provider/process/image.h"
 #include "provider/process/old_logs.h"
+#include "runtime/build.h"
 #include "runtime/combine.h"
 #include "runtime/socket.h"
 
@@ -216,6 +217,17 @@ Result<bool> answer_from_store(Session& session, Absent absent) {
 }
 
 }  // namespace
+
+std::string mend_of_build(const runtime::Home& home) {
+  runtime::Reactor reactor;
+  const auto told = reactor.block_on(runtime::within(reactor, probe_limit, supervisor_status(reactor, home)));
+  if (!told || !*told) return {};
+  const auto theirs = runtime::build_of((*told)->pid);
+  if (theirs == runtime::build_of(::getpid())) return {};
+  return fmt::format(
+      "; it runs weft {}, which is another build than this: `weft upgrade` puts this one in its place",
+      theirs.to_string());
+}
 
 std::vector<std::string> images_in_force(Session& session) {
   const auto told = session.reactor.block_on(

@@ -62,6 +62,10 @@ Result<std::unique_ptr<Session>> open_session(const Invocation& invocation, Abse
 /// The failure of what only a mesh that runs can do.
 std::unexpected<Failure> mesh_is_stopped(const runtime::Home& home, const std::string& why = {});
 
+/// Where another build of weft runs the mesh than this: words that say so, and that `weft upgrade` puts this
+/// one in its place, to follow a mend.
+std::string mend_of_build(const runtime::Home& home);
+
 /// The folders in which the mesh finds images; if none runs, those that one would look in that is started
 /// now.
 std::vector<std::string> images_in_force(Session& session);

@@ -249,7 +249,8 @@ Result<void> run(Invocation invocation, const Options& options) {
     return failure(
         Exit::failed, "a mesh runs already with this state folder", home->state(),
         "add to it with `weft apply -f`, stop it with `control-plane stop`, or give another folder with "
-        "--home");
+        "--home" +
+            mend_of_build(*home));
   }
   const auto begin = base::system_clock().wall();
   auto keeper = start_supervisor(*home, true);

@@ -31,6 +31,8 @@ constexpr auto own_proxy_limit = std::chrono::seconds(1);
 /// For the proxies of a control plane that was killed to connect to this one: they try at least once a
 /// second.
 constexpr auto proxy_return_time = std::chrono::seconds(2);
+/// The exit code after SIGHUP: not 0, by which the supervisor stops everything unless it has asked for this.
+constexpr int left_to_successor = 3;
 /// At the end, for the last lines to clients that follow the stop.
 constexpr auto last_words_limit = std::chrono::seconds(1);
 
@@ -164,9 +166,15 @@ int refuse_to_start(std::string_view what, std::string_view why) {
   return 1;
 }
 
-Task<void> stop_on_signal(runtime::Signals& signals, reconcile::Reconciler& reconciler) {
+/// SIGHUP: another process takes this one's place, and the instances go on.
+Task<void> stop_on_signal(runtime::Signals& signals, reconcile::Reconciler& reconciler,
+                          runtime::Event& leave) {
   for (;;) {
     const int signal = co_await signals.next();
+    if (signal == SIGHUP) {
+      leave.set();
+      continue;
+    }
     runtime::log::info("control-plane", "signal {}: stopping", signal);
     reconciler.stop_all();
   }
@@ -230,7 +238,7 @@ Task<std::optional<Foundations>> lay_foundations(runtime::Reactor& reactor, runt
 
 Task<int> serve(runtime::Reactor& reactor, Options options) {
   runtime::raise_file_limit();
-  runtime::Signals signals(reactor, {SIGTERM, SIGINT});
+  runtime::Signals signals(reactor, {SIGTERM, SIGINT, SIGHUP});
   const auto& home = options.home;
   auto foundations = co_await lay_foundations(reactor, home);
   if (!foundations) co_return 1;
@@ -248,18 +256,23 @@ Task<int> serve(runtime::Reactor& reactor, Options options) {
                                    base::Random::from_entropy());
   Operations operations(reconciler, *supervisor, xds_server, *store);
   api::Server api_server(reactor, base::Random::from_entropy(), *store, operations);
+  runtime::Event leave;
   runtime::Scope scope;
-  scope.spawn(stop_on_signal(signals, reconciler));
+  scope.spawn(stop_on_signal(signals, reconciler, leave));
   scope.spawn(serve_xds(reactor, *supervisor, xds_server, xds_acceptor));
   scope.spawn(serve_api(api_server, std::move(*api_listening)));
   runtime::log::info("control-plane", "serves {}", home.state());
 
-  const auto outcome = co_await reconciler.run();
+  const auto outcome = co_await runtime::unless(until(leave), reconciler.run());
   co_await api_server.stop(last_words_limit);
   // What woke this may be a task of the supervisor's connection or of the API, which end with this: let it
   // return first.
   co_await reactor.sleep(base::Duration::zero());
-  if (!outcome) co_return refuse_to_start("ends", outcome.error());
+  if (!outcome) {
+    runtime::log::info("control-plane", "leaves the instances to its successor");
+    co_return left_to_successor;
+  }
+  if (!*outcome) co_return refuse_to_start("ends", outcome->error());
   runtime::log::info("control-plane", "all instances have stopped");
   co_return 0;
 }

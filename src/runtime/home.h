@@ -79,6 +79,8 @@ class Home {
   std::string proxy_socket() const { return run_ + "/proxy.sock"; }
 
   std::string supervisor_lock() const { return state_ + "/supervisor.lock"; }
+  /// Of `weft upgrade`: one at a time.
+  std::string upgrade_lock() const { return state_ + "/upgrade.lock"; }
   std::string control_plane_lock() const { return state_ + "/control-plane.lock"; }
   std::string database() const { return state_ + "/weft.db"; }
   /// What the supervisor remembers: its identity and the reserved ports.

@@ -200,12 +200,29 @@ IoResult<void> set_oom_score_adj(int value) {
   return {};
 }
 
-void raise_file_limit() {
+void raise_file_limit(std::optional<FileLimit> found) {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  if (found) first_file_limit = {.rlim_cur = found->soft, .rlim_max = found->hard};
   if (!first_file_limit) first_file_limit = limit;
   limit.rlim_cur = std::max(limit.rlim_cur, std::min(limit.rlim_max, most_files));
   ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+FileLimit file_limit_of_children() {
+  rlimit limit{};
+  ::getrlimit(RLIMIT_NOFILE, &limit);
+  if (first_file_limit) limit = *first_file_limit;
+  return {.soft = limit.rlim_cur, .hard = limit.rlim_max};
+}
+
+IoError replace_this_process(const std::vector<std::string>& argv, const std::vector<int>& kept) {
+  const auto arguments = pointers(argv);
+  for (const int fd : kept) ::fcntl(fd, F_SETFD, 0);
+  ::execv(argv.front().c_str(), arguments.data());
+  const int code = errno;
+  for (const int fd : kept) ::fcntl(fd, F_SETFD, FD_CLOEXEC);
+  return IoError{code};
 }
 
 IoResult<Child> spawn(const SpawnOptions& options) {

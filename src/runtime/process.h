@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <utility>
@@ -62,9 +63,20 @@ struct ExitStatus {
 int oom_score_adj();
 IoResult<void> set_oom_score_adj(int value);
 
+/// RLIMIT_NOFILE.
+struct FileLimit {
+  std::uint64_t soft = 0;
+  std::uint64_t hard = 0;
+};
 /// Raises this process's soft limit of open descriptors as far as it may. Its children get the limit that the
-/// first call found, for programs that use select() or go through all descriptors break under a high one.
-void raise_file_limit();
+/// first call found, for programs that use select() or go through all descriptors break under a high one; or
+/// `found`, if this program goes on for another that had raised it.
+void raise_file_limit(std::optional<FileLimit> found = {});
+/// What children get.
+FileLimit file_limit_of_children();
+/// Executes another program in this process's place: with its children, `kept` of its descriptors, and its
+/// environment. Comes back only with an error: then all is as before.
+IoError replace_this_process(const std::vector<std::string>& argv, const std::vector<int>& kept);
 /// Starts a process; an exec that fails is reported here (ENOENT, EACCES, ENOEXEC ...), not by the child.
 IoResult<Child> spawn(const SpawnOptions& options);
 /// Waits for its end and reaps it; of a process that is no child of this one, how it ended is not known. Once

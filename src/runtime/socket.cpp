@@ -301,6 +301,21 @@ IoResult<Fd> listen_on(const base::Address& address, int backlog) {
   return listen_typed(address, SOCK_STREAM, backlog);
 }
 
+IoResult<void> take_listening(int fd, int backlog) {
+  int listens = 0;
+  int type = 0;
+  socklen_t size = sizeof listens;
+  if (::getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) != 0 ||
+      ::getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) != 0)
+    return last_error();
+  if (listens == 0 || type != SOCK_STREAM) return io_error(EINVAL);
+  ::fcntl(fd, F_SETFD, FD_CLOEXEC);
+  ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK);
+  if (local_address(fd).family() != base::Address::Family::unix_path) set_up_tcp(fd);
+  if (::listen(fd, backlog) != 0) return last_error();
+  return {};
+}
+
 base::Address local_address(int fd) {
   SockAddr name;
   name.size = sizeof name.storage;

@@ -56,6 +56,9 @@ class Socket final : public Stream {
 /// and finds out within two minutes that the peer's machine is gone. A Unix path is made with mode 0600 (an
 /// existing socket file that nobody listens on is replaced).
 IoResult<Fd> listen_on(const base::Address& address, int backlog = 4096);
+/// Makes a listening stream socket that came from another process like one of listen_on(). ENOTSOCK, EINVAL
+/// if it is none.
+IoResult<void> take_listening(int fd, int backlog = 4096);
 /// The address that a socket is bound to (with the port that the kernel picked for port 0).
 base::Address local_address(int fd);
 base::Address peer_address(int fd);

@@ -295,6 +295,24 @@ runtime::Task<Result<Surroundings>> SupervisorClient::surroundings(std::string i
   co_return surroundings_from_json(*reply->ok);
 }
 
+runtime::Task<Result<void>> SupervisorClient::upgrade(std::string program) {
+  auto reply = co_await call({{"op", "upgrade"}, {"program", program}});
+  if (!reply) co_return std::unexpected(reply.error());
+  co_return Result<void>{};
+}
+
+runtime::Task<Result<void>> SupervisorClient::replace(std::string name) {
+  auto reply = co_await call({{"op", "replace"}, {"name", name}});
+  if (!reply) co_return std::unexpected(reply.error());
+  co_return Result<void>{};
+}
+
+runtime::Task<Result<void>> SupervisorClient::serves(bool relieves) {
+  auto reply = co_await call({{"op", "serves"}, {"relieves", relieves}});
+  if (!reply) co_return std::unexpected(reply.error());
+  co_return Result<void>{};
+}
+
 runtime::Task<Result<void>> SupervisorClient::shutdown(bool quick) {
   auto reply = co_await call({{"op", "shutdown"}, {"quick", quick}});
   if (!reply) co_return std::unexpected(reply.error());

@@ -27,6 +27,8 @@ struct OwnProcess {
   pid_t pid = -1;  // -1: it does not run now
   int restarts = 0;
   std::string last_exit;  // "signal 9 (SIGKILL)", empty if it never ended
+  /// Those that it has followed, which end what they have under way.
+  std::vector<pid_t> before = {};
 };
 
 struct SupervisorStatus {
@@ -93,6 +95,16 @@ class SupervisorClient final : public Provider {
   runtime::Task<Result<SupervisorStatus>> status();
   /// not_found; failed if it does not run.
   runtime::Task<Result<Surroundings>> surroundings(std::string id);
+  /// Has the supervisor execute `program` in its own place; this connection goes on with that. Errors:
+  /// already_exists (another upgrade is under way), unavailable (it stops, or replaces one of its processes),
+  /// failed (the program cannot do it, and says why): then all is as it was.
+  runtime::Task<Result<void>> upgrade(std::string program);
+  /// Has a new process do the work of "control-plane", "proxy" or "keeper"; ends when it does. If it cannot,
+  /// the one before goes on.
+  runtime::Task<Result<void>> replace(std::string name);
+  /// /// Says that this process, the proxy, does its work. `relieves`: it has the one before drain itself;
+  /// else that must be ended.
+  runtime::Task<Result<void>> serves(bool relieves);
   /// Asks the supervisor to stop everything and end; `quick` kills instead. Returns once it has begun; see
   /// until_gone().
   runtime::Task<Result<void>> shutdown(bool quick = false);

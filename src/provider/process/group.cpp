@@ -65,9 +65,19 @@ runtime::IoResult<std::pair<runtime::Fd, runtime::Fd>> output_pipe() {
 
 Group::Group(Fence& fence, std::string name) : fence_(fence), name_(std::move(name)) {}
 
+runtime::IoResult<Cgroup> Group::make_cgroup() const {
+  return Cgroup::make(fmt::format("{}/{}", *fence_.cgroup_root, cgroup_name(name_)));
+}
+
+void Group::adopt(std::shared_ptr<Process> main, bool has_cgroup) {
+  main_ = std::move(main);
+  if (!has_cgroup || !fence_.cgroup_root) return;
+  if (auto made = make_cgroup()) cgroup_.emplace(std::move(*made));
+}
+
 runtime::IoResult<std::shared_ptr<Process>> Group::start(const Program& program) {
   if (fence_.cgroup_root && !cgroup_) {
-    auto made = Cgroup::make(fmt::format("{}/{}", *fence_.cgroup_root, cgroup_name(name_)));
+    auto made = make_cgroup();
     if (made) {
       cgroup_.emplace(std::move(*made));
     } else {

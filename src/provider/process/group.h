@@ -47,6 +47,10 @@ class Group {
   /// Starts the main process, the leader of a session of its own. Where the kernel refuses the cgroup, it
   /// goes on without cgroups, for all that follow too.
   runtime::IoResult<std::shared_ptr<Process>> start(const Program& program);
+  /// Has this main process, which was started in a group of this name by what this process was before.
+  void adopt(std::shared_ptr<Process> main, bool has_cgroup);
+  bool has_cgroup() const { return cgroup_.has_value(); }
+  const std::string& name() const { return name_; }
   /// Starts one more beside it.
   runtime::IoResult<std::shared_ptr<Process>> start_beside(const Program& program);
   /// What start() gives every program: the environment with the marker, and the cgroup.
@@ -61,6 +65,7 @@ class Group {
 
  private:
   runtime::IoResult<std::shared_ptr<Process>> spawn(const Program& program);
+  runtime::IoResult<Cgroup> make_cgroup() const;
   bool kill_once() const;
   /// Where there is no cgroup.
   std::vector<ProcessInfo> below_main() const;

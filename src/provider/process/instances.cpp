@@ -111,6 +111,8 @@ struct Instances::Managed {
   InstanceLog note;
   Instance seen;  // what others see of it
   std::shared_ptr<Process> main;
+  std::optional<base::MonoTime> kill_at;  // it has got SIGTERM
+  int pipe = -1;                          // of its output, while `output` reads it
   runtime::Event output_ended;
   runtime::Event finished;
   runtime::Scope output;  // copies the log
@@ -244,9 +246,14 @@ Result<void> Instances::launch(Managed& managed) {
   runs.push_back({.started = managed.seen.started_at, .ended = {}, .exit = {}});
   if (runs.size() > kept_runs) runs.erase(runs.begin());
   write_note(managed);
-  managed.output.spawn(output_then_event(
-      copy_output(fence_.reactor, std::move(pipe->first), managed.log, false), managed.output_ended));
+  read_output(managed, std::move(pipe->first));
   return {};
+}
+
+void Instances::read_output(Managed& managed, runtime::Fd pipe) {
+  managed.pipe = pipe.get();
+  managed.output.spawn(output_then_event(copy_output(fence_.reactor, std::move(pipe), managed.log, false),
+                                         managed.output_ended));
 }
 
 void Instances::write_note(Managed& managed) {
@@ -277,14 +284,17 @@ runtime::Task<void> Instances::watch(Pointer managed) {
 void Instances::begin_stop(const Pointer& managed, std::chrono::milliseconds grace) {
   if (managed->seen.phase != Phase::running) return;
   managed->seen.phase = Phase::stopping;
-  scope_.spawn(terminate(managed, grace));
+  managed->kill_at = fence_.reactor.clock().now() + grace;
+  managed->group.signal(SIGTERM);
+  scope_.spawn(terminate(managed));
 }
 
-runtime::Task<void> Instances::terminate(Pointer managed, std::chrono::milliseconds grace) {
-  managed->group.signal(SIGTERM);
-  if (co_await runtime::within(fence_.reactor, grace, until(managed->main->ended))) co_return;
-  runtime::log::warning("supervisor", "{} is killed: it did not end within {} ms of SIGTERM",
-                        managed->spec.id, grace.count());
+runtime::Task<void> Instances::terminate(Pointer managed) {
+  const auto left = *managed->kill_at - fence_.reactor.clock().now();
+  if (co_await runtime::within(fence_.reactor, std::max<base::Duration>(left, base::Duration::zero()),
+                               until(managed->main->ended)))
+    co_return;
+  runtime::log::warning("supervisor", "{} is killed: it did not end in time after SIGTERM", managed->spec.id);
   managed->group.signal(SIGKILL);  // watch() does the rest
 }
 
@@ -350,32 +360,44 @@ Result<Located> Instances::locate(const std::string& id, bool may_be_fixed) {
   return Located{managed->seen, std::move(fault)};
 }
 
-runtime::Task<Result<int>> Instances::execute(std::string id, std::vector<std::string> argv,
-                                              std::chrono::milliseconds limit) {
+Result<std::shared_ptr<Process>> Instances::start_beside(const std::string& id,
+                                                         std::vector<std::string> argv) {
   auto managed = find(id);
-  if (!managed) co_return unknown(id);
+  if (!managed) return unknown(id);
   if (managed->seen.phase != Phase::running || argv.empty()) {
-    co_return base::fail(ProviderErrorKind::failed, fmt::format("{} does not run", id));
+    return base::fail(ProviderErrorKind::failed, fmt::format("{} does not run", id));
   }
   auto program = managed->program;
   auto path = find_program(argv.front(), program.directory, program.environment["PATH"]);
-  if (!path) co_return base::fail(ProviderErrorKind::failed, path.error().detail);
+  if (!path) return base::fail(ProviderErrorKind::failed, path.error().detail);
   program.argv = std::move(argv);
   program.argv.front() = *path;
   auto process = managed->group.start_beside(program);
-  if (!process) co_return std::unexpected(exec_error(program, process.error()));
+  if (!process) return std::unexpected(exec_error(program, process.error()));
+  return *process;
+}
+
+runtime::Task<Result<int>> Instances::execute(std::string id, std::vector<std::string> argv,
+                                              std::chrono::milliseconds limit, base::MonoTime deadline,
+                                              std::shared_ptr<Process>& process) {
+  if (!process) {
+    auto started = start_beside(id, std::move(argv));
+    if (!started) co_return std::unexpected(started.error());
+    process = std::move(*started);
+  }
   // Also if whoever asked goes away: nothing of it is left.
   struct Killer {
     Process& process;
     ~Killer() {
       if (process.is_running()) ::kill(-process.pid, SIGKILL);
     }
-  } killer{**process};
-  if (!co_await runtime::within(fence_.reactor, limit, until((*process)->ended))) {
+  } killer{*process};
+  const auto left = std::max<base::Duration>(deadline - fence_.reactor.clock().now(), base::Duration::zero());
+  if (!co_await runtime::within(fence_.reactor, left, until(process->ended))) {
     co_return base::fail(ProviderErrorKind::timed_out,
                          fmt::format("it took longer than {}", base::format_duration(limit)));
   }
-  const auto& status = (*process)->status;
+  const auto& status = process->status;
   co_return status.code ? *status.code : 128 + status.signal.value_or(0);
 }
 
@@ -416,6 +438,69 @@ const Instance* Instances::next_after(const std::string& id) const {
 std::size_t Instances::running() const {
   return static_cast<std::size_t>(std::ranges::count_if(
       instances_, [](const auto& entry) { return entry.second->seen.phase != Phase::exited; }));
+}
+
+std::vector<CarriedInstance> Instances::carry() const {
+  const auto now = fence_.reactor.clock().wall();
+  std::vector<CarriedInstance> all;
+  for (const auto& [id, managed] : instances_) {
+    auto& log = managed->log;
+    if (managed->output.size() > 0) log.flush(now);
+    CarriedInstance one{
+        .spec = managed->spec,
+        .program = managed->program,
+        .seen = managed->seen,
+        .ports = {},
+        .runs = managed->note.runs,
+        .must_note_log = managed->notes.size() > 0,
+        .main = process::carry(*managed->main),
+        .has_cgroup = managed->group.has_cgroup(),
+        .output = {managed->output.size() > 0 ? managed->pipe : -1, log.is_within_line(), log.lost_lines()},
+        .kill_at = managed->kill_at};
+    for (const auto& loan : managed->loans) one.ports.push_back(loan->port());
+    all.push_back(std::move(one));
+  }
+  return all;
+}
+
+void Instances::resume(std::vector<CarriedInstance> carried) {
+  for (auto& one : carried) {
+    auto managed = resume_one(std::move(one));
+    instances_[managed->spec.id] = managed;
+    if (managed->seen.phase == Phase::exited) {
+      managed->finished.set();
+      continue;
+    }
+    scope_.spawn(watch(managed));
+    if (managed->kill_at) scope_.spawn(terminate(managed));
+  }
+}
+
+Instances::Pointer Instances::resume_one(CarriedInstance carried) {
+  auto log_path = settings_.log_folder + "/" + log_name(carried.spec.id);
+  auto managed =
+      std::make_shared<Managed>(fence_, std::move(carried.spec), std::move(log_path), settings_.logs);
+  managed->program = std::move(carried.program);
+  managed->seen = std::move(carried.seen);
+  auto ports = managed->seen.ports;
+  for (std::size_t i = 0; i < ports.size(); ++i) {
+    managed->loans.push_back(ports_.lend_again(carried.ports[i]));
+    ports[i].address = base::Address::loopback(carried.ports[i]);
+  }
+  managed->told = told_ports(managed->program.environment, ports);
+  managed->note.runs = std::move(carried.runs);
+  managed->main = fence_.processes.adopt(carried.main);
+  managed->group.adopt(managed->main, carried.has_cgroup);
+  managed->kill_at = carried.kill_at;
+  managed->log.resume(carried.output.is_within_line, carried.output.lost_lines);
+  if (carried.output.pipe >= 0) {
+    read_output(*managed, take_carried(carried.output.pipe));
+  } else {
+    managed->output_ended.set();
+    managed->log.finish(fence_.reactor.clock().wall());  // it rests closed
+  }
+  if (carried.must_note_log) write_note(*managed);
+  return managed;
 }
 
 }  // namespace weft::provider::process

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "provider/process/carried.h"
 #include "provider/process/group.h"
 #include "provider/process/image.h"
 #include "provider/process/instance_log.h"
@@ -40,8 +41,11 @@ class Instances {
   Result<void> remove(const std::string& id);
   Result<void> note(const std::string& id, std::string text);
   Result<Located> locate(const std::string& id, bool may_be_fixed);
+  /// `deadline` is when `limit` is over. `process` is where who asks keeps what was started; if it is there
+  /// already, that is waited for.
   runtime::Task<Result<int>> execute(std::string id, std::vector<std::string> argv,
-                                     std::chrono::milliseconds limit);
+                                     std::chrono::milliseconds limit, base::MonoTime deadline,
+                                     std::shared_ptr<Process>& process);
   /// Of one that runs.
   Result<Surroundings> surroundings(const std::string& id) const;
   /// Closes the logs of instances that are gone, and deletes those that are beyond their limits.
@@ -52,6 +56,13 @@ class Instances {
   /// The one whose id comes next after `id` (empty: the first), null at the end.
   const Instance* next_after(const std::string& id) const;
   std::size_t running() const;
+
+  /// For whom goes on in this process's place.
+  std::vector<CarriedInstance> carry() const;
+  /// What execute() had started.
+  std::shared_ptr<Process> adopt(const CarriedProcess& process) { return fence_.processes.adopt(process); }
+  /// Goes on with them; before the first start().
+  void resume(std::vector<CarriedInstance> carried);
 
   /// From now on start() fails: nothing may begin any more.
   void refuse_starts() { closed_ = true; }
@@ -70,7 +81,10 @@ class Instances {
   Result<Loans> borrow_ports(std::size_t count, const Managed* before);
   Pointer find(const std::string& id) const;
   runtime::Task<void> watch(Pointer managed);
-  runtime::Task<void> terminate(Pointer managed, std::chrono::milliseconds grace);
+  runtime::Task<void> terminate(Pointer managed);
+  Result<std::shared_ptr<Process>> start_beside(const std::string& id, std::vector<std::string> argv);
+  void read_output(Managed& managed, runtime::Fd pipe);
+  Pointer resume_one(CarriedInstance carried);
   void begin_stop(const Pointer& managed, std::chrono::milliseconds grace);
 
   Fence& fence_;

@@ -1,5 +1,6 @@
 #include "provider/process/keeper_watch.h"
 
+#include <signal.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -35,37 +36,75 @@ runtime::Fd inherited_pidfd(int number) {
 }  // namespace
 
 KeeperWatch::KeeperWatch(Fence& fence, std::vector<std::string> argv, const runtime::HomeLock& lock)
-    : fence_(fence), argv_(std::move(argv)), lock_(lock), first_(inherited_pidfd(kept_pidfd)) {
+    : fence_(fence), argv_(std::move(argv)), lock_(lock) {}
+
+void KeeperWatch::find() {
+  first_ = inherited_pidfd(kept_pidfd);
+  is_kept_ = static_cast<bool>(first_);
   if (first_) seen_.pid = ::getppid();
 }
 
 runtime::Task<void> KeeperWatch::run() {
-  if (ends_with_its_parent() || !first_) co_return;
-  co_await runtime::until_readable(fence_.reactor, first_.get());
-  first_.reset();
-  note_end({});
+  if (ends_with_its_parent() || !is_kept_) co_return;
+  if (first_) {
+    co_await runtime::until_readable(fence_.reactor, first_.get());
+    first_.reset();
+    note_end({});
+  }
   for (RestartPause pause;;) {
     const auto since = fence_.reactor.clock().now();
-    if (auto keeper = start()) {
-      seen_.pid = (*keeper)->pid;
-      ++seen_.restarts;
-      co_await (*keeper)->ended.wait();
-      note_end((*keeper)->status);
-    } else {
-      seen_.last_exit = cannot("start", keeper.error()).error().detail;
-      runtime::log::error("supervisor", "the keeper: {}", seen_.last_exit);
+    if (!child_) start();
+    if (child_) {
+      co_await child_->ended.wait();
+      note_end(child_->status);
+      child_.reset();
     }
     co_await fence_.reactor.sleep(pause.next(fence_.reactor.clock().now() - since));
   }
 }
 
 /// Not in a group: it must outlive this process, and what a successor clears.
-runtime::IoResult<std::shared_ptr<Process>> KeeperWatch::start() const {
+void KeeperWatch::start() {
   const auto self = runtime::open_pidfd(::getpid());
-  if (!self) return std::unexpected(self.error());
-  auto spawn = partner(argv_, lock_, *self);
-  spawn.oom_score_adj = fence_.oom.found;
-  return fence_.processes.spawn(spawn);
+  auto keeper = self ? [&] {
+    auto spawn = partner(argv_, lock_, *self);
+    spawn.oom_score_adj = fence_.oom.found;
+    return fence_.processes.spawn(spawn);
+  }()
+                     : std::unexpected(self.error());
+  if (keeper) {
+    child_ = std::move(*keeper);
+    seen_.pid = child_->pid;
+    ++seen_.restarts;
+    started_.pulse();
+    return;
+  }
+  seen_.last_exit = cannot("start", keeper.error()).error().detail;
+  runtime::log::error("supervisor", "the keeper: {}", seen_.last_exit);
+}
+
+runtime::Task<Result<void>> KeeperWatch::replace() {
+  if (!is_kept_) co_return base::fail(ProviderErrorKind::failed, "the supervisor has no keeper");
+  if (ends_with_its_parent()) {
+    co_return base::fail(ProviderErrorKind::failed,
+                         "it is a command in the foreground, with which the mesh ends");
+  }
+  // It passes signals on, and is replaced when it is gone, whyever.
+  if (first_) (void)runtime::send_signal(first_.get(), SIGKILL);
+  if (child_ && child_->is_running()) ::kill(child_->pid, SIGKILL);
+  co_await started_.wait();
+  co_return Result<void>();
+}
+
+CarriedKeeper KeeperWatch::carry() const {
+  return {first_.get(), child_ ? process::carry(*child_) : CarriedProcess{}, seen_};
+}
+
+void KeeperWatch::resume(const CarriedKeeper& carried) {
+  first_ = take_carried(carried.pidfd);
+  if (carried.child.pid > 0) child_ = fence_.processes.adopt(carried.child);
+  seen_ = carried.seen;
+  is_kept_ = true;
 }
 
 void KeeperWatch::note_end(const runtime::ExitStatus& how) {

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "provider/process/carried.h"
 #include "provider/process/client.h"
 #include "provider/process/group.h"
 #include "runtime/home.h"
@@ -15,20 +16,32 @@ class KeeperWatch {
  public:
   /// For a process that a keeper has started. `argv` starts one that adopts it; `lock` is the home's.
   KeeperWatch(Fence& fence, std::vector<std::string> argv, const runtime::HomeLock& lock);
+  /// Takes the pidfd of the keeper that has started this process, at kept_pidfd; resume() is its counterpart.
+  void find();
 
   /// Runs until it is cancelled: starts another keeper whenever there is none, with growing pauses where that
   /// fails. It ends at once where this process ends with its keeper (KeeperOptions::with_us).
   runtime::Task<void> run();
+  /// Has one of this program's own take the keeper's place; ends when it has. Errors: failed, if this process
+  /// ends with its keeper, or has none.
+  runtime::Task<Result<void>> replace();
+  /// For whom goes on in this process's place.
+  CarriedKeeper carry() const;
+  /// Goes on with it; before run().
+  void resume(const CarriedKeeper& carried);
   OwnProcess status() const { return seen_; }
 
  private:
-  runtime::IoResult<std::shared_ptr<Process>> start() const;
+  void start();
   void note_end(const runtime::ExitStatus& how);
 
   Fence& fence_;
   std::vector<std::string> argv_;
   const runtime::HomeLock& lock_;
-  runtime::Fd first_;  // the pidfd of the keeper that started this process
+  runtime::Fd first_;               // the pidfd of the keeper that started this process
+  std::shared_ptr<Process> child_;  // the keeper that this process has started
+  bool is_kept_ = false;
+  runtime::Event started_;  // pulsed
   OwnProcess seen_;
 };
 

@@ -41,6 +41,13 @@ class LogFile {
   bool has_unwritten() const { return !partial_.empty(); }
   /// Ends an unfinished line and closes the file, until more comes.
   void finish(base::WallTime now);
+  /// For whom goes on in this process's place, after a flush().
+  bool is_within_line() const { return is_within_line_; }
+  /// Goes on where that was.
+  void resume(bool is_within_line, std::uint64_t lost_lines) {
+    is_within_line_ = is_within_line;
+    lost_lines_ = lost_lines;
+  }
   const std::string& path() const { return file_.path(); }
   std::uint64_t lost_lines() const { return lost_lines_; }
 

@@ -24,8 +24,7 @@ int moved(int found, int by) { return std::clamp(found + by, least_score, most_s
 
 int protected_oom_score(int found) { return moved(found, -supervisor_protection); }
 
-OomScores protect_from_oom() {
-  const int found = runtime::oom_score_adj();
+OomScores protect_from_oom(int found) {
   const auto lowered = runtime::set_oom_score_adj(protected_oom_score(found));
   if (lowered) return {.instance = found, .own = moved(found, -own_protection), .found = found};
   runtime::log::info("supervisor", "its oom_score_adj cannot be lowered ({}): that of all others is raised",

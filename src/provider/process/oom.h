@@ -14,8 +14,8 @@ struct OomScores {
 
 /// What the supervisor and its keeper want for themselves, where it was `found`.
 int protected_oom_score(int found);
-/// Lowers this process's own score if it may (CAP_SYS_RESOURCE), and says what the others get: where it may
-/// not, theirs are raised instead.
-OomScores protect_from_oom();
+/// Lowers this process's own score, where it was `found`, if it may (CAP_SYS_RESOURCE), and says what the
+/// others get: where it may not, theirs are raised instead.
+OomScores protect_from_oom(int found);
 
 }  // namespace weft::provider::process

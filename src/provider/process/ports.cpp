@@ -252,6 +252,26 @@ Result<std::shared_ptr<PortLoan>> Ports::lend() {
   return std::make_shared<PortLoan>(*this, *port);
 }
 
+std::shared_ptr<PortLoan> Ports::lend_again(std::uint16_t port) {
+  lent_.insert(port);
+  return std::make_shared<PortLoan>(*this, port);
+}
+
+void Ports::adopt(const std::string& key, runtime::Fd socket) {
+  const auto port = runtime::local_address(socket.get()).port();
+  const auto [entry, is_new] = reservations_.try_emplace(key);
+  addresses_ += is_new && !is_for_instance(key) ? 1 : 0;
+  entry->second = {port, 0, std::move(socket)};
+  reserved_.insert(port);
+}
+
+std::vector<std::pair<std::string, int>> Ports::sockets() const {
+  std::vector<std::pair<std::string, int>> open;
+  for (const auto& [key, reservation] : reservations_)
+    if (reservation.socket) open.emplace_back(key, reservation.socket.get());
+  return open;
+}
+
 PortLoan::~PortLoan() {
   ports_.lent_.erase(port_);
   ports_.give_back(port_);

@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -76,6 +77,13 @@ class Ports {
 
   /// Who listens on a port of this machine, as Holders says.
   std::string holder_of(std::uint16_t port);
+
+  /// The key's address is that of `socket`, which listens there already. After restore().
+  void adopt(const std::string& key, runtime::Fd socket);
+  /// The sockets that are open, by their keys.
+  std::vector<std::pair<std::string, int>> sockets() const;
+  /// Lends this very port, which the application had before this object was made.
+  std::shared_ptr<PortLoan> lend_again(std::uint16_t port);
 
   /// What must outlive the supervisor: the keys and their ports, but for those of instances, and the last
   /// ports of those that were released. A key that nobody asked for during many lives of the supervisor is

@@ -2,6 +2,8 @@
 
 #include <sys/wait.h>
 
+#include "provider/process/carried.h"
+
 namespace weft::provider::process {
 
 runtime::IoResult<std::shared_ptr<Process>> Processes::spawn(const runtime::SpawnOptions& options) {
@@ -11,6 +13,23 @@ runtime::IoResult<std::shared_ptr<Process>> Processes::spawn(const runtime::Spaw
   process->pid = child->pid;
   running_[process->pid] = process;
   return process;
+}
+
+std::shared_ptr<Process> Processes::adopt(const CarriedProcess& child) {
+  auto process = std::make_shared<Process>();
+  process->pid = child.pid;
+  process->status = child.status;
+  process->ended_at = child.ended_at;
+  if (child.has_ended) {
+    process->ended.set();
+  } else {
+    running_[process->pid] = process;
+  }
+  return process;
+}
+
+CarriedProcess carry(const Process& process) {
+  return {process.pid, !process.is_running(), process.status, process.ended_at};
 }
 
 void Processes::reap() {

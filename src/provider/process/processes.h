@@ -22,6 +22,10 @@ struct Process {
   bool is_running() const { return !ended.is_set(); }
 };
 
+struct CarriedProcess;
+/// For whom goes on in this process's place.
+CarriedProcess carry(const Process& process);
+
 /// Starts and reaps. All reaping is in one place, for a subreaper gets children that it never started.
 class Processes {
  public:
@@ -29,6 +33,8 @@ class Processes {
 
   /// runtime::spawn, and a Process that tells of its end.
   runtime::IoResult<std::shared_ptr<Process>> spawn(const runtime::SpawnOptions& options);
+  /// A child that this process had when it was another program.
+  std::shared_ptr<Process> adopt(const CarriedProcess& child);
   /// Reaps all that have ended. To be called after each SIGCHLD.
   void reap();
   bool is_own(pid_t pid) const { return running_.contains(pid); }

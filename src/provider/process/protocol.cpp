@@ -73,16 +73,19 @@ std::optional<Credentials> credentials_in(const Json& json) {
                      found->at("groups").get<std::vector<std::uint32_t>>()};
 }
 
-Json own_json(const OwnProcess& process) {
-  return {{"pid", process.pid}, {"restarts", process.restarts}, {"lastExit", process.last_exit}};
-}
-
-OwnProcess own_from(const Json& json) {
-  return {json.at("pid").get<pid_t>(), json.at("restarts").get<int>(),
-          json.at("lastExit").get<std::string>()};
-}
-
 }  // namespace
+
+Json to_json(const OwnProcess& process) {
+  return {{"pid", process.pid},
+          {"restarts", process.restarts},
+          {"lastExit", process.last_exit},
+          {"before", process.before}};
+}
+
+OwnProcess own_process_from_json(const Json& json) {
+  return {json.at("pid").get<pid_t>(), json.at("restarts").get<int>(), json.at("lastExit").get<std::string>(),
+          json.value("before", std::vector<pid_t>())};
+}
 
 Json to_json(const InstanceSpec& spec) {
   auto ports = Json::array();
@@ -171,7 +174,7 @@ Result<Located> located_from_json(const Json& json) {
 
 Json to_json(const SupervisorStatus& status) {
   return {{"pid", status.pid},
-          {"keeper", own_json(status.keeper)},
+          {"keeper", to_json(status.keeper)},
           {"restarts", status.restarts},
           {"lastEnd", status.last_end},
           {"startedAt", to_ns(status.started_at)},
@@ -180,15 +183,15 @@ Json to_json(const SupervisorStatus& status) {
           {"images", status.images},
           {"stopping", status.stopping},
           {"instances", status.instances},
-          {"controlPlane", own_json(status.control_plane)},
-          {"proxy", own_json(status.proxy)}};
+          {"controlPlane", to_json(status.control_plane)},
+          {"proxy", to_json(status.proxy)}};
 }
 
 Result<SupervisorStatus> status_from_json(const Json& json) {
   return decoded("status", [&] {
     SupervisorStatus status;
     status.pid = json.at("pid").get<pid_t>();
-    status.keeper = own_from(json.at("keeper"));
+    status.keeper = own_process_from_json(json.at("keeper"));
     status.restarts = json.at("restarts").get<int>();
     status.last_end = json.at("lastEnd").get<std::string>();
     status.started_at = from_ns(json.at("startedAt"));
@@ -197,8 +200,8 @@ Result<SupervisorStatus> status_from_json(const Json& json) {
     status.images = json.at("images").get<std::vector<std::string>>();
     status.stopping = json.at("stopping").get<bool>();
     status.instances = json.at("instances").get<std::size_t>();
-    status.control_plane = own_from(json.at("controlPlane"));
-    status.proxy = own_from(json.at("proxy"));
+    status.control_plane = own_process_from_json(json.at("controlPlane"));
+    status.proxy = own_process_from_json(json.at("proxy"));
     return status;
   });
 }

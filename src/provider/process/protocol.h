@@ -2,6 +2,10 @@
 //   request  {"id": 7, "op": "start", ...}
 //   reply    {"id": 7, "ok": ...} or {"id": 7, "error": {"kind": "image_not_found", "detail": "..."}}
 //   event    {"exited": <instance>}, to the attached control plane alone
+// The two sides may be of two builds that follow each other. A request that is not known is answered by an
+// error
+// ("unknown request"), after which the connection goes on; events and fields that are not known are passed
+// over; a field that was added later is optional for who reads it.
 #pragma once
 
 #include <string>
@@ -30,6 +34,7 @@ inline constexpr std::size_t most_instance_ports = 256;
 base::Json to_json(const InstanceSpec& spec);
 base::Json to_json(const Instance& instance);
 base::Json to_json(const Located& located);
+base::Json to_json(const OwnProcess& process);
 base::Json to_json(const SupervisorStatus& status);
 base::Json to_json(const ProviderError& error);
 base::Json to_json(const Surroundings& surroundings);
@@ -40,6 +45,8 @@ Result<Instance> instance_from_json(const base::Json& json);
 Result<Located> located_from_json(const base::Json& json);
 Result<SupervisorStatus> status_from_json(const base::Json& json);
 Result<Surroundings> surroundings_from_json(const base::Json& json);
+/// Throws what nlohmann throws.
+OwnProcess own_process_from_json(const base::Json& json);
 /// A number of milliseconds, not negative, from which a deadline can be made. Throws what nlohmann throws.
 std::chrono::milliseconds time_limit(const base::Json& json);
 ProviderError error_from_json(const base::Json& json);

@@ -26,6 +26,13 @@ constexpr std::size_t most_spare_unread_descriptors = 2;
 /// Requests of one peer under way: more than a machine has instances to be stopped at once.
 constexpr std::size_t most_requests = 16'384;
 
+/// What a request says of how long it may take; zero if nothing, or nothing that can be understood.
+std::chrono::milliseconds time_limit_in(const base::Json& request) {
+  const auto found = request.find("limitMs");
+  return found != request.end() && found->is_number_integer() ? time_limit(*found)
+                                                              : std::chrono::milliseconds::zero();
+}
+
 }  // namespace
 
 /// One peer. Requests run beside each other and end with the connection.
@@ -35,15 +42,24 @@ struct Server::Connection {
     runtime::Fd fd;
   };
 
-  Connection(Server& owner, runtime::Fd fd) : server(owner), socket(owner.reactor_, std::move(fd)) {}
+  Connection(Server& owner, runtime::Fd peer)
+      : server(owner), fd(peer.get()), socket(owner.reactor_, std::move(peer)) {
+    server.connections_.push_back(this);
+  }
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
   ~Connection() {
+    server.connections_.remove(this);
     if (server.control_plane_ == this) server.control_plane_ = nullptr;
   }
 
   Server& server;
+  int fd;
   runtime::MessageSocket socket;
   pid_t pid = -1;
-  runtime::Queue<Outgoing> outgoing;
+  std::list<Pending*> pending;
+  std::deque<Outgoing> outgoing;  // the first one may be on its way
+  runtime::Event has_outgoing;
   std::size_t unread_bytes = 0;
   std::size_t unread_descriptors = 0;
   runtime::Event less;  // pulsed when a reply has gone or a request has ended
@@ -53,12 +69,34 @@ struct Server::Connection {
     return unread_bytes >= most_unread_bytes || unread_descriptors >= most_unread_descriptors ||
            requests.size() >= most_requests;
   }
-  void push(const base::Json& message, runtime::Fd fd) {
+  void push(const base::Json& message, runtime::Fd descriptor) {
     auto text = message.dump(-1, ' ', false, base::Json::error_handler_t::replace);
-    unread_bytes += text.size();
-    if (fd) ++unread_descriptors;
-    outgoing.push({std::move(text), std::move(fd)});
+    push(std::move(text), std::move(descriptor));
   }
+  void push(std::string text, runtime::Fd descriptor) {
+    unread_bytes += text.size();
+    if (descriptor) ++unread_descriptors;
+    outgoing.push_back({std::move(text), std::move(descriptor)});
+    has_outgoing.pulse();
+  }
+};
+
+/// A request under way.
+struct Server::Pending {
+  Pending(Connection& peer, CarriedPeer::Request request, bool resumed, Instances& instances)
+      : from(peer), what(std::move(request.what)), deadline(request.deadline), is_resumed(resumed) {
+    from.pending.push_back(this);
+    if (request.process.pid > 0) process = instances.adopt(request.process);
+  }
+  Pending(const Pending&) = delete;
+  Pending& operator=(const Pending&) = delete;
+  ~Pending() { from.pending.remove(this); }
+
+  Connection& from;
+  base::Json what;
+  base::MonoTime deadline;           // of "execute"
+  std::shared_ptr<Process> process;  // of "execute", once it has begun
+  bool is_resumed;                   // it came to the program that this process was before
 };
 
 Server::Server(runtime::Reactor& reactor, Desk desk) : reactor_(reactor), desk_(std::move(desk)) {}
@@ -73,16 +111,21 @@ runtime::Task<void> Server::serve(runtime::Fd listening) {
       co_return;
     }
     const auto most = is_spare(*fd) ? most_spare_connections : most_connections;
-    if (scope_.size() < most) scope_.spawn(handle(std::move(*fd)));
+    if (scope_.size() < most) scope_.spawn(handle({.fd = fd->release()}));
   }
 }
 
-runtime::Task<void> Server::handle(runtime::Fd fd) {
-  Connection connection(*this, std::move(fd));
+/// One that has just come, or came to the program that this process was before.
+runtime::Task<void> Server::handle(CarriedPeer carried) {
+  Connection connection(*this, take_carried(carried.fd));
   auto peer = connection.socket.peer_credentials();
   // The socket's mode keeps others out already; this holds also where its folder was opened to them.
   if (!peer || (peer->uid != ::geteuid() && peer->uid != 0)) co_return;
   connection.pid = peer->pid;
+  if (carried.is_control_plane) control_plane_ = &connection;
+  for (auto& [text, fd] : carried.unsent) connection.push(std::move(text), take_carried(fd));
+  for (auto& request : carried.requests)
+    connection.requests.spawn(answer(connection, std::move(request), true));
   co_await runtime::first(receive(connection), send(connection));
 }
 
@@ -93,7 +136,10 @@ runtime::Task<void> Server::receive(Connection& from) {
     auto request = base::Json::parse((*message)->bytes, nullptr, false);
     if (!request.is_object() || !request.contains("id") || !request["id"].is_number_unsigned())
       co_return;  // no peer of this protocol
-    from.requests.spawn(answer(from, std::move(request)));
+    const auto limit = time_limit_in(request);
+    from.requests.spawn(
+        answer(from, {.what = std::move(request), .deadline = reactor_.clock().now() + limit, .process = {}},
+               false));
     while (from.is_full()) {
       co_await from.less.wait();
       // Whoever pulsed it may end with the connection: let it return first.
@@ -103,13 +149,18 @@ runtime::Task<void> Server::receive(Connection& from) {
 }
 
 runtime::Task<void> Server::send(Connection& to) {
-  while (auto next = co_await to.outgoing.pop()) {
+  while (true) {
+    if (to.outgoing.empty()) {
+      co_await to.has_outgoing.wait();
+      continue;
+    }
+    // It stays in the queue until it is sent: else it would be lost with this program.
     std::vector<int> fds;
-    if (next->fd) fds.push_back(next->fd.get());
-    const auto size = next->text.size();
-    if (co_await to.socket.send(std::move(next->text), std::move(fds))) {
-      to.unread_bytes -= size;
-      if (next->fd) --to.unread_descriptors;
+    if (to.outgoing.front().fd) fds.push_back(to.outgoing.front().fd.get());
+    if (co_await to.socket.send(to.outgoing.front().text, std::move(fds))) {
+      to.unread_bytes -= to.outgoing.front().text.size();
+      if (to.outgoing.front().fd) --to.unread_descriptors;
+      to.outgoing.pop_front();
       to.less.pulse();
       continue;
     }
@@ -120,9 +171,10 @@ runtime::Task<void> Server::send(Connection& to) {
   }
 }
 
-runtime::Task<void> Server::answer(Connection& from, base::Json request) {
-  base::Json reply{{"id", request["id"]}};
-  auto result = co_await perform(from, std::move(request));
+runtime::Task<void> Server::answer(Connection& from, CarriedPeer::Request carried, bool is_resumed) {
+  base::Json reply{{"id", carried.what["id"]}};
+  Pending request(from, std::move(carried), is_resumed, desk_.instances);
+  auto result = co_await perform(from, request);
   runtime::Fd fd;
   if (result && result->fd >= 0) {
     // A copy: the address may be released before the message is sent.
@@ -142,13 +194,23 @@ runtime::Task<void> Server::answer(Connection& from, base::Json request) {
   from.less.pulse();
 }
 
-runtime::Task<Result<Server::Answer>> Server::perform(Connection& from, base::Json request) {
+runtime::Task<Result<Server::Answer>> Server::perform(Connection& from, Pending& pending) {
+  const auto& request = pending.what;
   std::string op;
   std::string id;
   std::vector<std::string> argv;
   std::optional<std::chrono::milliseconds> limit;
   try {
     op = request.at("op").get<std::string>();
+    if (op == "upgrade" || op == "replace") {
+      auto what = request.at(op == "upgrade" ? "program" : "name").get<std::string>();
+      // Of one that came to the program before this, this program is the answer.
+      auto done = Result<void>();
+      if (op == "replace") done = co_await desk_.replace(std::move(what));
+      if (op == "upgrade" && !pending.is_resumed) done = co_await desk_.upgrade(std::move(what));
+      if (!done) co_return std::unexpected(done.error());
+      co_return Answer{true};
+    }
     if (op != "stop" && op != "execute") {
       auto answer = perform_at_once(from, op, request);
       // An address is told only when a successor of this supervisor will know it too.
@@ -163,7 +225,8 @@ runtime::Task<Result<Server::Answer>> Server::perform(Connection& from, base::Js
   }
   if (op == "execute") {
     auto code = co_await desk_.instances.execute(std::move(id), std::move(argv),
-                                                 limit.value_or(std::chrono::milliseconds::zero()));
+                                                 limit.value_or(std::chrono::milliseconds::zero()),
+                                                 pending.deadline, pending.process);
     if (!code) co_return std::unexpected(code.error());
     co_return Answer{*code};
   }
@@ -209,6 +272,10 @@ Result<Server::Answer> Server::perform_at_once(Connection& from, const std::stri
     if (!path) return std::unexpected(path.error());
     return Answer{*path};
   }
+  if (op == "serves") {
+    desk_.serves(from.pid, request.at("relieves").get<bool>());
+    return Answer{true};
+  }
   if (op == "shutdown") {
     desk_.shutdown(request.at("quick").get<bool>());
     return Answer{true};
@@ -222,6 +289,7 @@ Result<Server::Answer> Server::attach(Connection& from) {
                       fmt::format("process {} is the control plane already", control_plane_->pid));
   }
   control_plane_ = &from;
+  desk_.attached();
   return Answer{true};
 }
 
@@ -257,6 +325,24 @@ Result<Server::Answer> Server::list(const std::string& after) {
 void Server::tell_exit(const Instance& instance) {
   if (control_plane_ == nullptr) return;
   control_plane_->push({{"exited", to_json(instance)}}, {});
+}
+
+std::vector<CarriedPeer> Server::carry() const {
+  std::vector<CarriedPeer> peers;
+  for (const auto* connection : connections_) {
+    CarriedPeer peer{.fd = connection->fd, .is_control_plane = connection == control_plane_};
+    for (const auto* request : connection->pending) {
+      const auto process = request->process ? process::carry(*request->process) : CarriedProcess{};
+      peer.requests.push_back({request->what, request->deadline, process});
+    }
+    for (const auto& message : connection->outgoing) peer.unsent.emplace_back(message.text, message.fd.get());
+    peers.push_back(std::move(peer));
+  }
+  return peers;
+}
+
+void Server::resume(std::vector<CarriedPeer> peers) {
+  for (auto& peer : peers) scope_.spawn(handle(std::move(peer)));
 }
 
 }  // namespace weft::provider::process

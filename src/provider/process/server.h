@@ -2,9 +2,11 @@
 #pragma once
 
 #include <functional>
+#include <list>
 #include <string>
 
 #include "base/json.h"
+#include "provider/process/carried.h"
 #include "provider/process/client.h"
 #include "provider/process/instances.h"
 #include "provider/process/ports.h"
@@ -22,6 +24,15 @@ struct Desk {
   /// To be called after each change of what must be remembered of the ports; ends once it is on disk, or
   /// could not be written.
   std::function<runtime::Task<void>()> save_ports;
+  /// The first control plane of this process has come.
+  std::function<void()> attached;
+  /// The proxy of that pid says that it does its work; `relieves`: the one before it drains by its word.
+  std::function<void(pid_t pid, bool relieves)> serves;
+  /// Executes that program in this process's place: an answer is an error, or comes from there.
+  std::function<runtime::Task<Result<void>>(std::string program)> upgrade;
+  /// Has another process do the work of one of the two ("control-plane", "proxy"), or of the keeper; ends
+  /// when it does.
+  std::function<runtime::Task<Result<void>>(std::string name)> replace;
 };
 
 class Server {
@@ -33,19 +44,24 @@ class Server {
   runtime::Task<void> serve(runtime::Fd listening);
   /// To the attached control plane, if there is one.
   void tell_exit(const Instance& instance);
+  /// For whom goes on in this process's place.
+  std::vector<CarriedPeer> carry() const;
+  /// Goes on with them.
+  void resume(std::vector<CarriedPeer> peers);
 
  private:
   struct Connection;
+  struct Pending;
   struct Answer {
     base::Json ok;
     int fd = -1;  // to be sent along; the supervisor keeps it
   };
 
-  runtime::Task<void> handle(runtime::Fd fd);
+  runtime::Task<void> handle(CarriedPeer carried);
   runtime::Task<void> receive(Connection& from);
   runtime::Task<void> send(Connection& to);
-  runtime::Task<void> answer(Connection& from, base::Json request);
-  runtime::Task<Result<Answer>> perform(Connection& from, base::Json request);
+  runtime::Task<void> answer(Connection& from, CarriedPeer::Request request, bool is_resumed);
+  runtime::Task<Result<Answer>> perform(Connection& from, Pending& request);
   Result<Answer> perform_at_once(Connection& from, const std::string& op, const base::Json& request);
   Result<Answer> attach(Connection& from);
   Result<Answer> reserve(const std::string& key);
@@ -56,6 +72,7 @@ class Server {
   runtime::Reactor& reactor_;
   Desk desk_;
   Connection* control_plane_ = nullptr;
+  std::list<Connection*> connections_;
   runtime::Scope scope_;  // one task for each connection
 };
 

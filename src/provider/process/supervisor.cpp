@@ -10,17 +10,22 @@
 #include <memory>
 #include <optional>
 
+#include "base/printable.h"
 #include "provider/process/attendant.h"
+#include "provider/process/carried.h"
+#include "provider/process/descriptors.h"
 #include "provider/process/group.h"
 #include "provider/process/instances.h"
 #include "provider/process/keeper.h"
 #include "provider/process/keeper_watch.h"
 #include "provider/process/ports.h"
+#include "provider/process/protocol.h"
 #include "provider/process/server.h"
 #include "provider/process/state_file.h"
 #include "provider/process/volumes.h"
 #include "runtime/combine.h"
 #include "runtime/log.h"
+#include "runtime/service_manager.h"
 #include "runtime/signals.h"
 
 namespace weft::provider::process {
@@ -31,6 +36,13 @@ constexpr std::string_view room = "supervisor";
 constexpr auto last_grace = std::chrono::seconds(10);
 /// How long the proxy may take to finish what is under way.
 constexpr auto proxy_grace = std::chrono::seconds(5);
+/// How long a control plane may take to end that leaves its instances to its successor: it finishes what it
+/// answers.
+constexpr auto control_plane_grace = std::chrono::seconds(3);
+/// How long a program may take to read what it would be told; it does nothing else.
+constexpr auto check_limit = std::chrono::seconds(10);
+/// How long a new proxy may take until it has all that the control plane has to tell it.
+constexpr auto serve_limit = std::chrono::seconds(30);
 /// Between two looks at the logs of instances that are gone, which do not grow any more, and at its own,
 /// which gets some lines an hour at most.
 constexpr auto logs_pause = std::chrono::hours(1);
@@ -45,6 +57,7 @@ Environment own_environment(const runtime::Home& home) {
       environment[std::string(text.substr(0, equals))] = text.substr(equals + 1);
   }
   environment["WEFT_HOME"] = home.state();
+  environment.erase("NOTIFY_SOCKET");  // what they say of themselves is not said of the mesh
   return environment;
 }
 
@@ -52,8 +65,10 @@ Program own_program(const runtime::Home& home, std::vector<std::string> argv) {
   return {.argv = std::move(argv), .environment = own_environment(home), .directory = {}, .output = -1};
 }
 
-Fence make_fence(runtime::Reactor& reactor, Processes& processes, const SupervisorState& state) {
-  Fence fence{reactor, processes, state.identity, std::nullopt, protect_from_oom()};
+Fence make_fence(runtime::Reactor& reactor, Processes& processes, const SupervisorState& state,
+                 const std::optional<Carried>& carried) {
+  const int oom_found = carried ? carried->oom_found : runtime::oom_score_adj();
+  Fence fence{reactor, processes, state.identity, std::nullopt, protect_from_oom(oom_found)};
   if (!state.cgroup_root.empty()) fence.cgroup_root = state.cgroup_root;
   return fence;
 }
@@ -62,7 +77,8 @@ Fence make_fence(runtime::Reactor& reactor, Processes& processes, const Supervis
 class Supervisor {
  public:
   Supervisor(runtime::Reactor& reactor, Options options, SupervisorState state, runtime::Signals& signals,
-             const runtime::HomeLock& lock, std::unique_ptr<runtime::WorkThread> thread);
+             const runtime::HomeLock& lock, std::unique_ptr<runtime::WorkThread> thread,
+             std::optional<Carried> carried);
 
   runtime::Task<void> run(runtime::Fd listening);
 
@@ -76,15 +92,26 @@ class Supervisor {
   runtime::Task<void> save_ports();
   runtime::Task<void> save_loop();
   runtime::Task<void> keep_logs_bounded();
+  runtime::Task<Result<void>> upgrade(std::string program);
+  runtime::Task<Result<void>> check_program(std::string program);
+  runtime::Task<Result<void>> replace(std::string name);
+  std::optional<std::string> not_now() const;
+  Carried carry();
+  void resume(Carried carried);
   SupervisorState state_now() const;
   SupervisorStatus status() const;
   void begin_shutdown(bool quick);
+  void tell_ready() const;
 
   runtime::Reactor& reactor_;
   Options options_;
   SupervisorState state_;
   runtime::Signals& signals_;
+  const runtime::HomeLock& lock_;
   base::WallTime started_at_;
+  int listening_ = -1;
+  bool is_upgrading_ = false;
+  std::vector<CarriedPeer> peers_;  // of the program before this, until run()
   runtime::Event stop_;
   runtime::Event hurry_;
   runtime::Event dirty_;
@@ -106,14 +133,15 @@ class Supervisor {
 
 Supervisor::Supervisor(runtime::Reactor& reactor, Options options, SupervisorState state,
                        runtime::Signals& signals, const runtime::HomeLock& lock,
-                       std::unique_ptr<runtime::WorkThread> thread)
+                       std::unique_ptr<runtime::WorkThread> thread, std::optional<Carried> carried)
     : reactor_(reactor),
       options_(std::move(options)),
       state_(std::move(state)),
       signals_(signals),
+      lock_(lock),
       started_at_(reactor.clock().wall()),
       processes_(reactor.clock()),
-      fence_(make_fence(reactor, processes_, state_)),
+      fence_(make_fence(reactor, processes_, state_, carried)),
       ports_(usable_ports(), state_.identity),
       instances_(fence_, ports_, {options_.home.logs(), options_.logs, {}, options_.images},
                  [this](const Instance& instance) { server_->tell_exit(instance); }),
@@ -124,14 +152,143 @@ Supervisor::Supervisor(runtime::Reactor& reactor, Options options, SupervisorSta
       writer_(reactor, options_.home.supervisor_state(), std::move(thread)) {
   if (options_.kept) keeper_.emplace(fence_, options_.kept->keeper, lock);
   ports_.restore(state_.ports);
-  server_.emplace(reactor_, Desk{.instances = instances_,
-                                 .ports = ports_,
-                                 .status = [this] { return status(); },
-                                 .shutdown = [this](bool quick) { begin_shutdown(quick); },
-                                 .save_ports = [this] { return save_ports(); }});
+  server_.emplace(reactor_,
+                  Desk{.instances = instances_,
+                       .ports = ports_,
+                       .status = [this] { return status(); },
+                       .shutdown = [this](bool quick) { begin_shutdown(quick); },
+                       .save_ports = [this] { return save_ports(); },
+                       .attached = [this] { tell_ready(); },
+                       .serves = [this](pid_t pid, bool relieves) { proxy_.serves(pid, relieves); },
+                       .upgrade = [this](std::string program) { return upgrade(std::move(program)); },
+                       .replace = [this](std::string name) { return replace(std::move(name)); }});
+  if (carried) {
+    resume(std::move(*carried));
+  } else if (keeper_) {
+    keeper_->find();
+  }
+}
+
+void Supervisor::resume(Carried carried) {
+  started_at_ = carried.started_at;
+  for (const auto& [key, fd] : carried.sockets) ports_.adopt(key, take_carried(fd));
+  instances_.resume(std::move(carried.instances));
+  control_plane_.resume(std::move(carried.control_plane));
+  proxy_.resume(std::move(carried.proxy));
+  if (keeper_ && carried.keeper) keeper_->resume(*carried.keeper);
+  peers_ = std::move(carried.peers);
+}
+
+Carried Supervisor::carry() {
+  const auto state = state_now();
+  Carried carried{.identity = state.identity,
+                  .cgroup_root = state.cgroup_root,
+                  .ports = state.ports,
+                  .sockets = ports_.sockets(),
+                  .started_at = started_at_,
+                  .oom_found = fence_.oom.found,
+                  .file_limit = runtime::file_limit_of_children(),
+                  .lock = lock_.fd(),
+                  .listening = listening_,
+                  .keeper = {},
+                  .control_plane = control_plane_.carry(),
+                  .proxy = proxy_.carry(),
+                  .instances = instances_.carry(),
+                  .peers = server_->carry()};
+  if (keeper_) carried.keeper = keeper_->carry();
+  return carried;
+}
+
+/// Why another program cannot take this one's place now.
+std::optional<std::string> Supervisor::not_now() const {
+  if (stop_.is_set()) return "the mesh is stopping";
+  if (proxy_.is_being_replaced()) return "the proxy is being replaced";
+  if (control_plane_.is_being_replaced()) return "the control plane is being started again";
+  return std::nullopt;
+}
+
+/// Asks the program itself: it may be none, or not know what it would be told.
+runtime::Task<Result<void>> Supervisor::check_program(std::string program) {
+  constexpr int at = 3;
+  const auto refuse = [&](std::string_view why) {
+    return base::fail(ProviderErrorKind::failed,
+                      fmt::format("{} cannot go on in the supervisor's place: {}", program, why));
+  };
+  const auto state = write_carried(carry());
+  if (!state) co_return cannot("write down the supervisor's state", state.error());
+  auto words = output_pipe();
+  if (!words) co_return cannot("ask the program", words.error());
+  runtime::SpawnOptions spawn;
+  spawn.argv = {program};
+  spawn.argv.insert(spawn.argv.end(), options_.again.check.begin(), options_.again.check.end());
+  spawn.argv.push_back(std::to_string(at));
+  for (char** entry = environ; *entry != nullptr; ++entry) spawn.environment.emplace_back(*entry);
+  spawn.fds = {{state->get(), at}, {words->second.get(), STDERR_FILENO}};
+  spawn.parent_death_signal = SIGKILL;
+  auto asked = processes_.spawn(spawn);
+  if (!asked) co_return refuse(asked.error().message());
+  words->second.reset();
+  // Also if who asked goes away.
+  struct Killer {
+    Process& process;
+    ~Killer() {
+      if (process.is_running()) ::kill(-process.pid, SIGKILL);
+    }
+  } killer{**asked};
+  if (!co_await runtime::within(reactor_, check_limit, until((*asked)->ended))) {
+    co_return refuse(
+        fmt::format("it does not say within {} whether it can", base::format_duration(check_limit)));
+  }
+  if ((*asked)->status.code == 0) co_return Result<void>();
+  char text[detail_bytes / 2];
+  const auto got = ::read(words->first.get(), text, sizeof text);
+  co_return refuse(got > 0 ? base::printable({text, static_cast<std::size_t>(got)})
+                           : (*asked)->status.to_string());
+}
+
+/// The same process with another program. The kernel keeps what is not closed: children, sockets, pipes,
+/// locks; what it sends meanwhile waits in them, signals too, for they are blocked. All that happened until
+/// here is in what is carried, for nothing runs between that and the execution.
+runtime::Task<Result<void>> Supervisor::upgrade(std::string program) {
+  if (is_upgrading_)
+    co_return base::fail(ProviderErrorKind::already_exists, "the mesh is being upgraded already");
+  struct Done {
+    bool& flag;
+    ~Done() { flag = false; }
+  } done{is_upgrading_ = true};
+  if (auto checked = co_await check_program(program); !checked) co_return checked;
+  if (const auto why = not_now()) co_return base::fail(ProviderErrorKind::unavailable, *why);
+  const auto carried = carry();
+  const auto state = write_carried(carried);
+  if (!state) co_return cannot("write down the supervisor's state", state.error());
+  auto kept = carried.descriptors();
+  kept.push_back(state->get());
+  std::vector<std::string> argv{program};
+  argv.insert(argv.end(), options_.again.resume.begin(), options_.again.resume.end());
+  argv.push_back(std::to_string(state->get()));
+  runtime::log::info(room, "goes on as {}", program);
+  runtime::notify_reloading();
+  const auto error = runtime::replace_this_process(argv, kept);
+  runtime::notify_manager("READY=1");
+  co_return cannot(fmt::format("execute {}", program), error);
+}
+
+runtime::Task<Result<void>> Supervisor::replace(std::string name) {
+  if (is_upgrading_) co_return base::fail(ProviderErrorKind::unavailable, "the supervisor is being replaced");
+  // It ends by SIGHUP without stopping the instances; one that knows no such thing, as the kernel ends it.
+  if (name == "control-plane") co_return co_await control_plane_.restart(SIGHUP, control_plane_grace);
+  if (name == "proxy") co_return co_await proxy_.replace(serve_limit);
+  if (name == "keeper" && keeper_) co_return co_await keeper_->replace();
+  co_return base::fail(ProviderErrorKind::not_found, fmt::format("no process \"{}\"", name));
+}
+
+void Supervisor::tell_ready() const {
+  if (stop_.is_set()) return;
+  runtime::notify_manager(fmt::format("READY=1\nSTATUS=supervises {}", options_.home.state()));
 }
 
 runtime::Task<void> Supervisor::run(runtime::Fd listening) {
+  listening_ = listening.get();
   scope_.spawn(watch_signals());
   scope_.spawn(server_->serve(std::move(listening)));
   saver_.spawn(save_loop());
@@ -139,6 +296,12 @@ runtime::Task<void> Supervisor::run(runtime::Fd listening) {
   scope_.spawn(attend_proxy());
   scope_.spawn(attend_control_plane());
   scope_.spawn(attend_keeper());
+  if (options_.carried) {
+    processes_.reap();  // who ended while nobody looked
+    server_->resume(std::move(peers_));
+    dirty_.set();
+    tell_ready();
+  }
   co_await stop_.wait();
   if (co_await runtime::first(stop_in_order(), until(hurry_)) == 1) co_await kill_everything();
   if (!co_await kill_descendants(reactor_, processes_))
@@ -169,6 +332,7 @@ runtime::Task<void> Supervisor::kill_everything() {
 }
 
 void Supervisor::begin_shutdown(bool quick) {
+  if (!stop_.is_set()) runtime::notify_manager("STOPPING=1");
   stop_.set();
   if (quick) hurry_.set();
 }
@@ -268,40 +432,65 @@ runtime::Task<std::optional<SupervisorState>> take_over(runtime::Reactor& reacto
   co_return state;
 }
 
+/// The exit code of one that could not begin. In the place of another program it is killed instead: then its
+/// keeper starts it anew, which clears what that has left.
+int not_begun(bool is_in_place) {
+  if (is_in_place) ::raise(SIGKILL);
+  return 1;
+}
+
 }  // namespace
 
+Result<void> check_carried(int fd) {
+  if (auto carried = read_carried(fd); !carried) return std::unexpected(std::move(carried.error()));
+  return {};
+}
+
 runtime::Task<int> supervise(runtime::Reactor& reactor, Options options) {
-  auto lock = options.kept ? runtime::HomeLock::inherited(runtime::Fd(kept_lock))
-                           : runtime::HomeLock::take(options.home.supervisor_lock());
+  std::optional<Carried> carried;
+  if (options.carried) {
+    auto read = read_carried(take_carried(*options.carried).get());
+    if (!read) {
+      runtime::log::error(room, "{}", read.error().detail);
+      co_return not_begun(true);
+    }
+    carried = std::move(*read);
+  }
+  auto lock = carried        ? runtime::HomeLock::inherited(runtime::Fd(carried->lock))
+              : options.kept ? runtime::HomeLock::inherited(runtime::Fd(kept_lock))
+                             : runtime::HomeLock::take(options.home.supervisor_lock());
   if (!lock) {
     runtime::log::error(room, "{}", lock.error().detail);
-    co_return 1;
+    co_return not_begun(carried.has_value());
   }
-  if (auto prepared = options.home.prepare(); !prepared) {
+  if (auto prepared = carried ? runtime::HomeResult<void>() : options.home.prepare(); !prepared) {
     runtime::log::error(room, "{}", prepared.error().detail);
-    co_return 1;
+    co_return not_begun(carried.has_value());
   }
   if (const auto exposure = options.home.exposure()) runtime::log::warning(room, "{}", *exposure);
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
-  runtime::raise_file_limit();
+  runtime::raise_file_limit(carried ? std::optional(carried->file_limit) : std::nullopt);
   runtime::Signals signals(reactor, {SIGCHLD, SIGTERM, SIGINT, SIGHUP});
-  auto state = co_await take_over(reactor, options);
-  auto listening = runtime::listen_messages(options.home.supervisor_socket());
+  auto state = carried ? SupervisorState{carried->identity, carried->cgroup_root, carried->ports}
+                       : co_await take_over(reactor, options);
+  auto listening = carried ? runtime::IoResult<runtime::Fd>(take_carried(carried->listening))
+                           : runtime::listen_messages(options.home.supervisor_socket());
   if (!listening) {
     runtime::log::error(room, "cannot listen on {}: {}", options.home.supervisor_socket(),
                         listening.error().message());
   }
-  if (!state || !listening) co_return 1;
+  if (!state || !listening) co_return not_begun(carried.has_value());
 
   // From the start on, for at a limit of processes none could be started.
   auto thread = runtime::WorkThread::start();
   if (!thread) {
     runtime::log::error(room, "cannot start the thread that it needs: {}", thread.error().message());
-    co_return 1;
+    co_return not_begun(carried.has_value());
   }
 
   const auto home = options.home;
-  Supervisor supervisor(reactor, std::move(options), std::move(*state), signals, *lock, std::move(*thread));
+  Supervisor supervisor(reactor, std::move(options), std::move(*state), signals, *lock, std::move(*thread),
+                        std::move(carried));
   runtime::log::info(room, "supervises {}", home.state());
   co_await supervisor.run(std::move(*listening));
   Volumes(VolumeFolders::of(home)).clear();

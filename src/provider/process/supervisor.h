@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "provider/process/log_file.h"
+#include "provider/provider.h"
 #include "runtime/home.h"
 #include "runtime/reactor.h"
 #include "runtime/task.h"
@@ -40,9 +41,21 @@ struct Options {
     std::vector<std::string> keeper;
   };
   std::optional<Kept> kept;
+  /// Of the command line by which another program goes on in this one's place: what follows the program, and
+  /// is itself followed by a descriptor's number. By the first it says by its exit code whether it can.
+  struct Again {
+    std::vector<std::string> check;   // such as {"supervise", "--check"}
+    std::vector<std::string> resume;  // such as {"supervise", "--resume"}
+  };
+  Again again;
+  /// What the program before this one left to it (carried.h); nothing: this is the first.
+  std::optional<int> carried;
   /// How long the control plane may take to stop everything in order before the supervisor does it.
   std::chrono::milliseconds shutdown_limit{90'000};
 };
+
+/// Whether supervise() could go on with what another program has left in that file.
+Result<void> check_carried(int fd);
 
 /// Runs until SIGTERM, SIGINT, SIGHUP, a client's shutdown or the control plane's exit with 0, then stops the
 /// control plane (which stops the instances in reverse order), what is left of the instances, the proxy. A

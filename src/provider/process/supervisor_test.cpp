@@ -13,6 +13,7 @@
 #include <fstream>
 #include <set>
 
+#include "base/json.h"
 #include "provider/process/mesh_fixture_test.h"
 #include "runtime/socket.h"
 
@@ -473,6 +474,99 @@ TEST_P(SupervisorTest, ABrokenStateFileIsPutAside) {
   EXPECT_TRUE(mesh->run(mesh->client().reserve("edge/default/web/80")));
   EXPECT_EQ(mesh->stop(), 0);
   EXPECT_EQ(mesh->read("home/supervisor.json.broken"), "{ half");
+}
+
+TEST_P(SupervisorTest, AProxyThatDoesNotServeLeavesTheOneBeforeInItsPlace) {
+  mesh->options().proxy =
+      own("proxy", fmt::format("[ -e {0} ] && exit 9; touch {0}; exec sleep 1000", mesh->file("first")));
+  mesh->launch();
+  ASSERT_TRUE(mesh->until([&] { return std::filesystem::exists(mesh->file("first")); }));
+  const auto before = mesh->run(mesh->client().status())->proxy.pid;
+  const auto replaced = mesh->run(mesh->client().replace("proxy"));
+  ASSERT_FALSE(replaced);
+  EXPECT_THAT(replaced.error().detail, HasSubstr("it ended: exit code 9"));
+  EXPECT_EQ(mesh->run(mesh->client().status())->proxy.pid, before);
+  EXPECT_EQ(::kill(before, 0), 0);
+  EXPECT_EQ(mesh->run(mesh->client().replace("cook")).error().kind, ProviderErrorKind::not_found);
+  EXPECT_EQ(mesh->stop(), 0);
+}
+
+TEST_P(SupervisorTest, AControlPlaneThatIsReplacedMayEndAsItLikes) {
+  mesh->options().control_plane =
+      own("control",
+          fmt::format("trap 'exit 0' HUP; echo >> {0}; while :; do sleep 0.01; done", mesh->file("lives")));
+  mesh->launch();
+  ASSERT_TRUE(mesh->until([&] { return mesh->read("lives") == "\n"; }));
+  const auto before = mesh->run(mesh->client().status())->control_plane.pid;
+  ASSERT_TRUE(mesh->run(mesh->client().replace("control-plane")));
+  EXPECT_NE(mesh->run(mesh->client().status())->control_plane.pid, before);
+  ASSERT_TRUE(mesh->until([&] { return mesh->read("lives") == "\n\n"; }));
+  EXPECT_EQ(mesh->stop(), 0);
+}
+
+TEST_P(SupervisorTest, AProgramThatCannotTakeItsPlaceChangesNothing) {
+  mesh->options().again = {.check = {"check"}, .resume = {"resume"}};
+  mesh->image("refuses", "echo \"no $1\" >&2; exit 3");
+  mesh->image("consents", "[ $1 = check ]");
+  mesh->launch();
+  ASSERT_TRUE(start(spec("a", "sleeper")));
+  const auto refused = mesh->run(mesh->client().upgrade(mesh->file("images/refuses")));
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().detail, HasSubstr("no check"));
+  EXPECT_FALSE(mesh->run(mesh->client().upgrade(mesh->file("images/nothing"))));
+  EXPECT_EQ(mesh->run(mesh->client().list())->size(), 1U);
+  EXPECT_EQ(mesh->stop(), 0);
+}
+
+/// An older or newer side may ask for, and tell, what this one does not know.
+TEST_P(SupervisorTest, WhoAsksForWhatItDoesNotKnowIsToldSoAndGoesOn) {
+  mesh->launch();
+  auto& reactor = mesh->reactor();
+  runtime::MessageSocket socket(reactor,
+                                *runtime::connect_messages(mesh->options().home.supervisor_socket()));
+  const auto ask = [&](std::string text) {
+    EXPECT_TRUE(mesh->run(socket.send(std::move(text))));
+    return base::Json::parse((*mesh->run(socket.receive()))->bytes);
+  };
+  const auto unknown = ask(R"({"id": 1, "op": "sing", "song": "of tomorrow"})");
+  EXPECT_EQ(unknown["id"], 1);
+  EXPECT_EQ(unknown["error"]["kind"], "failed");
+  EXPECT_EQ(unknown["error"]["detail"], "unknown request \"sing\"");
+  EXPECT_TRUE(ask(R"({"id": 2, "op": "status", "more": true})").contains("ok"));
+  EXPECT_EQ(mesh->stop(), 0);
+}
+
+TEST(SupervisorClient, PassesOverWhatItDoesNotKnow) {
+  runtime::Reactor reactor;
+  int ends[2];
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
+  runtime::MessageSocket supervisor(reactor, runtime::Fd(ends[0]));
+  SupervisorClient client(reactor, runtime::Fd(ends[1]));
+  // An event that is new, a reply with more than is known, and one without what is new.
+  const auto before = base::Json{{"pid", 7}, {"restarts", 0}, {"lastExit", ""}};
+  const base::Json status{{"pid", 9},
+                          {"keeper", before},
+                          {"restarts", 0},
+                          {"lastEnd", ""},
+                          {"startedAt", 0},
+                          {"cgroups", false},
+                          {"limitsProcesses", false},
+                          {"images", base::Json::array()},
+                          {"stopping", false},
+                          {"instances", 0},
+                          {"controlPlane", before},
+                          {"proxy", before},
+                          {"mood", "good"}};
+  const auto reply = base::Json{{"id", 1}, {"ok", status}, {"weather", "fine"}}.dump();
+  reactor.block_on([](runtime::MessageSocket& to, std::string text) -> runtime::Task<void> {
+    co_await to.send(R"({"sung": "of tomorrow"})");
+    co_await to.send(R"(["nothing", "that", "is", "known"])");
+    co_await to.send(std::move(text));
+  }(supervisor, reply));
+  const auto told = reactor.block_on(client.status());
+  ASSERT_TRUE(told) << told.error().detail;
+  EXPECT_EQ(told->pid, 9);
+  EXPECT_TRUE(told->proxy.before.empty());
 }
 
 }  // namespace

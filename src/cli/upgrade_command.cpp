@@ -1,0 +1,186 @@
+// `upgrade`: puts another build of weft in the place of the one that runs, part after part, while requests go
+// on.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "cli/commands.h"
+#include "cli/mesh.h"
+#include "cli/objects.h"
+#include "cli/output.h"
+#include "cli/session.h"
+#include "provider/process/client.h"
+#include "runtime/build.h"
+#include "runtime/combine.h"
+
+namespace weft::cli {
+
+using base::Json;
+using provider::process::SupervisorClient;
+using provider::process::SupervisorStatus;
+using runtime::Task;
+
+namespace {
+
+/// What a part is called at the supervisor, and where its pid stands in what that says.
+struct Part {
+  const char* name;
+  const char* words;
+  const char* field;  // of -o json
+  pid_t (*pid)(const SupervisorStatus& status);
+};
+
+/// In the order in which they are replaced. The supervisor comes first, for it starts the others; the keeper
+/// next, which starts the supervisor if that is killed; the proxy last, which asks the control plane.
+constexpr Part parts[] = {
+    {"supervisor", "supervisor", "supervisor", [](const SupervisorStatus& status) { return status.pid; }},
+    {"keeper", "keeper", "keeper", [](const SupervisorStatus& status) { return status.keeper.pid; }},
+    {"control-plane", "control plane", "controlPlane",
+     [](const SupervisorStatus& status) { return status.control_plane.pid; }},
+    {"proxy", "proxy", "proxy", [](const SupervisorStatus& status) { return status.proxy.pid; }}};
+
+/// An upgrade that is under way.
+struct Upgrade {
+  runtime::Reactor& reactor;
+  const Invocation& invocation;
+  runtime::Home home;
+  SupervisorClient& supervisor;
+  std::string program;
+  Json report = Json::object();
+  bool tells_lines;
+};
+
+Task<Result<SupervisorStatus>> ask(Upgrade& upgrade) {
+  auto status = co_await upgrade.supervisor.status();
+  if (!status) co_return failure(Exit::unavailable, status.error().detail, upgrade.home.state());
+  co_return std::move(*status);
+}
+
+/// What runs now, part by part: said when an upgrade breaks off.
+std::string what_runs(const SupervisorStatus& status) {
+  std::string text;
+  for (const auto& part : parts) {
+    const pid_t pid = part.pid(status);
+    if (!text.empty()) text += ", ";
+    text += pid > 0 ? fmt::format("{}: {}", part.words, runtime::build_of(pid).to_string())
+                    : fmt::format("{}: not running", part.words);
+  }
+  return text;
+}
+
+/// The answer of a supervisor that is older than the request (protocol.h).
+bool is_unknown(const provider::ProviderError& error) { return error.detail.starts_with("unknown request"); }
+
+Task<std::unexpected<Failure>> broken_off(Upgrade& upgrade, const Part& part, std::string why) {
+  const auto status = co_await upgrade.supervisor.status();
+  co_return failure(Exit::failed, fmt::format("the {} was not replaced: {}", part.words, why),
+                    status ? what_runs(*status) : "the supervisor does not answer any more",
+                    "what runs goes on; see `control-plane logs`, and run `weft upgrade` again");
+}
+
+/// One step; which process does that part's work now is told.
+Task<Result<void>> replace(Upgrade& upgrade, const Part& part) {
+  const auto before = co_await ask(upgrade);
+  if (!before) co_return std::unexpected(before.error());
+  // One that systemd starts has no keeper.
+  if (&part == &parts[1] && before->keeper.pid <= 0) co_return Result<void>();
+  const bool is_supervisor = &part == &parts[0];
+  auto replaced = is_supervisor ? co_await upgrade.supervisor.upgrade(upgrade.program)
+                                : co_await upgrade.supervisor.replace(part.name);
+  const auto after = co_await ask(upgrade);
+  const bool stays =
+      &part == &parts[1] && !replaced && after;  // in the foreground: it ends with whoever looks at it
+  if (!replaced && is_supervisor && is_unknown(replaced.error())) {
+    co_return failure(Exit::failed,
+                      fmt::format("the supervisor runs weft {}, which cannot be replaced while it runs",
+                                  runtime::build_of(before->pid).to_string()),
+                      upgrade.home.state(),
+                      "stop the mesh with that one (`control-plane stop`), and start it with this one");
+  }
+  if (!replaced && !stays) co_return co_await broken_off(upgrade, part, replaced.error().detail);
+  if (!after) co_return std::unexpected(after.error());
+  const pid_t pid = part.pid(*after);
+  const auto build = runtime::build_of(pid);
+  upgrade.report[part.field] = {
+      {"pid", pid}, {"version", build.version}, {"build", build.id}, {"replaced", !stays}};
+  if (!upgrade.tells_lines) co_return Result<void>();
+  const auto how = stays           ? fmt::format("stays: {}", replaced.error().detail)
+                   : is_supervisor ? std::string("goes on, with all that it had")
+                                   : fmt::format("in place of {}", part.pid(*before));
+  tell(fmt::format("  {}: process {}, weft {}, {}\n", part.words, pid, build.to_string(), how));
+  co_return Result<void>();
+}
+
+Task<Result<void>> replace_all(Upgrade& upgrade) {
+  for (const auto& part : parts) {
+    if (auto replaced = co_await replace(upgrade, part); !replaced) co_return replaced;
+    if (std::string_view(part.name) != "control-plane") continue;
+    auto ready = co_await wait_ready(upgrade.reactor, upgrade.invocation, {});
+    if (!ready) co_return co_await broken_off(upgrade, part, ready.error().what);
+  }
+  co_return Result<void>();
+}
+
+Result<std::string> program_of(const std::string& given) {
+  if (given.empty()) return own_program();
+  std::error_code error;
+  auto path = std::filesystem::canonical(given, error);
+  if (!error && ::access(path.c_str(), X_OK) == 0 && std::filesystem::is_regular_file(path))
+    return path.string();
+  return failure(Exit::usage, fmt::format("--binary={} is no program that can be executed", given), {},
+                 "give the path of a weft");
+}
+
+Result<void> run(const Invocation& invocation, const std::string& binary) {
+  auto program = program_of(binary);
+  if (!program) return std::unexpected(std::move(program.error()));
+  auto home = home_of(invocation);
+  if (!home) return std::unexpected(std::move(home.error()));
+  if (!has_supervisor(*home)) return mesh_is_stopped(*home, "there is nothing to upgrade");
+  const auto lock = runtime::HomeLock::take(home->upgrade_lock());
+  if (!lock) {
+    return failure(Exit::failed, "the mesh is being upgraded already", lock.error().detail,
+                   "wait for that one to end");
+  }
+  runtime::Reactor reactor;
+  auto supervisor = SupervisorClient::connect(reactor, home->supervisor_socket());
+  if (!supervisor) return failure(Exit::unavailable, supervisor.error().detail, home->state());
+  Upgrade upgrade{.reactor = reactor,
+                  .invocation = invocation,
+                  .home = *home,
+                  .supervisor = **supervisor,
+                  .program = std::move(*program),
+                  .tells_lines = !wants_documents(invocation)};
+  auto done = reactor.block_on(runtime::within(reactor, invocation.limit->total, replace_all(upgrade)));
+  if (!done) {
+    return failure(
+        Exit::timeout,
+        fmt::format("the mesh was not upgraded within {}", base::format_duration(invocation.limit->total)),
+        {}, "see `control-plane status` for what runs, and run `weft upgrade` again");
+  }
+  if (!*done) return *done;
+  if (upgrade.tells_lines) {
+    print("upgraded\n");
+  } else {
+    print(show_document(upgrade.report, invocation));
+  }
+  return {};
+}
+
+}  // namespace
+
+void add_upgrade(Command parent, Invocation& invocation) {
+  auto binary = std::make_shared<std::string>();
+  auto command = parent.add(
+      "upgrade",
+      "Put this weft in the place of the one that runs the mesh: instances go on, and no request fails",
+      "weft upgrade\nweft upgrade --binary ./build/bin/weft");
+  command.option("--binary", *binary, "The weft to run [this one]", {.value = "PATH"});
+  command.timeout(invocation, "120s");
+  command.output(invocation);
+  command.home(invocation);
+  command.run(invocation, [&invocation, binary] { return run(invocation, *binary); });
+}
+
+}  // namespace weft::cli

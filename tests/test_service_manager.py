@@ -1,0 +1,219 @@
+"""systemd's side of weft, played by the test: sockets that are passed, and what is said at NOTIFY_SOCKET."""
+
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import time
+import unittest
+
+import mesh
+import proxies
+from proxies import answers, config, reply, until
+
+UNITS = mesh.SOURCE / "deploy"
+
+
+class Manager:
+    """A socket at which a service tells how it is."""
+
+    def __init__(self, path):
+        self.path = str(path)
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind("\0" + self.path[1:] if self.path.startswith("@") else self.path)
+        self.socket.settimeout(mesh.LIMIT)
+
+    def told(self):
+        """The next message, as {name: value}."""
+        return dict(line.split("=", 1) for line in self.socket.recv(4096).decode().splitlines())
+
+    def close(self):
+        self.socket.close()
+
+
+class Proxy(proxies.ProxyTest):
+    def manager(self, path):
+        manager = Manager(path)
+        self.addCleanup(manager.close)
+        return manager
+
+    def listening(self, address="127.0.0.1"):
+        sock = socket.socket()
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((address, 0))
+        sock.listen(1)
+        self.addCleanup(sock.close)
+        return sock
+
+    def start_with(self, manager, file, sockets=(), names="", pid="$$", **options):
+        """A proxy that finds `sockets` from descriptor 3 on, as systemd passes them. LISTEN_PID is its own."""
+        # The descriptors are above those that they go to, so that none overwrites another.
+        high = [os.dup2(sock.fileno(), 100 + n, inheritable=True) for n, sock in enumerate(sockets)]
+        moves = " ".join(f"{3 + n}<&{fd} {fd}<&-" for n, fd in enumerate(high))
+        script = (f"export LISTEN_PID={pid} LISTEN_FDS={len(sockets)} LISTEN_FDNAMES={names}; "
+                  f"exec {moves} && exec \"$@\"")
+        try:
+            return self.proxy(file, under=["bash", "-c", script, "bash"], pass_fds=high,
+                              env={**os.environ, "NOTIFY_SOCKET": manager.path}, **options)
+        finally:
+            for fd in high:
+                os.close(fd)
+
+    def test_it_tells_how_it_is(self):
+        for path in (self.file("notify"), f"@weft-test-{os.getpid()}"):
+            with self.subTest(path=str(path)[:1]):
+                manager = self.manager(path)
+                app = self.backend(answers(lambda request: reply()))
+                file = config(proxies.free_port(), [app.address])
+                proxy = self.start_with(manager, file)
+                told = manager.told()
+                self.assertEqual((told["READY"], told["STATUS"]), ("1", "serving 1 listener"))
+                self.assertEqual(told["MAINPID"], str(proxy.pid))
+                begin = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+                proxy.process.send_signal(signal.SIGHUP)
+                told = manager.told()
+                self.assertEqual(told["RELOADING"], "1")
+                self.assertTrue(begin <= int(told["MONOTONIC_USEC"]) <= time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000)
+                self.assertEqual(manager.told()["READY"], "1")
+                proxy.write("listeners: [")
+                self.assertEqual(manager.told()["RELOADING"], "1")
+                told = manager.told()
+                self.assertEqual(told["READY"], "1", "it serves what was in force")
+                self.assertIn("was not loaded", told["STATUS"])
+                proxy.process.send_signal(signal.SIGTERM)
+                self.assertEqual(manager.told()["STOPPING"], "1")
+                self.assertEqual(proxy.stop(), 0)
+
+    def test_one_that_takes_over_is_the_main_process(self):
+        manager = self.manager(self.file("notify"))
+        app = self.backend(answers(lambda request: reply()))
+        first = self.start_with(manager, config(proxies.free_port(), [app.address]))
+        self.assertEqual(manager.told()["MAINPID"], str(first.pid))
+        second = self.start_with(manager, None, before=first)
+        told = manager.told()
+        self.assertEqual((told["READY"], told["MAINPID"]), ("1", str(second.pid)))
+        self.assertEqual(first.process.wait(mesh.LIMIT), 0)
+        second.process.send_signal(signal.SIGTERM)
+        self.assertEqual(manager.told(), {"STOPPING": "1", "STATUS": "draining"}, "the first has said nothing more")
+
+    def test_nobody_reads_what_it_tells(self):
+        gone = self.manager(self.file("notify"))
+        gone.close()
+        app = self.backend(answers(lambda request: reply()))
+        proxy = self.start_with(gone, config(proxies.free_port(), [app.address]))
+        self.assertEqual(proxy.stop(), 0)
+
+    def test_a_listener_takes_the_socket_of_its_address(self):
+        manager = self.manager(self.file("notify"))
+        app = self.backend(answers(lambda request: reply()))
+        web, spare = self.listening(), self.listening()
+        port, spare_port = web.getsockname()[1], spare.getsockname()[1]
+        # It came before the proxy, and waits in the socket.
+        early = socket.create_connection(("127.0.0.1", port))
+        proxy = self.start_with(manager, config(port, [app.address]), [web, spare], "web:spare")
+        web.close()
+        spare.close()
+        with proxies.Peer(early) as peer:
+            self.assertEqual(peer.ask().status, 200)
+        self.assertIn(f"the service manager passed 127.0.0.1:{spare_port} (spare), which no listener of the file has",
+                      proxy.stderr())
+        # Neither variable nor descriptor is there for others.
+        fds = sorted(int(fd) for fd in os.listdir(f"/proc/{proxy.pid}/fd"))
+        self.assertIn(3, fds)
+        # Its listener goes and comes back: the socket was kept.
+        file = config(spare_port, [app.address])
+        proxy.write(file)
+        until(lambda: f"127.0.0.1:{spare_port}" in proxy.page("/listeners").body.decode(), "the other listener is open")
+        with proxies.Peer(socket.create_connection(("127.0.0.1", spare_port))) as peer:
+            self.assertEqual(peer.ask().status, 200)
+        proxy.write(config(port, [app.address]))
+        until(lambda: f"127.0.0.1:{port}" in proxy.page("/listeners").body.decode(), "the first is open again")
+        with proxies.Peer(socket.create_connection(("127.0.0.1", port))) as peer:
+            self.assertEqual(peer.ask().status, 200)
+        self.assertEqual(proxy.stop(), 0)
+
+    def test_a_unix_socket(self):
+        manager = self.manager(self.file("notify"))
+        app = self.backend(answers(lambda request: reply()))
+        path = self.file("web.sock")
+        sock = socket.socket(socket.AF_UNIX)
+        sock.bind(str(path))
+        sock.listen(8)
+        file = config(1, [app.address])
+        file["listeners"][0]["address"] = f"unix:{path}"
+        proxy = self.start_with(manager, file, [sock], "web")
+        sock.close()
+        client = socket.socket(socket.AF_UNIX)
+        client.connect(str(path))
+        with proxies.Peer(client) as peer:
+            self.assertEqual(peer.ask().status, 200)
+        self.assertEqual(proxy.stop(), 0)
+        self.assertTrue(path.exists(), "it is the service manager's")
+
+    def test_what_is_for_another_process_is_not_taken(self):
+        manager = self.manager(self.file("notify"))
+        app = self.backend(answers(lambda request: reply()))
+        web = self.listening()
+        port = proxies.free_port()
+        proxy = self.start_with(manager, config(port, [app.address]), [web], "web", pid="1")
+        self.assertNotIn("the service manager passed", proxy.stderr())
+        self.assertEqual(proxy.stop(), 0)
+
+    def test_what_is_no_listening_socket_is_passed_over(self):
+        manager = self.manager(self.file("notify"))
+        app = self.backend(answers(lambda request: reply()))
+        datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        datagrams.bind(("127.0.0.1", 0))
+        web = self.listening()
+        proxy = self.start_with(manager, config(web.getsockname()[1], [app.address]), [datagrams, web], "odd:web")
+        self.assertIn("descriptor 3 (odd)", proxy.stderr())
+        with proxies.Peer(socket.create_connection(web.getsockname())) as peer:
+            self.assertEqual(peer.ask().status, 200)
+        datagrams.close()
+        self.assertEqual(proxy.stop(), 0)
+
+
+class Supervisor(mesh.MeshTest):
+    def test_the_mesh_tells_how_it_is(self):
+        manager = Manager(self.mesh.folder / "notify")
+        self.addCleanup(manager.close)
+        environment = {**self.mesh.environment, "NOTIFY_SOCKET": manager.path}
+        runs = self.mesh.popen("weft", "supervise", env=environment)
+        self.assertEqual(manager.told(), {"READY": "1", "STATUS": f"supervises {self.mesh.home}"})
+        mesh.until(lambda: self.mesh.run("control-plane", "status").code == 0, "it runs")
+        # In the service's own process: an upgrade is a reload.
+        self.mesh.ok("weft", "upgrade")
+        self.assertIn("MONOTONIC_USEC", manager.told())
+        self.assertEqual(manager.told()["READY"], "1")
+        mesh.until(lambda: self.mesh.processes("weft", "proxy"), "it has a proxy")
+        environ = pathlib.Path(f"/proc/{self.mesh.proxy()}/environ").read_bytes()
+        self.assertNotIn(b"NOTIFY_SOCKET", environ)
+        self.assertEqual(self.mesh.stop().code, 0)
+        self.assertEqual(set(self.last(manager)), {"STOPPING"})
+        runs.communicate(timeout=mesh.LIMIT)
+        self.assertEqual(runs.returncode, 0)
+
+    def last(self, manager):
+        """What it tells after the control planes have come."""
+        while "READY" in (told := manager.told()):
+            pass
+        return told
+
+
+class Units(unittest.TestCase):
+    @unittest.skipUnless(shutil.which("systemd-analyze"), "there is no systemd-analyze")
+    def test_they_are_valid(self):
+        folder = pathlib.Path(mesh.tempfile.mkdtemp(prefix="weft-test-"))
+        self.addCleanup(shutil.rmtree, folder)
+        for unit in UNITS.iterdir():
+            # Where the program is is for whoever installs it.
+            text = unit.read_text().replace("/usr/bin/weft", str(mesh.BUILD / "bin" / "weft"))
+            (folder / unit.name).write_text(text)
+        for unit in sorted(folder.iterdir()):
+            checked = subprocess.run(["systemd-analyze", "verify", "--man=no", str(unit)], capture_output=True, text=True,
+                                     env={**os.environ, "SYSTEMD_UNIT_PATH": f"{folder}:"}, timeout=mesh.LIMIT)
+            about = [line for line in checked.stderr.splitlines() if re.search(r"weft", line)]
+            self.assertEqual((checked.returncode, about), (0, []), checked.stderr)

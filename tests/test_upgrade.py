@@ -1,0 +1,316 @@
+"""`weft upgrade`: another program takes the place of the one that runs, and nobody but who looks at pids can tell."""
+
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import threading
+
+import mesh
+import proxies
+import resources
+
+SHOP = mesh.EXAMPLES / "shop"
+PARTS = ("supervisor", "keeper", "controlPlane", "proxy")
+
+
+def build_id(path):
+    """Of a program, and where it stands in the file."""
+    shown = subprocess.run(["readelf", "-n", path], capture_output=True, text=True, check=True).stdout
+    return bytes.fromhex(re.search(r"Build ID: ([0-9a-f]{40})", shown)[1])
+
+
+class KeptAlive:
+    """A client that sends GETs on one connection for as long as that is kept, as a browser does."""
+
+    def __init__(self, url):
+        self.url, self.sent, self.failures = url, 0, []
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def _run(self):
+        host, port = self.url.removeprefix("http://").rstrip("/").split(":")
+        while not self._stop.is_set():
+            with proxies.Peer(socket.create_connection((host, int(port)), timeout=10)) as peer:
+                while not self._stop.is_set():
+                    try:
+                        response = peer.ask()
+                    except (proxies.Cut, OSError) as error:
+                        self.failures.append(repr(error))
+                        break
+                    self.sent += 1
+                    if response.status != 200:
+                        self.failures.append((response.status, response.body))
+                    if response.get("connection") == "close":
+                        break
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._stop.set()
+        self._thread.join()
+
+
+class Upgrade(mesh.MeshTest):
+    def other_build(self):
+        """A weft that differs in nothing but the id of its build."""
+        path = self.mesh.folder / "weft-next"
+        content = (mesh.BUILD / "bin" / "weft").read_bytes()
+        before = build_id(mesh.BUILD / "bin" / "weft")
+        self.assertEqual(content.count(before), 1)
+        path.write_bytes(content.replace(before, bytes(reversed(before))))
+        path.chmod(0o755)
+        return path, bytes(reversed(before)).hex()[:12]
+
+    def script(self, name, text):
+        path = self.mesh.write(name, f"#!/bin/sh\n{text}\n")
+        path.chmod(0o755)
+        return path
+
+    def pids(self):
+        status = self.mesh.status()
+        return {part: status[part].get("pid") for part in PARTS}
+
+    def instances(self, *names):
+        return {pod["metadata"]["name"]: self.mesh.instance_pid(pod["metadata"]["name"])
+                for name in names for pod in self.mesh.pods(name)}
+
+    def test_under_load(self):
+        self.mesh.ok("weft", "apply", "-f", SHOP, "--wait")
+        names = ("db", "catalog", "cart", "orders", "prices", "web")
+        before, instances = self.pids(), self.instances(*names)
+        binary, build = self.other_build()
+        url = self.mesh.url("web")
+        with mesh.Traffic(url) as traffic, mesh.Traffic(url) as more, KeptAlive(url) as kept:
+            traffic.more(10)
+            told = self.mesh.ok("weft", "upgrade", "--binary", binary, "-o", "json")
+            traffic.more(20)
+            more.more(20)
+        self.assertEqual((traffic.failures, more.failures, kept.failures), ([], [], []))
+        self.assertGreater(kept.sent, 20)
+        after, status = self.pids(), self.mesh.status()
+        self.assertEqual(after["supervisor"], before["supervisor"])
+        for part in ("keeper", "controlPlane", "proxy"):
+            self.assertNotEqual(after[part], before[part], part)
+        for part in PARTS:
+            self.assertEqual(status[part]["build"], build, part)
+            self.assertEqual(json.loads(told)[part]["pid"], after[part])
+        self.assertEqual(self.instances(*names), instances)
+        # What it has taken over it governs.
+        self.mesh.ok("control-plane", "scale", "service", "cart", "--replicas=1")
+        mesh.until(lambda: len(self.mesh.pods("cart")) == 1, "one of them is stopped")
+        mesh.until(lambda: "before" not in self.mesh.status()["proxy"], "the old proxy has ended")
+
+    def test_with_the_same_program_all_is_started_again(self):
+        self.mesh.apply(resources.text(resources.pair("web")), "--wait")
+        before = self.pids()
+        result = self.mesh.weft("upgrade")
+        self.assertEqual(result.code, 0, result)
+        self.assertEqual(result.out, "upgraded\n")
+        self.assertRegex(result.err, r"supervisor: process \d+, weft [\d.]+ \(build [0-9a-f]{12}\), goes on")
+        self.assertNotEqual(self.pids()["proxy"], before["proxy"])
+        self.assertEqual(mesh.get(self.mesh.url("web")).status, 200)
+        # And once more, by what has been taken over; nothing heaps up.
+        def descriptors():
+            return sorted(os.readlink(f"/proc/{before['supervisor']}/fd/{fd}").split(":")[0]
+                          for fd in os.listdir(f"/proc/{before['supervisor']}/fd"))
+        mesh.until(lambda: "before" not in self.mesh.status()["proxy"], "the old proxy has ended")
+        first = descriptors()
+        self.mesh.ok("weft", "upgrade")
+        self.assertEqual(self.mesh.supervisor(), before["supervisor"])
+        mesh.until(lambda: descriptors() == first, f"it has the descriptors that it had: {first}")
+
+    def test_of_a_supervisor_that_knows_no_upgrade(self):
+        run = self.mesh.folder / "r"
+        run.mkdir(mode=0o700)
+        self.mesh.home.mkdir(mode=0o700)
+        (self.mesh.home / "run").symlink_to(run)
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.addCleanup(listener.close)
+        listener.bind(str(run / "supervisor.sock"))
+        listener.listen(8)
+        process = {"pid": os.getpid(), "restarts": 0, "lastExit": ""}
+        status = {"pid": os.getpid(), "keeper": process, "restarts": 0, "lastEnd": "", "startedAt": 0, "cgroups": False,
+                  "limitsProcesses": False, "images": [], "stopping": False, "instances": 0, "controlPlane": process,
+                  "proxy": process}
+
+        def serve(peer):
+            with peer:
+                while message := peer.recv(65536):
+                    request = json.loads(message)
+                    known = {"ok": status} if request["op"] == "status" else {
+                        "error": {"kind": "failed", "detail": f'unknown request "{request["op"]}"'}}
+                    peer.send(json.dumps({"id": request["id"], **known}).encode())
+
+        def accept():
+            with contextlib.suppress(OSError):
+                while True:
+                    threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
+        threading.Thread(target=accept, daemon=True).start()
+        try:
+            result = self.mesh.weft("upgrade")
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            (run / "supervisor.sock").unlink()
+        self.assertEqual(result.code, 1, result)
+        self.assertIn("which cannot be replaced while it runs", result.err)
+        self.assertIn("stop the mesh with that one", result.err)
+
+    def test_what_happens_between_the_two_programs(self):
+        """An instance ends, and one writes, while nobody is there to see it."""
+        go, held = self.mesh.folder / "go", self.mesh.folder / "held"
+        self.mesh.images.joinpath("counts").write_text(
+            '#!/bin/sh\ni=0\nwhile :; do i=$((i + 1)); echo "line $i"; printf "half "; sleep 0.01; echo "whole $i"; done\n')
+        self.mesh.images.joinpath("counts").chmod(0o755)
+        self.mesh.apply(resources.text(
+            resources.job("bad", "waits-for-file", {"GO": str(go), "EXIT_CODE": "7"}, backoff_limit=0),
+            resources.deployment("counter", image="counts")))
+        mesh.until(lambda: self.mesh.processes("waits-for-file"), "the job runs")
+        log = self.mesh.home / "logs"
+        mesh.until(lambda: list(log.glob("default_counter-*.log")), "the other one writes")
+        counter = next(log.glob("default_counter-*.log"))
+        job = self.mesh.processes("waits-for-file")[0]
+        # In the supervisor's place, until the job is a zombie; then the real one. No shell: it would reap the job.
+        binary = self.mesh.write("late", f"""#!/usr/bin/env python3
+import os, pathlib, sys, time
+if "--resume" in sys.argv:
+    pathlib.Path({str(go)!r}).touch()
+    while "State:\tZ" not in pathlib.Path("/proc/{job}/status").read_text():
+        time.sleep(0.01)
+    pathlib.Path({str(held)!r}).write_text(str(pathlib.Path({str(counter)!r}).read_text().count("\\n")))
+os.execv({str(mesh.BUILD / "bin" / "weft")!r}, sys.argv)
+""")
+        binary.chmod(0o755)
+        self.mesh.ok("weft", "upgrade", "--binary", binary)
+        self.mesh.until_condition("job", "bad", "Failed")
+        state = self.mesh.pods("bad")[0]["status"]["containerStatuses"][0]["state"]
+        self.assertEqual(state["terminated"]["exitCode"], 7)
+        until = int(held.read_text()) + 60
+        mesh.until(lambda: counter.read_text().count("\n") > until, "it goes on writing")
+        # It counts on from where it was, and no line is missing, or in two.
+        shown = self.mesh.ok("weft", "logs", "deployment/counter").splitlines()
+        expected = [line for n in range(1, len(shown)) for line in (f"line {n}", f"half whole {n}")]
+        self.assertEqual(shown[:-1], expected[:len(shown) - 1])
+
+    def test_requests_under_way_are_answered_by_the_next_program(self):
+        go = self.mesh.folder / "go"
+        self.mesh.apply(resources.text(resources.pair("web"), resources.pair("slow", image="ignores-sigterm", grace=1)), "--wait")
+        web, slow = (f"default/{self.mesh.pods(name)[0]['metadata']['name']}" for name in ("web", "slow"))
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as peer:
+            peer.settimeout(mesh.LIMIT)
+            peer.connect(str(self.mesh.home / "run" / "supervisor.sock"))
+
+            def ask(**request):
+                peer.send(json.dumps(request).encode())
+            wait = f"until [ -e {go} ]; do sleep 0.01; done; exit 5"
+            ask(id=1, op="execute", instance=web, argv=["/bin/sh", "-c", wait], limitMs=60_000)
+            ask(id=2, op="execute", instance=web, argv=["/bin/sh", "-c", "sleep 1000"], limitMs=1500)
+            ask(id=3, op="stop", instance=slow, limitMs=1500)
+            ask(id=4, op="status")
+            self.assertEqual(json.loads(peer.recv(1 << 20))["id"], 4)  # the others have begun
+            self.mesh.ok("weft", "upgrade")
+            go.write_text("")
+            answers = {}
+            while len(answers) < 3:
+                answer = json.loads(peer.recv(1 << 20))
+                answers[answer["id"]] = answer
+        self.assertEqual(answers[1]["ok"], 5)
+        self.assertEqual(answers[2]["error"], {"kind": "timed_out", "detail": "it took longer than 1s500ms"})
+        self.assertEqual(answers[3]["ok"]["exit"]["signal"], signal.SIGKILL)
+        mesh.until(lambda: not self.mesh.processes("sleep 1000"), "what took too long is killed")
+
+    def test_a_program_that_cannot_do_it(self):
+        self.mesh.apply(resources.text(resources.pair("web")), "--wait")
+        before = self.pids()
+        for name, text, words in (("old", "echo 'error: unknown argument --check' >&2; exit 2", "unknown argument --check"),
+                                  ("mute", "exit 1", "exit code 1"), ("dies", "kill -9 $$", "SIGKILL")):
+            result = self.mesh.weft("upgrade", "--binary", self.script(name, text))
+            self.assertEqual(result.code, 1, result)
+            self.assertIn("the supervisor was not replaced", result.err)
+            self.assertIn(words, result.err)
+            self.assertRegex(result.err, r"proxy: [\d.]+ \(build [0-9a-f]{12}\)")
+        result = self.mesh.weft("upgrade", "--binary", self.mesh.folder / "nothing")
+        self.assertEqual(result.code, 2, result)
+        self.assertEqual(self.pids(), before)
+        self.assertEqual(mesh.get(self.mesh.url("web")).status, 200)
+
+    def test_the_supervisor_is_killed_within(self):
+        self.mesh.apply(resources.text(resources.pair("web")), "--wait")
+        url = self.mesh.url("web")
+        binary = self.script("dies", f"""
+            case "$*" in *--resume*) kill -9 $$;; esac
+            exec {mesh.BUILD}/bin/weft "$@" """)
+        before = self.pids()
+        result = self.mesh.weft("upgrade", "--binary", binary)
+        self.assertEqual(result.code, 1, result)
+        self.assertIn("the supervisor is gone", result.err)
+        # Its keeper has started another one, as after any kill.
+        self.mesh.ok("weft", "wait", "services")
+        after = self.pids()
+        self.assertNotEqual(after["supervisor"], before["supervisor"])
+        self.assertEqual(after["keeper"], before["keeper"])
+        self.assertEqual(mesh.get(url).status, 200)
+
+    def test_two_at_once(self):
+        self.mesh.start()
+        asked, go = self.mesh.folder / "asked", self.mesh.folder / "go"
+        binary = self.script("slow", f"""
+            case "$*" in *--check*) touch {asked}; until [ -e {go} ]; do sleep 0.01; done;; esac
+            exec {mesh.BUILD}/bin/weft "$@" """)
+        first = self.mesh.popen("weft", "upgrade", "--binary", binary)
+        mesh.until(asked.exists, "the first has begun")
+        second = self.mesh.weft("upgrade")
+        self.assertEqual(second.code, 1, second)
+        self.assertIn("the mesh is being upgraded already", second.err)
+        self.assertIn(str(first.pid), second.err)
+        # The supervisor goes on meanwhile.
+        self.assertTrue(self.mesh.status()["running"])
+        go.write_text("")
+        out, err = first.communicate(timeout=mesh.LIMIT)
+        self.assertEqual(first.returncode, 0, out + err)
+
+    def test_the_command_is_killed_within(self):
+        self.mesh.start()
+        asked = self.mesh.folder / "asked"
+        binary = self.script("stuck", f"touch {asked}; exec sleep 1000")
+        first = self.mesh.popen("weft", "upgrade", "--binary", binary)
+        mesh.until(asked.exists, "the program is asked")
+        first.kill()
+        mesh.until(lambda: not self.mesh.processes("sleep 1000"), "nobody is asked any more")
+        self.mesh.ok("weft", "upgrade")
+
+    def test_in_the_foreground(self):
+        runs = self.mesh.popen("control-plane", "run")
+        mesh.until(lambda: self.mesh.run("control-plane", "status").code == 0, "it runs")
+        self.mesh.apply(resources.text(resources.pair("web")), "--wait")
+        before = self.pids()
+        result = self.mesh.weft("upgrade")
+        self.assertEqual(result.code, 0, result)
+        self.assertIn("keeper: process", result.err)
+        self.assertIn("stays: it is a command in the foreground", result.err)
+        after = self.pids()
+        self.assertEqual((after["keeper"], after["supervisor"]), (runs.pid, before["supervisor"]))
+        # It still ends with who looks at it, however that ends.
+        runs.kill()
+        runs.communicate(timeout=mesh.LIMIT)
+        self.wait_for_no_process(mesh.LIMIT)
+
+    def test_without_a_mesh(self):
+        result = self.mesh.weft("upgrade")
+        self.assertEqual(result.code, 6, result)
+        self.assertIn("there is nothing to upgrade", result.err)
+
+    def test_another_build_is_told_of_the_upgrade(self):
+        self.mesh.start()
+        binary, _ = self.other_build()
+        text = self.mesh.write("web.yaml", resources.text(resources.pair("web")))
+        result = self.mesh.run(binary, "up", "-f", text)
+        self.assertEqual(result.code, 1, result)
+        self.assertIn("`weft upgrade` puts this one in its place", result.err)
+        self.assertNotIn("weft upgrade", self.mesh.weft("up", "-f", text).err)
+
