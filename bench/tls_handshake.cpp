@@ -174,6 +174,9 @@ class Pair {
       give_up("no socket pair");
     runtime::Fd near(fds[0]);
     runtime::Fd far(fds[1]);
+    // Others' turns may have taken long: a limit counts from the last time that a reactor looked at the
+    // clock.
+    for (auto* side : {&server_, &client_}) side->reactor.poll();
     server_.spend([&] { server_.tasks.spawn(serve(server_, serving_, std::move(far), keeps)); });
     client_.spend(
         [&] { client_.tasks.spawn(call(client_, calling_, std::move(near), resumption, resumes, keeps)); });
