@@ -181,7 +181,10 @@ class Reload(TlsTest):
     def test_a_bad_start(self):
         """It does not start with what it cannot use, and says where."""
         other = self.leaf("other")
+        large = self.folder / "large.crt"
+        large.write_text(self.own.certificate.read_text() + "\n" * (1 << 20))
         for settings, why in (({"certificate": str(self.own.certificate), "key": str(other.key)}, str(other.key)),
+                              ({"certificate": str(large), "key": str(self.own.key)}, "larger than 1 MiB"),
                               ({"certificate": "nowhere.crt", "key": str(self.own.key)}, "nowhere.crt"),
                               ({"certificate": str(self.own.key), "key": str(self.own.key)}, str(self.own.key))):
             weft = proxies.Proxy(self.config("127.0.0.1:1", listener_tls=settings))
