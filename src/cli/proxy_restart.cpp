@@ -94,7 +94,6 @@ Task<Result<std::unique_ptr<ProxyStart>>> ProxyStart::begin(runtime::Reactor& re
   start->lock_ = std::move(*lock);
   auto found = co_await proxy::Predecessor::find(reactor, *start->socket_);
   if (!found) {
-    release(*start->lock_, *start->socket_);
     co_return failure(Exit::failed, fmt::format("this proxy runs already, but {}", found.error()),
                       *start->socket_, "end that process (`ss -xlp` names it), then start this one");
   }

@@ -157,11 +157,11 @@ Task<std::expected<std::unique_ptr<Predecessor>, std::string>> Predecessor::find
   if (!fd) {
     const auto code = fd.error().code;
     if (code == ENOENT || code == ECONNREFUSED) co_return nullptr;
-    co_return std::unexpected("it cannot be asked at " + path + ": " + fd.error().message());
+    co_return std::unexpected("it cannot be asked: " + fd.error().message());
   }
   std::unique_ptr<Predecessor> found(new Predecessor(reactor, std::move(*fd)));
   const auto answered = co_await runtime::within(reactor, answer_limit, found->receive_sockets());
-  if (!answered) co_return std::unexpected("it does not answer at " + path);
+  if (!answered) co_return std::unexpected("it does not answer");
   // It ends just now, and with it what it would have given.
   if (!*answered) co_return nullptr;
   co_return found;
