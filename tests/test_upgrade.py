@@ -98,7 +98,8 @@ class Upgrade(mesh.MeshTest):
         for part in ("keeper", "controlPlane", "proxy"):
             self.assertNotEqual(after[part], before[part], part)
         for part in PARTS:
-            self.assertEqual(status[part]["build"], build, part)
+            self.assertEqual((status[part]["build"], status[part]["restarts"]), (build, 0), part)
+            self.assertNotIn("lastExit", status[part])
             self.assertEqual(json.loads(told)[part]["pid"], after[part])
         self.assertEqual(self.instances(*names), instances)
         # What it has taken over it governs.

@@ -139,10 +139,11 @@ Result<void> run(const Invocation& invocation, const std::string& binary) {
   if (!home) return std::unexpected(std::move(home.error()));
   if (!has_supervisor(*home)) return mesh_is_stopped(*home, "there is nothing to upgrade");
   const auto lock = runtime::HomeLock::take(home->upgrade_lock());
-  if (!lock) {
+  if (!lock && lock.error().kind == runtime::HomeErrorKind::held) {
     return failure(Exit::failed, "the mesh is being upgraded already", lock.error().detail,
                    "wait for that one to end");
   }
+  if (!lock) return failure(Exit::failed, lock.error().detail);
   runtime::Reactor reactor;
   auto supervisor = SupervisorClient::connect(reactor, home->supervisor_socket());
   if (!supervisor) return failure(Exit::unavailable, supervisor.error().detail, home->state());

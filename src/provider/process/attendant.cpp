@@ -128,7 +128,6 @@ runtime::Task<Result<void>> Attendant::end_and_start(int signal, std::chrono::mi
   co_await before->group.kill();
   if (finishing_) co_return base::fail(ProviderErrorKind::unavailable, "the mesh is stopping");
   seen_.pid = -1;
-  seen_.last_exit = before->main->status.to_string();
   current_ = start();  // if it cannot, run() tries again
   if (!current_) co_return base::fail(ProviderErrorKind::failed, seen_.last_exit);
   co_return Result<void>();

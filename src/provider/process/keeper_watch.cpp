@@ -75,7 +75,7 @@ void KeeperWatch::start() {
   if (keeper) {
     child_ = std::move(*keeper);
     seen_.pid = child_->pid;
-    ++seen_.restarts;
+    if (!std::exchange(is_asked_, false)) ++seen_.restarts;
     started_.pulse();
     return;
   }
@@ -89,7 +89,8 @@ runtime::Task<Result<void>> KeeperWatch::replace() {
     co_return base::fail(ProviderErrorKind::failed,
                          "it is a command in the foreground, with which the mesh ends");
   }
-  // It passes signals on, and is replaced when it is gone, whyever.
+  // It would pass other signals on.
+  is_asked_ = true;
   if (first_) (void)runtime::send_signal(first_.get(), SIGKILL);
   if (child_ && child_->is_running()) ::kill(child_->pid, SIGKILL);
   co_await started_.wait();
@@ -109,9 +110,10 @@ void KeeperWatch::resume(const CarriedKeeper& carried) {
 
 void KeeperWatch::note_end(const runtime::ExitStatus& how) {
   seen_.pid = -1;
+  lock_.sign();
+  if (is_asked_) return;
   seen_.last_exit = how.to_string();
   runtime::log::warning("supervisor", "the keeper ended ({}) and is started again", seen_.last_exit);
-  lock_.sign();
 }
 
 }  // namespace weft::provider::process

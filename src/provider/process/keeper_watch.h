@@ -41,6 +41,7 @@ class KeeperWatch {
   runtime::Fd first_;               // the pidfd of the keeper that started this process
   std::shared_ptr<Process> child_;  // the keeper that this process has started
   bool is_kept_ = false;
+  bool is_asked_ = false;   // to end, by replace()
   runtime::Event started_;  // pulsed
   OwnProcess seen_;
 };
