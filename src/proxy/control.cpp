@@ -85,6 +85,7 @@ Task<bool> Control::tell_status(MessageSocket& socket) {
 
 Task<bool> Control::give_sockets(MessageSocket& socket) {
   auto listening = co_await proxy_.listening();
+  if (!acceptor_) co_return false;  // another one has taken over meanwhile
   std::vector<HandedSocket> sockets{{SocketKind::control, acceptor_->address(), acceptor_->fd()}};
   if (admin_) sockets.push_back({SocketKind::admin, admin_->address, admin_->fd.get()});
   for (const auto& one : listening) sockets.push_back({SocketKind::listener, one.address, one.fd.get()});

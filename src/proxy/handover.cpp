@@ -162,16 +162,19 @@ Task<std::expected<std::unique_ptr<Predecessor>, std::string>> Predecessor::find
   std::unique_ptr<Predecessor> found(new Predecessor(reactor, std::move(*fd)));
   const auto answered = co_await runtime::within(reactor, answer_limit, found->receive_sockets());
   if (!answered) co_return std::unexpected("it does not answer");
-  // It ends just now, and with it what it would have given.
-  if (!*answered) co_return nullptr;
-  co_return found;
+  switch (*answered) {
+    case Took::all: co_return found;
+    case Took::nothing: co_return nullptr;  // it ends just now, and with it what it would have given
+    case Took::nonsense: break;
+  }
+  co_return std::unexpected("what it says is not understood: it is of a version that this one cannot follow");
 }
 
-Task<bool> Predecessor::receive_sockets() {
-  if (const auto asked = co_await send_json(*link_, {{"op", "take"}}); !asked) co_return false;
+Task<Predecessor::Took> Predecessor::receive_sockets() {
+  if (const auto asked = co_await send_json(*link_, {{"op", "take"}}); !asked) co_return Took::nothing;
   while (true) {
     auto message = co_await receive_json(*link_);
-    if (!message) co_return false;
+    if (!message) co_return Took::nothing;
     const auto& json = message->json;
     auto& fds = message->fds;
     const auto read = decoded([&] {
@@ -179,7 +182,7 @@ Task<bool> Predecessor::receive_sockets() {
                        json.at("more").get<bool>());
     });
     const auto generation = generation_from(json.value("generation", Json::object()));
-    if (!read || !generation || read->first.size() != fds.size()) co_return false;
+    if (!read || !generation || read->first.size() != fds.size()) co_return Took::nonsense;
     generation_ = *generation;
     for (std::size_t i = 0; i < fds.size(); ++i) {
       const auto kind = kind_of(read->first[i].first);
@@ -190,7 +193,7 @@ Task<bool> Predecessor::receive_sockets() {
         sockets_.emplace_back(*kind, ListeningSocket{*address, std::move(fds[i])});
       }
     }
-    if (!read->second) co_return true;
+    if (!read->second) co_return Took::all;
   }
 }
 
@@ -214,9 +217,17 @@ void Predecessor::close_rest() {
 Task<Predecessor::Relieved> Predecessor::relieve() {
   Relieved relieved;
   const auto sent = co_await send_json(*link_, {{"op", "relieve"}});
-  auto answer = sent ? co_await runtime::within(reactor_, answer_limit, receive_json(*link_)) : std::nullopt;
-  if (!answer || !*answer) {
-    runtime::log::warning("proxy", "process {}, whose sockets this one has taken over, has ended or hangs",
+  auto answer = sent ? co_await runtime::within(reactor_, answer_limit, receive_json(*link_))
+                     : std::optional<std::optional<JsonMessage>>(std::nullopt);
+  if (!answer) {
+    // It has been told, and drains once it can: the link stays for what it says then.
+    runtime::log::warning("proxy", "process {}, whose sockets this one has taken over, hangs",
+                          generation_.pid);
+    relieved.older.push_back({generation_, std::move(link_), {}});
+    co_return relieved;
+  }
+  if (!*answer) {
+    runtime::log::warning("proxy", "process {}, whose sockets this one has taken over, has ended",
                           generation_.pid);
     co_return relieved;
   }

@@ -115,8 +115,8 @@ class Predecessor {
   Predecessor(runtime::Reactor& reactor, runtime::Fd fd) : reactor_(reactor) {
     link_ = std::make_unique<runtime::MessageSocket>(reactor, std::move(fd));
   }
-  /// False if it went or said what makes no sense.
-  runtime::Task<bool> receive_sockets();
+  enum class Took : std::uint8_t { all, nothing, nonsense };
+  runtime::Task<Took> receive_sockets();
 
   runtime::Reactor& reactor_;
   std::unique_ptr<runtime::MessageSocket> link_;
