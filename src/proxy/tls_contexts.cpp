@@ -17,10 +17,11 @@ using snapshot::Shared;
 
 std::string text_of(const snapshot::PemFile& file) { return file.text ? *file.text : std::string(); }
 
-tls::ServerSettings settings_of(const ServerTls& tls, bool is_http) {
+tls::ServerSettings settings_of(const ServerTls& tls, snapshot::ListenerProtocol protocol) {
   tls::ServerSettings settings{.own = {text_of(tls.certificate), text_of(tls.key)},
                                .client_ca = text_of(tls.client_ca)};
-  if (is_http) settings.protocols = {"h2", "http/1.1"};
+  if (takes_http(protocol)) settings.protocols = {"h2", "http/1.1"};
+  settings.takes_others = takes_bytes(protocol);
   return settings;
 }
 
@@ -40,7 +41,9 @@ std::string files_of(const ServerTls& tls) { return files_of({&tls.certificate, 
 std::string files_of(const ClientTls& tls) { return files_of({&tls.ca, &tls.certificate, &tls.key}); }
 
 /// Makes a context as a worker will.
-auto make(tls::Library& library, const ServerTls& tls) { return library.server(settings_of(tls, false)); }
+auto make(tls::Library& library, const ServerTls& tls) {
+  return library.server(settings_of(tls, snapshot::ListenerProtocol::tcp));
+}
 auto make(tls::Library& library, const ClientTls& tls) { return library.client(settings_of(tls)); }
 
 /// Checks each of the distinct settings of `parts` once, but for those of `before`.
@@ -113,9 +116,8 @@ std::shared_ptr<Context> TlsContexts::find(Known<Key, Context>& known, const Key
 
 std::shared_ptr<tls::ServerContext> TlsContexts::of(const snapshot::Listener& listener) {
   if (!listener.tls) return nullptr;
-  const bool is_http = takes_http(listener.protocol);
-  return find(servers_, {listener.tls, is_http},
-              [&] { return library().server(settings_of(*listener.tls, is_http)); });
+  return find(servers_, {listener.tls, listener.protocol},
+              [&] { return library().server(settings_of(*listener.tls, listener.protocol)); });
 }
 
 std::shared_ptr<tls::ClientContext> TlsContexts::of(const snapshot::Cluster& cluster) {

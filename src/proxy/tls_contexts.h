@@ -40,7 +40,8 @@ class TlsContexts {
   /// Made when it is first needed.
   std::optional<tls::Library> library_;
   /// By their settings, and whether the listener takes HTTP.
-  Known<std::pair<snapshot::Shared<snapshot::ServerTls>, bool>, tls::ServerContext> servers_;
+  Known<std::pair<snapshot::Shared<snapshot::ServerTls>, snapshot::ListenerProtocol>, tls::ServerContext>
+      servers_;
   Known<snapshot::Shared<snapshot::ClientTls>, tls::ClientContext> clients_;
 };
 

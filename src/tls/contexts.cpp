@@ -225,6 +225,7 @@ Result<void> ServerContext::set(const ServerSettings& settings) {
     SSL_CTX_set_verify(openssl(), SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
   }
   protocols_ = protocol_list(settings.protocols);
+  takes_others_ = settings.takes_others;
   if (!protocols_.empty()) SSL_CTX_set_alpn_select_cb(openssl(), choose_protocol, this);
   keep_sessions(settings);
   return {};
@@ -248,13 +249,15 @@ void ServerContext::keep_sessions(const ServerSettings& settings) {
 
 int ServerContext::choose_protocol(SSL*, const unsigned char** out, unsigned char* out_size,
                                    const unsigned char* offered, unsigned int offered_size, void* self) {
-  const auto& own = static_cast<ServerContext*>(self)->protocols_;
+  const auto& context = *static_cast<ServerContext*>(self);
+  const auto& own = context.protocols_;
   unsigned char* chosen = nullptr;
   const int found =
       SSL_select_next_proto(&chosen, out_size, reinterpret_cast<const unsigned char*>(own.data()),
                             static_cast<unsigned int>(own.size()), offered, offered_size);
   *out = chosen;
-  return found == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
+  if (found == OPENSSL_NPN_NEGOTIATED) return SSL_TLSEXT_ERR_OK;
+  return context.takes_others_ ? SSL_TLSEXT_ERR_NOACK : SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
 ClientContext::ClientContext(std::shared_ptr<Library::State> library)

@@ -67,6 +67,7 @@ class ServerContext final : public Context {
   static int choose_protocol(SSL* ssl, const unsigned char** out, unsigned char* out_size,
                              const unsigned char* offered, unsigned int offered_size, void* self);
   std::string protocols_;  // as ALPN has them on the wire
+  bool takes_others_ = false;
 };
 
 class ClientContext final : public Context {

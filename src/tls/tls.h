@@ -47,9 +47,11 @@ struct ServerSettings {
   KeyPair own;
   /// Certificates (PEM) of which one must have issued the client's. Empty: clients need none.
   std::string client_ca{};
-  /// ALPN (RFC 7301), the most wanted first: a client that offers protocols and none of these is refused.
-  /// Empty: whatever it offers is passed over.
+  /// ALPN (RFC 7301), the most wanted first.
   std::vector<std::string> protocols{};
+  /// A client that offers protocols and none of these is served as one that offers none. Else it is refused
+  /// (3.2), unless there are none of these.
+  bool takes_others = false;
 
   friend bool operator==(const ServerSettings&, const ServerSettings&) = default;
 };

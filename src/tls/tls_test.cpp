@@ -209,6 +209,10 @@ TEST_F(Tls, AgreesOnAProtocol) {
   ASSERT_FALSE(ends.client);
   EXPECT_EQ(ends.client.error().kind, FaultKind::refused);
   EXPECT_THAT(ends.client.error().detail, HasSubstr("no application protocol"));
+  settings.takes_others = true;
+  ends = meet(server(settings), client(nobody), {"smtp"});
+  ASSERT_TRUE(ends.client && ends.server);
+  EXPECT_EQ((*ends.client)->protocol(), "");
 }
 
 TEST_F(Tls, AsksClientsForACertificate) {
