@@ -196,6 +196,16 @@ class Supervisor(mesh.MeshTest):
         runs.communicate(timeout=mesh.LIMIT)
         self.assertEqual(runs.returncode, 0)
 
+    def test_a_mesh_in_the_background_speaks_for_no_service(self):
+        manager = Manager(self.mesh.folder / "notify")
+        self.addCleanup(manager.close)
+        self.mesh.environment["NOTIFY_SOCKET"] = manager.path
+        self.mesh.start()
+        self.assertNotIn(b"NOTIFY_SOCKET", pathlib.Path(f"/proc/{self.mesh.supervisor()}/environ").read_bytes())
+        self.assertEqual(self.mesh.stop().code, 0)
+        manager.socket.setblocking(False)
+        self.assertRaises(BlockingIOError, manager.told)
+
     def last(self, manager):
         """What it tells after the control planes have come."""
         while "READY" in (told := manager.told()):

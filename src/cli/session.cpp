@@ -48,11 +48,14 @@ std::string absolute_folders(std::string_view folders) {
   }
 }
 
+/// What a mesh in the background is started with. The service that this command may be a part of is not its
+/// own to speak for.
 std::vector<std::string> environment() {
   constexpr std::string_view images = "WEFT_IMAGES=";
   std::vector<std::string> all;
   for (char** entry = environ; *entry != nullptr; ++entry) {
     const std::string_view text(*entry);
+    if (text.starts_with("NOTIFY_SOCKET=")) continue;
     const bool relative = text.starts_with(images);
     all.push_back(relative ? std::string(images) + absolute_folders(text.substr(images.size()))
                            : std::string(text));
