@@ -403,7 +403,10 @@ Task<Result<void>> run_alone(runtime::Reactor& reactor, proxy::Options settings,
   proxy::Proxy proxy(reactor, std::move(settings), source);
   ProxyConfig file(reactor, options.config);
   ProxyLife life(reactor, proxy, limits.old);
-  if (auto loaded = co_await load(proxy, source, file); !loaded) co_return loaded;
+  auto loaded = co_await load(proxy, source, file);
+  // What woke this is the proxy's own task, which ends with it: let it return first.
+  co_await reactor.sleep(base::Duration::zero());
+  if (!loaded) co_return loaded;
   // Told to end while it began: the one that it would replace goes on.
   if (co_await is_signalled(signals)) co_return Result<void>();
   const auto admin_address = options.admin.empty() ? base::Address() : *base::Address::parse(options.admin);
