@@ -143,7 +143,8 @@ class Opaque(proxies.ProxyTest):
 
         def serve(peer):
             peer.send(b"hello")
-            peer.is_at_end()
+            with self.assertRaises(ConnectionResetError):
+                peer.rest()
             ended.set()
         self.start(serve, "tcp")
         client = self.connect()
@@ -151,6 +152,25 @@ class Opaque(proxies.ProxyTest):
         client.reset()
         self.assertTrue(ended.wait(proxies.LIMIT))
         until(self.weft.rests, "the connection has ended")
+
+    def test_one_that_is_cut_is_no_whole_one(self):
+        """What is under way when the proxy ends is a reset at both sides, and says so in the log."""
+        ended = threading.Event()
+
+        def serve(peer):
+            peer.send(b"a part of it")
+            with self.assertRaises(ConnectionResetError):
+                peer.rest()
+            ended.set()
+        self.start(serve, "tcp", flags=["--drain-timeout=100ms", "--access-log=-"])
+        client = self.connect()
+        self.assertEqual(client.receive(12), b"a part of it")
+        self.weft.process.terminate()
+        with self.assertRaises(ConnectionResetError):
+            client.rest()
+        self.assertTrue(ended.wait(proxies.LIMIT))
+        self.assertEqual(self.weft.process.wait(proxies.LIMIT), 0)
+        self.assertIn("cut while it was under way", self.weft.errors.read_text())
 
     def test_no_backend(self):
         self.start(lambda peer: None, "tcp")

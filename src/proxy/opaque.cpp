@@ -110,7 +110,9 @@ class Opaque {
   [[gnu::noinline]] runtime::Task<bool> open();
   runtime::Task<void> carry() {
     client_.begin_stream();
+    is_cut_ = true;  // by whoever does not let it come to its end
     co_await tunnel(worker_, *stream_, *upstream_, {}, {}, idle_timeout_, bytes_, series_);
+    is_cut_ = false;
   }
 
  private:
@@ -176,6 +178,7 @@ class Opaque {
   Failure failure_ = Failure::none;
   /// Words for failure_; empty: its own.
   std::string reason_;
+  bool is_cut_ = false;
 };
 
 runtime::Task<bool> Opaque::open() {
@@ -449,6 +452,7 @@ Opaque::~Opaque() {
   record.source_namespace = client_.peer.id().ns;
   record.host = server_name_;
   record.flag = flag_of(failure_);
+  if (is_cut_ && failure_ == Failure::none) reason_ = "cut while it was under way: the proxy ends";
   record.reason = reason_.empty() ? describe(failure_) : reason_;
   record.bytes_received = bytes_.to_upstream;
   record.bytes_sent = bytes_.to_client;

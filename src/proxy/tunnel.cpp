@@ -173,6 +173,7 @@ runtime::Task<bool> Pump::carry() {
   }
   to_.shutdown_write();
   while (to_.holds_back()) co_await runtime::Wait(to_.writable());
+  to_.reset_at_close(false);
   co_return true;
 }
 
@@ -204,6 +205,9 @@ runtime::Task<void> tunnel(Worker& worker, runtime::Stream& client, runtime::Str
                            std::string_view from_client, std::string_view from_upstream, base::Duration idle,
                            TunnelBytes& bytes, telemetry::EndsSeries* series) {
   using telemetry::EndsSeries;
+  // Until all of the other side has come to its end, whatever ends this is a cut, and looks so.
+  client.reset_at_close(true);
+  upstream.reset_at_close(true);
   Tunnel shared(worker.reactor, client, upstream, idle);
   Pump up(worker, shared, client, upstream, {bytes.to_upstream, series, &EndsSeries::tcp_received});
   Pump down(worker, shared, upstream, client, {bytes.to_client, series, &EndsSeries::tcp_sent});

@@ -52,9 +52,10 @@ bool is_kept(int operation, const OSSL_ALGORITHM& algorithm) {
   switch (operation) {
     case OSSL_OP_KEYMGMT:
       // HMAC is what the binders of resumption are made with.
-      return is_one_of(name, {"EC", "RSA", "X25519", "ED25519", "HKDF", "HMAC", "TLS1-PRF"});
+      // RSA-PSS is how keys of RSA sign in TLS 1.3.
+      return is_one_of(name, {"EC", "RSA", "RSA-PSS", "X25519", "ED25519", "HKDF", "HMAC", "TLS1-PRF"});
     case OSSL_OP_DECODER:
-      return is_one_of(name, {"EC", "RSA", "ED25519", "DER"}) &&
+      return is_one_of(name, {"EC", "RSA", "RSA-PSS", "ED25519", "DER"}) &&
              std::ranges::any_of(std::initializer_list<std::string_view>{"input=pem", "SubjectPublicKeyInfo",
                                                                          "PrivateKeyInfo", "type-specific"},
                                  [&](auto part) { return properties.contains(part); });

@@ -26,7 +26,8 @@ void add(X509* certificate, X509* issuer, int id, const std::string& value) {
 }  // namespace
 
 Holder::Holder(const Wanted& wanted, const Holder* issuer)
-    : key_(EVP_EC_gen("P-256")), certificate_(X509_new()) {
+    : key_(wanted.rsa_bits > 0 ? EVP_RSA_gen(wanted.rsa_bits) : EVP_EC_gen("P-256")),
+      certificate_(X509_new()) {
   static std::atomic<long> serial = 1;
   auto* const own = certificate_.get();
   X509_set_version(own, X509_VERSION_3);

@@ -18,6 +18,7 @@ struct Wanted {
   base::Duration begins = -day;  // from the ManualClock's begin
   base::Duration ends = day;
   bool is_ca = false;
+  unsigned rsa_bits = 0;  // 0: its key is of P-256
 };
 
 /// Somebody with a key, whose certificate `issuer` has signed, or (null) he himself.

@@ -225,6 +225,16 @@ TEST_F(Tls, AsksClientsForACertificate) {
   EXPECT_EQ(ends.server.error().detail, "the peer has shown no certificate");
 }
 
+TEST_F(Tls, TakesKeysOfRsa) {
+  const Holder root{{.name = "root", .is_ca = true, .rsa_bits = 2048}, nullptr};
+  const Holder both{{.name = "app", .rsa_bits = 2048}, &root};
+  auto ends = meet(server({.own = both.pair(), .client_ca = root.certificate()}),
+                   client({.ca = root.certificate(), .name = "app", .own = both.pair()}));
+  ASSERT_TRUE(ends.client) << ends.client.error().detail;
+  ASSERT_TRUE(ends.server) << ends.server.error().detail;
+  EXPECT_EQ((*ends.server)->version(), "TLSv1.3");
+}
+
 TEST_F(Tls, TrustsNobodyElse) {
   const Holder other{{.name = "other", .is_ca = true}, nullptr};
   const Holder stranger{{.name = "app"}, &other};
