@@ -138,13 +138,12 @@ class Terminal(mesh.MeshTest):
             "keep": [["--home", bad / ESCAPES]],
             "supervise": [["--home", bad / ESCAPES]],
             "completion": [[ESCAPES]],
-            "version": [[]],
-            "delete": [named, ["-f", bad], ["deployment", "evil", "missing", *short]],
+            "version": [[]], "delete": [named, ["-f", bad], ["deployment", "evil", "missing", *short]],
             "control-plane delete service": [[ESCAPES], ["evil", *short]],
             "service delete": [[ESCAPES]],
         }
-        # One is a command of its own too.
-        self.assertEqual(sorted(lines), sorted(["proxy", *(" ".join(leaf) for leaf in self.leaves())]))
+        leaves = ["proxy", *map(" ".join, self.leaves())]  # that one has others, and is a command too
+        self.assertEqual(sorted(lines), sorted(leaves))
         shown = 0
         for command, endings in lines.items():
             for ending in endings:
