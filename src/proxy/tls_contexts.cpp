@@ -13,7 +13,6 @@ namespace {
 
 using snapshot::ClientTls;
 using snapshot::ServerTls;
-using snapshot::Shared;
 
 std::string text_of(const snapshot::PemFile& file) { return file.text ? *file.text : std::string(); }
 

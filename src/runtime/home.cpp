@@ -224,7 +224,7 @@ HomeResult<Home> Home::resolve(const HomeSource& source) {
 }
 
 HomeResult<std::string> shared_run_folder(const HomeSource& source) {
-  const auto folder = run_parents(source).front();
+  auto folder = run_parents(source).front();
   if (auto made = make_folder(folder, source.uid, true, another_run(folder, source.uid)); !made)
     return std::unexpected(made.error());
   return folder;

@@ -206,8 +206,11 @@ runtime::Task<Result<Server::Answer>> Server::perform(Connection& from, Pending&
       auto what = request.at(op == "upgrade" ? "program" : "name").get<std::string>();
       // Of one that came to the program before this, this program is the answer.
       auto done = Result<void>();
-      if (op == "replace") done = co_await desk_.replace(std::move(what));
-      if (op == "upgrade" && !pending.is_resumed) done = co_await desk_.upgrade(std::move(what));
+      if (op == "replace") {
+        done = co_await desk_.replace(std::move(what));
+      } else if (!pending.is_resumed) {
+        done = co_await desk_.upgrade(std::move(what));
+      }
       if (!done) co_return std::unexpected(done.error());
       co_return Answer{true};
     }
