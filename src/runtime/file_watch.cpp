@@ -16,8 +16,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// What a file that is there is replaced by. Not its creation: it is empty then.
-constexpr std::uint32_t replaced = IN_CLOSE_WRITE | IN_MOVED_TO;
+/// What a file that is there is replaced by, or goes by, or becomes readable by. Not its creation: it is
+/// empty then.
+constexpr std::uint32_t replaced = IN_CLOSE_WRITE | IN_MOVED_TO | IN_ATTRIB | IN_DELETE | IN_MOVED_FROM;
 /// What makes a path that leads nowhere lead on.
 constexpr std::uint32_t appeared = replaced | IN_CREATE;
 /// As many as the kernel follows in one path (path_resolution(7)).
@@ -68,7 +69,7 @@ IoResult<void> FileWatch::follow(const fs::path& path, int links) {
 FileWatch::Identity FileWatch::look(const std::string& path) {
   struct stat status{};
   if (::stat(path.c_str(), &status) != 0) return {};
-  return {status.st_ino, status.st_size, status.st_mtim.tv_sec * 1'000'000'000 + status.st_mtim.tv_nsec};
+  return {status.st_ino, status.st_size, status.st_ctim.tv_sec * 1'000'000'000 + status.st_ctim.tv_nsec};
 }
 
 bool FileWatch::has_changed() {
@@ -77,7 +78,7 @@ bool FileWatch::has_changed() {
     // What cannot be watched now may be at its next change.
     (void)follow(file.path);
     const auto now = look(file.path);
-    if (now == Identity{} || now == file.known) continue;
+    if (now == file.known) continue;
     file.known = now;
     any = true;
   }

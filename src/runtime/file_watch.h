@@ -23,8 +23,8 @@ class FileWatch {
   /// From now on that file too, as it is now: it need not be there yet, nor its folder. The errors of
   /// inotify_add_watch(2).
   IoResult<void> add(std::string path);
-  /// Ends when one of them is there and differs from what it was at the last call, or at add(). May be
-  /// cancelled and called again.
+  /// Ends when one of them differs, in content or in rights, from what it was at the last call, or at add();
+  /// also when it has gone or come. May be cancelled and called again.
   Task<void> next();
 
  private:
@@ -32,7 +32,8 @@ class FileWatch {
   struct Identity {
     std::uint64_t inode = 0;
     std::int64_t size = 0;
-    std::int64_t modified_ns = 0;
+    /// Its rights too.
+    std::int64_t changed_ns = 0;
     friend bool operator==(const Identity&, const Identity&) = default;
   };
   struct File {
