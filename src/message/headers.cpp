@@ -14,7 +14,7 @@ namespace {
 using base::put;
 
 /// In the order of FieldId.
-constexpr std::array<std::string_view, 45> names{"",
+constexpr std::array<std::string_view, 46> names{"",
                                                  "accept",
                                                  "accept-encoding",
                                                  "accept-language",
@@ -53,6 +53,7 @@ constexpr std::array<std::string_view, 45> names{"",
                                                  "user-agent",
                                                  "vary",
                                                  "via",
+                                                 "x-forwarded-client-cert",
                                                  "x-forwarded-for",
                                                  "x-forwarded-host",
                                                  "x-forwarded-port",

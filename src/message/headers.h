@@ -58,6 +58,7 @@ enum class FieldId : std::uint8_t {
   user_agent,
   vary,
   via,
+  x_forwarded_client_cert,
   x_forwarded_for,
   x_forwarded_host,
   x_forwarded_port,

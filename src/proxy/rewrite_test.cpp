@@ -15,10 +15,12 @@ TEST_F(Rewrite, WhatAClientSaysOfTheWayIsBelievedOfTrustedProxiesOnly) {
     auto wire = connect();
     wire.send(
         "GET / HTTP/1.1\r\nhost: web\r\nx-forwarded-proto: https\r\nX-Forwarded-Host: a.example\r\n"
-        "x-forwarded-port: 443\r\nforwarded: for=1.2.3.4;proto=https\r\n\r\n");
+        "x-forwarded-port: 443\r\nforwarded: for=1.2.3.4;proto=https\r\nX-Forwarded-Client-Cert: "
+        "Hash=1\r\n\r\n");
     const auto& head = backend(1).requests.back();
-    for (const auto* said : {"x-forwarded-proto: https\n", "X-Forwarded-Host: a.example\n",
-                             "x-forwarded-port: 443\n", "forwarded: for=1.2.3.4;proto=https\n"}) {
+    for (const auto* said :
+         {"x-forwarded-proto: https\n", "X-Forwarded-Host: a.example\n", "x-forwarded-port: 443\n",
+          "forwarded: for=1.2.3.4;proto=https\n", "X-Forwarded-Client-Cert: Hash=1\n"}) {
       EXPECT_EQ(head.find(said) != std::string::npos, hops > 0) << said << head;
     }
     EXPECT_EQ(head.find("x-forwarded-proto: http\n") != std::string::npos, hops == 0);

@@ -14,8 +14,9 @@ inline std::uint64_t unbelieved(const Listener& listener) {
   using message::FieldId;
   using message::Headers;
   if (listener.direction != Direction::edge || listener.trusted_hops > 0) return 0;
-  return Headers::bit(FieldId::forwarded) | Headers::bit(FieldId::x_forwarded_host) |
-         Headers::bit(FieldId::x_forwarded_port) | Headers::bit(FieldId::x_forwarded_proto);
+  return Headers::bit(FieldId::forwarded) | Headers::bit(FieldId::x_forwarded_client_cert) |
+         Headers::bit(FieldId::x_forwarded_host) | Headers::bit(FieldId::x_forwarded_port) |
+         Headers::bit(FieldId::x_forwarded_proto);
 }
 
 }  // namespace weft::snapshot
