@@ -54,6 +54,11 @@ class Listeners(TlsTest):
         self.is_logged("flags=DPE", "TLS:")
         self.assertEqual(self.secure().ask().status, 200)
 
+    def test_who_speaks_it_where_there_is_none_is_told_of(self):
+        self.run_tls(answers(lambda request: reply()))
+        self.assertTrue(self.fails(self.context()))
+        self.is_logged("flags=DPE", "the client speaks TLS; this listener has none")
+
     def test_client_certificates(self):
         other = certificates.authority(self.folder, "other")
         requests = []

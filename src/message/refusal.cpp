@@ -14,6 +14,7 @@ Row row(Refusal refusal) {
     case Refusal::bare_lf: return {400, "bare_lf", "a line ends with LF alone"};
     case Refusal::bare_cr: return {400, "bare_cr", "CR without LF"};
     case Refusal::control_byte: return {400, "control_byte", "a control byte in the head or chunk line"};
+    case Refusal::speaks_tls: return {400, "speaks_tls", "the client speaks TLS; this listener has none"};
     case Refusal::bad_request_line:
       return {400, "bad_request_line", "the request line is not method, target, version"};
     case Refusal::bad_method: return {400, "bad_method", "the method is not a token"};

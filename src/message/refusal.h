@@ -13,6 +13,7 @@ enum class Refusal : std::uint8_t {
   bare_cr,
   control_byte,
   // request line and its parts
+  speaks_tls,
   bad_request_line,
   bad_method,
   bad_target,

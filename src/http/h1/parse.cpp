@@ -21,6 +21,8 @@ bool is_space(char c) { return c == ' ' || c == '\t'; }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 constexpr std::size_t version_bytes = 8;
+/// What a client that speaks TLS begins with: the type of a record of its handshake (RFC 8446, 5.1).
+constexpr char tls_handshake = 22;
 
 /// RFC 9112, 2.3: "HTTP/" DIGIT "." DIGIT. A higher minor version is taken as 1.1 (RFC 9110, 2.5).
 std::expected<Version, Refusal> parse_version(std::string_view text) {
@@ -178,7 +180,10 @@ std::expected<bool, Refusal> RequestParser::parse_first_line(std::string_view by
   while (true) {
     const bool at_start = lines_.position() == 0;
     const auto complete = lines_.next(bytes);
-    if (!complete) return complete;
+    if (!complete) {
+      const bool is_hello = at_start && bytes.front() == tls_handshake;
+      return is_hello ? std::unexpected(Refusal::speaks_tls) : complete;
+    }
     if (!*complete) {
       // Longer than any line that could be accepted: do not wait for its end.
       if (bytes.size() > max_method_bytes + max_target_bytes + sizeof " HTTP/1.1") {

@@ -218,6 +218,7 @@ std::vector<RefusedCase> request_line_cases() {
       {"method_alone", line("GET"), Refusal::bad_request_line},
       {"method_and_space", line("GET "), Refusal::bad_request_line},
       {"tab_in_target", target("/a\tb"), Refusal::bad_target_byte},
+      {"tls", std::string("\x16\x03\x01\x02\x00\x01", 6), Refusal::speaks_tls},
       {"control_in_target", target("/a\x01"), Refusal::control_byte},
       {"del_in_target", target("/a\x7f"), Refusal::control_byte},
       {"latin1_in_target", target("/caf\xe9"), Refusal::bad_target_byte},
