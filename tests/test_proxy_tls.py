@@ -288,6 +288,29 @@ class Clusters(TlsTest):
                     response = self.connect().ask("/", "POST", body=b"x")
                     self.assertEqual(response.status, 200 if own else 503)
                     self.assertEqual(shown, [(("DNS", "me"),)] if own else [])
+                    if not own:
+                        self.is_logged("flags=UF", "TLS: the peer refused: ")
+                        self.assertEqual(self.failures("upstream", reason="refused"), 1)
+
+    def test_refused_after_the_handshake(self):
+        """TLS 1.3 refuses a client's certificate once the client's side of the handshake is over."""
+        why = "TLS: the peer refused: tlsv13 alert certificate required"
+        for cluster in ("http1", "http2", "tcp"):
+            with self.subTest(cluster):
+                context = self.server_context(client_ca=self.ca, version="TLSv1.3", alpn=["h2"] if cluster == "http2" else [])
+                is_tcp = cluster == "tcp"
+                self.run_tls(lambda peer: peer.more(), over_tls=context, protocol="tcp" if is_tcp else "http", cluster=cluster,
+                             cluster_tls=self.to_cluster())
+                client = self.connect()
+                if is_tcp:
+                    client.send(b"x")
+                    with contextlib.suppress(ConnectionError):
+                        self.assertEqual(client.rest(), b"")
+                else:
+                    self.assertEqual(client.ask("/", "POST", body=b"x").body, b"app: no TLS connection to the service can be made\n")
+                self.is_logged("flags=UF", why)
+                self.assertEqual(self.failures("upstream", reason="refused"), self.app.accepted)
+                self.assertEqual(self.app.accepted, 1)
 
     def test_a_service_without_tls(self):
         self.app = self.backend(answers(lambda request: reply()))

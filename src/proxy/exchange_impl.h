@@ -160,6 +160,11 @@ inline Failure failure_of_response(Request& request, const http::ReadError& erro
 template <ClientSide Client, UpstreamSide Upstream>
 runtime::Task<Failure> failure_before_response(Request& request, Client& client, Upstream& upstream,
                                                http::ReadError error, bool has_lost_error) {
+  // Refused by TLS (tls::Connection::when_refused).
+  if (error.kind == http::ReadError::Kind::io && error.io.code == EKEYREJECTED) {
+    request.is_on_used_connection = false;  // another one to this endpoint meets the same
+    co_return Failure::tls_failed;
+  }
   const auto failure = failure_of_response(request, error);
   if (failure != Failure::cut_in_response) co_return failure;
   if (error.kind == http::ReadError::Kind::unprocessed) {

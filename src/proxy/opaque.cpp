@@ -1,6 +1,8 @@
 #include "proxy/opaque.h"
 
 #include <algorithm>
+#include <array>
+#include <cerrno>
 #include <optional>
 #include <string>
 #include <utility>
@@ -114,6 +116,8 @@ class Opaque {
     co_await tunnel(worker_, *stream_, *upstream_, {}, {}, idle_timeout_, bytes_, series_);
     is_cut_ = false;
   }
+  /// Takes in that the endpoint has refused it by TLS.
+  void note_refusal();
 
  private:
   /// Takes the header of the PROXY protocol. False if there is none, and the connection is refused.
@@ -430,6 +434,15 @@ runtime::Task<std::unique_ptr<runtime::Stream>> Opaque::connect(LocalPtr<Cluster
   co_return nullptr;
 }
 
+void Opaque::note_refusal() {
+  if (!upstream_ || failure_ != Failure::none) return;
+  std::array<char, 1> byte{};
+  const auto read = upstream_->try_read(byte);
+  if (read || read.error().code != EKEYREJECTED) return;
+  failure_ = Failure::tls_failed;
+  if (const auto& tls = attempts_.endpoint().tls) reason_ = tls->fault;
+}
+
 std::string Opaque::header_for(snapshot::ProxyProtocol version) const {
   if (version == snapshot::ProxyProtocol::none) return {};
   const auto* told = client_.peer.header.get();
@@ -473,6 +486,7 @@ runtime::Task<void> serve_opening(Worker& worker, LocalPtr<ListenerState> listen
                                   std::unique_ptr<runtime::Stream> stream, Peer peer) {
   Opaque connection(worker, std::move(listener), std::move(stream), std::move(peer));
   if (co_await connection.open()) co_await connection.carry();
+  connection.note_refusal();
 }
 
 }  // namespace weft::proxy

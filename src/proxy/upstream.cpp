@@ -58,9 +58,18 @@ runtime::Task<std::expected<Opened, Failure>> begin_tls(Worker& worker, LocalPtr
     connected = base::fail(tls::FaultKind::protocol, "the service did not agree on HTTP/2 (ALPN h2)");
   }
   count_handshake(worker.shard.proxy.upstream_tls, connected);
-  if (connected) co_return Opened{std::move(*connected)};
-  // The settings may have changed meanwhile.
-  if (endpoint->tls) endpoint->tls->fault = "TLS: " + connected.error().detail;
+  const auto note = [endpoint](const tls::Fault& fault) {
+    // The settings may have changed meanwhile.
+    if (endpoint->tls) endpoint->tls->fault = "TLS: " + fault.detail;
+  };
+  if (connected) {
+    (*connected)->when_refused([&worker, note](const tls::Fault& fault) {
+      note(fault);
+      count_handshake(worker.shard.proxy.upstream_tls, std::unexpected(fault));
+    });
+    co_return Opened{std::move(*connected)};
+  }
+  note(connected.error());
   co_return std::unexpected(connected.error().kind == tls::FaultKind::timeout ? Failure::connect_timeout
                                                                               : Failure::tls_failed);
 }

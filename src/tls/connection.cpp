@@ -51,6 +51,28 @@ Fault fault_of_transport(IoError error) {
   return {FaultKind::io, "the peer went away: " + error.message()};
 }
 
+/// Whether these alerts are about the handshake alone, so that who sends one has not completed it: of others
+/// it may have read and done something before.
+bool is_about_handshake(int reason) {
+  switch (reason - SSL_AD_REASON_OFFSET) {
+    case SSL_AD_HANDSHAKE_FAILURE:
+    case SSL_AD_BAD_CERTIFICATE:
+    case SSL_AD_UNSUPPORTED_CERTIFICATE:
+    case SSL_AD_CERTIFICATE_REVOKED:
+    case SSL_AD_CERTIFICATE_EXPIRED:
+    case SSL_AD_CERTIFICATE_UNKNOWN:
+    case SSL_AD_UNKNOWN_CA:
+    case SSL_AD_ACCESS_DENIED:
+    case SSL_AD_DECRYPT_ERROR:
+    case SSL_AD_CERTIFICATE_REQUIRED: return true;
+    default: return false;
+  }
+}
+
+Fault refused_by_peer(std::string_view words) {
+  return {FaultKind::refused, fmt::format("the peer refused: {}", words)};
+}
+
 }  // namespace
 
 /// OpenSSL's calls for the transport.
@@ -182,7 +204,7 @@ std::optional<Fault> OpenConnection::fault_of(int result) {
     case SSL_R_RECORD_LENGTH_MISMATCH: return Fault{FaultKind::not_tls, "the peer speaks no TLS"};
     default: break;
   }
-  if (reason > SSL_AD_REASON_OFFSET) return Fault{FaultKind::refused, "the peer refused: " + words};
+  if (reason > SSL_AD_REASON_OFFSET) return refused_by_peer(words);
   return Fault{FaultKind::protocol, words};
 }
 
@@ -267,11 +289,29 @@ bool OpenConnection::flush() {
 
 IoError OpenConnection::error_of(int result) {
   const int error = SSL_get_error(ssl_.get(), result);
+  const int reason = error == SSL_ERROR_SSL ? ERR_GET_REASON(ERR_peek_error()) : 0;
+  const auto words = reason > SSL_AD_REASON_OFFSET ? take_error() : std::string();
   ERR_clear_error();
   if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE) return {EAGAIN};
   if (read_error_.code != 0) return failed_ = read_error_;
+  if (when_refused_ && is_about_handshake(reason)) {
+    failed_ = {EKEYREJECTED};
+    std::exchange(when_refused_, nullptr)(refused_by_peer(words));
+    return failed_;
+  }
   // A record that is none is what somebody on the way has made of it; one that is missing was cut off.
   return failed_ = {ECONNRESET};
+}
+
+IoError OpenConnection::error_of_write() {
+  if (when_refused_) {
+    char byte = 0;
+    std::size_t count = 0;
+    transport_->catch_up();
+    ERR_clear_error();
+    if (const int done = SSL_peek_ex(ssl_.get(), &byte, 1, &count); done != 1) error_of(done);
+  }
+  return failed_.code != 0 ? failed_ : write_error_;
 }
 
 IoResult<std::size_t> OpenConnection::read_plain(std::span<char> into) {
@@ -286,6 +326,7 @@ IoResult<std::size_t> OpenConnection::read_plain(std::span<char> into) {
     if (done == 1) {
       *result += count;
       fruitless_ = 0;
+      if (when_refused_) when_refused_ = nullptr;
     } else if (SSL_get_error(ssl_.get(), done) == SSL_ERROR_ZERO_RETURN) {
       break;
     } else if (const auto error = error_of(done); *result == 0) {
@@ -345,7 +386,7 @@ IoResult<std::size_t> OpenConnection::try_write(std::span<const iovec> from) {
   if (has_shut_down_) return runtime::io_error(EPIPE);
   const Turn turn(*this);
   if (!unsent_.empty()) flush();
-  if (write_error_.code != 0) return std::unexpected(write_error_);
+  if (write_error_.code != 0) return std::unexpected(error_of_write());
   if (!unsent_.empty()) return runtime::io_error(EAGAIN);
   // What the transport could not take before was these bytes, of which a writer may now have fewer at hand.
   if (written_ > 0) {
@@ -398,7 +439,7 @@ IoResult<std::size_t> OpenConnection::try_write(std::span<const iovec> from) {
   }
   const auto all = output.size();
   if (flush()) return total;
-  if (write_error_.code != 0) return std::unexpected(write_error_);
+  if (write_error_.code != 0) return std::unexpected(error_of_write());
   // The peer can read the records that have left as a whole: they must not pass for unwritten.
   std::size_t left = 0;
   for (const auto& [bytes, plain] : std::span(ends).first(records)) {

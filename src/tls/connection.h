@@ -7,11 +7,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -49,6 +51,7 @@ class OpenConnection final : public Connection {
   std::string_view version() const override { return SSL_get_version(ssl_.get()); }
   bool is_resumed() const override { return SSL_session_reused(ssl_.get()) != 0; }
   bool has_peer_certificate() const override { return SSL_get0_peer_certificate(ssl_.get()) != nullptr; }
+  void when_refused(std::function<void(const Fault&)> told) override { when_refused_ = std::move(told); }
 
   // Stream.
   runtime::IoResult<std::size_t> try_read(std::span<char> into) override;
@@ -97,6 +100,8 @@ class OpenConnection final : public Connection {
   runtime::IoResult<std::size_t> read_plain(std::span<char> into);
   /// What SSL_read() or SSL_write() means by having done nothing.
   runtime::IoError error_of(int result);
+  /// Why the transport takes nothing more: who has refused and gone has said so before.
+  runtime::IoError error_of_write();
   /// Bytes of records for OpenSSL; -1: nothing now.
   int give_records(char* into, int size);
   /// Keeps what of this turn's read is left.
@@ -119,6 +124,8 @@ class OpenConnection final : public Connection {
   std::size_t written_ = 0;  // plaintext in them, of which the writer was not told yet
   std::uint64_t records_ = 0;
   runtime::IoError failed_;
+  /// Empty once the peer has sent anything for the reader.
+  std::function<void(const Fault&)> when_refused_;
   /// Of the transport.
   runtime::IoError read_error_;
   runtime::IoError write_error_;

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <expected>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -139,6 +140,10 @@ class Connection : public runtime::Stream {
   virtual bool is_resumed() const = 0;
   /// The peer has shown a certificate, which is valid.
   virtual bool has_peer_certificate() const = 0;
+  /// Of a client: calls `told`, once at most, if the server refuses the handshake in place of its first byte,
+  /// as one of TLS 1.3 does that is shown no certificate, or a bad one (RFC 8446, 4.4.2.4). Nothing that was
+  /// written has reached its program then, and reads fail with EKEYREJECTED.
+  virtual void when_refused(std::function<void(const Fault&)> told) = 0;
 };
 
 /// Serves a client's handshake over `transport` within `limit`.

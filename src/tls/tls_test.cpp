@@ -151,6 +151,25 @@ TEST_F(Tls, ACutIsNoEnd) {
   EXPECT_EQ(got.error().code, ECONNRESET);
 }
 
+// A server of TLS 1.3 looks at the client's certificate when the client's side of the handshake is over.
+TEST_F(Tls, ARefusalThatComesFirstIsToldOf) {
+  auto ends = meet(server(mutual), client(nobody));
+  ASSERT_TRUE(ends.client);
+  ASSERT_FALSE(ends.server);
+  std::vector<std::string> told;
+  (*ends.client)->when_refused([&](const Fault& fault) {
+    EXPECT_EQ(fault.kind, FaultKind::refused);
+    told.push_back(fault.detail);
+  });
+  for (int i = 0; i < 2; ++i) {
+    char byte = 0;
+    const auto got = (*ends.client)->try_read({&byte, 1});
+    ASSERT_FALSE(got);
+    EXPECT_EQ(got.error().code, EKEYREJECTED);
+  }
+  EXPECT_THAT(told, ::testing::ElementsAre("the peer refused: tlsv13 alert certificate required"));
+}
+
 TEST_F(Tls, DestructionIsAnEnd) {
   auto ends = meet(server(plain), client(nobody));
   ASSERT_TRUE(ends.client && ends.server);
