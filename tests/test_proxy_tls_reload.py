@@ -39,7 +39,7 @@ class Reload(TlsTest):
         self.assertEqual(first.ask().status, 200)
         fresh = self.renew("fresh", days=31)
         self.put(fresh.certificate, self.own.certificate)
-        until(lambda: "the key is not that of the certificate" in self.weft.stderr(), "it is told of")
+        until(lambda: "the key is not that of the first certificate in" in self.weft.stderr(), "it is told of")
         self.assertIn(str(self.own.key), self.weft.stderr())
         self.assertEqual(serial_of(self.secure()), serial_of(first), "what was in force stays")
         self.put(fresh.key, self.own.key)
@@ -54,6 +54,7 @@ class Reload(TlsTest):
         self.assertIn(str(self.own.certificate), self.weft.stderr())
         self.assertEqual(self.secure().ask().status, 200)
         self.own.certificate.unlink()
+        until(lambda: f"cannot read {self.own.certificate}" in self.weft.stderr(), "that it has gone is told of")
         self.assertEqual(self.secure().ask().status, 200)
         fresh = self.renew("fresh", days=31)
         self.put(fresh.key, self.own.key)
@@ -178,19 +179,48 @@ class Reload(TlsTest):
         self.assertTrue(plain.is_at_end())
         self.assertEqual(self.secure().ask().status, 200)
 
+    def start(self, **config):
+        weft = proxies.Proxy(self.config("127.0.0.1:1", **config))
+        self.addCleanup(weft.remove)
+        return weft
+
+    def openssl(self, *words):
+        subprocess.run(["openssl", *map(str, words)], check=True, capture_output=True, timeout=proxies.LIMIT)
+
     def test_a_bad_start(self):
-        """It does not start with what it cannot use, and says where."""
+        """It does not start with what it cannot use, and says where and what to do."""
         other = self.leaf("other")
         large = self.folder / "large.crt"
         large.write_text(self.own.certificate.read_text() + "\n" * (1 << 20))
-        for settings, why in (({"certificate": str(self.own.certificate), "key": str(other.key)}, str(other.key)),
-                              ({"certificate": str(large), "key": str(self.own.key)}, "larger than 1 MiB"),
-                              ({"certificate": "nowhere.crt", "key": str(self.own.key)}, "nowhere.crt"),
-                              ({"certificate": str(self.own.key), "key": str(self.own.key)}, str(self.own.key))):
-            weft = proxies.Proxy(self.config("127.0.0.1:1", listener_tls=settings))
-            self.addCleanup(weft.remove)
-            self.assertIn(weft.process.wait(proxies.LIMIT), (1, 3))
-            self.assertIn(why, weft.stderr())
+        both, locked, reverse = self.folder / "both.p12", self.folder / "locked.key", self.folder / "reverse.crt"
+        self.openssl("pkcs12", "-export", "-in", self.own.certificate, "-inkey", self.own.key, "-out", both, "-passout", "pass:")
+        self.openssl("pkey", "-in", self.own.key, "-aes128", "-passout", "pass:x", "-out", locked)
+        reverse.write_text(self.ca.certificate.read_text() + self.own.certificate.read_text())
+        good = dict(zip(("certificate", "key"), map(str, self.own)))
+        for settings, *said in (({"key": other.key}, f"{other.key}: the key is not that of the first certificate in", "put the certificate of the key first"),
+                                ({"certificate": reverse}, f"of the first certificate in {reverse}", "put the certificate of the key first"),
+                                ({"certificate": large}, "larger than 1 MiB"),
+                                ({"certificate": "nowhere.crt"}, "nowhere.crt"),
+                                ({"certificate": self.own.key}, f"{self.own.key}: it has no certificate"),
+                                ({"key": locked}, f"{locked}: it is encrypted", "openssl pkey -in"),
+                                ({"certificate": both}, f"{both}: it is PKCS #12", "openssl pkcs12 -in FILE -nokeys"),
+                                ({"key": both}, f"{both}: it is PKCS #12", "openssl pkcs12 -in FILE -nocerts"),
+                                ({"key": locked, "clientCa": both}, f"{locked}: it is encrypted", f"{both}: it is PKCS #12")):
+            with self.subTest(settings):
+                weft = self.start(listener_tls=good | {field: str(value) for field, value in settings.items()})
+                self.assertEqual(weft.process.wait(proxies.LIMIT), 3)
+                for words in said:
+                    self.assertIn(words, weft.stderr())
+
+    def test_what_is_not_valid_now_is_told_of(self):
+        """It is put in force all the same: the clock may be wrong."""
+        old, early = self.leaf(not_before=-9, days=5, stem="old"), self.leaf(not_before=5, days=9, stem="early")
+        soon = self.leaf("me", client=True, days=4, stem="soon")
+        self.run_tls(answers(lambda request: reply()), listener_tls=self.at_listener(old, client_ca=early), cluster_tls=self.to_cluster(
+            ca=old, own=soon))
+        for words in (f"{old.certificate}: the certificate has expired on 20", f"{early.certificate}: no certificate of it is valid yet",
+                      f"{soon.certificate}: the certificate expires on 20", f"{old.certificate}: its certificate has expired on 20"):
+            self.assertIn(words, self.weft.stderr())
 
 
 if __name__ == "__main__":

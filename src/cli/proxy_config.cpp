@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <optional>
 #include <utility>
 
 #include "cli/files.h"
+#include "cli/pem_check.h"
 #include "cli/time_limit.h"
 #include "runtime/combine.h"
 #include "runtime/log.h"
@@ -43,20 +45,27 @@ Result<snapshot::Snapshot> ProxyConfig::read() {
   begin_watch();
   const auto text = read_text(path_, invocation);
   if (!text) return std::unexpected(text.error());
-  auto config = snapshot::parse_config(
-      *text, path_, [&](const std::string& file) -> std::expected<std::string, snapshot::FileFault> {
-        watch(file);
-        auto pem = read_text(file == "-" ? "./-" : file, invocation);  // "-" is standard input
-        if (!pem) return std::unexpected(snapshot::FileFault{pem.error().what, pem.error().mend});
-        if (pem->size() > max_pem_bytes) {
-          return std::unexpected(snapshot::FileFault{fmt::format("{} is larger than 1 MiB", file),
-                                                     "name a file of certificates, or of a key, alone"});
-        }
-        return std::move(*pem);
-      });
+  const auto read_pem = [&](const std::string& file) -> std::expected<std::string, snapshot::FileFault> {
+    watch(file);
+    auto pem = read_text(file == "-" ? "./-" : file, invocation);  // "-" is standard input
+    if (!pem) return std::unexpected(snapshot::FileFault{pem.error().what, pem.error().mend});
+    if (pem->size() > max_pem_bytes) {
+      return std::unexpected(snapshot::FileFault{fmt::format("{} is larger than 1 MiB", file),
+                                                 "name a file of certificates, or of a key, alone"});
+    }
+    return std::move(*pem);
+  };
+  std::optional<PemCheck> pems;
+  auto config = snapshot::parse_config(*text, path_, read_pem, [&](const auto&... files) {
+    if (!pems) pems.emplace(base::system_clock().wall());
+    return pems->check(files...);
+  });
   if (!config) {
     return std::unexpected(
         Failure{Exit::invalid, fmt::format("{} is not valid", path_), {}, {}, std::move(config.error())});
+  }
+  if (pems) {
+    for (const auto& warning : pems->warnings()) runtime::log::warning(room, "{}", warning);
   }
   return std::move(*config);
 }

@@ -344,7 +344,7 @@ void ConfigReader::read(const Node& root) {
 }
 
 std::expected<Snapshot, base::Diagnostics> parse_config(std::string_view text, std::string_view file,
-                                                        const ReadFile& read) {
+                                                        const ReadFile& read, const CheckTls& check) {
   const yaml::Source source{std::string(file), std::string(text)};
   auto parsed = yaml::parse(source);
   if (base::has_errors(parsed.diagnostics)) return std::unexpected(std::move(parsed.diagnostics));
@@ -353,7 +353,7 @@ std::expected<Snapshot, base::Diagnostics> parse_config(std::string_view text, s
         code::documents, {1, 1}, fmt::format("the file has {} documents", parsed.documents.size()),
         "write exactly one, that begins with \"version: 1\"")});
   }
-  ConfigReader reader(source, read);
+  ConfigReader reader(source, read, check);
   reader.read(parsed.documents.front());
   if (base::has_errors(reader.diagnostics)) return std::unexpected(std::move(reader.diagnostics));
   return std::move(reader.snapshot);

@@ -14,8 +14,9 @@ constexpr std::string_view duplicate = "config/duplicate";
 constexpr std::string_view unknown_cluster = "config/unknown-cluster";
 constexpr std::string_view documents = "config/documents";
 constexpr std::string_view unreadable = "config/unreadable";
+constexpr std::string_view bad_pem = "config/bad-pem";
 
-constexpr std::array all{wrong_type, unknown_field,   missing_field, bad_value,
-                         duplicate,  unknown_cluster, documents,     unreadable};
+constexpr std::array all{wrong_type,      unknown_field, missing_field, bad_value, duplicate,
+                         unknown_cluster, documents,     unreadable,    bad_pem};
 
 }  // namespace weft::snapshot::code

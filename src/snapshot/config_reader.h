@@ -42,7 +42,8 @@ inline std::string_view as_text(const yaml::Node& node) {
 /// Reads the nodes of one file into a Snapshot and notes what is wrong with them.
 class ConfigReader {
  public:
-  ConfigReader(const yaml::Source& source, const ReadFile& read) : source_(source), read_(read) {}
+  ConfigReader(const yaml::Source& source, const ReadFile& read, const CheckTls& check)
+      : source_(source), read_(read), check_(check) {}
 
   void read(const yaml::Node& root);
   Snapshot snapshot;
@@ -89,6 +90,9 @@ class ConfigReader {
   Shared<ClientTls> client_tls(const yaml::Node& cluster);
   /// The file that the field names, and whether it is there as it must be.
   PemFile pem_file(const yaml::Node& map, std::string_view field, bool is_required);
+  /// That they are what they must be; `ca_field` is the name of the authorities' field.
+  void check_pem(const yaml::Node& map, const PemFile& certificate, const PemFile& key, const PemFile& ca,
+                 std::string_view ca_field);
   /// Where a listener of TLS leads.
   void server_names(const yaml::Node& node, Listener& listener);
   void routes(const yaml::Node& node, Listener& listener);
@@ -110,6 +114,7 @@ class ConfigReader {
 
   const yaml::Source& source_;
   const ReadFile& read_;
+  const CheckTls& check_;
   /// Those that were read, by their paths.
   std::map<std::string, std::expected<Shared<std::string>, FileFault>> files_;
   struct KnownCluster {

@@ -47,6 +47,17 @@ PemFile ConfigReader::pem_file(const Node& map, std::string_view field, bool is_
   return {std::move(path), *pem};
 }
 
+void ConfigReader::check_pem(const Node& map, const PemFile& certificate, const PemFile& key,
+                             const PemFile& ca, std::string_view ca_field) {
+  if (!check_) return;
+  for (auto& fault : check_(certificate, key, ca)) {
+    const auto field = fault.file == TlsFault::File::ca    ? ca_field
+                       : fault.file == TlsFault::File::key ? "key"
+                                                           : "certificate";
+    error(code::bad_pem, map.find(field)->position, std::move(fault.why), std::move(fault.mend));
+  }
+}
+
 Shared<ServerTls> ConfigReader::server_tls(const Node& listener) {
   const auto* node = listener.find("tls");
   if (node == nullptr) return {};
@@ -54,9 +65,11 @@ Shared<ServerTls> ConfigReader::server_tls(const Node& listener) {
               "{certificate: web.crt, key: web.key}")) {
     return {};
   }
-  return Shared(ServerTls{.certificate = pem_file(*node, "certificate", true),
-                          .key = pem_file(*node, "key", true),
-                          .client_ca = pem_file(*node, "clientCa", false)});
+  ServerTls tls{.certificate = pem_file(*node, "certificate", true),
+                .key = pem_file(*node, "key", true),
+                .client_ca = pem_file(*node, "clientCa", false)};
+  check_pem(*node, tls.certificate, tls.key, tls.client_ca, "clientCa");
+  return Shared(std::move(tls));
 }
 
 Shared<ClientTls> ConfigReader::client_tls(const Node& cluster) {
@@ -71,6 +84,7 @@ Shared<ClientTls> ConfigReader::client_tls(const Node& cluster) {
                 .name = text(*node, "name", true).value_or(""),
                 .certificate = pem_file(*node, "certificate", has_own),
                 .key = pem_file(*node, "key", has_own)};
+  check_pem(*node, tls.certificate, tls.key, tls.ca, "ca");
   if (!tls.name.empty() && !is_server_name(tls.name)) {
     error(code::bad_value, node->find("name")->position,
           fmt::format("no certificate can be for {}", tls.name),

@@ -21,17 +21,19 @@ class ConfigTls : public ::testing::Test {
         "version: 1\nlisteners:\n- {{address: \"127.0.0.1:1\", {}}}\nclusters:\n- {{name: a, "
         "endpoints: [], {}}}\n",
         listener, cluster);
-    return parse_config(text, file, [this](const std::string& path) -> std::expected<std::string, FileFault> {
+    const auto read = [this](const std::string& path) -> std::expected<std::string, FileFault> {
       ++reads_[path];
       const auto found = files_.find(path);
       if (found != files_.end()) return found->second;
       return std::unexpected(FileFault{"cannot read " + path, "correct the path"});
-    });
+    };
+    return parse_config(text, file, read, check_);
   }
 
   std::map<std::string, std::string> files_{
       {"/etc/weft/web.crt", "certificate"}, {"/etc/weft/web.key", "key"}, {"/run/ca.crt", "authority"}};
   std::map<std::string, int> reads_;
+  CheckTls check_;
 };
 
 constexpr std::string_view plain_listener = "cluster: a";
@@ -123,6 +125,24 @@ TEST_F(ConfigTls, WhatMakesNoSense) {
     EXPECT_THAT(failed.error().front().mend, testing::HasSubstr(mend));
     EXPECT_THAT(base::render(failed.error()), testing::HasSubstr(place));
   }
+}
+
+TEST_F(ConfigTls, WhatIsWrongInsideAFileIsToldAtItsField) {
+  check_ = [](const PemFile& certificate, const PemFile& key, const PemFile& ca) {
+    EXPECT_TRUE(ca);
+    std::vector<TlsFault> faults{{TlsFault::File::ca, ca.name + ": bad", "mend it"}};
+    if (key) faults.push_back({TlsFault::File::key, key.name + ": bad", "mend it"});
+    if (certificate) faults.push_back({TlsFault::File::certificate, certificate.name + ": bad", "mend it"});
+    return faults;
+  };
+  const auto failed = parse("cluster: a, tls: {certificate: web.crt, key: web.key, clientCa: /run/ca.crt}",
+                            "tls: {ca: /run/ca.crt, name: a}");
+  ASSERT_FALSE(failed);
+  const auto told = base::render(failed.error());
+  for (const auto* place : {":3:59: error: /etc/weft/web.crt", ":3:73: error: /etc/weft/web.key",
+                            ":3:92: error: /run/ca.crt", ":5:38: error: /run/ca.crt"})
+    EXPECT_THAT(told, testing::HasSubstr(place));
+  EXPECT_THAT(told, testing::HasSubstr("config/bad-pem"));
 }
 
 TEST_F(ConfigTls, WhereNoFilesCanBeRead) {

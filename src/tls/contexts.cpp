@@ -137,17 +137,16 @@ Context::Context(std::shared_ptr<Library::State> library, const SSL_METHOD* meth
 
 Result<void> Context::show(const KeyPair& own) {
   auto certificates = read_certificates(library_->openssl.get(), own.certificate);
-  if (!certificates)
-    return base::fail(FaultKind::settings, "the certificate: " + certificates.error().detail);
+  if (!certificates) return base::fail(FaultKind::settings, "the certificate: " + certificates.error().why);
   const auto key = read_key(library_->openssl.get(), own.key);
-  if (!key) return base::fail(FaultKind::settings, "the key: " + key.error().detail);
+  if (!key) return base::fail(FaultKind::settings, "the key: " + key.error().why);
   auto* const context = openssl_.get();
   ERR_clear_error();
   if (SSL_CTX_use_certificate(context, certificates->front().get()) != 1)
     return base::fail(FaultKind::settings, "the certificate is not taken: " + take_error());
   if (SSL_CTX_use_PrivateKey(context, key->get()) != 1 || SSL_CTX_check_private_key(context) != 1) {
     ERR_clear_error();
-    return base::fail(FaultKind::settings, "the key is not that of the certificate");
+    return base::fail(FaultKind::settings, "the key is not that of the first certificate");
   }
   for (std::size_t i = 1; i < certificates->size(); ++i)
     SSL_CTX_add1_chain_cert(context, (*certificates)[i].get());
@@ -156,7 +155,7 @@ Result<void> Context::show(const KeyPair& own) {
 
 Result<void> Context::trust(std::string_view ca) {
   const auto certificates = read_certificates(library_->openssl.get(), ca);
-  if (!certificates) return std::unexpected(certificates.error());
+  if (!certificates) return base::fail(FaultKind::settings, certificates.error().why);
   auto* const store = SSL_CTX_get_cert_store(openssl_.get());
   for (const auto& certificate : *certificates) X509_STORE_add_cert(store, certificate.get());
   ERR_clear_error();  // one that is there twice is none the worse
@@ -289,6 +288,35 @@ Library::Library(std::shared_ptr<SessionStore> sessions, Measures measures, base
   state_ = std::make_shared<State>(std::move(sessions), measures, clock);
 }
 Library::~Library() = default;
+
+std::optional<PemFault> Library::check_certificates(std::string_view pem) const {
+  auto read = read_certificates(state_->openssl.get(), pem);
+  return read ? std::nullopt : std::optional(std::move(read.error()));
+}
+
+std::optional<PemFault> Library::check_key(std::string_view pem) const {
+  auto read = read_key(state_->openssl.get(), pem);
+  return read ? std::nullopt : std::optional(std::move(read.error()));
+}
+
+bool Library::fits(const KeyPair& own) const {
+  const auto certificates = read_certificates(state_->openssl.get(), own.certificate);
+  const auto key = read_key(state_->openssl.get(), own.key);
+  const bool fits =
+      certificates && key && X509_check_private_key(certificates->front().get(), key->get()) == 1;
+  ERR_clear_error();
+  return fits;
+}
+
+std::vector<Validity> Library::validity(std::string_view pem) const {
+  std::vector<Validity> all;
+  if (const auto read = read_certificates(state_->openssl.get(), pem)) {
+    for (const auto& one : *read) {
+      all.push_back({wall_time(X509_get0_notBefore(one.get())), wall_time(X509_get0_notAfter(one.get()))});
+    }
+  }
+  return all;
+}
 
 const Library::Counters& Library::counters() const { return state_->counters; }
 

@@ -1,6 +1,7 @@
 // PEM texts (RFC 7468) to certificates and keys of one library context.
 #pragma once
 
+#include <expected>
 #include <string_view>
 #include <vector>
 
@@ -10,8 +11,9 @@
 namespace weft::tls {
 
 /// All certificates of the text, at least one. Other blocks, and words around them, are passed over.
-Result<std::vector<Certificate>> read_certificates(OSSL_LIB_CTX* library, std::string_view pem);
+std::expected<std::vector<Certificate>, PemFault> read_certificates(OSSL_LIB_CTX* library,
+                                                                    std::string_view pem);
 /// The first private key of the text (PKCS #8, or EC's and RSA's own form); an encrypted one is refused.
-Result<Key> read_key(OSSL_LIB_CTX* library, std::string_view pem);
+std::expected<Key, PemFault> read_key(OSSL_LIB_CTX* library, std::string_view pem);
 
 }  // namespace weft::tls

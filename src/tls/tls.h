@@ -86,6 +86,18 @@ struct Measures {
   bool releases_buffers = true;
 };
 
+/// What is wrong with the text of a file, as "it is ...", and what to do.
+struct PemFault {
+  std::string why;
+  std::string mend;
+};
+
+/// When a certificate is valid.
+struct Validity {
+  base::WallTime begin;
+  base::WallTime end;
+};
+
 /// Sessions of clients that may come back to any thread.
 class SessionStore;
 std::shared_ptr<SessionStore> make_session_store();
@@ -111,6 +123,14 @@ class Library {
   /// Fails if a text is no PEM, the key is encrypted or does not fit, or there is nothing to trust.
   Result<std::shared_ptr<ServerContext>> server(const ServerSettings& settings);
   Result<std::shared_ptr<ClientContext>> client(const ClientSettings& settings);
+
+  /// Why that cannot be the text of a file of certificates, or of a key; nothing if it can.
+  std::optional<PemFault> check_certificates(std::string_view pem) const;
+  std::optional<PemFault> check_key(std::string_view pem) const;
+  /// Whether the key is that of the first certificate; false if either is none.
+  bool fits(const KeyPair& own) const;
+  /// Of each certificate of the text, in order; of one that cannot be read there are none.
+  std::vector<Validity> validity(std::string_view pem) const;
 
   struct Counters {
     std::uint64_t handshakes = 0;

@@ -170,6 +170,17 @@ TEST_F(Tls, ARefusalThatComesFirstIsToldOf) {
   EXPECT_THAT(told, ::testing::ElementsAre("the peer refused: tlsv13 alert certificate required"));
 }
 
+TEST_F(Tls, ARefusalIsReadBeforeAWriteFails) {
+  auto ends = meet(server(mutual), client(nobody));
+  ASSERT_TRUE(ends.client);
+  int told = 0;
+  (*ends.client)->when_refused([&](const Fault&) { ++told; });
+  const auto written = reactor.block_on(runtime::write_all(**ends.client, "a request"));
+  ASSERT_FALSE(written);
+  EXPECT_EQ(written.error().code, EKEYREJECTED);
+  EXPECT_EQ(told, 1);
+}
+
 TEST_F(Tls, DestructionIsAnEnd) {
   auto ends = meet(server(plain), client(nobody));
   ASSERT_TRUE(ends.client && ends.server);
@@ -499,7 +510,7 @@ TEST_F(Tls, SaysWhatIsWrongWithSettings) {
   EXPECT_THAT(fault({.own = {pair.certificate.substr(0, 200), pair.key}}), HasSubstr("the certificate: "));
   EXPECT_THAT(fault({.own = {pair.certificate, pair.key.substr(0, 100)}}), HasSubstr("the key: "));
   EXPECT_THAT(fault({.own = {pair.certificate, user.pair().key}}),
-              HasSubstr("the key is not that of the certificate"));
+              HasSubstr("the key is not that of the first certificate"));
   EXPECT_THAT(fault({.own = pair, .client_ca = "-----BEGIN"}), HasSubstr("the clients' CA: "));
   EXPECT_THAT(
       fault({.own = {pair.certificate,

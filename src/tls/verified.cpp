@@ -31,17 +31,21 @@ void VerifiedChains::add(const Name& name, base::WallTime good_until) {
   uses_.pop_back();
 }
 
+base::WallTime wall_time(const ASN1_TIME* time) {
+  std::tm fields{};
+  if (ASN1_TIME_to_tm(time, &fields) != 1) return {};
+  // What lies beyond the clock's range never comes, or lies behind all.
+  const auto seconds = [](base::WallTime at) {
+    return std::chrono::duration_cast<std::chrono::seconds>(at.time_since_epoch()).count();
+  };
+  return base::WallTime(std::chrono::seconds(std::clamp<std::time_t>(
+      ::timegm(&fields), seconds(base::WallTime::min()), seconds(base::WallTime::max()))));
+}
+
 base::WallTime end_of_validity(const STACK_OF(X509) * chain) {
   auto end = base::WallTime::max();
-  for (int i = 0; i < sk_X509_num(chain); ++i) {
-    std::tm fields{};
-    if (ASN1_TIME_to_tm(X509_get0_notAfter(sk_X509_value(chain, i)), &fields) != 1) return {};
-    // What lies beyond the clock's range never ends.
-    const auto seconds = std::min<std::time_t>(
-        ::timegm(&fields),
-        std::chrono::duration_cast<std::chrono::seconds>(base::WallTime::max().time_since_epoch()).count());
-    end = std::min(end, base::WallTime(std::chrono::seconds(seconds)));
-  }
+  for (int i = 0; i < sk_X509_num(chain); ++i)
+    end = std::min(end, wall_time(X509_get0_notAfter(sk_X509_value(chain, i))));
   return end;
 }
 

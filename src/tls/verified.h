@@ -36,6 +36,8 @@ class VerifiedChains {
   std::list<Name> uses_;  // the last used first
 };
 
+/// 1970 if it cannot be read.
+base::WallTime wall_time(const ASN1_TIME* time);
 /// The earliest end of validity in a chain.
 base::WallTime end_of_validity(const STACK_OF(X509) * chain);
 
