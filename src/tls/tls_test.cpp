@@ -17,7 +17,6 @@ namespace {
 
 using namespace std::chrono_literals;
 using runtime::Task;
-using testing::day;
 using ::testing::HasSubstr;
 using testing::Holder;
 
