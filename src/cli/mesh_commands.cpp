@@ -15,6 +15,7 @@
 #include "cli/target.h"
 #include "cli/terminal.h"
 #include "control/serve.h"
+#include "provider/process/carried.h"
 #include "provider/process/image.h"
 #include "provider/process/keeper.h"
 #include "provider/process/supervisor.h"
@@ -76,7 +77,9 @@ Result<void> run_in_foreground(const Invocation& invocation) {
 Result<void> supervise(const Invocation& invocation, const SuperviseOptions& wanted) {
   if (wanted.check >= 0) {
     const auto checked = provider::process::check_carried(wanted.check);
-    return checked ? Result<void>() : failure(Exit::failed, checked.error().detail);
+    if (!checked) return failure(Exit::failed, checked.error().detail);
+    tell(std::string(provider::process::can_go_on));
+    return {};
   }
   auto home = home_of(invocation);
   if (!home) return std::unexpected(std::move(home.error()));

@@ -7,6 +7,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -25,6 +26,9 @@ namespace weft::provider::process {
 /// The form of what is written. One that reads it knows this one and no other: whoever changes what a field
 /// means, or takes one away, gives it a new number.
 inline constexpr int carried_form = 1;
+/// What a program says on stderr that was asked whether it can go on, and can: another might end with 0 for
+/// any reason.
+inline constexpr std::string_view can_go_on = "weft can go on\n";
 
 /// A child.
 struct CarriedProcess {

@@ -239,11 +239,12 @@ runtime::Task<Result<void>> Supervisor::check_program(std::string program) {
     co_return refuse(
         fmt::format("it does not say within {} whether it can", base::format_duration(check_limit)));
   }
-  if ((*asked)->status.code == 0) co_return Result<void>();
   char text[detail_bytes / 2];
   const auto got = ::read(words->first.get(), text, sizeof text);
-  co_return refuse(got > 0 ? base::printable({text, static_cast<std::size_t>(got)})
-                           : (*asked)->status.to_string());
+  const std::string_view said(text, got > 0 ? static_cast<std::size_t>(got) : 0);
+  if ((*asked)->status.code == 0)
+    co_return said == can_go_on ? Result<void>() : refuse("it is no weft that knows how");
+  co_return refuse(said.empty() ? (*asked)->status.to_string() : base::printable(said));
 }
 
 /// The same process with another program. The kernel keeps what is not closed: children, sockets, pipes,
