@@ -71,12 +71,10 @@ TEST(IntrusiveList, IsTakenOver) {
   Number two(2);
   Numbers list;
   auto& left = list;  // what one that is taken over is afterwards is part of its contract
-  {
-    Numbers none(std::move(list));
-    EXPECT_TRUE(none.empty());
-  }
-  left.push_back(one);
-  left.push_back(two);
+  Numbers nothing;
+  EXPECT_TRUE(Numbers(std::move(nothing)).empty());
+  list.push_back(one);
+  list.push_back(two);
   {
     Numbers taken(std::move(list));
     EXPECT_TRUE(left.empty());
