@@ -105,16 +105,40 @@ def get(url, headers=None, method="GET", timeout=10.0):
         connection.close()
 
 
-class Traffic:
-    """A client that sends GETs one after the other until stopped, and keeps every one that failed."""
+class Beside:
+    """Does `run` in a thread of its own for as long as a block lasts: `over` is set then. What it raised is `error`, and is
+    raised at the block's end."""
 
-    def __init__(self, url):
-        self.url, self.sent, self.failures, self.instances = url, 0, [], []
-        self._stop = threading.Event()
+    def __init__(self):
+        self.over, self.error = threading.Event(), None
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def _run(self):
-        while not self._stop.is_set():
+        try:
+            self.run()
+        except Exception as error:
+            self.error = error
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        self._thread.join()
+        if self.error:
+            raise self.error
+
+
+class Traffic(Beside):
+    """A client that sends GETs one after the other until stopped, and keeps every one that failed."""
+
+    def __init__(self, url):
+        super().__init__()
+        self.url, self.sent, self.failures, self.instances = url, 0, [], []
+
+    def run(self):
+        while not self.over.is_set():
             try:
                 response = get(self.url)
                 if response.status != 200:
@@ -124,14 +148,6 @@ class Traffic:
             except (OSError, http.client.HTTPException) as error:
                 self.failures.append((time.time(), repr(error)))
             self.sent += 1
-
-    def __enter__(self):
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._stop.set()
-        self._thread.join()
 
     def more(self, count=50):
         """Waits until `count` more requests were answered."""

@@ -273,25 +273,16 @@ def rss_kib(pid):
     return int(re.search(r"VmRSS:\s+(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text())[1])
 
 
-class Rss:
+class Rss(mesh.Beside):
     """Samples a process's memory beside the test; `growth_kib` is the most above the first sample."""
 
     def __init__(self, pid):
+        super().__init__()
         self.pid, self.first, self.most = pid, rss_kib(pid), 0
-        self.stop = threading.Event()
-        self.thread = threading.Thread(target=self.run, daemon=True)
 
     def run(self):
-        while not self.stop.wait(0.01):
+        while not self.over.wait(0.01):
             self.most = max(self.most, rss_kib(self.pid))
-
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.stop.set()
-        self.thread.join()
 
     @property
     def growth_kib(self):

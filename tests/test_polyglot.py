@@ -5,7 +5,6 @@ import json
 import pathlib
 import shutil
 import socket
-import threading
 import unittest
 import urllib.request
 
@@ -24,29 +23,20 @@ def missing():
     return found
 
 
-class Orders:
+class Orders(mesh.Beside):
     """Posts orders one after the other until stopped; keeps those that were taken and what went wrong."""
 
     def __init__(self, url):
+        super().__init__()
         self.url, self.taken, self.failures = url, [], []
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
 
-    def _run(self):
-        while not self._stop.is_set():
+    def run(self):
+        while not self.over.is_set():
             try:
                 with urllib.request.urlopen(self.url + "/orders", b"thing", timeout=30) as answer:
                     self.taken.append(json.load(answer)["order"])
             except (OSError, ValueError) as error:
                 self.failures.append(repr(error) + getattr(error, "read", bytes)().decode())
-
-    def __enter__(self):
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._stop.set()
-        self._thread.join()
 
     def more(self, count):
         goal = len(self.taken) + count

@@ -3,11 +3,11 @@ than as many requests would, in CPU time, and no more memory than many requests 
 
 import contextlib
 import select
-import threading
 import time
 import unittest
 
 import http2
+import mesh
 import proxies
 from http2 import (ACK, CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, PADDED, PING, PRIORITY, SETTINGS, WINDOW, frame,
                    head, reset_frame, settings_frame, window_update)
@@ -28,36 +28,23 @@ def cpu_seconds(pid):
     return time.clock_gettime((~pid << 3) | 2)
 
 
-class Customers:
+class Customers(mesh.Beside):
     """Clients of HTTP/1.1 and HTTP/2 that are served beside a flood; `slowest` is how long the proxy worked at most while one
     waited."""
 
     def __init__(self, test):
-        self.test, self.served, self.slowest, self.error, self.over = test, 0, 0.0, None, threading.Event()
+        super().__init__()
+        self.test, self.served, self.slowest = test, 0, 0.0
         self.one, self.two = test.connect(), test.client()
-        self.thread = threading.Thread(target=self.run, daemon=True)
 
     def run(self):
-        try:
-            while not self.over.wait(0.005):
-                start = cpu_seconds(self.test.weft.pid)
-                statuses = self.one.ask("/ok").status, self.two.ask(path="/ok").status
-                if statuses != (200, 200):
-                    raise AssertionError(f"not served: {statuses}")
-                self.slowest = max(self.slowest, cpu_seconds(self.test.weft.pid) - start)
-                self.served += 1
-        except Exception as error:
-            self.error = error
-
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.over.set()
-        self.thread.join()
-        if self.error:
-            raise self.error
+        while not self.over.wait(0.005):
+            start = cpu_seconds(self.test.weft.pid)
+            statuses = self.one.ask("/ok").status, self.two.ask(path="/ok").status
+            if statuses != (200, 200):
+                raise AssertionError(f"not served: {statuses}")
+            self.slowest = max(self.slowest, cpu_seconds(self.test.weft.pid) - start)
+            self.served += 1
 
 
 def pour(peer, pieces, reads):

@@ -3,10 +3,10 @@
 import contextlib
 import socket
 import ssl
-import threading
 import time
 import unittest
 
+import mesh
 import proxies
 import tls
 from proxies import answers, open_files, reply, until
@@ -26,37 +26,24 @@ def client_hello():
     return sent.read()
 
 
-class Customers:
+class Customers(mesh.Beside):
     """Clients, one after the other, that shake hands and ask once each; `slowest` is how long one of them took at most."""
 
     def __init__(self, port, context):
+        super().__init__()
         self.port, self.context = port, context
-        self.served, self.slowest, self.error, self.over = 0, 0.0, None, threading.Event()
-        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.served, self.slowest = 0, 0.0
 
     def run(self):
-        try:
-            while not self.over.wait(0.005):
-                start = time.monotonic()
-                with (socket.create_connection(("127.0.0.1", self.port), proxies.LIMIT) as sock,
-                      self.context.wrap_socket(sock, server_hostname=tls.NAME) as secure):
-                    answer = proxies.Peer(secure).ask()
-                if answer.body != b"ok":
-                    raise AssertionError(f"not served: {answer.start}")
-                self.slowest = max(self.slowest, time.monotonic() - start)
-                self.served += 1
-        except Exception as error:
-            self.error = error
-
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.over.set()
-        self.thread.join()
-        if self.error:
-            raise self.error
+        while not self.over.wait(0.005):
+            start = time.monotonic()
+            with (socket.create_connection(("127.0.0.1", self.port), proxies.LIMIT) as sock,
+                  self.context.wrap_socket(sock, server_hostname=tls.NAME) as secure):
+                answer = proxies.Peer(secure).ask()
+            if answer.body != b"ok":
+                raise AssertionError(f"not served: {answer.start}")
+            self.slowest = max(self.slowest, time.monotonic() - start)
+            self.served += 1
 
 
 class MidHandshake(tls.TlsTest):

@@ -23,24 +23,23 @@ def build_id(path):
     return bytes.fromhex(re.search(r"Build ID: ([0-9a-f]{40})", shown)[1])
 
 
-class KeptAlive:
+class KeptAlive(mesh.Beside):
     """A client that sends GETs on one connection for as long as that is kept, as a browser does."""
 
     def __init__(self, url):
+        super().__init__()
         self.url, self.sent, self.failures = url, 0, []
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
 
-    def _run(self):
+    def run(self):
         host, port = self.url.removeprefix("http://").rstrip("/").split(":")
-        while not self._stop.is_set():
+        while not self.over.is_set():
             try:
                 connection = socket.create_connection((host, int(port)), timeout=10)
             except OSError as error:
                 self.failures.append(repr(error))
                 return
             with proxies.Peer(connection) as peer:
-                while not self._stop.is_set():
+                while not self.over.is_set():
                     try:
                         response = peer.ask()
                     except (proxies.Cut, OSError) as error:
@@ -52,13 +51,6 @@ class KeptAlive:
                     if response.get("connection") == "close":
                         break
 
-    def __enter__(self):
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._stop.set()
-        self._thread.join()
 
 
 class Upgrade(mesh.MeshTest):

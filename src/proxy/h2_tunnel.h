@@ -29,15 +29,6 @@ class H2Tunnel final : public runtime::Stream {
   std::size_t unsent() const override { return stream_.unsent(); }
 
  private:
-  class Hook final : public runtime::Waiter {
-   public:
-    Hook(H2Tunnel& of, void (H2Tunnel::*action)()) : of_(of), action_(action) {}
-    void wake() override { (of_.*action_)(); }
-
-   private:
-    H2Tunnel& of_;
-    void (H2Tunnel::*action_)();
-  };
   void on_readable();
   void on_writable();
   void free_block();
@@ -49,8 +40,8 @@ class H2Tunnel final : public runtime::Stream {
   char* block_ = nullptr;
   /// The end follows what is being written.
   bool ends_after_ = false;
-  Hook readable_hook_{*this, &H2Tunnel::on_readable};
-  Hook writable_hook_{*this, &H2Tunnel::on_writable};
+  runtime::Hook<H2Tunnel, &H2Tunnel::on_readable> readable_hook_{*this};
+  runtime::Hook<H2Tunnel, &H2Tunnel::on_writable> writable_hook_{*this};
 };
 
 }  // namespace weft::proxy

@@ -25,6 +25,17 @@ class Waiter {
   ~Waiter() = default;
 };
 
+/// A Waiter that calls one function of its owner, which outlives it.
+template <class Owner, void (Owner::*action)()>
+class Hook final : public Waiter {
+ public:
+  explicit Hook(Owner& owner) : owner_(owner) {}
+  void wake() override { (owner_.*action)(); }
+
+ private:
+  Owner& owner_;
+};
+
 /// One place where at most one Waiter waits, such as "this socket is readable".
 class Readiness {
  public:

@@ -165,15 +165,9 @@ Result<OpenConnection::Step> OpenConnection::shake_hands() {
   auto fault = result == 1 ? std::nullopt : fault_of(result);
   const bool is_flushed = flush();
   if (!fault && write_error_.code != 0) fault = fault_of_transport(write_error_);
-  auto& counters = context_->library().counters;
-  if (fault) {
-    ++counters.failed;
-    return std::unexpected(std::move(*fault));
-  }
+  if (fault) return std::unexpected(std::move(*fault));
   if (result != 1) return is_flushed ? Step::reads : Step::writes;
   // The rest, such as tickets, leaves as it can: the peer may read nothing before it has written.
-  ++counters.handshakes;
-  if (is_resumed()) ++counters.resumed;
   begin_to_watch();
   return Step::done;
 }

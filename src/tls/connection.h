@@ -71,17 +71,6 @@ class OpenConnection final : public Connection {
  private:
   friend struct Records;  // the BIO
 
-  class Hook final : public runtime::Waiter {
-   public:
-    Hook(OpenConnection& connection, void (OpenConnection::*action)())
-        : connection_(connection), action_(action) {}
-    void wake() override { (connection_.*action_)(); }
-
-   private:
-    OpenConnection& connection_;
-    void (OpenConnection::*action_)();
-  };
-
   /// One use of OpenSSL: the buffers of the thread are this connection's from its begin to its end.
   class Turn {
    public:
@@ -138,8 +127,8 @@ class OpenConnection final : public Connection {
   bool write_reads_ = false;
   bool ends_after_ = false;
   bool has_shut_down_ = false;
-  Hook readable_hook_{*this, &OpenConnection::on_readable};
-  Hook writable_hook_{*this, &OpenConnection::on_writable};
+  runtime::Hook<OpenConnection, &OpenConnection::on_readable> readable_hook_{*this};
+  runtime::Hook<OpenConnection, &OpenConnection::on_writable> writable_hook_{*this};
 };
 
 OpenConnection& connection_of(SSL* ssl);

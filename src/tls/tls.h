@@ -133,9 +133,6 @@ class Library {
   std::vector<Validity> validity(std::string_view pem) const;
 
   struct Counters {
-    std::uint64_t handshakes = 0;
-    std::uint64_t resumed = 0;
-    std::uint64_t failed = 0;
     /// Chains whose verification was known already, and those that were verified.
     std::uint64_t verified_before = 0;
     std::uint64_t verified = 0;

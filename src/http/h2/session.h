@@ -156,16 +156,6 @@ class Session final : public runtime::LocalCounted {
  private:
   friend struct Callbacks;
 
-  template <void (Session::*action)()>
-  class Hook final : public runtime::Waiter {
-   public:
-    explicit Hook(Session& session) : session_(session) {}
-    void wake() override { (session_.*action)(); }
-
-   private:
-    Session& session_;
-  };
-
   void submit_settings();
   void on_readable();
   void on_writable();
@@ -269,11 +259,11 @@ class Session final : public runtime::LocalCounted {
 
   base::MonoTime heard_;
   base::MonoTime ping_sent_{};  // the epoch: none is under way
-  Hook<&Session::on_readable> readable_hook_{*this};
-  Hook<&Session::on_writable> writable_hook_{*this};
-  Hook<&Session::pump> pump_hook_{*this};
-  Hook<&Session::on_ping_timer> ping_hook_{*this};
-  Hook<&Session::on_head_timer> head_hook_{*this};
+  runtime::Hook<Session, &Session::on_readable> readable_hook_{*this};
+  runtime::Hook<Session, &Session::on_writable> writable_hook_{*this};
+  runtime::Hook<Session, &Session::pump> pump_hook_{*this};
+  runtime::Hook<Session, &Session::on_ping_timer> ping_hook_{*this};
+  runtime::Hook<Session, &Session::on_head_timer> head_hook_{*this};
   runtime::Soon pump_soon_;
   runtime::Timer ping_timer_;
   runtime::Timer head_timer_;
