@@ -4,7 +4,6 @@ import contextlib
 import signal
 import ssl
 import subprocess
-import threading
 import unittest
 import warnings
 
@@ -12,7 +11,7 @@ import certificates
 import http2
 import proxies
 from proxies import answers, reply, until
-from tls import NAME, VERSIONS, TlsTest, echo, line_of, seen, wrapped
+from tls import NAME, VERSIONS, TlsTest, echo, echoed, line_of, seen, wrapped
 
 
 class Listeners(TlsTest):
@@ -90,8 +89,7 @@ class Listeners(TlsTest):
         peer = self.secure(self.context(alpn=["whatever"]))
         self.assertIsNone(peer.sock.selected_alpn_protocol())
         body = http2.pattern(1_000_000)
-        threading.Thread(target=peer.send, args=(body,), daemon=True).start()
-        self.assertEqual(peer.receive(len(body)), body)
+        self.assertEqual(echoed(peer, body), body)
 
     def test_an_opaque_end_is_passed_on_both_ways(self):
         self.run_tls(lambda peer: peer.send(peer.rest() + b" and done"), protocol="tcp", listener_tls=self.at_listener())

@@ -1,5 +1,7 @@
 """Peers that speak TLS, on either side of a proxy, and what configures that to."""
 
+import contextlib
+import select
 import ssl
 
 import certificates
@@ -125,6 +127,25 @@ def line_of(peer):
     while not line.endswith(b"\r\n"):
         line += peer.receive(1)
     return line
+
+
+def echoed(peer, body):
+    """What comes back while `body` is sent: both by one thread, for OpenSSL's connections are one thread's at a time."""
+    came, rest = bytearray(), memoryview(body)
+    peer.sock.setblocking(False)
+    while len(came) < len(body):
+        with contextlib.suppress(ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            if rest:
+                rest = rest[peer.sock.send(rest):]
+        with contextlib.suppress(ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            piece = peer.sock.recv(1 << 16)
+            if not piece:
+                break
+            came += piece
+            continue
+        if not any(select.select([peer.sock], [peer.sock] if rest else [], [], proxies.LIMIT)):
+            break
+    return bytes(came)
 
 
 def echo(peer):
