@@ -306,6 +306,12 @@ def samples(text):
     return found
 
 
+def cpu_seconds(pid):
+    """By its CPU clock (clock_getcpuclockid(3)): on a machine that does nothing else so long is the wait, and what else a machine
+    does is not the proxy's."""
+    return time.clock_gettime((~pid << 3) | 2)
+
+
 class Proxy:
     """One `weft proxy --config` process. `config` is the file's content, as data or as text. It takes the place of
     `before`, whose file it has; without `config` as it is. `process` are options of its Popen."""

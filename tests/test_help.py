@@ -49,13 +49,13 @@ clusters:
 - {name: app, endpoints: ["127.0.0.1:1"]}
 """
 # What goes on until it is interrupted.
-ENDLESS = re.compile(r"^weft up\b(?!.*--once)|^weft top$| -f --tail| -w\b|^weft proxy|control-plane run|port-forward|^weft logs.* -f")
+ENDLESS = re.compile(r"^weft up\b(?!.*--once)|^weft top$| -f --tail| -w\b|^weft proxy --|control-plane run|port-forward|^weft logs.* -f")
 # What every test does, in other words: the mesh's own processes, a shell's start, psql in a program that is none.
 PASSED_OVER = re.compile(r"^weft (keep|supervise)|^source |completion|psql|^control-plane (serve|run)")
 # What leaves other things behind than it found.
 CHANGING = re.compile(r"\b(apply|create|delete|down|start|stop|restart|scale|rollout|up)\b")
 # Exit codes that are an answer, too.
-ANSWERS = {"weft diff": (0, 1), "weft up ": (0, 130), "weft top": (0, 130), "weft proxy": (0, 130), "weft logs": (0, 130),
+ANSWERS = {"weft diff": (0, 1), "weft up ": (0, 130), "weft top": (0, 130), "weft proxy --": (0, 130), "weft logs": (0, 130),
            "weft port-forward": (0, 130)}
 
 
@@ -104,6 +104,9 @@ class Examples(mesh.MeshTest):
         if example.startswith("weft up "):
             self.mesh.stop()  # its state folder must be nobody's
             return example
+        if example.startswith("weft proxy status"):
+            self.wait_for_output(self.mesh.popen("weft", "proxy", "--config", "proxy.yaml"))
+            return example
         file = "examples/shop" if "examples/shop" in example else "web.yaml"
         if self.there != file:
             self.mesh.ok("weft", "delete", "-f", file, "--ignore-not-found")
@@ -117,13 +120,16 @@ class Examples(mesh.MeshTest):
             return example
         return re.sub(r"web-[a-z0-9]{5}\b", lambda _: self.mesh.pods("web")[0]["metadata"]["name"], example)
 
+    def wait_for_output(self, child):
+        """Once it says something it is under way."""
+        ready, _, _ = select.select([child.stdout, child.stderr], [], [], mesh.LIMIT)
+        self.assertTrue(ready, f"{child.args} says nothing")
+
     def run_one(self, example):
         if not ENDLESS.search(example):
             return self.mesh.run("bash", "-c", example)
         child = self.mesh.popen("bash", "-c", "exec " + example, start_new_session=True)
-        # Once it says something it is under way.
-        ready, _, _ = select.select([child.stdout, child.stderr], [], [], mesh.LIMIT)
-        self.assertTrue(ready, f"{example} says nothing")
+        self.wait_for_output(child)
         os.killpg(child.pid, signal.SIGINT)
         out, err = child.communicate(timeout=mesh.LIMIT)
         return mesh.Result(child.returncode, out, err)

@@ -3,7 +3,6 @@ than as many requests would, in CPU time, and no more memory than many requests 
 
 import contextlib
 import select
-import time
 import unittest
 
 import http2
@@ -18,14 +17,8 @@ FRAMES = 20_000
 MOST_GROWTH_KIB = proxies.ASAN_KEEPS_KIB + 24 * 1024
 # A peer that takes no more bytes for so long, or sends none, will not any more.
 QUIET = 0.3
-# Seconds of CPU that the proxy may spend while another client waits for its two answers: on a machine that does nothing else so
-# long is the wait, and what else a machine does is not the proxy's.
+# Seconds of the proxy's CPU that another client may wait for its two answers.
 MOST_WAIT = 5 if proxies.IS_SANITIZED else 1
-
-
-def cpu_seconds(pid):
-    """By its CPU clock (clock_getcpuclockid(3))."""
-    return time.clock_gettime((~pid << 3) | 2)
 
 
 class Customers(mesh.Beside):
@@ -39,11 +32,11 @@ class Customers(mesh.Beside):
 
     def run(self):
         while not self.over.wait(0.005):
-            start = cpu_seconds(self.test.weft.pid)
+            start = proxies.cpu_seconds(self.test.weft.pid)
             statuses = self.one.ask("/ok").status, self.two.ask(path="/ok").status
             if statuses != (200, 200):
                 raise AssertionError(f"not served: {statuses}")
-            self.slowest = max(self.slowest, cpu_seconds(self.test.weft.pid) - start)
+            self.slowest = max(self.slowest, proxies.cpu_seconds(self.test.weft.pid) - start)
             self.served += 1
 
 
@@ -83,17 +76,17 @@ class FloodTest(http2.Http2Test):
             client = self.client()
             for _ in range(10):
                 client.ask(path="/ok")
-            before = cpu_seconds(self.weft.pid)
+            before = proxies.cpu_seconds(self.weft.pid)
             for _ in range(200):
                 client.ask(path="/ok")
-            request = (cpu_seconds(self.weft.pid) - before) / 200
+            request = (proxies.cpu_seconds(self.weft.pid) - before) / 200
             with proxies.Rss(self.weft.pid) as rss, Customers(self) as customers:
                 until(lambda: customers.served > 3 or customers.error, "others are served")
-                before, served = cpu_seconds(self.weft.pid), customers.served
+                before, served = proxies.cpu_seconds(self.weft.pid), customers.served
                 flooder = self.connect()
                 result = send(flooder, reads)
                 until(lambda: customers.served > served + 3 or customers.error, "others are served still")
-                used = cpu_seconds(self.weft.pid) - before - 2 * request * (customers.served - served)
+                used = proxies.cpu_seconds(self.weft.pid) - before - 2 * request * (customers.served - served)
                 flooder.close()
             print(f"{name}: {used / frames / request:.2f} requests of CPU for a frame, {rss.growth_kib} KiB, "
                   f"others waited {customers.slowest * 1000:.0f} ms")

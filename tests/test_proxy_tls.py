@@ -4,6 +4,7 @@ import contextlib
 import signal
 import ssl
 import subprocess
+import threading
 import unittest
 import warnings
 
@@ -98,6 +99,24 @@ class Listeners(TlsTest):
         self.assertEqual(done.returncode, 0, done.stderr)
         until(self.weft.rests, "it is over")
         self.assertEqual(self.lines("flags=DC"), [])
+
+    def test_an_opaque_end_that_reaches_nobody(self):
+        """The client says goodbye and is gone before the service ends."""
+        heard, gone = threading.Event(), threading.Event()
+
+        def serve(peer):
+            peer.rest()
+            heard.set()
+            gone.wait(proxies.LIMIT)
+        self.run_tls(serve, protocol="tcp", listener_tls=self.at_listener())
+        peer = self.secure()
+        peer.sock.setblocking(False)
+        with contextlib.suppress(ssl.SSLWantReadError):
+            peer.sock.unwrap()
+        self.assertTrue(heard.wait(proxies.LIMIT))
+        peer.reset()
+        gone.set()
+        until(self.weft.rests, "it is over")
 
     def test_what_is_inside_is_detected(self):
         def serve(peer):

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <utility>
@@ -77,11 +78,16 @@ std::optional<Hello> read_hello(std::string_view bytes, bool has_ended) {
 }
 constexpr Look<Hello> client_hello{read_hello, opening::max_tls_opening_bytes};
 
-/// The first record of TLS, which mostly is the ClientHello: false if there is not a byte of it.
-std::optional<bool> read_record(std::string_view bytes, bool has_ended) {
-  return opening::has_first_record(bytes) || has_ended ? std::optional(!bytes.empty()) : std::nullopt;
+/// What TLS begins with: not a byte, or the first record, which mostly is the ClientHello.
+enum class FirstRecord : std::uint8_t { none, there, of_too_long_a_hello };
+std::optional<FirstRecord> read_record(std::string_view bytes, bool has_ended) {
+  if (!opening::has_first_record(bytes) && !has_ended) return std::nullopt;
+  if (bytes.empty()) return FirstRecord::none;
+  const auto hello = opening::parse_client_hello(bytes);
+  const bool is_too_long = !hello && hello.error() == opening::HelloFault::too_long;
+  return is_too_long ? FirstRecord::of_too_long_a_hello : FirstRecord::there;
 }
-constexpr Look<bool> first_record{read_record, opening::max_first_record_bytes};
+constexpr Look<FirstRecord> first_record{read_record, opening::max_first_record_bytes};
 
 runtime::Task<void> never() {
   runtime::Readiness never;
@@ -249,11 +255,11 @@ runtime::Task<bool> Opaque::take_tls() {
   const auto hello = co_await runtime::within(
       worker_.reactor, limit,
       opening::first_bytes(worker_.reactor, *stream_, first_record, no_limit, Patience::from_now));
-  const bool has_begun = hello ? hello->value_or(false) : opening::peek(*stream_, first_record).has_begun;
+  const bool has_begun = hello ? hello->value_or(FirstRecord::none) != FirstRecord::none
+                               : opening::peek(*stream_, first_record).has_begun;
   if (!has_begun) co_return false;
   // OpenSSL makes room for as much as a message says that it will be.
-  const auto said = opening::peek(*stream_, client_hello).found;
-  if (said && *said && !**said && (**said).error() == opening::HelloFault::too_long) {
+  if (hello && *hello == FirstRecord::of_too_long_a_hello) {
     refuse(Failure::malformed_request, fmt::format("TLS: {}", describe(opening::HelloFault::too_long)));
     co_return false;
   }

@@ -19,7 +19,7 @@ std::string text_of(const snapshot::PemFile& file) { return file.text ? *file.te
 tls::ServerSettings settings_of(const ServerTls& tls, snapshot::ListenerProtocol protocol) {
   tls::ServerSettings settings{.own = {text_of(tls.certificate), text_of(tls.key)},
                                .client_ca = text_of(tls.client_ca)};
-  if (takes_http(protocol)) settings.protocols = {"h2", "http/1.1"};
+  if (takes_http(protocol)) settings.protocols = {"h2", "http/1.1", "http/1.0"};
   settings.takes_others = takes_bytes(protocol);
   return settings;
 }

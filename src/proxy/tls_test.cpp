@@ -52,7 +52,8 @@ TEST_F(TlsFlow, WhatIsInsideIsServed) {
   for (int i = 0; i < 3; ++i) EXPECT_EQ(body_of(wire.exchange(get_text)), "b1");
   EXPECT_EQ(total("weft_tls_handshakes_total", {{"side", "downstream"}}), 1U);
   EXPECT_EQ(total("weft_downstream_connections_total"), 1U) << "counted once";
-  for (const auto* protocol : {"h2", "http/1.1"}) EXPECT_EQ(dial_tls({protocol})->protocol(), protocol);
+  for (const auto* protocol : {"h2", "http/1.1", "http/1.0"})
+    EXPECT_EQ(dial_tls({protocol})->protocol(), protocol);
   EXPECT_EQ(dial_tls({"imap"}), nullptr);
 }
 

@@ -33,7 +33,9 @@ class Tunnel final : private runtime::Waiter {
   }
 
   void moved() { rests_since_ = reactor_.coarse_now(); }
+  bool has_failed() const { return has_failed_; }
   void fail(runtime::IoError error) {
+    has_failed_ = true;
     client_.fail(error);
     upstream_.fail(error);
   }
@@ -49,6 +51,7 @@ class Tunnel final : private runtime::Waiter {
       return;
     }
     // Not fail(): the first may end the tunnel.
+    has_failed_ = true;
     bool destroyed = false;
     destroyed_ = &destroyed;
     client_.fail({ETIMEDOUT});
@@ -62,7 +65,8 @@ class Tunnel final : private runtime::Waiter {
   base::Duration idle_;
   runtime::Timer timer_;
   base::MonoTime rests_since_;
-  std::size_t unsent_ = 0;     // when the timer looked last
+  std::size_t unsent_ = 0;  // when the timer looked last
+  bool has_failed_ = false;
   bool* destroyed_ = nullptr;  // while it fails the streams
 };
 
@@ -173,7 +177,7 @@ runtime::Task<bool> Pump::carry() {
   }
   to_.shutdown_write();
   while (to_.holds_back()) co_await runtime::Wait(to_.writable());
-  to_.reset_at_close(false);
+  if (!shared_.has_failed()) to_.reset_at_close(false);
   co_return true;
 }
 

@@ -56,7 +56,7 @@ class Stream : public Breakable {
   /// IOV_MAX parts.
   virtual IoResult<std::size_t> try_write(std::span<const iovec> from) = 0;
   /// It holds some of what was written, or the end, which leave only while it lives: writable() is notified
-  /// when they have. Never so of what the kernel or the peer's end holds.
+  /// when they have. Never so of what the kernel or the peer's end holds, nor once it is broken.
   virtual bool holds_back() const { return false; }
   /// Tells the peer that nothing more comes; reading goes on.
   virtual void shutdown_write() = 0;

@@ -60,7 +60,7 @@ class OpenConnection final : public Connection {
   void catch_up() override { transport_->catch_up(); }
   bool has_ended() const override;
   runtime::IoResult<std::size_t> try_write(std::span<const iovec> from) override;
-  bool holds_back() const override { return ends_after_; }
+  bool holds_back() const override { return ends_after_ && failed_.code == 0 && write_error_.code == 0; }
   void shutdown_write() override;
   void reset_at_close(bool on) override;
   const base::Address& peer() const override { return transport_->peer(); }

@@ -163,7 +163,7 @@ Result<void> Context::trust(std::string_view ca) {
   return {};
 }
 
-std::optional<VerifiedChains::Name> Context::name_of(X509_STORE_CTX* store) const {
+std::optional<ChainName> Context::name_of(X509_STORE_CTX* store) const {
   const DigestContext digest(EVP_MD_CTX_new());
   EVP_DigestInit_ex2(digest.get(), library_->sha256.get(), nullptr);
   EVP_DigestUpdate(digest.get(), &number_, sizeof number_);
@@ -180,7 +180,7 @@ std::optional<VerifiedChains::Name> Context::name_of(X509_STORE_CTX* store) cons
   const auto* const sent = X509_STORE_CTX_get0_untrusted(store);
   bool is_whole = add(X509_STORE_CTX_get0_cert(store));
   for (int i = 0; i < sk_X509_num(sent); ++i) is_whole &= add(sk_X509_value(sent, i));
-  VerifiedChains::Name name;
+  ChainName name;
   EVP_DigestFinal_ex(digest.get(), name.data(), nullptr);
   return is_whole ? std::optional(name) : std::nullopt;
 }
@@ -193,7 +193,7 @@ int Context::verify(X509_STORE_CTX* store, void* self) {
   const auto now = library.now();
   const auto name = library.measures.remembers_verified ? context.name_of(store) : std::nullopt;
   if (name) {
-    if (const auto good_until = library.verified.find(*name, now)) {
+    if (const auto* good_until = library.verified.find(*name); good_until != nullptr && now < *good_until) {
       ++library.counters.verified_before;
       connection_of(ssl).set_peer_good_until(*good_until);
       X509_STORE_CTX_set_error(store, X509_V_OK);
@@ -209,7 +209,7 @@ int Context::verify(X509_STORE_CTX* store, void* self) {
   if (is_good != 1) return is_good < 0 ? 0 : is_good;
   const auto good_until = end_of_validity(X509_STORE_CTX_get0_chain(store));
   connection_of(ssl).set_peer_good_until(good_until);
-  if (name) library.verified.add(*name, good_until);
+  if (name) library.verified.put(*name, good_until);
   return 1;
 }
 

@@ -23,7 +23,7 @@ struct Library::State {
   const std::shared_ptr<SessionStore> sessions;
   const LibraryContext openssl;
   Digest sha256;
-  VerifiedChains verified;
+  VerifiedChains verified{max_verified_chains};
   Counters counters;
 
   base::WallTime now() const { return clock.wall(); }
@@ -50,7 +50,7 @@ class Context {
  private:
   static int verify(X509_STORE_CTX* store, void* self);
   /// The name that the chain's verification is remembered by.
-  std::optional<VerifiedChains::Name> name_of(X509_STORE_CTX* store) const;
+  std::optional<ChainName> name_of(X509_STORE_CTX* store) const;
 
   std::shared_ptr<Library::State> library_;
   SslContext openssl_;

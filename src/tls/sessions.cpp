@@ -15,34 +15,21 @@ Resumable copy(const Resumable& one) {
 
 Resumable SessionStore::find(std::string_view name, base::WallTime now) {
   const std::lock_guard lock(mutex_);
-  const auto at = by_name_.find(name);
-  if (at == by_name_.end()) return {};
-  if (!at->second.session.is_good(now)) {
-    erase(at);
-    return {};
-  }
-  uses_.splice(uses_.begin(), uses_, at->second.use);
-  return copy(at->second.session);
+  const auto* found = by_name_.find(name);
+  if (found == nullptr) return {};
+  if (found->is_good(now)) return copy(*found);
+  by_name_.erase(name);
+  return {};
 }
 
 void SessionStore::add(std::string_view name, Resumable session) {
   const std::lock_guard lock(mutex_);
-  const auto [at, is_new] = by_name_.try_emplace(std::string(name));
-  at->second.session = std::move(session);
-  if (!is_new) return;
-  uses_.push_front(&at->first);
-  at->second.use = uses_.begin();
-  if (by_name_.size() > max_sessions) erase(by_name_.find(*uses_.back()));
+  by_name_.put(name, std::move(session));
 }
 
 void SessionStore::remove(std::string_view name) {
   const std::lock_guard lock(mutex_);
-  if (const auto at = by_name_.find(name); at != by_name_.end()) erase(at);
-}
-
-void SessionStore::erase(ByName::iterator at) {
-  uses_.erase(at->second.use);
-  by_name_.erase(at);
+  by_name_.erase(name);
 }
 
 std::shared_ptr<SessionStore> make_session_store() { return std::make_shared<SessionStore>(); }

@@ -3,13 +3,12 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <list>
-#include <map>
 #include <mutex>
 #include <string>
 #include <string_view>
 
 #include "base/clock.h"
+#include "base/recent_map.h"
 #include "tls/openssl.h"
 #include "tls/tls.h"
 
@@ -39,16 +38,8 @@ class SessionStore {
   void remove(std::string_view name);
 
  private:
-  struct Entry {
-    Resumable session;
-    std::list<const std::string*>::iterator use;
-  };
-  using ByName = std::map<std::string, Entry, std::less<>>;
-  void erase(ByName::iterator at);
-
   std::mutex mutex_;
-  ByName by_name_;
-  std::list<const std::string*> uses_;  // the last used first
+  base::RecentMap<std::string, Resumable> by_name_{max_sessions};
 };
 
 class Resumption {

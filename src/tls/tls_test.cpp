@@ -138,6 +138,27 @@ TEST_F(Tls, WhatLeavesBeforeTheWayIsFullIsTaken) {
   EXPECT_EQ(came, text);
 }
 
+TEST_F(Tls, AnEndThatCanReachNobodyHoldsNothingBack) {
+  auto ends = meet(server(plain), client(nobody));
+  ASSERT_TRUE(ends.client && ends.server);
+  ends.client->reset();
+  (*ends.server)->shutdown_write();
+  EXPECT_FALSE((*ends.server)->holds_back());
+}
+
+TEST_F(Tls, AnEndThatWaitsForRoomIsGivenUpWithTheConnection) {
+  auto ends = meet(server(plain), client(nobody), {}, 4000);
+  ASSERT_TRUE(ends.client && ends.server);
+  const std::string much(100'000, 'x');
+  iovec part{const_cast<char*>(much.data()), much.size()};
+  while ((*ends.server)->try_write({&part, 1})) {
+  }
+  (*ends.server)->shutdown_write();
+  EXPECT_TRUE((*ends.server)->holds_back());
+  (*ends.server)->fail({ETIMEDOUT});
+  EXPECT_FALSE((*ends.server)->holds_back());
+}
+
 TEST_F(Tls, ACutIsNoEnd) {
   auto ends = meet(server(plain), client(nobody));
   ASSERT_TRUE(ends.client && ends.server);
