@@ -63,10 +63,14 @@ class Faults(restarts.RestartTest):
     # What a successor says, by hand.
 
     def successor(self, *ops):
+        return self.at(self.status()["socket"], *ops)
+
+    @staticmethod
+    def at(path, *ops):
         """One that has connected, and says so much."""
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         sock.settimeout(proxies.LIMIT)
-        sock.connect(self.status()["socket"])
+        sock.connect(path)
         for op in ops:
             sock.send(op if isinstance(op, bytes) else json.dumps({"op": op}).encode())
         return sock
@@ -201,19 +205,72 @@ class Faults(restarts.RestartTest):
             self.assertFalse(os.path.exists(path))
 
     def test_after_a_kill_of_the_newest(self):
-        """An older one has its connections still, and is in nobody's way."""
-        self.begin()
+        """An older one has its connections still, says so, and is in nobody's way."""
+        self.begin(flags=["--old-connections-timeout=5s"])
         tunnel = self.connect(self.opaque)
         tunnel.send(b"begun")
         tunnel.receive(5)
-        self.restart()
+        before = self.restart()
         self.killed(self.weft)
+        said = f"without a word: generation 1 (process {before.pid}) goes on"
+        until(lambda: said in before.stderr(), "the older one says so")
         self.weft = self.proxy(None, before=self.weft)
         self.assertEqual(self.generations(), [(1, self.weft.pid)])
         self.assertEqual(self.connect().ask().body, b"ok")
         tunnel.send(b"goes on")
         self.assertEqual(tunnel.receive(7), b"goes on")
+        # Nobody is there any more to tell it, but the time that it has.
+        self.assertTrue(tunnel.is_at_end())
+        self.ends(before)
+        self.assertEqual(self.connect().ask().body, b"ok")
+
+    def test_an_older_one_that_is_told_to_end_says_nothing(self):
+        self.begin()
+        tunnel = self.connect(self.opaque)
+        tunnel.send(b"begun")
+        tunnel.receive(5)
+        before = self.restart()
+        self.assertEqual(self.weft.stop(), 0)
         tunnel.end()
+        self.ends(before)
+        self.assertNotIn("without a word", before.stderr())
+
+    def test_one_that_is_stopped(self):
+        """It is told apart from one that does not run, and named also if its sockets are those of the one before."""
+        self.begin()
+        self.ends(self.restart())
+        self.weft.process.send_signal(signal.SIGSTOP)
+        try:
+            done = subprocess.run([mesh.BUILD / "bin" / "weft", "proxy", "status", f"--config={self.weft.file}",
+                                   "--timeout=200ms"], capture_output=True, text=True, timeout=proxies.LIMIT)
+        finally:
+            self.weft.process.send_signal(signal.SIGCONT)
+        self.assertEqual(done.returncode, 6, done.stderr)
+        self.assertIn(f"the proxy (process {self.weft.pid}) runs, but does not answer within 200ms", done.stderr)
+        self.assertIn(f"kill -CONT {self.weft.pid}", done.stderr)
+        self.assertNotIn("start it", done.stderr)
+        self.assertEqual(self.generations(), [(2, self.weft.pid)])
+
+    def test_many_who_connect_and_are_silent(self):
+        """They keep nobody out, and do not stay."""
+        self.begin()
+        path = self.status()["socket"]
+        silent = [self.at(path) for _ in range(40)]
+        self.assertEqual(self.generations(), [(1, self.weft.pid)])
+        with self.at(path, "take") as sock:
+            _, fds = self.answer(sock)
+            silent += [self.at(path) for _ in range(40)]
+            self.assertEqual(self.generations(), [(1, self.weft.pid)])
+            sock.send(json.dumps({"op": "status"}).encode())
+            self.assertEqual(self.answer(sock)[0]["generations"][0]["pid"], self.weft.pid, "a successor is let be")
+        for fd in fds:
+            os.close(fd)
+        self.ends(self.restart())
+        self.assertEqual(self.connect().ask().body, b"ok")
+        silent.append(self.at(path))
+        for sock in silent:
+            self.assertEqual(sock.recv(100), b"")
+            sock.close()
 
     def test_two_at_once(self):
         self.begin()

@@ -138,6 +138,7 @@ Task<void> ProxyLife::begin(std::unique_ptr<ProxyStart> start, base::Address adm
     const auto pid = predecessor->generation().pid;
     generations_.adopt(co_await predecessor->relieve());
     predecessor->close_rest();
+    (void)runtime::take_messages(control.get());  // else another one is seen there, which harms nothing
     // Once it answers it takes nothing more.
     (void)co_await generations_.status();
     runtime::log::info(room, "generation {} has taken over from process {}", own.number, pid);

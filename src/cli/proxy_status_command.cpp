@@ -62,17 +62,33 @@ Result<std::string> socket_of(const Invocation& invocation, const std::string& c
                  "name the file that the proxy was started with");
 }
 
+std::unexpected<Failure> failure_of(const proxy::Unanswered& unanswered, const std::string& socket,
+                                    base::Duration limit, bool is_of_mesh) {
+  if (!unanswered.listens) {
+    return failure(Exit::unavailable, "no proxy answers", socket,
+                   is_of_mesh ? "start the mesh, or name a proxy's file with --config"
+                              : "start it with `weft proxy --config`; it is found by the user who did");
+  }
+  const auto pid = unanswered.pid;
+  return failure(
+      Exit::unavailable,
+      fmt::format("the proxy{} runs, but does not answer within {}",
+                  pid > 0 ? fmt::format(" (process {})", pid) : std::string(), base::format_duration(limit)),
+      socket,
+      pid > 0
+          ? fmt::format("one that was stopped (`ps -o stat= {0}` says T) goes on by `kill -CONT {0}`, one "
+                        "that hangs has to be ended",
+                        pid)
+          : std::string("see which process that is: `ss -xlp` names it"));
+}
+
 Result<void> show(const Invocation& invocation, const std::string& config) {
   const auto socket = socket_of(invocation, config);
   if (!socket) return std::unexpected(socket.error());
   runtime::Reactor reactor;
   const auto limit = std::min<base::Duration>(proxy::answer_limit, invocation.limit->total);
   const auto generations = reactor.block_on(proxy::ask_status(reactor, *socket, limit));
-  if (!generations) {
-    return failure(Exit::unavailable, "no proxy answers", *socket,
-                   config.empty() ? "start the mesh, or name a proxy's file with --config"
-                                  : "start it with `weft proxy --config`; it is found by the user who did");
-  }
+  if (!generations) return failure_of(generations.error(), *socket, limit, config.empty());
   if (wants_documents(invocation)) {
     auto list = Json::array();
     for (const auto& generation : *generations) list.push_back(document_of(generation));

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "runtime/credentials.h"
@@ -14,8 +15,11 @@ using base::Json;
 using runtime::MessageSocket;
 using runtime::Task;
 
-/// Who connects is of this user: a successor, and somebody who asks for the status.
+/// Who connects is of this user: a successor, and somebody who asks for the status. With one more the oldest
+/// that is no successor goes.
 constexpr std::size_t max_peers = 16;
+/// Both ask at once; who says nothing for so long goes.
+constexpr auto ask_limit = std::chrono::seconds(2);
 
 }  // namespace
 
@@ -45,6 +49,7 @@ void Control::stop() {
   accepting_.cancel();
   acceptor_.reset();
   peers_.cancel();
+  connected_.clear();
 }
 
 Task<void> Control::accept() {
@@ -53,23 +58,44 @@ Task<void> Control::accept() {
     if (!fd) co_return;
     const auto peer = runtime::peer_credentials(fd->get());
     const bool is_own = peer && (peer->uid == ::geteuid() || peer->uid == 0);
-    if (is_own && peers_.size() < max_peers) peers_.spawn(serve(std::move(*fd)));
+    if (!is_own) continue;
+    if (connected_.size() >= max_peers) make_room();
+    peers_.spawn(serve(std::move(*fd)));
   }
 }
 
+void Control::make_room() {
+  const auto found = std::ranges::find_if(connected_, [](const auto& peer) { return !peer->turn; });
+  if (found == connected_.end()) return;
+  const auto oldest = *found;  // it leaves the list meanwhile
+  oldest->dismissed.set();
+}
+
 Task<void> Control::serve(runtime::Fd fd) {
-  // A successor's, until it has taken over or has gone.
-  std::optional<Turn::Held> turn;
-  auto socket = std::make_unique<MessageSocket>(reactor_, std::move(fd));
-  while (const auto message = co_await receive_json(*socket)) {
+  const auto peer = std::make_shared<Peer>();
+  connected_.push_back(peer);
+  co_await runtime::first(answer(std::make_unique<MessageSocket>(reactor_, std::move(fd)), peer),
+                          until(peer->dismissed));
+  connected_.remove(peer);
+}
+
+/// A successor takes the time that it needs.
+Task<std::optional<JsonMessage>> Control::next_word(MessageSocket& socket, bool is_successor) {
+  if (is_successor) co_return co_await receive_json(socket);
+  auto message = co_await runtime::within(reactor_, ask_limit, receive_json(socket));
+  co_return message ? std::move(*message) : std::nullopt;
+}
+
+Task<void> Control::answer(std::unique_ptr<MessageSocket> socket, std::shared_ptr<Peer> peer) {
+  while (const auto message = co_await next_word(*socket, peer->turn.has_value())) {
     const auto op = message->json.value("op", Json());
     bool goes_on = false;
     if (op == "status") {
       goes_on = co_await tell_status(*socket);
-    } else if (op == "take" && !turn) {
-      turn.emplace(co_await turn_.take());
+    } else if (op == "take" && !peer->turn) {
+      peer->turn.emplace(co_await turn_.take());
       goes_on = co_await give_sockets(*socket);
-    } else if (op == "relieve" && turn) {
+    } else if (op == "relieve" && peer->turn) {
       co_await hand_over(std::move(socket));
       co_return;
     }
@@ -146,13 +172,19 @@ Task<bool> Control::tell() {
 Task<void> Control::obey() {
   while (const auto message = co_await receive_json(*link_)) {
     const auto op = message->json.value("op", Json());
-    if (op == "tell" && !co_await tell()) co_return;
+    if (op == "tell" && !co_await tell()) break;
     if (op == "reopen") proxy_.reopen_access_log();
     const auto ms = message->json.value("ms", Json());
     if (op != "end" || !ms.is_number_unsigned()) continue;
     end_limit_ = std::chrono::milliseconds(ms.get<std::uint32_t>());
     told_to_end_.set();
   }
+  if (told_to_end_.is_set()) co_return;
+  runtime::log::warning(
+      "proxy",
+      "the newest generation has ended without a word: generation {} (process {}) goes on with "
+      "what is under way, alone, until {} at the latest",
+      options_.own.number, options_.own.pid, base::format_rfc3339(*options_.own.cut_at));
 }
 
 Task<void> Control::obey_until_told_to_end() {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -76,9 +77,19 @@ class Control {
   Turn& turn() { return turn_; }
 
  private:
-  runtime::Task<void> accept();
   /// One that has connected.
+  struct Peer {
+    /// It is a successor, until it has taken over or has gone.
+    std::optional<Turn::Held> turn;
+    /// Set when it must make room for another one.
+    runtime::Event dismissed;
+  };
+
+  runtime::Task<void> accept();
+  void make_room();
   runtime::Task<void> serve(runtime::Fd fd);
+  runtime::Task<void> answer(std::unique_ptr<runtime::MessageSocket> socket, std::shared_ptr<Peer> peer);
+  runtime::Task<std::optional<JsonMessage>> next_word(runtime::MessageSocket& socket, bool is_successor);
   runtime::Task<bool> give_sockets(runtime::MessageSocket& socket);
   runtime::Task<void> hand_over(std::unique_ptr<runtime::MessageSocket> socket);
   runtime::Task<bool> tell_status(runtime::MessageSocket& socket);
@@ -101,6 +112,8 @@ class Control {
   std::unique_ptr<runtime::MessageSocket> link_;
   std::optional<base::Duration> end_limit_;
   runtime::Event told_to_end_;
+  /// The oldest first.
+  std::list<std::shared_ptr<Peer>> connected_;
   runtime::Scope peers_;
   runtime::Scope accepting_;
 };

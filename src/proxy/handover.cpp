@@ -1,5 +1,6 @@
 #include "proxy/handover.h"
 
+#include <fmt/format.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -54,6 +55,12 @@ std::optional<base::WallTime> time_in(const Json& json, const char* field) {
   const auto found = json.find(field);
   if (found == json.end()) return std::nullopt;
   return base::WallTime(base::Duration(found->get<std::int64_t>()));
+}
+
+/// The process at the other end of a socket that has connected; 0 if the kernel does not say.
+pid_t listener_of(const MessageSocket& socket) {
+  const auto peer = socket.peer_credentials();
+  return peer ? peer->pid : 0;
 }
 
 Task<std::optional<std::vector<Generation>>> ask(MessageSocket& socket) {
@@ -161,7 +168,12 @@ Task<std::expected<std::unique_ptr<Predecessor>, std::string>> Predecessor::find
   }
   std::unique_ptr<Predecessor> found(new Predecessor(reactor, std::move(*fd)));
   const auto answered = co_await runtime::within(reactor, answer_limit, found->receive_sockets());
-  if (!answered) co_return std::unexpected("it does not answer");
+  if (!answered) {
+    const auto pid = listener_of(*found->link_);
+    co_return std::unexpected(fmt::format("{} does not answer within {}",
+                                          pid > 0 ? fmt::format("process {}", pid) : std::string("it"),
+                                          base::format_duration(answer_limit)));
+  }
   switch (*answered) {
     case Took::all: co_return found;
     case Took::nothing: co_return nullptr;  // it ends just now, and with it what it would have given
@@ -246,13 +258,16 @@ Task<Predecessor::Relieved> Predecessor::relieve() {
   co_return relieved;
 }
 
-Task<std::optional<std::vector<Generation>>> ask_status(runtime::Reactor& reactor, std::string path,
-                                                        base::Duration limit) {
+Task<std::expected<std::vector<Generation>, Unanswered>> ask_status(runtime::Reactor& reactor,
+                                                                    std::string path, base::Duration limit) {
   auto fd = runtime::connect_messages(path);
-  if (!fd) co_return std::nullopt;
+  // EAGAIN: more wait already than may.
+  if (!fd) co_return std::unexpected(Unanswered{.listens = fd.error().code == EAGAIN});
   MessageSocket socket(reactor, std::move(*fd));
   auto answer = co_await runtime::within(reactor, limit, ask(socket));
-  co_return answer ? std::move(*answer) : std::nullopt;
+  if (!answer) co_return std::unexpected(Unanswered{.listens = true, .pid = listener_of(socket)});
+  if (!*answer) co_return std::unexpected(Unanswered{});  // it has just ended
+  co_return std::move(**answer);
 }
 
 }  // namespace weft::proxy

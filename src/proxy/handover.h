@@ -125,9 +125,15 @@ class Predecessor {
   std::vector<std::pair<SocketKind, ListeningSocket>> sockets_;
 };
 
-/// The generations at the socket `path`, the newest first, as its owner tells them; nothing if nobody
-/// answers within `limit`.
-runtime::Task<std::optional<std::vector<Generation>>> ask_status(runtime::Reactor& reactor, std::string path,
-                                                                 base::Duration limit);
+/// Why the generations are not told: nobody listens, or whoever does is silent.
+struct Unanswered {
+  bool listens = false;
+  /// Who listens; 0 if the kernel does not say.
+  pid_t pid = 0;
+};
+/// The generations at the socket `path`, the newest first, as its owner tells them within `limit`.
+runtime::Task<std::expected<std::vector<Generation>, Unanswered>> ask_status(runtime::Reactor& reactor,
+                                                                             std::string path,
+                                                                             base::Duration limit);
 
 }  // namespace weft::proxy

@@ -127,6 +127,28 @@ TEST(Handover, NobodyRuns) {
   EXPECT_EQ(*found, nullptr);
 }
 
+TEST(Handover, WhoIsSilentIsNotTakenForNobody) {
+  char folder[] = "/tmp/weft-handover-XXXXXX";
+  ASSERT_NE(::mkdtemp(folder), nullptr);
+  const auto path = std::string(folder) + "/control";
+  runtime::Reactor reactor;
+  const auto ask = [&] { return reactor.block_on(ask_status(reactor, path, std::chrono::milliseconds(20))); };
+  ASSERT_FALSE(ask());
+  EXPECT_FALSE(ask().error().listens) << "there is no file";
+  {
+    const auto listening = runtime::listen_messages(path);
+    ASSERT_TRUE(listening);
+    EXPECT_TRUE(ask().error().listens);
+    EXPECT_EQ(ask().error().pid, ::getpid());
+    std::vector<runtime::Fd> waiting;
+    for (auto fd = runtime::connect_messages(path); fd; fd = runtime::connect_messages(path))
+      waiting.push_back(std::move(*fd));
+    EXPECT_TRUE(ask().error().listens) << waiting.size() << " wait";
+  }
+  EXPECT_FALSE(ask().error().listens) << "nobody is there any more";
+  std::filesystem::remove_all(folder);
+}
+
 class GenerationsTest : public ::testing::Test {
  protected:
   /// Takes over so many older ones; their ends of the links.

@@ -22,6 +22,9 @@ namespace {
 // How long accept() pauses when the process is out of descriptors.
 constexpr auto accept_pause = std::chrono::milliseconds(10);
 
+// Those who talk to the mesh's own processes: more than there are at once.
+constexpr int message_backlog = 128;
+
 // A peer that says nothing is asked whether its machine is still there, so that a wait without a time limit
 // ends when it is not: after a minute, four times.
 constexpr int keepalive_idle_s = 60;
@@ -405,7 +408,13 @@ Task<void> until_readable(Reactor& reactor, int fd) {
 }
 
 IoResult<Fd> listen_messages(const std::string& path) {
-  return listen_typed(base::Address::unix_path(path), SOCK_SEQPACKET, 128);
+  return listen_typed(base::Address::unix_path(path), SOCK_SEQPACKET, message_backlog);
+}
+
+IoResult<void> take_messages(int listening) {
+  // The kernel notes who listens (SO_PEERCRED) each time.
+  if (::listen(listening, message_backlog) != 0) return last_error();
+  return {};
 }
 
 IoResult<Fd> connect_messages(const std::string& path) {

@@ -141,6 +141,8 @@ class MessageSocket {
 
 /// A listening SOCK_SEQPACKET socket at `path` with mode 0600.
 IoResult<Fd> listen_messages(const std::string& path);
+/// Of such a socket that came from another process: who connects from now on sees this one at the other end.
+IoResult<void> take_messages(int listening);
 IoResult<Fd> connect_messages(const std::string& path);
 
 }  // namespace weft::runtime
