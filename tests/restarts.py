@@ -38,13 +38,14 @@ class Load:
     """Clients of each kind for which there is a port, which count what goes well and keep what does not. A request on a
     connection that has not said that it ends is one that must be answered."""
 
-    PORTS = {"kept": "http", "posts": "http", "fresh": "http", "tls": "tls", "h2": "http", "grpc": "grpc", "opaque": "opaque"}
+    PORTS = {"kept": "http", "posts": "http", "fresh": "http", "tls": "tls", "h2": "http", "h2_fresh": "http", "grpc": "grpc",
+             "opaque": "opaque"}
 
     def __init__(self, context=None, **ports):
         """`context` is of clients of TLS, whose server is called tls.NAME."""
         self.ports, self.context, self.is_over, self.bad = ports, context, threading.Event(), []
         self.counts = {kind: 0 for kind, port in self.PORTS.items()
-                       if port in ports and (http2.h2 or kind not in ("h2", "grpc"))}
+                       if port in ports and (http2.h2 or kind not in ("h2", "h2_fresh", "grpc"))}
         self.threads = [proxies.beside(lambda kind=kind: self.run(kind)) for kind in self.counts]
 
     @property
@@ -99,6 +100,11 @@ class Load:
             while not client.goaway and not self.is_over.is_set():
                 stream = client.ask()
                 self.count("h2", (stream.status, bytes(stream.body)) == (200, b"ok"), stream)
+
+    def h2_fresh(self):
+        with self.connect("http") as peer:
+            stream = http2.Connection(peer).ask()
+            self.count("h2_fresh", (stream.status, bytes(stream.body)) == (200, b"ok"), stream)
 
     def grpc(self):
         fields, message = [("content-type", "application/grpc"), ("te", "trailers")], b"\0\0\0\0\2hi"

@@ -154,6 +154,20 @@ class Logs(mesh.MeshTest):
         self.assertEqual(up.process.wait(mesh.LIMIT), 0)
         up.until(r"^hello-\w{5} \| bye$")
 
+    def test_up_that_joins_a_mesh_shows_what_is_written_from_then_on(self):
+        go = self.mesh.folder / "go"
+        made = script("hello", f"echo before; until [ -e {go} ]; do sleep 0.02; done; echo after; {STAYS}")
+        self.apply(made)
+        self.until_logged("deployment/hello", "before")
+        up = Reader(self.mesh, "weft", "up", "-f", self.mesh.write("hello.yaml", resources.text(made)))
+        up.until("^deployment/hello: Ready")
+        go.touch()
+        up.until(r"^hello-\w{5} \| after$")
+        self.assertEqual(up.count("| before"), 0, up.lines)
+        up.process.send_signal(signal.SIGINT)
+        self.assertEqual(up.process.wait(mesh.LIMIT), 0)
+        self.assertEqual(len(self.mesh.pods("hello")), 1)
+
     @unittest.skipUnless(terminals.HAS_EMULATOR, "needs tests/requirements.txt")
     def test_up_tells_below_the_table_what_has_come(self):
         up = terminals.Terminal(self.mesh, "weft", "up", "-f", self.mesh.write("a.yaml", resources.text(resources.pair("web"))))

@@ -88,12 +88,36 @@ class Shop(mesh.MeshTest):
             self.assertEqual(up.returncode, 0, out + errors)
             self.assertIn("6 services answered", out)
 
-    def test_a_second_up_on_one_home_is_refused(self):
-        self.mesh.ok("weft", "apply", "-f", SHOP)
-        second = self.mesh.weft("up", "-f", SHOP)
-        self.assertEqual(second.code, 1, second)
-        self.assertIn("runs already", second.err)
-        self.assertTrue(self.mesh.status()["running"])
+    def test_a_second_up_joins_the_mesh_that_runs(self):
+        self.mesh.ok("weft", "apply", "-f", SHOP, "--wait")
+        before = self.mesh.status()
+        once = self.mesh.weft("up", "-f", SHOP, "--once")
+        self.assertEqual((once.code, "runs already" in once.err), (1, True), once)
+        second = self.mesh.popen("weft", "up", "-f", SHOP)
+        for line in second.stdout:
+            if line.startswith("web: Ready"):
+                break
+        second.send_signal(signal.SIGINT)
+        _, errors = second.communicate(timeout=mesh.LIMIT)
+        self.assertEqual(second.returncode, 0, errors)
+        self.assertIn("the mesh goes on", errors)
+        self.assertEqual(self.mesh.status()["supervisor"]["pid"], before["supervisor"]["pid"])
+        self.assertEqual(mesh.get(self.mesh.url("web")).status, 200)
+
+    def test_a_second_up_ends_with_the_mesh(self):
+        files = self.mesh.write("web.yaml", resources.text(resources.pair("web")))
+        ups = []
+        for _ in range(2):
+            ups.append(self.mesh.popen("weft", "up", "-f", files, "--no-logs"))
+            for line in ups[-1].stdout:
+                if line.startswith("web: Ready"):
+                    break
+        ups[0].send_signal(signal.SIGINT)
+        ups[0].communicate(timeout=mesh.LIMIT)
+        self.assertEqual(ups[0].returncode, 0)
+        _, errors = ups[1].communicate(timeout=mesh.LIMIT)
+        self.assertEqual(ups[1].returncode, 6, errors)
+        self.assertIn("the mesh is stopped", errors)
 
     def test_gets_survive_kills_of_an_instance_and_of_the_control_plane(self):
         self.mesh.ok("weft", "apply", "-f", SHOP, "--wait")

@@ -12,9 +12,37 @@ import threading
 import mesh
 import proxies
 import resources
+import restarts
 
 SHOP = mesh.EXAMPLES / "shop"
 PARTS = ("supervisor", "keeper", "controlPlane", "proxy")
+SAYS_OK = """
+import http.server, os
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version, disable_nagle_algorithm = "HTTP/1.1", True
+    def do_GET(self):
+        self.rfile.read(int(self.headers.get("content-length", 0)))
+        self.send_response(200)
+        self.send_header("content-length", "2")
+        self.end_headers()
+        self.wfile.write(b"ok")
+    do_POST = do_GET
+    def log_message(self, *_):
+        pass
+class Server(http.server.ThreadingHTTPServer):
+    request_queue_size = 1024
+Server((os.environ["HOST"], int(os.environ["PORT"])), Handler).serve_forever()
+"""
+ECHOES = """
+import os, socketserver
+class Handler(socketserver.BaseRequestHandler):
+    def handle(self):
+        while data := self.request.recv(65536):
+            self.request.sendall(data)
+class Server(socketserver.ThreadingTCPServer):
+    request_queue_size, daemon_threads = 1024, True
+Server((os.environ["HOST"], int(os.environ["PORT"])), Handler).serve_forever()
+"""
 
 
 def build_id(path):
@@ -52,17 +80,68 @@ class KeptAlive(mesh.Beside):
                         break
 
 
+class Tunnel(mesh.Beside):
+    """A connection of bytes that stays: what is sent comes back, while more is on its way."""
+
+    PIECE = bytes(range(256)) * 16
+
+    def __init__(self, port):
+        super().__init__()
+        self.port, self.came_back = port, 0
+
+    def run(self):
+        with proxies.Peer(socket.create_connection(("127.0.0.1", self.port), timeout=proxies.LIMIT)) as peer:
+            peer.send(self.PIECE)
+            while not self.over.is_set():
+                peer.send(self.PIECE)
+                self.take(peer.receive(len(self.PIECE)))
+            peer.end()
+            self.take(peer.rest())
+
+    def take(self, piece):
+        if piece != self.PIECE:
+            raise AssertionError(f"{len(piece)} other bytes came back")
+        self.came_back += 1
+
+    def more(self):
+        goal = self.came_back + 20
+        mesh.until(lambda: self.came_back >= goal or self.error, "bytes come back")
+
 
 class Upgrade(mesh.MeshTest):
-    def other_build(self):
-        """A weft that differs in nothing but the id of its build."""
+    def other_build(self, version=None):
+        """A weft that differs in nothing but the id of its build, and the version that it notes in its file."""
         path = self.mesh.folder / "weft-next"
         content = (mesh.BUILD / "bin" / "weft").read_bytes()
         before = build_id(mesh.BUILD / "bin" / "weft")
         self.assertEqual(content.count(before), 1)
-        path.write_bytes(content.replace(before, bytes(reversed(before))))
+        content = content.replace(before, bytes(reversed(before)))
+        if version:
+            notes = re.findall(rb"weft\0\0\0\0(\d+\.\d+\.\d+)\0", content)
+            self.assertEqual(([len(note) for note in notes]), [len(version)])
+            content = content.replace(b"weft\0\0\0\0" + notes[0], b"weft\0\0\0\0" + version.encode())
+        path.write_bytes(content)
         path.chmod(0o755)
         return path, bytes(reversed(before)).hex()[:12]
+
+    def python_image(self, name, text):
+        path = self.mesh.images / name
+        path.write_text(f"#!/usr/bin/env python3{text}")
+        path.chmod(0o755)
+
+    def up(self, program, *flags):
+        """`up` of that program, on the mesh of `web` that runs, until it shows that; what it has said on stderr. Ctrl-C leaves
+        the mesh."""
+        files = self.mesh.write("web.yaml", resources.text(resources.pair("web")))
+        up = self.mesh.popen(program, "up", "-f", files, "--no-logs", *flags)
+        for line in up.stdout:
+            if line.startswith("web: Ready"):
+                break
+        up.send_signal(signal.SIGINT)
+        _, err = up.communicate(timeout=mesh.LIMIT)
+        self.assertEqual(up.returncode, 0, err)
+        self.assertIn("the mesh goes on", err)
+        return err
 
     def script(self, name, text):
         path = self.mesh.write(name, f"#!/bin/sh\n{text}\n")
@@ -103,6 +182,62 @@ class Upgrade(mesh.MeshTest):
         self.mesh.ok("control-plane", "scale", "service", "cart", "--replicas=1")
         mesh.until(lambda: len(self.mesh.pods("cart")) == 1, "one of them is stopped")
         mesh.until(lambda: "before" not in self.mesh.status()["proxy"], "the old proxy has ended")
+
+    def test_under_load_of_every_kind(self):
+        """HTTP/1.1, HTTP/2 and bytes, on connections that stay and on new ones."""
+        self.python_image("says-ok", SAYS_OK)
+        self.python_image("echoes", ECHOES)
+        echo = resources.pair("echo", image="echoes")
+        echo[1]["spec"]["ports"][0]["name"] = "tcp"
+        self.mesh.apply(resources.text(resources.pair("web", image="says-ok"), echo), "--wait")
+        binary, build = self.other_build()
+        web, echo = (int(self.mesh.url(name).rpartition(":")[2]) for name in ("web", "echo"))
+        load = restarts.Load(http=web, opaque=echo)
+        self.addCleanup(load.end)
+
+        def goes_on():
+            at = dict(load.counts)
+            mesh.until(lambda: load.bad or all(load.counts[kind] >= at[kind] + 20 for kind in at), "load goes on")
+        with Tunnel(echo) as tunnel:
+            goes_on()
+            self.mesh.ok("weft", "upgrade", "--binary", binary)
+            goes_on()
+            tunnel.more()
+            self.assertEqual(load.end(), [])
+            proxy = self.mesh.status()["proxy"]
+            self.assertEqual((proxy["build"], len(proxy["before"])), (build, 1), "the old one still has the tunnel")
+        self.assertGreater(tunnel.came_back, 20)
+        mesh.until(lambda: "before" not in self.mesh.status()["proxy"], "the old proxy has ended")
+
+    def test_up_of_another_build(self):
+        self.mesh.apply(resources.text(resources.pair("web")), "--wait")
+        before, instances, url = self.pids(), self.instances("web"), self.mesh.url("web")
+        binary, build = self.other_build()
+        with mesh.Traffic(url) as traffic, KeptAlive(url) as kept:
+            traffic.more(10)
+            said = self.up(binary)
+            traffic.more(20)
+        self.assertEqual((traffic.failures, kept.failures), ([], []))
+        self.assertRegex(said, rf"proxy: process \d+, weft [\d.]+ \(build {build}\), in place of {before['proxy']}\n")
+        status = self.mesh.status()
+        self.assertEqual([status[part]["build"] for part in PARTS], [build] * 4)
+        self.assertEqual(self.instances("web"), instances)
+        # Once is enough.
+        after = self.pids()
+        self.assertNotIn("takes its place", self.up(binary))
+        self.assertEqual(self.pids(), after)
+
+    def test_up_that_leaves_the_build(self):
+        """One that is told to, and one of an earlier version."""
+        self.mesh.apply(resources.text(resources.pair("web")), "--wait")
+        later, build = self.other_build("9.9.9")
+        before = self.pids()
+        self.up(later, "--no-upgrade")
+        self.assertEqual(self.pids(), before)
+        self.mesh.ok("weft", "upgrade", "--binary", later)
+        after = self.pids()
+        self.assertIn(f"weft 9.9.9 (build {build}), which is of a later version than this", self.up("weft"))
+        self.assertEqual(self.pids(), after)
 
     def test_with_the_same_program_all_is_started_again(self):
         self.mesh.apply(resources.text(resources.pair("web")), "--wait")
@@ -276,6 +411,12 @@ os.execv({str(mesh.BUILD / "bin" / "weft")!r}, sys.argv)
         self.assertEqual(second.code, 1, second)
         self.assertIn("the mesh is being upgraded already", second.err)
         self.assertIn(str(first.pid), second.err)
+        # What is not upgraded is not applied to either.
+        text = self.mesh.write("web.yaml", resources.text(resources.pair("web")))
+        third = self.mesh.run(self.other_build()[0], "up", "-f", text)
+        self.assertEqual(third.code, 1, third)
+        self.assertIn("the mesh is being upgraded already", third.err)
+        self.assertEqual(self.mesh.weft("get", "service", "web").code, 4)
         # The supervisor goes on meanwhile.
         self.assertTrue(self.mesh.status()["running"])
         go.write_text("")
@@ -317,8 +458,8 @@ os.execv({str(mesh.BUILD / "bin" / "weft")!r}, sys.argv)
         self.mesh.start()
         binary, _ = self.other_build()
         text = self.mesh.write("web.yaml", resources.text(resources.pair("web")))
-        result = self.mesh.run(binary, "up", "-f", text)
+        result = self.mesh.run(binary, "up", "-f", text, "--once")
         self.assertEqual(result.code, 1, result)
         self.assertIn("`weft upgrade` puts this one in its place", result.err)
-        self.assertNotIn("weft upgrade", self.mesh.weft("up", "-f", text).err)
+        self.assertNotIn("weft upgrade", self.mesh.weft("up", "-f", text, "--once").err)
 

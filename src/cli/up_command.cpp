@@ -1,5 +1,5 @@
-// `up`: a mesh in the foreground for as long as one looks at it; with --once, long enough to prove that it
-// works.
+// `up`: a mesh in the foreground for as long as one looks at it, or a look at one that runs already; with
+// --once, long enough to prove that it works.
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -22,6 +22,8 @@
 #include "cli/screen.h"
 #include "cli/session.h"
 #include "cli/terminal.h"
+#include "cli/upgrade.h"
+#include "provider/process/instance_log.h"
 #include "runtime/combine.h"
 #include "runtime/signals.h"
 
@@ -45,6 +47,7 @@ struct Options {
   std::vector<std::string> files;
   bool once = false;
   bool no_logs = false;
+  bool no_upgrade = false;
 };
 
 /// Of what is new in a line: its state, or what it waits for.
@@ -60,7 +63,8 @@ std::string news_of(const ServiceLine& line) {
 struct Up {
   Session session;
   const Invocation& invocation;
-  pid_t keeper;
+  /// Of the mesh that it has started; nothing if it has joined one, which goes on without it.
+  std::optional<pid_t> keeper;
   std::optional<Screen> screen = {};
   std::vector<ServiceLine> lines = {};
   Result<void> result = {};
@@ -71,7 +75,8 @@ struct Up {
   /// `footer` stands before what one can do.
   void draw(std::string_view footer) {
     screen->show([this, footer](TerminalSize size) {
-      const auto end = fmt::format("{}{}Ctrl-C: stop everything", footer, screen->has_keys() ? "q, " : "");
+      const auto end = fmt::format("{}{}Ctrl-C: {}", footer, screen->has_keys() ? "q, " : "",
+                                   keeper ? "stop everything" : "leave it running");
       return frame(size, end);
     });
   }
@@ -239,42 +244,81 @@ Task<Result<void>> stop_or_kill(Up& up, runtime::Signals& signals) {
   co_return failure(Exit::interrupted, "the mesh was killed before it had stopped in order");
 }
 
-Result<void> run(Invocation invocation, const Options& options) {
-  if (!options.once) invocation.limit.reset();  // it goes on until Ctrl-C
-  auto objects = load_valid(options.files, invocation, "nothing was started");
-  if (!objects) return std::unexpected(std::move(objects.error()));
-  auto home = home_of(invocation);
-  if (!home) return std::unexpected(std::move(home.error()));
-  if (has_supervisor(*home)) {
-    return failure(
-        Exit::failed, "a mesh runs already with this state folder", home->state(),
-        "add to it with `weft apply -f`, stop it with `control-plane stop`, or give another folder with "
-        "--home" +
-            mend_of_build(*home));
+/// What instances write from now on, of a mesh that was joined those too that run already.
+void open_logs(Up& up, base::WallTime begin) {
+  auto& logs = up.logs.emplace(up.session.reactor, up.session.home.logs());
+  logs.tell_ends();
+  logs.follow(
+      [begin](const LogFeed::Log& log) { return !log.runs.empty() && log.runs.back().started >= begin; });
+  if (up.keeper) return;
+  for (const auto& log : provider::process::list_logs(up.session.home.logs())) {
+    const bool goes_on = !log.is_closed && !log.runs.empty() && !log.runs.back().ended;
+    if (goes_on) logs.add(log, {.tail_lines = 0});
   }
-  const auto begin = base::system_clock().wall();
-  auto keeper = start_supervisor(*home, true);
-  if (!keeper) return std::unexpected(std::move(keeper.error()));
-  Up up{.session = Session(*home, invocation.limit), .invocation = invocation, .keeper = keeper->pid};
+}
+
+/// A mesh that was joined goes on, which is said.
+Result<void> leave(const Up& up) {
+  if (up.result) {
+    tell(fmt::format("the mesh goes on (state in {}); stop it with `control-plane stop`\n",
+                     up.session.home.state()));
+  }
+  return up.result;
+}
+
+/// Shows the mesh, or proves it, to the end.
+Result<void> see_to_the_end(Up& up, std::vector<model::Object> objects, bool once) {
   auto& reactor = up.session.reactor;
-  if (!options.once && !options.no_logs) {
-    up.logs.emplace(reactor, home->logs());
-    up.logs->tell_ends();
-    up.logs->follow(
-        [begin](const LogFeed::Log& log) { return !log.runs.empty() && log.runs.back().started >= begin; });
-  }
   auto signals = view_signals(reactor);
   bool interrupted = false;
-  reactor.block_on(runtime::first(work(up, std::move(*objects), options.once),
+  reactor.block_on(runtime::first(work(up, std::move(objects), once),
                                   until_interrupted(signals, up.screen, &interrupted)));
   up.screen.reset();
   if (!up.lines.empty() && can_draw())
     print(render_all(up.lines, wants_colour(STDOUT_FILENO), Focus::addresses));
   if (interrupted) up.result = {};
+  if (!up.keeper) return leave(up);
   auto stopped = reactor.block_on(stop_or_kill(up, signals));
-  if (up.result && options.once && interrupted)
-    return std::unexpected(Failure{Exit::interrupted, {}, {}, {}, {}});
+  if (up.result && once && interrupted) return std::unexpected(Failure{Exit::interrupted, {}, {}, {}, {}});
   return up.result ? stopped : up.result;
+}
+
+/// Starts the mesh; its keeper. Nothing if one runs already: that is joined, by default once it runs this
+/// build.
+Result<std::optional<pid_t>> start_or_join(const Invocation& invocation, const runtime::Home& home,
+                                           const Options& options) {
+  if (!has_supervisor(home)) {
+    auto keeper = start_supervisor(home, true);
+    if (!keeper) return std::unexpected(std::move(keeper.error()));
+    return keeper->pid;
+  }
+  if (options.once) {
+    return failure(Exit::failed, "a mesh runs already with this state folder", home.state(),
+                   "--once has a mesh of its own: stop that one with `control-plane stop`, or give another "
+                   "folder with --home" +
+                       mend_of_build(home));
+  }
+  if (!options.no_upgrade) {
+    auto upgraded = bring_up_to_date(invocation, home);
+    if (!upgraded) return std::unexpected(std::move(upgraded.error()));
+  }
+  tell(fmt::format("joins the mesh that runs already (state in {})\n", home.state()));
+  return std::nullopt;
+}
+
+Result<void> run(const Invocation& given, const Options& options) {
+  Invocation invocation = given;
+  if (!options.once) invocation.limit.reset();  // it goes on until Ctrl-C
+  auto objects = load_valid(options.files, invocation, "nothing was started");
+  if (!objects) return std::unexpected(std::move(objects.error()));
+  auto home = home_of(invocation);
+  if (!home) return std::unexpected(std::move(home.error()));
+  const auto begin = base::system_clock().wall();
+  auto keeper = start_or_join(given, *home, options);
+  if (!keeper) return std::unexpected(std::move(keeper.error()));
+  Up up{.session = Session(*home, invocation.limit), .invocation = invocation, .keeper = *keeper};
+  if (!options.once && !options.no_logs) open_logs(up, begin);
+  return see_to_the_end(up, std::move(*objects), options.once);
 }
 
 }  // namespace
@@ -284,11 +328,14 @@ void add_up(Command parent, Invocation& invocation) {
   auto command =
       parent.add("up",
                  "Run a mesh in the foreground with what files say, and show what it does; Ctrl-C stops "
-                 "everything",
+                 "everything. A mesh that runs already is joined, and goes on at Ctrl-C",
                  "weft up -f examples/shop\nweft up -f examples/shop --once");
   command.option("-f,--filename", options->files, "FILE, DIR, or - for standard input; may be repeated",
                  {.required = true, .value = "FILE"});
   command.flag("--no-logs", options->no_logs, "Without what the instances write");
+  command.flag("--no-upgrade", options->no_upgrade,
+               "Leave a mesh that runs as it is; without it, one of another build is upgraded to this one "
+               "first (weft upgrade), unless it is of a later version");
   command.flag(
       "--once", options->once,
       "Wait until all is ready, send requests through every service, check that every hop counted them, "

@@ -10,6 +10,7 @@
 #include "cli/objects.h"
 #include "cli/output.h"
 #include "cli/session.h"
+#include "cli/upgrade.h"
 #include "provider/process/client.h"
 #include "runtime/build.h"
 #include "runtime/combine.h"
@@ -39,6 +40,9 @@ constexpr Part parts[] = {
     {"control-plane", "control plane", "controlPlane",
      [](const SupervisorStatus& status) { return status.control_plane.pid; }},
     {"proxy", "proxy", "proxy", [](const SupervisorStatus& status) { return status.proxy.pid; }}};
+
+/// A supervisor that is just being started, maybe again, needs less to say what it is.
+constexpr auto status_limit = std::chrono::seconds(10);
 
 /// An upgrade that is under way.
 struct Upgrade {
@@ -138,20 +142,29 @@ Result<void> run(const Invocation& invocation, const std::string& binary) {
   auto home = home_of(invocation);
   if (!home) return std::unexpected(std::move(home.error()));
   if (!has_supervisor(*home)) return mesh_is_stopped(*home, "there is nothing to upgrade");
-  const auto lock = runtime::HomeLock::take(home->upgrade_lock());
+  auto report = upgrade_mesh(invocation, *home, std::move(*program));
+  if (!report) return std::unexpected(std::move(report.error()));
+  print(wants_documents(invocation) ? show_document(*report, invocation) : "upgraded\n");
+  return {};
+}
+
+}  // namespace
+
+Result<Json> upgrade_mesh(const Invocation& invocation, const runtime::Home& home, std::string program) {
+  const auto lock = runtime::HomeLock::take(home.upgrade_lock());
   if (!lock && lock.error().kind == runtime::HomeErrorKind::held) {
     return failure(Exit::failed, "the mesh is being upgraded already", lock.error().detail,
                    "wait for that one to end");
   }
   if (!lock) return failure(Exit::failed, lock.error().detail);
   runtime::Reactor reactor;
-  auto supervisor = SupervisorClient::connect(reactor, home->supervisor_socket());
-  if (!supervisor) return failure(Exit::unavailable, supervisor.error().detail, home->state());
+  auto supervisor = SupervisorClient::connect(reactor, home.supervisor_socket());
+  if (!supervisor) return failure(Exit::unavailable, supervisor.error().detail, home.state());
   Upgrade upgrade{.reactor = reactor,
                   .invocation = invocation,
-                  .home = *home,
+                  .home = home,
                   .supervisor = **supervisor,
-                  .program = std::move(*program),
+                  .program = std::move(program),
                   .tells_lines = !wants_documents(invocation)};
   auto done = reactor.block_on(runtime::within(reactor, invocation.limit->total, replace_all(upgrade)));
   if (!done) {
@@ -160,16 +173,35 @@ Result<void> run(const Invocation& invocation, const std::string& binary) {
         fmt::format("the mesh was not upgraded within {}", base::format_duration(invocation.limit->total)),
         {}, "see `control-plane status` for what runs, and run `weft upgrade` again");
   }
-  if (!*done) return *done;
-  if (upgrade.tells_lines) {
-    print("upgraded\n");
-  } else {
-    print(show_document(upgrade.report, invocation));
-  }
-  return {};
+  if (!*done) return std::unexpected(std::move(done->error()));
+  return std::move(upgrade.report);
 }
 
-}  // namespace
+Result<void> bring_up_to_date(const Invocation& invocation, const runtime::Home& home) {
+  runtime::Reactor reactor;
+  const auto told =
+      reactor.block_on(runtime::within(reactor, status_limit, supervisor_status(reactor, home)));
+  if (!told || !*told) return {};  // who wants to know more of it will be told why
+  const auto own = runtime::build_of(::getpid());
+  std::optional<runtime::Build> other;
+  for (const auto& part : parts) {
+    if (&part == &parts[1]) continue;  // in the foreground it stays what it is
+    const auto build = runtime::build_of(part.pid(**told));
+    if (build == own || build == runtime::Build()) continue;
+    if (runtime::is_older(own, build)) {
+      tell(fmt::format("the mesh runs weft {}, which is of a later version than this, {}: it is left so\n",
+                       build.to_string(), own.to_string()));
+      return {};
+    }
+    other = build;
+  }
+  if (!other) return {};
+  tell(fmt::format("the mesh runs weft {}: this one, {}, takes its place\n", other->to_string(),
+                   own.to_string()));
+  auto upgraded = upgrade_mesh(invocation, home, own_program());
+  if (!upgraded) return std::unexpected(std::move(upgraded.error()));
+  return {};
+}
 
 void add_upgrade(Command parent, Invocation& invocation) {
   auto binary = std::make_shared<std::string>();

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstring>
 #include <string_view>
 #include <vector>
@@ -52,7 +53,25 @@ void read_notes(std::string_view notes, Build& build) {
   }
 }
 
+/// Up to what is none.
+std::vector<unsigned> numbers_of(std::string_view version) {
+  std::vector<unsigned> numbers;
+  const char* const end = version.data() + version.size();
+  for (const char* at = version.data(); at != end;) {
+    unsigned number = 0;
+    const auto [behind, error] = std::from_chars(at, end, number);
+    if (error != std::errc{}) break;
+    numbers.push_back(number);
+    at = behind != end && *behind == '.' ? behind + 1 : end;
+  }
+  return numbers;
+}
+
 }  // namespace
+
+bool is_older(const Build& one, const Build& other) {
+  return numbers_of(one.version) < numbers_of(other.version);
+}
 
 std::string Build::to_string() const {
   if (version.empty() && id.empty()) return "of an unknown build";

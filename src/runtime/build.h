@@ -15,6 +15,9 @@ struct Build {
   std::string to_string() const;
   friend bool operator==(const Build&, const Build&) = default;
 };
+/// Whether `one` is of a lower version than `other`, number by number: 0.9.1 than 0.10.0. What is not known
+/// is lower than what is.
+bool is_older(const Build& one, const Build& other);
 
 /// Of an ELF file (elf(5), the notes of its program headers); empty if it cannot be read or has none.
 Build build_of(const std::string& path);

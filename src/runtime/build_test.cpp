@@ -75,6 +75,20 @@ TEST(Build, IsReadFromTheNotesOfAProgram) {
   EXPECT_EQ(build_of(std::string(path)), Build()) << "no file";
 }
 
+TEST(Build, WhichOfTwoIsOlder) {
+  struct Case {
+    const char* one;
+    const char* other;
+    bool is_older;
+  };
+  const Case cases[] = {{"0.1.0", "0.1.0", false},  {"0.1.0", "0.1.1", true},   {"0.9.1", "0.10.0", true},
+                        {"1.0.0", "0.10.9", false}, {"0.1", "0.1.1", true},     {"0.1.0-rc1", "0.1.0", false},
+                        {"", "0.0.1", true},        {"0.0.1", "", false},       {"", "", false},
+                        {"x", "0.1", true},         {"99999999999", "1", true}, {"1.", "1", false}};
+  for (const auto& one : cases)
+    EXPECT_EQ(is_older({one.one, ""}, {one.other, ""}), one.is_older) << one.one << " and " << one.other;
+}
+
 TEST(Build, OfAProcess) {
   EXPECT_THAT(build_of(::getpid()).id, testing::MatchesRegex("[0-9a-f]{12}"));
   EXPECT_EQ(build_of(pid_t{-1}), Build());
