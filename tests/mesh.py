@@ -7,9 +7,11 @@ import http.client
 import json
 import os
 import pathlib
+import random
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import threading
@@ -26,6 +28,20 @@ PR_SET_CHILD_SUBREAPER = 36
 # The longest that a test waits for a condition; far above what any of them needs.
 LIMIT = 60.0
 POLL = 0.02
+given_ports = set()
+
+
+def free_port():
+    """A port of 127.0.0.1 that this process was not given before: below those that the kernel gives to clients, and among those
+    that weft takes last, so that nobody takes it meanwhile."""
+    while True:
+        port = random.randint(30_000, 32_700)
+        if port in given_ports:
+            continue
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            given_ports.add(port)
+            return port
 
 
 def until(condition, what, limit=LIMIT):

@@ -4,7 +4,6 @@ bytes, so that a test says exactly what goes over the wire."""
 import contextlib
 import json
 import pathlib
-import random
 import re
 import resource
 import select
@@ -20,6 +19,7 @@ import time
 import unittest
 
 import mesh
+from mesh import free_port
 
 # The longest that a peer waits for bytes; far above what any test needs.
 LIMIT = 30.0
@@ -258,15 +258,6 @@ def answers(respond):
                 return
             peer.send(answer)
     return serve
-
-
-def free_port():
-    """A port below those that the kernel gives to clients, so that none of them takes it meanwhile."""
-    while True:
-        port = random.randint(20_000, 32_000)
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
 
 
 def rss_kib(pid):

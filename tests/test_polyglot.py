@@ -4,7 +4,6 @@ import contextlib
 import json
 import pathlib
 import shutil
-import socket
 import unittest
 import urllib.request
 
@@ -55,14 +54,9 @@ class Polyglot(mesh.MeshTest):
         database.write_text(database.read_text().replace("/var/tmp/weft-polyglot", str(self.mesh.folder / "data")))
         self.ports = {}
         for file, name in (("web.yaml", "18088"), ("payments.yaml", "18089")):
-            self.ports[name] = self.free_port()
+            self.ports[name] = mesh.free_port()
             text = (self.example / file).read_text()
             (self.example / file).write_text(text.replace(name, str(self.ports[name])))
-
-    @staticmethod
-    def free_port():
-        with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as server:
-            return server.getsockname()[1]
 
     def counts(self, url):
         with urllib.request.urlopen(url + "/orders", timeout=30) as answer:

@@ -19,12 +19,6 @@ Server((sys.argv[1], int(sys.argv[2])), http.server.SimpleHTTPRequestHandler).se
 """
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 def can_use_ipv6():
     try:
         with socket.socket(socket.AF_INET6) as probe:
@@ -68,7 +62,7 @@ spec: {{selector: {{app: {name}}}, ports: [{{port: 80, targetPort: {target}}}]}}
 class FixedPorts(mesh.MeshTest):
     def setUp(self):
         super().setUp()
-        self.port = free_port()
+        self.port = mesh.free_port()
         self.program = self.mesh.write("listener.py", LISTENER)
 
     def listener(self, ip, port, **options):
@@ -96,7 +90,7 @@ class FixedPorts(mesh.MeshTest):
         self.assertEqual(self.mesh.pods("web")[0]["spec"]["containers"][0]["ports"][0]["hostPort"], self.port)
 
     def test_one_that_listens_elsewhere_is_told_what_to_do(self):
-        elsewhere = free_port()
+        elsewhere = mesh.free_port()
         failed = self.mesh.weft("apply", "-f", "-", "--wait", "--timeout", "2s",
                                 stdin=self.listener("127.0.0.1", elsewhere) + service("web", target=self.port))
         self.assertEqual(failed.code, 5, failed)
@@ -162,7 +156,7 @@ spec: {{type: {service_type}, selector: {{app: {name}}}, ports: [{{port: 80{node
             return False
 
     def test_node_port_and_annotation(self):
-        first, second, third = free_port(), free_port(), free_port()
+        first, second, third = mesh.free_port(), mesh.free_port(), mesh.free_port()
         self.mesh.apply(self.web(service_type="NodePort", node_port=first) + self.web("api", annotation=second),
                         "--wait")
         self.assertTrue(self.serves_at(first) and self.serves_at(second))
@@ -188,7 +182,7 @@ spec: {{type: {service_type}, selector: {{app: {name}}}, ports: [{{port: 80{node
         self.assertTrue(self.serves_at(port))
 
     def test_two_services_that_ask_for_one_port(self):
-        port = free_port()
+        port = mesh.free_port()
         self.mesh.apply(self.web(annotation=port), "--wait")
         self.mesh.apply(self.web("api", annotation=port))
         found = self.mesh.until_condition("service", "api", "Ready", "False", "AddressUnavailable")
@@ -332,7 +326,7 @@ class PortForward(mesh.MeshTest):
         self.assertEqual(child.wait(mesh.LIMIT), 0)
         for target, remote in [(f"pod/{successor}", "8080"), ("deployment/web", "8080"), (successor, "8080")]:
             with self.subTest(target=target):
-                child, port = self.forward(target, f"{free_port()}:{remote}")
+                child, port = self.forward(target, f"{mesh.free_port()}:{remote}")
                 self.assertEqual(mesh.get(f"http://127.0.0.1:{port}").json()["instance"], successor)
                 child.terminate()
                 self.assertEqual(child.wait(mesh.LIMIT), 0)

@@ -97,7 +97,8 @@ class CutResponses(proxies.ProxyTest):
                 self.send(client, target, "POST")
                 self.check(self.outcome(client), response, size, target)
             sent += 1
-        self.assertEqual(self.posts, sent, "a POST was sent again")
+        # One that meets a connection that ends just then has not come.
+        self.assertLessEqual(self.posts, sent, "a POST was sent again")
         self.after()
 
     def test_at_each_byte_to_http10(self):

@@ -5,7 +5,6 @@ import contextlib
 import itertools
 import json
 import pathlib
-import random
 import re
 import selectors
 import shutil
@@ -127,20 +126,11 @@ def end_of_request(data, start):
     return None
 
 
-def free_port():
-    """A port below those that the kernel gives to clients, so that none of them takes it meanwhile."""
-    while True:
-        port = random.randint(20_000, 32_000)
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
-
-
 class Proxy:
     """`weft proxy --config` with one worker, a listener and one backend, both of that protocol."""
 
     def __init__(self, backend, protocol):
-        self.folder, self.port = pathlib.Path(tempfile.mkdtemp(prefix="weft-refusals-")), free_port()
+        self.folder, self.port = pathlib.Path(tempfile.mkdtemp(prefix="weft-refusals-")), mesh.free_port()
         config = {"version": 1,
                   "listeners": [{"name": "secret-listener", "address": f"127.0.0.1:{self.port}",
                                  "protocol": protocol, "cluster": "secret-cluster"}],
