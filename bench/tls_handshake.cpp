@@ -108,9 +108,9 @@ class Pair {
       return tls::KeyPair{text_of(folder + "/" + name + ".crt"), text_of(folder + "/" + name + ".key")};
     };
     const auto authority = text_of(folder + "/authority.crt");
-    serving_ = must(server_.library.server({.own = keys("server"), .client_ca = authority}));
+    serving_ = server_.library.server({.own = keys("server"), .client_ca = authority}).value();
     calling_ =
-        must(client_.library.client({.ca = authority, .name = "service.example", .own = keys("client")}));
+        client_.library.client({.ca = authority, .name = "service.example", .own = keys("client")}).value();
   }
 
   struct Cost {

@@ -229,7 +229,7 @@ class Ends {
     if (made) {
       tls_ = std::move(*made);
     } else {
-      fmt::print(stderr, "bench_ends: {}: {}\n", folder_, made.error().detail);
+      fmt::print(stderr, "bench_ends: {}: {}\n", folder_, made.error());
     }
     return tls_;
   }

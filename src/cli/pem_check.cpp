@@ -4,6 +4,10 @@
 
 #include <algorithm>
 #include <chrono>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
 
 namespace weft::cli {
 namespace {
@@ -21,58 +25,60 @@ bool PemCheck::is_new(std::string_view what, const std::string& name) {
 
 std::vector<snapshot::TlsFault> PemCheck::check(const snapshot::PemFile& certificate,
                                                 const snapshot::PemFile& key, const snapshot::PemFile& ca) {
+  std::optional<tls::KeyPair> own;
+  std::optional<std::string_view> authorities;
+  if (certificate && key && is_new("pair", fmt::format("{}\n{}", certificate.name, key.name)))
+    own.emplace(*certificate.text, *key.text);
+  if (ca && is_new("ca", ca.name)) authorities = *ca.text;
+  if (!own && !authorities) return {};
+  auto examined = library_.examine(own, authorities);
   std::vector<snapshot::TlsFault> faults;
-  // False if the file cannot be used.
-  const auto look = [&](File sort, const snapshot::PemFile& file) {
-    if (!file) return false;
-    auto fault = sort == File::key ? library_.check_key(*file.text) : library_.check_certificates(*file.text);
-    if (fault && is_new(sort == File::key ? "bad key" : "bad certificate", file.name))
-      faults.push_back({sort, fmt::format("{}: {}", file.name, fault->why), std::move(fault->mend)});
-    return !fault;
+  const auto blame = [&](File sort, const snapshot::PemFile& file, tls::TextFault& fault) {
+    if (is_new(sort == File::key ? "bad key" : "bad certificate", file.name))
+      faults.push_back({sort, fmt::format("{}: {}", file.name, fault.why), std::move(fault.mend)});
   };
-  if (ca && is_new("ca", ca.name) && look(File::ca, ca)) warn_of_authorities(ca);
-  if (!certificate || !key || !is_new("pair", fmt::format("{}\n{}", certificate.name, key.name)))
-    return faults;
-  const bool is_certificate = look(File::certificate, certificate);
-  if (is_certificate && is_new("certificate", certificate.name)) warn_of_own(certificate);
-  if (!look(File::key, key) || !is_certificate) return faults;
-  if (!library_.fits({*certificate.text, *key.text})) {
-    faults.push_back(
-        {File::key,
-         fmt::format("{}: the key is not that of the first certificate in {}", key.name, certificate.name),
-         "name the key of that certificate, or put the certificate of the key first"});
+  for (auto& fault : examined.faults) {
+    switch (fault.text) {
+      case tls::TextFault::Text::certificate: blame(File::certificate, certificate, fault); break;
+      case tls::TextFault::Text::key: blame(File::key, key, fault); break;
+      case tls::TextFault::Text::ca: blame(File::ca, ca, fault); break;
+      case tls::TextFault::Text::pair:
+        faults.push_back({File::key, fmt::format("{}: {} in {}", key.name, fault.why, certificate.name),
+                          std::move(fault.mend)});
+    }
   }
+  if (!examined.own.empty() && is_new("certificate", certificate.name))
+    warn_of_own(certificate.name, examined.own);
+  if (!examined.ca.empty()) warn_of_authorities(ca.name, examined.ca);
   return faults;
 }
 
-void PemCheck::warn_of_own(const snapshot::PemFile& file) {
+void PemCheck::warn_of_own(const std::string& file, const Times& times) {
   std::size_t number = 0;
-  for (const auto& [begin, end] : library_.validity(*file.text)) {
+  for (const auto& [begin, end] : times) {
     const auto which = ++number == 1 ? std::string("the certificate") : fmt::format("certificate {}", number);
     if (end <= now_) {
       warnings_.push_back(
-          fmt::format("{}: {} has expired on {}: peers will refuse it", file.name, which, day_of(end)));
+          fmt::format("{}: {} has expired on {}: peers will refuse it", file, which, day_of(end)));
     } else if (begin > now_) {
-      warnings_.push_back(fmt::format("{}: {} is not valid before {}: peers will refuse it", file.name, which,
-                                      day_of(begin)));
+      warnings_.push_back(
+          fmt::format("{}: {} is not valid before {}: peers will refuse it", file, which, day_of(begin)));
     } else if (end - now_ < soon) {
-      warnings_.push_back(fmt::format("{}: {} expires on {}", file.name, which, day_of(end)));
+      warnings_.push_back(fmt::format("{}: {} expires on {}", file, which, day_of(end)));
     }
   }
 }
 
-void PemCheck::warn_of_authorities(const snapshot::PemFile& file) {
-  const auto all = library_.validity(*file.text);
-  const auto last = std::ranges::max_element(all, {}, &tls::Validity::end);
-  const auto* const which = all.size() == 1 ? "its certificate" : "the last of its certificates";
+void PemCheck::warn_of_authorities(const std::string& file, const Times& times) {
+  const auto last = std::ranges::max_element(times, {}, &tls::Validity::end);
+  const auto* const which = times.size() == 1 ? "its certificate" : "the last of its certificates";
   if (last->end <= now_) {
-    warnings_.push_back(fmt::format("{}: {} has expired on {}: no peer will be trusted", file.name, which,
-                                    day_of(last->end)));
-  } else if (std::ranges::all_of(all, [&](const auto& one) { return one.begin > now_; })) {
     warnings_.push_back(
-        fmt::format("{}: no certificate of it is valid yet: no peer will be trusted", file.name));
+        fmt::format("{}: {} has expired on {}: no peer will be trusted", file, which, day_of(last->end)));
+  } else if (std::ranges::all_of(times, [&](const auto& one) { return one.begin > now_; })) {
+    warnings_.push_back(fmt::format("{}: no certificate of it is valid yet: no peer will be trusted", file));
   } else if (last->end - now_ < soon) {
-    warnings_.push_back(fmt::format("{}: {} expires on {}", file.name, which, day_of(last->end)));
+    warnings_.push_back(fmt::format("{}: {} expires on {}", file, which, day_of(last->end)));
   }
 }
 

@@ -26,10 +26,11 @@ class PemCheck {
 
  private:
   using File = snapshot::TlsFault::File;
+  using Times = std::vector<tls::Validity>;
   /// Whether this is the first time.
   bool is_new(std::string_view what, const std::string& name);
-  void warn_of_own(const snapshot::PemFile& file);
-  void warn_of_authorities(const snapshot::PemFile& file);
+  void warn_of_own(const std::string& file, const Times& times);
+  void warn_of_authorities(const std::string& file, const Times& times);
 
   const base::WallTime now_;
   tls::Library library_{nullptr};

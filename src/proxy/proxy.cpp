@@ -231,7 +231,6 @@ runtime::Task<std::expected<void, std::string>> Proxy::Impl::apply(snapshot::Sna
   if (auto valid = snapshot::validate(*snapshot); !valid) co_return valid;
   const auto found = in_force.find(snapshot->context);
   const auto before = found == in_force.end() ? nullptr : found->second;
-  if (auto valid = check_tls(*snapshot, before ? before->snapshot.get() : nullptr); !valid) co_return valid;
   std::vector<std::pair<std::size_t, runtime::Fd>> opened;
   for (const auto place : new_addresses(*snapshot, before ? before->snapshot.get() : nullptr)) {
     const auto& listener = snapshot->listeners[place];

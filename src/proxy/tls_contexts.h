@@ -1,8 +1,7 @@
-// The contexts of TLS that a worker's listeners and clusters use, and the check of their settings.
+// The contexts of TLS that a worker's listeners and clusters use.
 #pragma once
 
 #include <cstddef>
-#include <expected>
 #include <memory>
 #include <optional>
 #include <string>
@@ -23,8 +22,8 @@ class TlsContexts {
   TlsContexts(std::shared_ptr<tls::SessionStore> sessions, base::Clock& clock)
       : sessions_(std::move(sessions)), clock_(clock) {}
 
-  /// Null, and said in the log, if it cannot be made, which check_tls() has ruled out for all but want of
-  /// memory: nobody is served without TLS then.
+  /// Null, and said in the log, if it cannot be made, which who reads the files has ruled out: nobody is
+  /// served without TLS then.
   std::shared_ptr<tls::ServerContext> of(const snapshot::Listener& listener);
   std::shared_ptr<tls::ClientContext> of(const snapshot::Cluster& cluster);
 
@@ -44,11 +43,6 @@ class TlsContexts {
       servers_;
   Known<snapshot::Shared<snapshot::ClientTls>, tls::ClientContext> clients_;
 };
-
-/// Why the TLS of a listener or a cluster cannot be put in force, with the names of its files. Settings that
-/// `before` (may be null) has as well are good.
-std::expected<void, std::string> check_tls(const snapshot::Snapshot& snapshot,
-                                           const snapshot::Snapshot* before);
 
 void count_handshake(telemetry::TlsCounters& counters,
                      const tls::Result<std::unique_ptr<tls::Connection>>& handshake);

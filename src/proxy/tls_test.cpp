@@ -19,7 +19,7 @@ class TlsFlow : public ContextFlow {
         snapshot::ServerTls{file("app.crt", own.certificate), file("app.key", own.key), {}});
   }
   snapshot::Shared<snapshot::ClientTls> to_cluster(std::string name = "app") const {
-    return snapshot::Shared(snapshot::ClientTls{file("ca.crt", ca_.certificate()), std::move(name), {}, {}});
+    return snapshot::Shared(snapshot::ClientTls{std::move(name), file("ca.crt", ca_.certificate()), {}, {}});
   }
   /// A client's connection once its handshake is done; null if that failed.
   std::unique_ptr<tls::Connection> dial_tls(std::vector<std::string> protocols = {}) {
@@ -173,7 +173,7 @@ TEST_F(TlsFlow, AServiceThatDoesNotGoOnIsOutOfTime) {
 TEST_F(TlsFlow, WithoutAContextNobodyIsServedInPlaintext) {
   backend(1);
   auto snapshot = simple({1});
-  snapshot.clusters[0].tls = snapshot::Shared(snapshot::ClientTls{file("ca.crt", "nonsense"), "app", {}, {}});
+  snapshot.clusters[0].tls = snapshot::Shared(snapshot::ClientTls{"app", file("ca.crt", "nonsense"), {}, {}});
   apply(snapshot);
   EXPECT_EQ(status_of_response(get()), 503);
   EXPECT_TRUE(backend(1).requests.empty());
@@ -181,20 +181,6 @@ TEST_F(TlsFlow, WithoutAContextNobodyIsServedInPlaintext) {
       snapshot::Shared(snapshot::ServerTls{file("a", "nonsense"), file("b", "nonsense"), {}});
   apply(snapshot);
   EXPECT_EQ(get(), "");
-}
-
-TEST_F(TlsFlow, TheCheckNamesTheFiles) {
-  auto snapshot = simple({1});
-  snapshot.listeners[0].tls = at_listener();
-  snapshot.clusters[0].tls = to_cluster();
-  EXPECT_TRUE(check_tls(snapshot, nullptr));
-  auto bad = snapshot;
-  bad.clusters[0].tls = snapshot::Shared(snapshot::ClientTls{file("ca.crt", "nonsense"), "app", {}, {}});
-  const auto checked = check_tls(bad, &snapshot);
-  ASSERT_FALSE(checked);
-  EXPECT_THAT(checked.error(), HasSubstr("cluster app"));
-  EXPECT_THAT(checked.error(), HasSubstr("ca.crt"));
-  EXPECT_TRUE(check_tls(bad, &bad)) << "it is in force";
 }
 
 TEST_F(TlsFlow, TheDumpHasNamesOfFilesAlone) {

@@ -80,8 +80,8 @@ Shared<ClientTls> ConfigReader::client_tls(const Node& cluster) {
     return {};
   }
   const bool has_own = node->find("certificate") != nullptr || node->find("key") != nullptr;
-  ClientTls tls{.ca = pem_file(*node, "ca", true),
-                .name = text(*node, "name", true).value_or(""),
+  ClientTls tls{.name = text(*node, "name", true).value_or(""),
+                .ca = pem_file(*node, "ca", true),
                 .certificate = pem_file(*node, "certificate", has_own),
                 .key = pem_file(*node, "key", has_own)};
   check_pem(*node, tls.certificate, tls.key, tls.ca, "ca");

@@ -48,10 +48,11 @@ struct ServerTls {
 
 /// A cluster's endpoints are spoken to in TLS.
 struct ClientTls {
-  /// Who must have issued their certificates.
-  PemFile ca;
-  /// Whom these are for: a host name or an IP address (RFC 9525).
+  /// Whom their certificates are for: a host name or an IP address (RFC 9525). The first, for it is soon
+  /// compared.
   std::string name;
+  /// Who must have issued these.
+  PemFile ca;
   /// What is shown to endpoints that ask; none, or both.
   PemFile certificate;
   PemFile key;

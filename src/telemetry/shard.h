@@ -76,7 +76,7 @@ class EndsSeries {
 /// Handshakes of TLS with clients, or with endpoints.
 struct TlsCounters {
   /// What may be wrong, in the order of tls::FaultKind.
-  static constexpr std::array<std::string_view, 7> reasons{"settings", "io",          "timeout", "not_tls",
+  static constexpr std::array<std::string_view, 6> reasons{"io",       "timeout",     "not_tls",
                                                            "protocol", "certificate", "refused"};
   std::uint64_t handshakes = 0;
   std::uint64_t resumed = 0;  // of those

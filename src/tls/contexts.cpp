@@ -38,18 +38,21 @@ std::uint64_t next_number() {
   return ++last;
 }
 
-/// What a session is bound to: settings that differ trust others, or show another certificate.
-std::array<unsigned char, 32> fingerprint(const EVP_MD* sha256, const ServerSettings& settings) {
-  std::array<unsigned char, 32> digest{};
-  const DigestContext context(EVP_MD_CTX_new());
-  EVP_DigestInit_ex2(context.get(), sha256, nullptr);
-  for (const auto* text : {&settings.own.certificate, &settings.client_ca}) {
-    const auto size = text->size();
-    EVP_DigestUpdate(context.get(), &size, sizeof size);
-    EVP_DigestUpdate(context.get(), text->data(), size);
+/// The words of the first.
+std::expected<void, std::string> first_of(const Context::Faults& faults) {
+  if (faults.empty()) return {};
+  using Text = TextFault::Text;
+  switch (const auto& first = faults.front(); first.text) {
+    case Text::certificate: return std::unexpected("the certificate: " + first.why);
+    case Text::key: return std::unexpected("the key: " + first.why);
+    case Text::pair: return std::unexpected(first.why);
+    case Text::ca: return std::unexpected("the CA: " + first.why);
   }
-  EVP_DigestFinal_ex(context.get(), digest.data(), nullptr);
-  return digest;
+  return {};
+}
+
+Validity validity_of(const X509* certificate) {
+  return {wall_time(X509_get0_notBefore(certificate)), wall_time(X509_get0_notAfter(certificate))};
 }
 
 int session_is_new(SSL* ssl, SSL_SESSION* session) {
@@ -94,6 +97,19 @@ std::string take_error() {
                            : "unknown error";
 }
 
+Sha256 sha256_of(const EVP_MD* sha256, std::initializer_list<std::string_view> texts) {
+  Sha256 digest{};
+  const DigestContext context(EVP_MD_CTX_new());
+  EVP_DigestInit_ex2(context.get(), sha256, nullptr);
+  for (const auto text : texts) {
+    const auto size = text.size();
+    EVP_DigestUpdate(context.get(), &size, sizeof size);
+    EVP_DigestUpdate(context.get(), text.data(), size);
+  }
+  EVP_DigestFinal_ex(context.get(), digest.data(), nullptr);
+  return digest;
+}
+
 std::string protocol_list(const std::vector<std::string>& protocols) {
   std::string list;
   for (const auto& protocol : protocols) {
@@ -135,32 +151,60 @@ Context::Context(std::shared_ptr<Library::State> library, const SSL_METHOD* meth
   SSL_CTX_set_cert_verify_callback(context, verify, this);
 }
 
-Result<void> Context::show(const KeyPair& own) {
+void Context::show(const KeyPair& own, Faults& faults) {
+  using Text = TextFault::Text;
+  const auto blame = [&](Text text, PemFault fault) {
+    faults.push_back({text, std::move(fault.why), std::move(fault.mend)});
+  };
   auto certificates = read_certificates(library_->openssl.get(), own.certificate);
-  if (!certificates) return base::fail(FaultKind::settings, "the certificate: " + certificates.error().why);
-  const auto key = read_key(library_->openssl.get(), own.key);
-  if (!key) return base::fail(FaultKind::settings, "the key: " + key.error().why);
+  if (!certificates) blame(Text::certificate, std::move(certificates.error()));
+  auto key = read_key(library_->openssl.get(), own.key);
+  if (!key) blame(Text::key, std::move(key.error()));
+  if (!certificates || !key) return;
   auto* const context = openssl_.get();
   ERR_clear_error();
-  if (SSL_CTX_use_certificate(context, certificates->front().get()) != 1)
-    return base::fail(FaultKind::settings, "the certificate is not taken: " + take_error());
+  for (std::size_t i = 0; i < certificates->size(); ++i) {
+    auto* const one = (*certificates)[i].get();
+    if ((i == 0 ? SSL_CTX_use_certificate(context, one) : SSL_CTX_add1_chain_cert(context, one)) == 1)
+      continue;
+    return blame(Text::certificate,
+                 {fmt::format("certificate {} of it is not taken: {}", i + 1, take_error()),
+                  "have it issued anew, for a key of P-256 or of RSA with 2048 bits"});
+  }
   if (SSL_CTX_use_PrivateKey(context, key->get()) != 1 || SSL_CTX_check_private_key(context) != 1) {
     ERR_clear_error();
-    return base::fail(FaultKind::settings, "the key is not that of the first certificate");
+    blame(Text::pair, {"the key is not that of the first certificate",
+                       "name the key of that certificate, or put the certificate of the key first"});
   }
-  for (std::size_t i = 1; i < certificates->size(); ++i)
-    SSL_CTX_add1_chain_cert(context, (*certificates)[i].get());
-  return {};
 }
 
-Result<void> Context::trust(std::string_view ca) {
-  const auto certificates = read_certificates(library_->openssl.get(), ca);
-  if (!certificates) return base::fail(FaultKind::settings, certificates.error().why);
-  auto* const store = SSL_CTX_get_cert_store(openssl_.get());
-  for (const auto& certificate : *certificates) X509_STORE_add_cert(store, certificate.get());
-  ERR_clear_error();  // one that is there twice is none the worse
+void Context::trust(std::string_view ca, Faults& faults) {
+  auto found = library_->bundles.find(library_->openssl.get(), library_->sha256.get(), ca);
+  if (!found) {
+    faults.push_back({TextFault::Text::ca, std::move(found.error().why), std::move(found.error().mend)});
+    return;
+  }
+  trusted_ = std::move(*found);
+  SSL_CTX_set1_cert_store(openssl_.get(), trusted_->store.get());
   X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(openssl_.get()), X509_V_FLAG_PARTIAL_CHAIN);
-  return {};
+}
+
+std::vector<Validity> Context::validity_of_shown() const {
+  std::vector<Validity> all;
+  if (const auto* leaf = SSL_CTX_get0_certificate(openssl_.get())) all.push_back(validity_of(leaf));
+  STACK_OF(X509)* chain = nullptr;
+  SSL_CTX_get0_chain_certs(openssl_.get(), &chain);
+  for (int i = 0; i < sk_X509_num(chain); ++i) all.push_back(validity_of(sk_X509_value(chain, i)));
+  return all;
+}
+
+std::vector<Validity> Context::validity_of_trusted() const {
+  std::vector<Validity> all;
+  if (!trusted_) return all;
+  auto* const objects = X509_STORE_get0_objects(trusted_->store.get());
+  for (int i = 0; i < sk_X509_OBJECT_num(objects); ++i)
+    all.push_back(validity_of(X509_OBJECT_get0_X509(sk_X509_OBJECT_value(objects, i))));
+  return all;
 }
 
 std::optional<ChainName> Context::name_of(X509_STORE_CTX* store) const {
@@ -216,23 +260,25 @@ int Context::verify(X509_STORE_CTX* store, void* self) {
 ServerContext::ServerContext(std::shared_ptr<Library::State> library)
     : Context(std::move(library), TLS_server_method()) {}
 
-Result<void> ServerContext::set(const ServerSettings& settings) {
-  if (auto shown = show(settings.own); !shown) return shown;
-  if (!settings.client_ca.empty()) {
-    if (auto trusted = trust(settings.client_ca); !trusted)
-      return base::fail(FaultKind::settings, "the clients' CA: " + trusted.error().detail);
+std::expected<void, std::string> ServerContext::set(const ServerSettings& settings) {
+  Faults faults;
+  show(settings.own, faults);
+  if (settings.client_ca) {
+    trust(*settings.client_ca, faults);
     SSL_CTX_set_verify(openssl(), SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
   }
   protocols_ = protocol_list(settings.protocols);
   takes_others_ = settings.takes_others;
   if (!protocols_.empty()) SSL_CTX_set_alpn_select_cb(openssl(), choose_protocol, this);
   keep_sessions(settings);
-  return {};
+  return first_of(faults);
 }
 
 void ServerContext::keep_sessions(const ServerSettings& settings) {
   auto* const context = openssl();
-  const auto id = fingerprint(library().sha256.get(), settings);
+  // Settings that differ trust others, or show another certificate.
+  const auto id =
+      sha256_of(library().sha256.get(), {settings.own.certificate, settings.client_ca.value_or("")});
   SSL_CTX_set_session_id_context(context, id.data(), id.size());
   SSL_CTX_set_timeout(context, std::chrono::seconds(session_life).count());
   if (!library().measures.has_stateful_tickets) return;
@@ -262,25 +308,26 @@ int ServerContext::choose_protocol(SSL*, const unsigned char** out, unsigned cha
 ClientContext::ClientContext(std::shared_ptr<Library::State> library)
     : Context(std::move(library), TLS_client_method()) {}
 
-Result<void> ClientContext::set(const ClientSettings& settings) {
-  if (auto trusted = trust(settings.ca); !trusted)
-    return base::fail(FaultKind::settings, "the CA: " + trusted.error().detail);
-  if (!settings.own.is_empty()) {
-    if (auto shown = show(settings.own); !shown) return shown;
-  }
+std::expected<void, std::string> ClientContext::set(const ClientSettings& settings) {
+  Faults faults;
+  trust(settings.ca, faults);
+  if (!settings.own.is_empty()) show(settings.own, faults);
   SSL_CTX_set_verify(openssl(), SSL_VERIFY_PEER, nullptr);
   auto* const wanted = SSL_CTX_get0_param(openssl());
-  if (X509_VERIFY_PARAM_set1_ip_asc(wanted, settings.name.c_str()) != 1) {
+  name_ = settings.name;
+  is_host_ = X509_VERIFY_PARAM_set1_ip_asc(wanted, name_.c_str()) != 1;
+  if (is_host_) {
     ERR_clear_error();
-    X509_VERIFY_PARAM_set_hostflags(wanted, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-    if (settings.name.empty() || settings.name.contains('\0') ||
-        X509_VERIFY_PARAM_set1_host(wanted, settings.name.data(), settings.name.size()) != 1)
-      return base::fail(FaultKind::settings, fmt::format("\"{}\" is no host name", settings.name));
-    server_name_ = settings.name;
+    // What a certificate is for says its subjectAltName alone (RFC 9525, 2).
+    X509_VERIFY_PARAM_set_hostflags(
+        wanted, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
+    if (name_.empty() || name_.contains('\0') ||
+        X509_VERIFY_PARAM_set1_host(wanted, name_.data(), name_.size()) != 1)
+      return std::unexpected(fmt::format("\"{}\" is no host name", name_));
   }
   SSL_CTX_set_session_cache_mode(openssl(), SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
   SSL_CTX_sess_set_new_cb(openssl(), session_is_new);
-  return {};
+  return first_of(faults);
 }
 
 Library::Library(std::shared_ptr<SessionStore> sessions, Measures measures, base::Clock& clock) {
@@ -289,47 +336,37 @@ Library::Library(std::shared_ptr<SessionStore> sessions, Measures measures, base
 }
 Library::~Library() = default;
 
-std::optional<PemFault> Library::check_certificates(std::string_view pem) const {
-  auto read = read_certificates(state_->openssl.get(), pem);
-  return read ? std::nullopt : std::optional(std::move(read.error()));
-}
-
-std::optional<PemFault> Library::check_key(std::string_view pem) const {
-  auto read = read_key(state_->openssl.get(), pem);
-  return read ? std::nullopt : std::optional(std::move(read.error()));
-}
-
-bool Library::fits(const KeyPair& own) const {
-  const auto certificates = read_certificates(state_->openssl.get(), own.certificate);
-  const auto key = read_key(state_->openssl.get(), own.key);
-  const bool fits =
-      certificates && key && X509_check_private_key(certificates->front().get(), key->get()) == 1;
-  ERR_clear_error();
-  return fits;
-}
-
-std::vector<Validity> Library::validity(std::string_view pem) const {
-  std::vector<Validity> all;
-  if (const auto read = read_certificates(state_->openssl.get(), pem)) {
-    for (const auto& one : *read) {
-      all.push_back({wall_time(X509_get0_notBefore(one.get())), wall_time(X509_get0_notAfter(one.get()))});
-    }
-  }
-  return all;
+Examined Library::examine(const std::optional<KeyPair>& own, std::optional<std::string_view> ca) const {
+  Context context(state_, TLS_method());
+  Examined examined;
+  if (own) context.show(*own, examined.faults);
+  if (ca) context.trust(*ca, examined.faults);
+  examined.own = context.validity_of_shown();
+  examined.ca = context.validity_of_trusted();
+  return examined;
 }
 
 const Library::Counters& Library::counters() const { return state_->counters; }
 
-Result<std::shared_ptr<ServerContext>> Library::server(const ServerSettings& settings) {
+std::expected<std::shared_ptr<ServerContext>, std::string> Library::server(const ServerSettings& settings) {
   auto context = std::make_shared<ServerContext>(state_);
   if (auto set = context->set(settings); !set) return std::unexpected(std::move(set.error()));
   return context;
 }
 
-Result<std::shared_ptr<ClientContext>> Library::client(const ClientSettings& settings) {
+std::expected<std::shared_ptr<ClientContext>, std::string> Library::client(const ClientSettings& settings) {
   auto context = std::make_shared<ClientContext>(state_);
   if (auto set = context->set(settings); !set) return std::unexpected(std::move(set.error()));
   return context;
+}
+
+bool trusts_as_before(const ServerContext& now, const ServerContext& before) {
+  if (!now.trusted()) return true;
+  return before.trusted() && now.trusted()->has_all_of(*before.trusted());
+}
+
+bool trusts_as_before(const ClientContext& now, const ClientContext& before) {
+  return now.name() == before.name() && now.trusted()->has_all_of(*before.trusted());
 }
 
 }  // namespace weft::tls

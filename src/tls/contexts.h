@@ -2,10 +2,14 @@
 #pragma once
 
 #include <cstdint>
+#include <expected>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "base/clock.h"
+#include "tls/bundle.h"
 #include "tls/filter.h"
 #include "tls/openssl.h"
 #include "tls/sessions.h"
@@ -23,6 +27,7 @@ struct Library::State {
   const std::shared_ptr<SessionStore> sessions;
   const LibraryContext openssl;
   Digest sha256;
+  Bundles bundles;
   VerifiedChains verified{max_verified_chains};
   Counters counters;
 
@@ -32,20 +37,23 @@ struct Library::State {
 /// What both sides' contexts have. It outlives the Library that made it as long as connections do.
 class Context {
  public:
+  Context(std::shared_ptr<Library::State> library, const SSL_METHOD* method);
   Context(const Context&) = delete;
   Context& operator=(const Context&) = delete;
+
+  using Faults = std::vector<TextFault>;
+  void show(const KeyPair& own, Faults& faults);
+  /// Those of the text are trusted, each by itself.
+  void trust(std::string_view ca, Faults& faults);
 
   SSL_CTX* openssl() const { return openssl_.get(); }
   Library::State& library() const { return *library_; }
   /// No two of the process have the same.
   std::uint64_t number() const { return number_; }
-
- protected:
-  Context(std::shared_ptr<Library::State> library, const SSL_METHOD* method);
-  ~Context() = default;
-  Result<void> show(const KeyPair& own);
-  /// Those of the text are trusted, each by itself.
-  Result<void> trust(std::string_view ca);
+  /// Null: nobody is asked for a certificate.
+  const std::shared_ptr<const Bundle>& trusted() const { return trusted_; }
+  std::vector<Validity> validity_of_shown() const;
+  std::vector<Validity> validity_of_trusted() const;
 
  private:
   static int verify(X509_STORE_CTX* store, void* self);
@@ -53,6 +61,7 @@ class Context {
   std::optional<ChainName> name_of(X509_STORE_CTX* store) const;
 
   std::shared_ptr<Library::State> library_;
+  std::shared_ptr<const Bundle> trusted_;
   SslContext openssl_;
   const std::uint64_t number_;
 };
@@ -60,7 +69,8 @@ class Context {
 class ServerContext final : public Context {
  public:
   explicit ServerContext(std::shared_ptr<Library::State> library);
-  Result<void> set(const ServerSettings& settings);
+  /// Why that cannot be, in words.
+  std::expected<void, std::string> set(const ServerSettings& settings);
 
  private:
   void keep_sessions(const ServerSettings& settings);
@@ -73,12 +83,15 @@ class ServerContext final : public Context {
 class ClientContext final : public Context {
  public:
   explicit ClientContext(std::shared_ptr<Library::State> library);
-  Result<void> set(const ClientSettings& settings);
+  std::expected<void, std::string> set(const ClientSettings& settings);
+  /// Whom certificates must be for.
+  const std::string& name() const { return name_; }
   /// What is sent as SNI; empty for an address.
-  const std::string& server_name() const { return server_name_; }
+  std::string server_name() const { return is_host_ ? name_ : std::string(); }
 
  private:
-  std::string server_name_;
+  std::string name_;
+  bool is_host_ = false;
 };
 
 /// ALPN's list of names (RFC 7301, 3.1): each with its length before it. Names of no or over 255 bytes are

@@ -2,13 +2,19 @@
 #pragma once
 
 #include <expected>
+#include <string>
 #include <string_view>
 #include <vector>
 
 #include "tls/openssl.h"
-#include "tls/tls.h"
 
 namespace weft::tls {
+
+/// Why a text is none of these, as "it is ...", and what to do.
+struct PemFault {
+  std::string why;
+  std::string mend;
+};
 
 /// All certificates of the text, at least one. Other blocks, and words around them, are passed over.
 std::expected<std::vector<Certificate>, PemFault> read_certificates(OSSL_LIB_CTX* library,

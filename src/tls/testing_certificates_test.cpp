@@ -5,6 +5,7 @@
 #include <openssl/x509v3.h>
 
 #include <atomic>
+#include <utility>
 
 namespace weft::tls::testing {
 namespace {
@@ -23,11 +24,21 @@ void add(X509* certificate, X509* issuer, int id, const std::string& value) {
   X509_EXTENSION_free(extension);
 }
 
+Key same(EVP_PKEY* key) {
+  EVP_PKEY_up_ref(key);
+  return Key(key);
+}
+
 }  // namespace
 
 Holder::Holder(const Wanted& wanted, const Holder* issuer)
-    : key_(wanted.rsa_bits > 0 ? EVP_RSA_gen(wanted.rsa_bits) : EVP_EC_gen("P-256")),
-      certificate_(X509_new()) {
+    : Holder(wanted, issuer, Key(wanted.rsa_bits > 0 ? EVP_RSA_gen(wanted.rsa_bits) : EVP_EC_gen("P-256"))) {}
+
+Holder::Holder(const Wanted& wanted, const Holder* issuer, const Holder& before)
+    : Holder(wanted, issuer, same(before.key_.get())) {}
+
+Holder::Holder(const Wanted& wanted, const Holder* issuer, Key key)
+    : key_(std::move(key)), certificate_(X509_new()) {
   static std::atomic<long> serial = 1;
   auto* const own = certificate_.get();
   X509_set_version(own, X509_VERSION_3);
@@ -45,7 +56,7 @@ Holder::Holder(const Wanted& wanted, const Holder* issuer)
   auto* const by = issuer == nullptr ? own : issuer->certificate_.get();
   X509_set_issuer_name(own, X509_get_subject_name(by));
   add(own, by, NID_basic_constraints, wanted.is_ca ? "critical,CA:TRUE" : "critical,CA:FALSE");
-  add(own, by, NID_subject_alt_name, "DNS:" + wanted.name + ",IP:127.0.0.1");
+  if (wanted.has_alt_name) add(own, by, NID_subject_alt_name, "DNS:" + wanted.name + ",IP:127.0.0.1");
   X509_sign(own, issuer == nullptr ? key_.get() : issuer->key_.get(), EVP_sha256());
 }
 

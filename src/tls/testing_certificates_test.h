@@ -19,17 +19,21 @@ struct Wanted {
   base::Duration ends = day;
   bool is_ca = false;
   unsigned rsa_bits = 0;  // 0: its key is of P-256
+  bool has_alt_name = true;
 };
 
 /// Somebody with a key, whose certificate `issuer` has signed, or (null) he himself.
 class Holder {
  public:
   Holder(const Wanted& wanted, const Holder* issuer);
+  /// The same key with another certificate.
+  Holder(const Wanted& wanted, const Holder* issuer, const Holder& before);
   /// As PEM. `with`: certificates that follow.
   KeyPair pair(const std::string& with = {}) const;
   std::string certificate() const;
 
  private:
+  Holder(const Wanted& wanted, const Holder* issuer, Key key);
   Key key_;
   Certificate certificate_;
 };

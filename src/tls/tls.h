@@ -21,9 +21,8 @@
 
 namespace weft::tls {
 
-/// What was wrong, for metrics; the words beside it say more.
+/// Why there is no connection, for metrics; the words beside it say more.
 enum class FaultKind : std::uint8_t {
-  settings,     // a PEM text is none, a key does not fit
   io,           // the transport broke, or ended
   timeout,      // the handshake took too long
   not_tls,      // the peer speaks something else
@@ -46,8 +45,8 @@ struct KeyPair {
 
 struct ServerSettings {
   KeyPair own;
-  /// Certificates (PEM) of which one must have issued the client's. Empty: clients need none.
-  std::string client_ca{};
+  /// Certificates (PEM) of which one must have issued the client's. Nothing: clients need none.
+  std::optional<std::string> client_ca{};
   /// ALPN (RFC 7301), the most wanted first.
   std::vector<std::string> protocols{};
   /// A client that offers protocols and none of these is served as one that offers none. Else it is refused
@@ -86,8 +85,11 @@ struct Measures {
   bool releases_buffers = true;
 };
 
-/// What is wrong with the text of a file, as "it is ...", and what to do.
-struct PemFault {
+/// What is wrong with one of the texts of settings, as "it is ...", and what to do.
+struct TextFault {
+  /// Of a pair each is good by itself.
+  enum class Text : std::uint8_t { certificate, key, pair, ca };
+  Text text;
   std::string why;
   std::string mend;
 };
@@ -96,6 +98,14 @@ struct PemFault {
 struct Validity {
   base::WallTime begin;
   base::WallTime end;
+};
+
+/// What is wrong with texts, and of those that are good when their certificates are valid.
+struct Examined {
+  std::vector<TextFault> faults;
+  /// The leaf's is the first.
+  std::vector<Validity> own;
+  std::vector<Validity> ca;
 };
 
 /// Sessions of clients that may come back to any thread.
@@ -120,17 +130,13 @@ class Library {
   ~Library();
 
   /// For many connections, which may outlive it: a new one is made when a certificate or a bundle changes.
-  /// Fails if a text is no PEM, the key is encrypted or does not fit, or there is nothing to trust.
-  Result<std::shared_ptr<ServerContext>> server(const ServerSettings& settings);
-  Result<std::shared_ptr<ClientContext>> client(const ClientSettings& settings);
+  /// Those with the same bundle share what is made of it. Fails, with the first thing that is wrong in words,
+  /// if examine() finds a fault in the texts, or the name can be none.
+  std::expected<std::shared_ptr<ServerContext>, std::string> server(const ServerSettings& settings);
+  std::expected<std::shared_ptr<ClientContext>, std::string> client(const ClientSettings& settings);
 
-  /// Why that cannot be the text of a file of certificates, or of a key; nothing if it can.
-  std::optional<PemFault> check_certificates(std::string_view pem) const;
-  std::optional<PemFault> check_key(std::string_view pem) const;
-  /// Whether the key is that of the first certificate; false if either is none.
-  bool fits(const KeyPair& own) const;
-  /// Of each certificate of the text, in order; of one that cannot be read there are none.
-  std::vector<Validity> validity(std::string_view pem) const;
+  /// Takes the texts that there are as server() and client() do.
+  Examined examine(const std::optional<KeyPair>& own, std::optional<std::string_view> ca) const;
 
   struct Counters {
     /// Chains whose verification was known already, and those that were verified.
@@ -144,6 +150,12 @@ class Library {
  private:
   std::shared_ptr<State> state_;
 };
+
+/// Whether who was trusted by `before` is trusted by `now`: no authority has gone, and none is asked for
+/// where none was; of clients' contexts, the name is the same. An authority is its name with its key, so that
+/// one whose certificate was renewed is the same; a certificate that is no authority's is itself alone.
+bool trusts_as_before(const ServerContext& now, const ServerContext& before);
+bool trusts_as_before(const ClientContext& now, const ClientContext& before);
 
 /// A TLS connection whose handshake is done. As a Stream it is the plaintext: an end without close_notify is
 /// an error (ECONNRESET), so that what was cut is never taken for whole; destruction sends close_notify

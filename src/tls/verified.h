@@ -2,7 +2,6 @@
 // them again. That the peer has the key is proved in each handshake all the same.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 
@@ -16,7 +15,7 @@ namespace weft::tls {
 inline constexpr std::size_t max_verified_chains = 4096;
 
 /// SHA-256 over the certificates that the peer has sent, and over who trusts whom for what.
-using ChainName = std::array<unsigned char, 32>;
+using ChainName = Sha256;
 /// Until when each is good.
 using VerifiedChains = base::RecentMap<ChainName, base::WallTime>;
 

@@ -288,7 +288,7 @@ TEST(Decode, TlsHasNoForm) {
     cluster.protocol = snapshot::ClusterProtocol::tcp;
     cluster.proxy_protocol = version;
     ASSERT_TRUE(decode_cluster(encode_cluster(cluster).body, ignored));
-    cluster.tls = snapshot::Shared(snapshot::ClientTls{pem("secret"), "app", pem("secret"), pem("secret")});
+    cluster.tls = snapshot::Shared(snapshot::ClientTls{"app", pem("secret"), pem("secret"), pem("secret")});
     const auto told = encode_cluster(cluster).body;
     EXPECT_THAT(told, testing::Not(testing::HasSubstr("secret")));
     const auto decoded = decode_cluster(told, ignored);
