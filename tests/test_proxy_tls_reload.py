@@ -120,6 +120,24 @@ class Reload(TlsTest):
             self.secure(known, session=session)
         self.assertEqual((shown[0], shown[-1]), ("me", "renewed"))
 
+    def test_an_authority_that_goes(self):
+        """Who came by it ends after what is under way, and services get no more requests by it; one that comes is no reason."""
+        trusted, both = self.folder / "trusted.crt", self.folder / "both.crt"
+        both.write_text(self.ca.certificate.read_text() + certificates.authority(self.folder, "later").certificate.read_text())
+        shutil.copy(self.ca.certificate, trusted)
+        bundle = certificates.Files(trusted, None)
+        self.run_tls(answers(lambda request: reply()), over_tls=self.server_context(), cluster_tls=self.to_cluster(ca=bundle),
+                     listener_tls=self.at_listener(client_ca=bundle))
+        me = self.context(own=self.leaf("me", client=True))
+        peer = self.secure(me)
+        self.assertEqual(peer.ask().status, 200)
+        self.put(both, trusted)
+        until(lambda: self.weft.metric("weft_snapshots_applied_total") == 2, "it is loaded")
+        self.assertEqual((peer.ask().status, self.app.accepted), (200, 1))
+        self.put(self.ca.certificate, trusted)
+        self.assertTrue(peer.is_at_end())
+        self.assertEqual((self.secure(me).ask().status, self.app.accepted), (200, 2))
+
     @contextlib.contextmanager
     def load(self):
         """Clients that keep their connection and clients that do not; the list grows with each answer, and none is lost."""

@@ -12,7 +12,7 @@ ClientConnection::ClientConnection(Worker& of, LocalPtr<ListenerState> from, con
       listener(std::move(from)),
       peer(std::move(caller)),
       address(peer.header && peer.header->source ? peer.header->source : client),
-      generation_(listener->generation) {
+      generation_(peer.generation.value_or(listener->generation)) {
   ++listener->connections;
   if (peer.context) return;
   ++worker.shard.proxy.downstream_connections;
@@ -30,7 +30,8 @@ ClientConnection::~ClientConnection() {
 
 Peer ClientConnection::give_up_peer() {
   if (active_ != nullptr) --worker.shard.proxy.downstream_connections;
-  return {peer.context, peer.is_chain, peer.is_tls, std::move(peer.share), std::move(peer.header)};
+  return {peer.context,          peer.is_chain,          peer.is_tls,
+          std::move(peer.share), std::move(peer.header), generation_};
 }
 
 void ClientConnection::begin_stream() {

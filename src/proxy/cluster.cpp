@@ -24,6 +24,12 @@ ClusterState::ClusterState(runtime::Reactor& reactor, const Limits& limits,
 
 ClusterState::~ClusterState() { retire(); }
 
+bool ClusterState::would_connect(const snapshot::Cluster& config,
+                                 const std::shared_ptr<tls::ClientContext>& tls) const {
+  if (speaks_tls_ != static_cast<bool>(config.tls)) return false;
+  return tls == tls_ || (tls && tls_ && trusts_as_before(*tls, *tls_));
+}
+
 void ClusterState::update(const snapshot::Cluster& config, const std::shared_ptr<tls::ClientContext>& tls) {
   protocol_ = config.protocol;
   load_balancing_ = config.load_balancing;
@@ -36,6 +42,9 @@ void ClusterState::update(const snapshot::Cluster& config, const std::shared_ptr
   std::unordered_map<base::Address, LocalPtr<EndpointState>> known;
   for (auto& endpoint : endpoints_) known.emplace(endpoint->address(), endpoint);
   endpoints_.clear();
+  const bool keeps = would_connect(config, tls);
+  speaks_tls_ = static_cast<bool>(config.tls);
+  tls_ = tls;
   endpoints_.reserve(config.endpoints.size());
   if (next_ < healthy_.size())
     std::ranges::rotate(healthy_, healthy_.begin() + static_cast<std::ptrdiff_t>(next_));
@@ -43,17 +52,13 @@ void ClusterState::update(const snapshot::Cluster& config, const std::shared_ptr
   is_weighted_ = false;
   for (const auto& endpoint : config.endpoints) {
     LocalPtr<EndpointState> state;
-    if (auto found = known.extract(endpoint.address)) {
+    if (auto found = keeps ? known.extract(endpoint.address) : decltype(known)::node_type()) {
       state = std::move(found.mapped());
       state->update(endpoint, pool);
     } else {
       state = LocalPtr(new EndpointState(reactor_, limits_, counters_, endpoint, pool));
     }
-    if (config.tls) {
-      state->speak_tls(tls);
-    } else {
-      state->tls.reset();
-    }
+    if (config.tls) state->speak_tls(tls);
     if (is_in_turn(*state)) {
       healthy_.push_back(state.get());
       is_weighted_ = is_weighted_ || endpoint.weight != healthy_.front()->weight();

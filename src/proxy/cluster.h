@@ -21,8 +21,9 @@ class ClusterState final : public LocalCounted {
                base::Random& random);
   ~ClusterState();
 
-  /// Takes over what a new Snapshot says: endpoints are known again by their address, their pools and loads
-  /// stay. `tls` is for connections to come, if the cluster has TLS; null: there is none to be had.
+  /// Takes over what a new Snapshot says: endpoints are known again by their address, and their pools and
+  /// loads stay, unless TLS comes or goes, or those whom there are connections to may be trusted no more.
+  /// `tls` is for connections to come, if the cluster has TLS; null: there is none to be had.
   void update(const snapshot::Cluster& config, const std::shared_ptr<tls::ClientContext>& tls = {});
   /// No Snapshot has it any more.
   void retire();
@@ -48,6 +49,8 @@ class ClusterState final : public LocalCounted {
   telemetry::EndsSeries* series = nullptr;
 
  private:
+  /// Whether connections that there are would be made by these settings as well.
+  bool would_connect(const snapshot::Cluster& config, const std::shared_ptr<tls::ClientContext>& tls) const;
   bool is_in_turn(const EndpointState& endpoint) const;
   /// Goes on with the first that is left of those that were next, `turn` from there on; else begins anywhere,
   /// so that not all workers and contexts ask the same endpoint first.
@@ -66,6 +69,8 @@ class ClusterState final : public LocalCounted {
   std::uint32_t max_pending_ = 0;
   std::chrono::milliseconds connect_timeout_{};
   snapshot::ProxyProtocol proxy_protocol_ = snapshot::ProxyProtocol::none;
+  bool speaks_tls_ = false;
+  std::shared_ptr<tls::ClientContext> tls_;
   std::vector<LocalPtr<EndpointState>> endpoints_;
   /// The ones that get new requests, in the Snapshot's order.
   std::vector<EndpointState*> healthy_;

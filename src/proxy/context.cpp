@@ -7,20 +7,11 @@
 namespace weft::proxy {
 namespace {
 
-/// Whether connections that were opened by the one are good for the other: no TLS with both, or to whom has
-/// the same name. Who proves that by which authority may change.
-bool speaks_to_same(const snapshot::Shared<snapshot::ClientTls>& one,
-                    const snapshot::Shared<snapshot::ClientTls>& other) {
-  return one && other ? one->name == other->name : !one && !other;
-}
-
 /// The place in `config` of the cluster that is as good as this one; nothing if it has none.
 std::optional<std::size_t> place_before(const Config& config, const snapshot::Cluster& cluster) {
   const auto& clusters = config.snapshot().clusters;
   const auto at = clusters.place(cluster.name);
-  return at && clusters[*at].protocol == cluster.protocol && speaks_to_same(clusters[*at].tls, cluster.tls)
-             ? at
-             : std::nullopt;
+  return at && clusters[*at].protocol == cluster.protocol ? at : std::nullopt;
 }
 
 /// The clusters' states for `next`: where nothing has come or gone, those of `before` in their places.
@@ -45,6 +36,18 @@ void take_clusters(Config& next, const Config* before, const ClusterParts& parts
   for (std::size_t i = 0; i < is_kept.size(); ++i) {
     if (!is_kept[i]) before->clusters[i]->retire();
   }
+}
+
+/// Whether clients who came when `state` was as its `config` says go on with `now`: by the same address and
+/// protocol, with or without TLS, as those whom `tls` takes still. It is for those that come.
+bool is_good_for(const snapshot::Listener& now, const std::shared_ptr<tls::ServerContext>& tls,
+                 const ListenerState& state) {
+  const auto& before = *state.config;
+  if (before.protocol != now.protocol || before.address != now.address ||
+      static_cast<bool>(before.tls) != static_cast<bool>(now.tls))
+    return false;
+  // Where none could be had nobody has come.
+  return !now.tls || tls == state.tls || (tls && state.tls && trusts_as_before(*tls, *state.tls));
 }
 
 using Numbers = std::vector<ListenerNumber>;
@@ -107,14 +110,14 @@ ListenerChanges put_in_force(LocalPtr<Context> context, PlanPtr plan, const Clus
     auto state = known ? std::move(known.mapped()) : LocalPtr(new ListenerState(context));
     if (state->config != nullptr && state->config->name != listener.name) state->log_fields.clear();
     const auto* last = state->config;
-    if (last != nullptr && (last->protocol != listener.protocol || last->address != listener.address ||
-                            static_cast<bool>(last->tls) != static_cast<bool>(listener.tls))) {
+    const bool has_same_tls =
+        last != nullptr && last->protocol == listener.protocol && last->tls == listener.tls;
+    auto tls = has_same_tls ? state->tls : parts.tls.of(listener);
+    if (last != nullptr && !is_good_for(listener, tls, *state)) {
       ++state->generation;
       changes.has_new_generation = true;
     }
-    const bool has_same_tls =
-        last != nullptr && last->protocol == listener.protocol && last->tls == listener.tls;
-    if (!has_same_tls) state->tls = parts.tls.of(listener);
+    state->tls = std::move(tls);
     state->config = &listener;
     state->place = place++;
     state->number = number;

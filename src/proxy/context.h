@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -89,8 +90,9 @@ class ListenerState final : public LocalCounted {
   /// Connections of clients that came by it, and those of them that carry a tunnel or a stream of events.
   std::size_t connections = 0;
   std::size_t streams = 0;
-  /// Goes up when its address or its protocol changes, or TLS comes or goes: connections that came before end
-  /// then. A certificate that changes is for those that come.
+  /// Goes up when its address or its protocol changes, when TLS comes or goes, and when clients who were
+  /// trusted may be so no more: connections that came before end then. A certificate that changes is for
+  /// those that come.
   std::uint32_t generation = 0;
   /// What holds for who begins now.
   LocalPtr<Config> pinned() const;
@@ -122,6 +124,8 @@ struct Peer {
   LoadShare share;
   /// What the header of the PROXY protocol says, where there was one.
   std::unique_ptr<const opening::ProxyHeader> header{};
+  /// Of its listener when it came; nothing: it comes now.
+  std::optional<std::uint32_t> generation{};
 
   const snapshot::ContextId& id() const {
     static const snapshot::ContextId unknown;
@@ -146,8 +150,8 @@ struct ListenerChanges {
   std::vector<LocalPtr<ListenerState>> removed;
 };
 
-/// Puts `plan` in force: clusters of the same name and protocol, TLS included, keep their state, listeners of
-/// the same number theirs. Parts that the Snapshot before had as well are passed over.
+/// Puts `plan` in force: clusters of the same name and protocol keep their state, listeners of the same
+/// number theirs. Parts that the Snapshot before had as well are passed over.
 ListenerChanges put_in_force(LocalPtr<Context> context, PlanPtr plan, const ClusterParts& parts);
 /// Takes a context out of force: its clusters are retired, all its listeners come back, marked as removed.
 std::vector<LocalPtr<ListenerState>> take_out_of_force(Context& context);

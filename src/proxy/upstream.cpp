@@ -58,10 +58,7 @@ runtime::Task<std::expected<Opened, Failure>> begin_tls(Worker& worker, LocalPtr
     connected = base::fail(tls::FaultKind::protocol, "the service did not agree on HTTP/2 (ALPN h2)");
   }
   count_handshake(worker.shard.proxy.upstream_tls, connected);
-  const auto note = [endpoint](const tls::Fault& fault) {
-    // The settings may have changed meanwhile.
-    if (endpoint->tls) endpoint->tls->fault = "TLS: " + fault.detail;
-  };
+  const auto note = [endpoint](const tls::Fault& fault) { endpoint->tls->fault = "TLS: " + fault.detail; };
   if (connected) {
     (*connected)->when_refused([&worker, note](const tls::Fault& fault) {
       note(fault);
