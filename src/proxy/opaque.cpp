@@ -258,14 +258,12 @@ runtime::Task<bool> Opaque::take_tls() {
   const bool has_begun = hello ? hello->value_or(FirstRecord::none) != FirstRecord::none
                                : opening::peek(*stream_, first_record).has_begun;
   if (!has_begun) co_return false;
-  // OpenSSL makes room for as much as a message says that it will be.
-  if (hello && *hello == FirstRecord::of_too_long_a_hello) {
-    refuse(Failure::malformed_request, fmt::format("TLS: {}", describe(opening::HelloFault::too_long)));
-    co_return false;
-  }
   tls::Result<std::unique_ptr<tls::Connection>> accepted =
       base::fail(tls::FaultKind::timeout, "the handshake took too long");
-  if (hello) {
+  if (hello && *hello == FirstRecord::of_too_long_a_hello) {
+    // OpenSSL would make room for as much as a message says that it will be.
+    accepted = base::fail(tls::FaultKind::protocol, std::string(describe(opening::HelloFault::too_long)));
+  } else if (hello) {
     // With the transport goes what client_ knows of it.
     lost_ = std::make_unique<const base::Address>(client_.address);
     const auto left =

@@ -75,6 +75,17 @@ TEST_F(TlsFlow, WhoStopsInTheHandshakeHasItsTime) {
   EXPECT_EQ(total("weft_downstream_connections_active"), 0U);
 }
 
+TEST_F(TlsFlow, AHelloThatIsTooLongIsAHandshakeThatFailed) {
+  auto snapshot = simple({1});
+  snapshot.listeners[0].tls = at_listener();
+  apply(snapshot);
+  auto wire = connect();
+  wire.send(std::string("\x16\x03\x01\2\0\1\xff\xff\xff", 9) + std::string(508, '\0'));
+  EXPECT_TRUE(wire.is_closed());
+  EXPECT_EQ(total("weft_tls_handshake_failures_total", {{"side", "downstream"}, {"reason", "protocol"}}), 1U);
+  EXPECT_EQ(total("weft_protocol_errors_total"), 1U);
+}
+
 TEST_F(TlsFlow, WhoIsCutInTheHandshakeIsNoTrouble) {
   auto snapshot = simple({1});
   snapshot.listeners[0].tls = at_listener();
