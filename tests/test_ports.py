@@ -91,11 +91,13 @@ class FixedPorts(mesh.MeshTest):
 
     def test_one_that_listens_elsewhere_is_told_what_to_do(self):
         elsewhere = mesh.free_port()
-        failed = self.mesh.weft("apply", "-f", "-", "--wait", "--timeout", "2s",
-                                stdin=self.listener("127.0.0.1", elsewhere) + service("web", target=self.port))
+        text = self.listener("127.0.0.1", elsewhere) + service("web", target=self.port)
+        self.mesh.apply(text)
+        mesh.until(lambda: f"it listens on {elsewhere}" in self.mesh.until_condition(
+            "deployment", "web", "Available", "False", "NotReady")["message"], "it is found")
+        failed = self.mesh.weft("apply", "-f", "-", "--wait", "--timeout", "1s", stdin=text)
         self.assertEqual(failed.code, 5, failed)
         self.assertRegex(failed.err, f"it listens on {elsewhere}; weft told it [0-9]+ in \\$PORT: read it from there")
-        self.assertIn(f"it listens on {elsewhere}", self.mesh.condition("deployment", "web", "Available")["message"])
 
     def test_several_cannot_share_a_port(self):
         self.mesh.apply(self.listener("127.0.0.1", self.port, replicas=2) + service("web", target=self.port))
