@@ -21,6 +21,8 @@ namespace fs = std::filesystem;
 constexpr std::uint32_t replaced = IN_CLOSE_WRITE | IN_MOVED_TO | IN_ATTRIB | IN_DELETE | IN_MOVED_FROM;
 /// What makes a path that leads nowhere lead on.
 constexpr std::uint32_t appeared = replaced | IN_CREATE;
+/// What makes a path lead past a folder on its way.
+constexpr std::uint32_t moved = IN_MOVE_SELF;
 /// As many as the kernel follows in one path (path_resolution(7)).
 constexpr int most_links = 40;
 
@@ -61,6 +63,8 @@ IoResult<void> FileWatch::follow(const fs::path& path, int links) {
       if (auto followed = follow(folder / target, links + 1); !followed) return followed;
     }
     if (std::next(part) == path.end()) return watch(folder, replaced);
+    // One that may be passed, but not read, cannot be watched: its files still can.
+    (void)watch(here, moved);
     folder = here;
   }
   return {};

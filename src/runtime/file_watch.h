@@ -14,8 +14,9 @@
 namespace weft::runtime {
 
 /// Watches files by their folders (inotify(7)), so that one that is replaced by a rename is seen as well as
-/// one that is written in place; and by the folders of all symbolic links on the way to them, so that another
-/// target of any of those is seen too (Kubernetes swaps a whole folder so).
+/// one that is written in place; by the folders of all symbolic links on the way to them, so that another
+/// target of any of those is seen too (Kubernetes swaps a whole folder so); and by all other folders on the
+/// way, so that one is seen that is renamed, for another to take its place.
 class FileWatch {
  public:
   /// The errors of inotify_init1(2).

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 
 #include "runtime/combine.h"
 
@@ -24,6 +25,17 @@ class FileWatchTest : public ::testing::Test {
   /// Whether next() ends within a time that is long for a change and short for a test.
   bool sees_change(FileWatch& watch) {
     return reactor_.block_on(within(reactor_, std::chrono::milliseconds(50), watch.next()));
+  }
+  /// The same for a change that is made while it waits, of which it must be told.
+  bool is_told(FileWatch& watch, std::function<void()> change) {
+    std::vector<Task<void>> tasks;
+    tasks.push_back(watch.next());
+    tasks.push_back(soon(reactor_, std::move(change)));
+    return reactor_.block_on(within(reactor_, std::chrono::milliseconds(50), all(std::move(tasks))));
+  }
+  static Task<void> soon(Reactor& reactor, std::function<void()> change) {
+    co_await reactor.sleep(base::Duration::zero());
+    change();
   }
 
   FileWatch watching(const std::string& path) {
@@ -95,6 +107,30 @@ TEST_F(FileWatchTest, AFolderThatComesLater) {
   std::filesystem::create_directories(path("later/deep"));
   write("later/deep/file", "another");
   EXPECT_TRUE(sees_change(watch));
+}
+
+// mv tls tls.old; mv tls.new tls
+TEST_F(FileWatchTest, AFolderThatIsRenamedForAnother) {
+  const auto move = [&](const std::string& from, const std::string& to) {
+    std::filesystem::rename(path(from), path(to));
+  };
+  for (const std::string moved : {"/tls", ""}) {
+    SCOPED_TRACE("now" + moved);
+    for (const auto* folder : {"now", "next"}) {
+      std::filesystem::create_directories(path(folder) + "/tls");
+      write(std::string(folder) + "/tls/file", folder);
+    }
+    auto watch = watching(path("now/tls/file"));
+    EXPECT_TRUE(is_told(watch, [&] {
+      move("now" + moved, "old");
+      move("next" + moved, "now" + moved);
+    }));
+    EXPECT_FALSE(sees_change(watch));
+    EXPECT_TRUE(is_told(watch, [&] { move("now" + moved, "gone"); }));
+    EXPECT_TRUE(is_told(watch, [&] { move("gone", "now" + moved); }));
+    EXPECT_TRUE(is_told(watch, [&] { write("now/tls/file", "in place"); }));
+    for (const auto* left : {"old", "next", "now"}) std::filesystem::remove_all(path(left));
+  }
 }
 
 // /certs/tls.crt -> ..data/tls.crt, ..data -> ..1, which becomes ..2.
