@@ -126,6 +126,10 @@ class Opaque {
   void note_refusal();
 
  private:
+  /// How long the client may take for its opening; little where it is to end, as one of HTTP at rest has.
+  base::Duration opening_limit(base::Duration limit) const {
+    return client_.is_ending() ? std::min<base::Duration>(limit, worker_.limits().drain_idle_timeout) : limit;
+  }
   /// Takes the header of the PROXY protocol. False if there is none, and the connection is refused.
   runtime::Task<bool> take_header();
   /// Ends the client's TLS: stream_ is what is inside from then on. False if that fails.
@@ -227,8 +231,13 @@ runtime::Task<bool> Opaque::open() {
 }
 
 runtime::Task<bool> Opaque::take_header() {
-  const auto header = co_await opening::first_bytes(worker_.reactor, *stream_, proxy_header,
-                                                    worker_.limits().head_timeout, Patience::from_now);
+  std::optional<Header> header;
+  {
+    const Worker::Silence silence(client_, *stream_);
+    header = co_await opening::first_bytes(worker_.reactor, *stream_, proxy_header,
+                                           opening_limit(worker_.limits().head_timeout), Patience::from_now);
+  }
+  if (!header && client_.is_ending()) co_return false;
   if (!header || !*header) {
     refuse(Failure::malformed_request,
            std::string(describe(header ? header->error() : opening::ProxyHeaderFault::absent)));
@@ -249,12 +258,16 @@ runtime::Task<bool> Opaque::take_tls() {
     refuse(Failure::connect_failed, "there is no TLS to be had");
     co_return false;
   }
-  const auto limit = worker_.limits().handshake_timeout;
+  const auto limit = opening_limit(worker_.limits().handshake_timeout);
   const base::MonoTime end = worker_.reactor.coarse_now() + limit;
-  // Who stops before takes none of the memory that a handshake takes; who says nothing is not worth a word.
-  const auto hello = co_await runtime::within(
-      worker_.reactor, limit,
-      opening::first_bytes(worker_.reactor, *stream_, first_record, no_limit, Patience::from_now));
+  std::optional<std::optional<FirstRecord>> hello;
+  {
+    const Worker::Silence silence(client_, *stream_);
+    // Who stops before takes none of the memory that a handshake takes; who says nothing is not worth a word.
+    hello = co_await runtime::within(
+        worker_.reactor, limit,
+        opening::first_bytes(worker_.reactor, *stream_, first_record, no_limit, Patience::from_now));
+  }
   const bool has_begun = hello ? hello->value_or(FirstRecord::none) != FirstRecord::none
                                : opening::peek(*stream_, first_record).has_begun;
   if (!has_begun) co_return false;
@@ -362,8 +375,13 @@ runtime::Task<Protocol> Opaque::hear_at_rest() {
 }
 
 runtime::Task<bool> Opaque::take_server_name() {
-  const auto hello = co_await opening::first_bytes(worker_.reactor, *stream_, client_hello,
-                                                   worker_.limits().head_timeout, Patience::from_now);
+  std::optional<Hello> hello;
+  {
+    const Worker::Silence silence(client_, *stream_);
+    hello = co_await opening::first_bytes(worker_.reactor, *stream_, client_hello,
+                                          opening_limit(worker_.limits().head_timeout), Patience::from_now);
+  }
+  if (!hello && client_.is_ending()) co_return false;
   if (hello && *hello) {
     server_name_ = (*hello)->server_name;
     co_return true;

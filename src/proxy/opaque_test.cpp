@@ -423,6 +423,21 @@ TEST_F(Proxied, WithoutAHeaderNothingIsServed) {
   EXPECT_EQ(total("weft_downstream_connections_active"), 0U);
 }
 
+TEST_F(Proxied, WhoSaysNothingIsNotWaitedFor) {
+  apply(with_header(snapshot::ListenerProtocol::http));
+  auto silent = connect();
+  auto begun = connect();
+  begun.send("PROXY TCP4");
+  worker_->begin_drain();
+  EXPECT_TRUE(silent.is_closed());
+  EXPECT_FALSE(begun.is_closed());
+  begun.close();
+  auto late = connect();
+  advance(limits().drain_idle_timeout);
+  EXPECT_TRUE(late.is_closed());
+  EXPECT_EQ(total("weft_protocol_errors_total"), 1U) << "of the one that had begun";
+}
+
 // TLS that is passed through.
 
 class Passthrough : public Detection {
@@ -471,6 +486,16 @@ TEST_F(Passthrough, InPieces) {
   EXPECT_EQ(backend(2).wires[0]->receive(), hello);
   backend(2).wires[0]->send("\x16\3\3");
   EXPECT_EQ(client.receive(), "\x16\3\3");
+}
+
+TEST_F(Passthrough, WhoSaysNothingIsNotWaitedFor) {
+  auto silent = connect();
+  auto begun = connect();
+  begun.send("\x16");
+  worker_->begin_drain();
+  EXPECT_TRUE(silent.is_closed());
+  EXPECT_FALSE(begun.is_closed());
+  EXPECT_EQ(total("weft_protocol_errors_total"), 0U);
 }
 
 TEST_F(Passthrough, WhatNobodyTakesIsTold) {

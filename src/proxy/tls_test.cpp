@@ -95,17 +95,40 @@ TEST_F(TlsFlow, WhoIsCutInTheHandshakeIsNoTrouble) {
   EXPECT_TRUE(silent.is_closed());
 }
 
+TEST_F(TlsFlow, WhoSaysNothingBeforeItIsNotWaitedFor) {
+  auto snapshot = simple({1});
+  snapshot.listeners[0].tls = at_listener();
+  apply(snapshot);
+  auto silent = connect();
+  auto begun = connect();
+  begun.send("\x16\x03");
+  worker_->retire();
+  settle();
+  EXPECT_FALSE(silent.is_closed()) << "it may not know of the successor";
+  worker_->close_silent();
+  EXPECT_TRUE(silent.is_closed());
+  auto late = connect();
+  advance(500ms);
+  EXPECT_FALSE(late.is_closed());
+  advance(600ms);
+  EXPECT_TRUE(late.is_closed()) << "its turn was short";
+  EXPECT_FALSE(begun.is_closed()) << "a handshake is under way";
+  worker_->begin_drain();
+  EXPECT_FALSE(begun.is_closed());
+  begun.close();
+  EXPECT_EQ(worker_->connections(), 0U);
+}
+
 TEST_F(TlsFlow, WhoCompletesItDuringADrainHasLittleTimeForARequest) {
   backend(1);
   auto snapshot = simple({1});
   snapshot.listeners[0].tls = at_listener();
   apply(snapshot);
-  auto late = dial();
-  worker_->begin_drain();
-  tls::Result<std::unique_ptr<tls::Connection>> result;
   client_ = *library_.client({.ca = ca_.certificate(), .name = "app"});
-  auto task = tls::connect(reactor_, client_, std::move(late), {}, nullptr, 5s);
+  auto task = tls::connect(reactor_, client_, dial(), {}, nullptr, 5s);
   task.start();
+  // Its first word waits to be looked at.
+  worker_->begin_drain();
   settle();
   ASSERT_TRUE(task.is_done());
   auto connected = task.take();

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <utility>
 
@@ -109,7 +110,9 @@ void Worker::close_idle_if_ending() {
 void Worker::close_silent_if_ending() {
   for (auto at = silent_.begin(); at != silent_.end();) {
     auto& silence = *at++;
-    if (!silence.client_.is_ending()) continue;
+    // What has come may wait to be looked at.
+    std::array<char, 1> first{};
+    if (!silence.client_.is_ending() || silence.stream_.try_peek(first)) continue;
     silence.stream_.shutdown_write();
     silence.stream_.fail({ECANCELED});
   }

@@ -109,8 +109,8 @@ class Worker {
   /// Ends all connections now.
   void cut();
 
-  /// While it lives nobody has spoken on that client's connection, nothing is under way, and it ends as soon
-  /// as the client is to end.
+  /// While it lives nothing is under way on that client's connection, and it ends as soon as the client is to
+  /// end, unless that one has begun to speak.
   class Silence : private base::Link<Silence> {
    public:
     Silence(const ClientConnection& client, runtime::Stream& stream);
