@@ -2,7 +2,9 @@
 bytes, so that a test says exactly what goes over the wire."""
 
 import contextlib
+import itertools
 import json
+import os
 import pathlib
 import re
 import resource
@@ -468,6 +470,14 @@ def config(port, endpoints, protocol="http", **route):
         listener["cluster"] = "app"
     cluster = {"name": "app", "protocol": "tcp" if protocol == "tcp" else "http1", "endpoints": list(endpoints)}
     return {"version": 1, "listeners": [listener], "clusters": [cluster]}
+
+
+def leave_descriptors(pid, count):
+    """To that process, so many more than it has; None: all that it may have."""
+    most = resource.prlimit(pid, resource.RLIMIT_NOFILE)[1]
+    used = {int(fd) for fd in os.listdir(f"/proc/{pid}/fd")}
+    free = (fd for fd in itertools.count() if fd not in used)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (most if count is None else next(itertools.islice(free, count, None)), most))
 
 
 def beside(work):

@@ -161,14 +161,14 @@ class RestartTest(tls.TlsTest):
         self.weft = self.proxy(file, before=before, **options)
         return before
 
-    def status(self):
-        done = subprocess.run([mesh.BUILD / "bin" / "weft", "proxy", "status", f"--config={self.weft.file}", "-o", "json"],
-                              capture_output=True, text=True, timeout=proxies.LIMIT)
+    def status(self, *which):
+        done = subprocess.run([mesh.BUILD / "bin" / "weft", "proxy", "status", *(which or [f"--config={self.weft.file}"]),
+                               "-o", "json"], capture_output=True, text=True, timeout=proxies.LIMIT)
         self.assertEqual(done.returncode, 0, done.stderr)
         return json.loads(done.stdout)
 
-    def generations(self):
-        return [(one["generation"], one["pid"]) for one in self.status()["generations"]]
+    def generations(self, *which):
+        return [(one["generation"], one["pid"]) for one in self.status(*which)["generations"]]
 
     def ends(self, proxy, code=0):
         self.assertEqual(proxy.process.wait(proxies.LIMIT), code, proxy.stderr())

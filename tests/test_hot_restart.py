@@ -221,6 +221,25 @@ class HotRestart(restarts.RestartTest):
         self.ends(before)
         self.assertEqual(self.weft.metric("istio_tcp_connections_closed_total"), 1)
 
+    def test_a_place_of_its_own(self):
+        """They meet there, whatever environment they are started with."""
+        folder = self.file("sockets")
+        folder.mkdir(mode=0o700)
+        link = self.file("link")
+        link.symlink_to(folder)
+        self.begin(flags=[f"--restart-socket={folder}/web"])
+        tunnel = self.connect(self.opaque)
+        tunnel.send(b"begun")
+        tunnel.receive(5)
+        before = self.restart(flags=["--restart-socket=link/web"], cwd=link.parent,
+                              env={**os.environ, "XDG_RUNTIME_DIR": "/nowhere"})
+        self.assertEqual(self.generations(f"--restart-socket={folder}/web"), [(2, self.weft.pid), (1, before.pid)])
+        tunnel.end()
+        tunnel.rest()
+        self.ends(before)
+        self.assertEqual(self.weft.stop(), 0)
+        self.assertEqual(list(folder.iterdir()), [])
+
     def test_a_file_that_does_not_stay(self):
         """Two that read their configuration from a pipe are two proxies."""
         self.begin()

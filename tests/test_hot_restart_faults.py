@@ -3,18 +3,20 @@
 import array
 import contextlib
 import fcntl
+import itertools
 import json
 import os
 import pathlib
 import signal
 import socket
 import subprocess
+import tempfile
 import unittest
 
 import mesh
 import proxies
 import restarts
-from proxies import until
+from proxies import config, until
 
 
 class Faults(restarts.RestartTest):
@@ -59,6 +61,85 @@ class Faults(restarts.RestartTest):
         self.assertEqual((done.returncode, done.stdout), (0, ""), done.stderr)
         self.assertEqual(self.generations(), [(1, self.weft.pid)])
         self.assertEqual(self.connect().ask().body, b"ok")
+
+    def test_too_few_descriptors_to_hand_on(self):
+        """All is handed over, or nothing: then the one that runs goes on, and both say why."""
+        self.begin()
+        for _ in range(5):
+            self.connect().ask()
+        tunnel = self.connect(self.opaque)
+        tunnel.send(b"begun")
+        tunnel.receive(5)
+        others, failed, has_begun = [self.weft], 0, False
+        for count in itertools.count(1):
+            proxies.leave_descriptors(self.weft.pid, count)
+            others.append(proxies.Proxy(None, before=self.weft))
+            self.addCleanup(others[-1].process.stdout.close)
+            has_begun = others[-1].process.stdout.readline() != b""
+            if has_begun:
+                break
+            self.ends(others[-1], 1)
+            self.assertIn("this proxy runs already, but it cannot pass its sockets on: too many open files",
+                          others[-1].stderr())
+            self.assertIn("prlimit", others[-1].stderr())
+            failed += 1
+        self.assertGreater(failed, 4, "as many as there are listeners")
+        proxies.leave_descriptors(self.weft.pid, None)
+        self.proxies.append(others[-1])
+        self.assertEqual(others[-1].stderr().count("warning"), 0)
+        before, self.weft = self.weft, others[-1]
+        self.assertEqual(self.generations(), [(2, self.weft.pid), (1, before.pid)])
+        for port in (self.port, self.opaque, self.grpc):
+            self.connect(port)
+        self.assertEqual(self.weft.metric("istio_requests_total"), 5)
+        tunnel.end()
+        tunnel.rest()
+        self.ends(before)
+
+    def test_a_listener_beside_one_of_all_addresses(self):
+        """It is no other process that is in the way."""
+        self.begin()
+        other = proxies.free_port()
+        wide = self.config()
+        wide["listeners"][0]["address"] = f"0.0.0.0:{self.port}"
+        both = self.config(other)
+        both["listeners"].append({"address": f"[::]:{other}", "cluster": "app"})
+        for file, words in ((wide, f"the proxy that runs has 127.0.0.1:{self.port}"),
+                            (both, f"leave out this listener or 127.0.0.1:{other}")):
+            with self.subTest(words):
+                said = self.fails(file)
+                self.assertIn(words, said)
+                self.assertNotIn("another process", said)
+                # The one that runs tries to load it too.
+                until(lambda words=words: words in self.weft.stderr(), "it is told there")
+                self.assertNotIn("another process", self.weft.stderr())
+        without = self.config(other)
+        del without["listeners"][0]
+        self.weft.write(without)
+        until(lambda: "reloaded" in self.weft.stderr(), "it is gone")
+        wide["listeners"][0]["address"] = f"127.0.0.1:{self.port}"
+        self.ends(self.restart(wide))
+        self.assertEqual(self.connect().ask().body, b"ok")
+
+    def test_a_place_that_is_no_use(self):
+        """It serves, without a hot restart."""
+        self.begin()
+        places = [(self.weft.admin.removeprefix("unix:"), "cannot connect to"),
+                  (f"{tempfile.gettempdir()}/weft-{os.getpid()}.sock", "name a socket in a folder of this user's own")]
+        for path, words in places:
+            with self.subTest(path):
+                file = config(proxies.free_port(), [self.app.address])
+                other = self.proxy(file, flags=[f"--restart-socket={path}"])
+                self.assertIn("no hot restart: ", other.stderr())
+                self.assertIn(words, other.stderr())
+                self.assertFalse(os.path.exists(f"{path}.lock"))
+        self.assertEqual(self.weft.page("/ready").status, 200)
+        for flags, words in ((["--restart-socket=x"], "does nothing without --config"),
+                             (["--config=none", f"--restart-socket=/{'x' * 107}"], "is longer than 107 bytes")):
+            done = subprocess.run([mesh.BUILD / "bin" / "weft", "proxy", *flags], capture_output=True, text=True,
+                                  timeout=proxies.LIMIT)
+            self.assertEqual(done.returncode, 2, done.stderr)
+            self.assertIn(words, done.stderr)
 
     # What a successor says, by hand.
 
@@ -111,6 +192,21 @@ class Faults(restarts.RestartTest):
         before = self.restart()
         self.assertEqual(kept.ask().get("connection"), "close")
         self.ends(before)
+
+    def test_too_few_descriptors_once_it_has_given(self):
+        """What was promised with the sockets comes."""
+        self.begin()
+        self.connect().ask()
+        with self.successor("take") as sock:
+            _, fds = self.answer(sock)
+            proxies.leave_descriptors(self.weft.pid, 0)
+            sock.send(json.dumps({"op": "relieve"}).encode())
+            message, counted = self.answer(sock)
+            self.assertEqual([one["pid"] for one in message["generations"]], [self.weft.pid])
+            self.assertIn("istio_requests_total", os.pread(counted[1], 1 << 20, 0).decode())
+        for fd in fds + counted:
+            os.close(fd)
+        self.ends(self.weft)
 
     def test_one_that_is_killed_before_it_is_answered(self):
         self.begin()

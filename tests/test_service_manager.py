@@ -1,5 +1,6 @@
 """systemd's side of weft, played by the test: sockets that are passed, and what is said at NOTIFY_SOCKET."""
 
+import json
 import os
 import pathlib
 import re
@@ -12,6 +13,7 @@ import unittest
 
 import mesh
 import proxies
+import restarts
 from proxies import answers, config, reply, until
 
 UNITS = mesh.SOURCE / "deploy"
@@ -135,6 +137,24 @@ class Proxy(proxies.ProxyTest):
             self.assertEqual(peer.ask().status, 200)
         self.assertEqual(proxy.stop(), 0)
 
+    def test_too_few_descriptors_for_what_was_passed(self):
+        manager = self.manager(self.file("notify"))
+        app = self.backend(answers(lambda request: reply()))
+        passed = [self.listening() for _ in range(7)]
+        file = config(passed[0].getsockname()[1], [app.address])
+        proxy = self.start_with(manager, file, passed)
+        proxies.leave_descriptors(proxy.pid, 1)
+        for sock in passed[1:]:
+            file["listeners"].append({"address": f"127.0.0.1:{sock.getsockname()[1]}", "cluster": "app"})
+        proxy.write(file)
+        until(lambda: "raise the limit on descriptors" in proxy.stderr(), "it is told")
+        proxies.leave_descriptors(proxy.pid, None)
+        proxy.process.send_signal(signal.SIGHUP)
+        until(lambda: "reloaded" in proxy.stderr(), "it is loaded")
+        for sock in passed:
+            with proxies.Peer(socket.create_connection(sock.getsockname())) as peer:
+                self.assertEqual(peer.ask().status, 200)
+
     def test_a_unix_socket(self):
         manager = self.manager(self.file("notify"))
         app = self.backend(answers(lambda request: reply()))
@@ -213,7 +233,72 @@ class Supervisor(mesh.MeshTest):
         return told
 
 
+def settings(unit, name):
+    """What a unit's file says under that name."""
+    text = (UNITS / unit).read_text().replace("\\\n", "")
+    return re.findall(rf"^{name}=(.*)$", text, re.MULTILINE)
+
+
+@unittest.skipUnless(os.getuid() == 0, "only root may make namespaces as systemd does, and become another user")
+class UnitOfAProxy(proxies.ProxyTest):
+    """The command of the unit in what systemd gives it: a user and a /tmp of its own, a folder in /run, and little else."""
+
+    USER = "61234"  # of those for DynamicUser=
+
+    def setUp(self):
+        super().setUp()
+        (folder,) = settings("weft-proxy.service", "RuntimeDirectory")
+        script = (f"mount -t tmpfs tmpfs /run && install -d -m 700 -o {self.USER} -g {self.USER} /run/{folder} && echo made && "
+                  "exec cat")
+        self.machine = subprocess.Popen(["unshare", "--mount", "bash", "-c", script], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, text=True)
+        self.addCleanup(self.machine.communicate)
+        self.assertEqual(self.machine.stdout.readline(), "made\n")
+        self.inside = ["nsenter", f"--target={self.machine.pid}", "--mount"]
+
+    def run_inside(self, *command, **options):
+        return subprocess.run([*self.inside, *command], capture_output=True, text=True, timeout=mesh.LIMIT, **options)
+
+    def start_unit(self):
+        (command,) = settings("weft-proxy.service", "ExecStart")
+        words = [{"/usr/bin/weft": mesh.BUILD / "bin" / "weft", "/etc/weft/proxy.yaml": "/run/proxy.yaml"}.get(word, word)
+                 for word in command.split()]
+        script = (f"mount -t tmpfs tmpfs /tmp && exec setpriv --reuid={self.USER} --regid={self.USER} --clear-groups env -i "
+                  "RUNTIME_DIRECTORY=/run/weft-proxy \"$@\"")
+        process = subprocess.Popen([*self.inside, "unshare", "--mount", "bash", "-c", script, "bash", *words],
+                                   stdout=subprocess.PIPE, text=True)
+
+        def end():
+            process.terminate()
+            process.communicate()
+        self.addCleanup(end)
+        self.assertTrue(process.stdout.readline().startswith("listening on"))
+        return process
+
+    def test_two_generations_are_found_from_outside(self):
+        port, echo = proxies.free_port(), self.backend(restarts.echo)
+        file = json.dumps(config(port, [echo.address], "tcp"))
+        self.assertEqual(self.run_inside("tee", "/run/proxy.yaml", input=file).returncode, 0)
+        first = self.start_unit()
+        with proxies.Peer(socket.create_connection(("127.0.0.1", port))) as client:
+            client.send(b"begun")
+            self.assertEqual(client.receive(5), b"begun")
+            second = self.start_unit()
+            done = self.run_inside(mesh.BUILD / "bin" / "weft", "proxy", "status", "--restart-socket=/run/weft-proxy/restart.sock",
+                                   "-o", "json")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual([one["pid"] for one in json.loads(done.stdout)["generations"]], [second.pid, first.pid])
+            client.send(b"goes on")
+            self.assertEqual(client.receive(7), b"goes on")
+        self.assertEqual(first.wait(mesh.LIMIT), 0)
+
+
 class Units(unittest.TestCase):
+    def test_what_goes_with_a_unit_is_its_own(self):
+        """In /run/weft are the sockets of all that root starts."""
+        for unit in UNITS.iterdir():
+            self.assertNotIn("weft", " ".join(settings(unit.name, "RuntimeDirectory")).split(), unit.name)
+
     @unittest.skipUnless(shutil.which("systemd-analyze"), "there is no systemd-analyze")
     def test_they_are_valid(self):
         folder = pathlib.Path(mesh.tempfile.mkdtemp(prefix="weft-test-"))

@@ -67,6 +67,7 @@ struct Options {
   std::string access_log_max_size;
   std::string drain_timeout;
   std::string old_connections_timeout;
+  std::string restart_socket;
   int workers = 0;
 };
 
@@ -105,12 +106,15 @@ class FileListenerSource final : public proxy::ListenerSource {
       : start_(std::move(start)), passed_(std::move(passed)) {}
 
   Task<runtime::IoResult<runtime::Fd>> open(std::string, base::Address address) override {
-    if (const auto found = find(address); found != passed_.end()) co_return found->fd.duplicate();
-    auto fd = start_ ? start_->listen(address) : runtime::listen_on(address);
+    auto fd = take(address);
     if (!fd) fault_ = {address, fd.error().code};
     co_return fd;
   }
   std::optional<Fault> take_fault() { return std::exchange(fault_, std::nullopt); }
+  /// Whose socket keeps another one from that address, in words; empty if it is of a process that has nothing
+  /// to do with this one.
+  std::string in_the_way_of(const base::Address& address, const snapshot::Snapshot& wanted,
+                            const proxy::Proxy& proxy) const;
   /// What the one before had is asked for until then.
   std::unique_ptr<ProxyStart> end_start() { return std::move(start_); }
   /// Says which of those that were passed are of no listener: connections wait there in vain.
@@ -124,14 +128,55 @@ class FileListenerSource final : public proxy::ListenerSource {
   }
 
  private:
-  std::vector<runtime::InheritedSocket>::const_iterator find(const base::Address& address) const {
-    return std::ranges::find(passed_, address, &runtime::InheritedSocket::address);
+  runtime::IoResult<runtime::Fd> take(const base::Address& address) const {
+    const auto passed = std::ranges::find(passed_, address, &runtime::InheritedSocket::address);
+    if (passed == passed_.end()) return start_ ? start_->listen(address) : runtime::listen_on(address);
+    auto fd = passed->fd.duplicate();
+    if (!fd) return runtime::last_error();
+    return fd;
   }
 
   std::unique_ptr<ProxyStart> start_;
   std::vector<runtime::InheritedSocket> passed_;
   std::optional<Fault> fault_;
 };
+
+/// Whether sockets cannot listen at both at once: one of them takes what comes to all addresses, of IPv6
+/// those of IPv4 too.
+bool exclude_each_other(const base::Address& one, const base::Address& other) {
+  using Family = base::Address::Family;
+  const auto takes = [](const base::Address& all, const base::Address& address) {
+    return all.bytes() == base::Address().bytes() &&
+           (all.family() == Family::ipv6 || address.family() == all.family());
+  };
+  const auto is_ip = [](const base::Address& address) { return !address.ip().empty(); };
+  return one.port() == other.port() && is_ip(one) && is_ip(other) && (takes(one, other) || takes(other, one));
+}
+
+std::string FileListenerSource::in_the_way_of(const base::Address& address, const snapshot::Snapshot& wanted,
+                                              const proxy::Proxy& proxy) const {
+  constexpr auto all = "addresses of one port, and all of them, cannot be listened on at once: ";
+  for (const auto& listener : wanted.listeners) {
+    if (listener.address != address && exclude_each_other(listener.address, address))
+      return fmt::format("{}leave out this listener or {}", all, listener.address.to_string());
+  }
+  for (const auto& socket : passed_) {
+    if (exclude_each_other(socket.address, address)) {
+      return fmt::format("{}the service manager passed {}, write that address", all,
+                         socket.address.to_string());
+    }
+  }
+  auto before = start_ ? start_->listening_before() : std::vector<base::Address>();
+  for (const auto& listener : proxy.listeners()) before.push_back(listener.address);
+  for (const auto& other : before) {
+    if (exclude_each_other(other, address)) {
+      return fmt::format(
+          "{}the proxy that runs has {}; have it load the file without either listener, then write this one",
+          all, other.to_string());
+    }
+  }
+  return {};
+}
 
 std::string mend_of(const FileListenerSource::Fault& fault) {
   const bool is_unix = fault.address.family() == base::Address::Family::unix_path;
@@ -144,6 +189,7 @@ std::string mend_of(const FileListenerSource::Fault& fault) {
       return is_unix ? "let this user write to the socket's folder, or write another path"
                      : "ports below 1024 are for root and CAP_NET_BIND_SERVICE: write a higher one";
     case EADDRNOTAVAIL: return "this machine has no such address (`ip addr` lists those it has)";
+    case EMFILE: return "raise the limit on descriptors (`ulimit -n`, LimitNOFILE= of a unit)";
     default: return "write an address that this process can listen on";
   }
 }
@@ -223,6 +269,7 @@ Result<void> check_flags(const Options& options) {
   if (!is_alone && !options.drain_timeout.empty()) return refuse("--drain-timeout", "--config");
   if (!is_alone && !options.old_connections_timeout.empty())
     return refuse("--old-connections-timeout", "--config");
+  if (!is_alone && !options.restart_socket.empty()) return refuse(restart_socket_flag, "--config");
   // The mesh's own proxy always has an access log.
   for (const auto& [flag, value] : {std::pair{"--access-log-format", &options.access_log_format},
                                     std::pair{"--access-log-sample", &options.access_log_sample},
@@ -354,7 +401,10 @@ Task<Result<void>> load(proxy::Proxy& proxy, FileListenerSource& source, ProxyCo
   const auto fault = source.take_fault();
   if (!fault) co_return failure(Exit::failed, applied.error(), file.path());
   const auto listener = std::ranges::find(snapshot->listeners, fault->address, &snapshot::Listener::address);
-  co_return failure(Exit::failed, applied.error(), listener->origin.name, mend_of(*fault));
+  auto mend =
+      fault->code == EADDRINUSE ? source.in_the_way_of(fault->address, *snapshot, proxy) : std::string();
+  if (mend.empty()) mend = mend_of(*fault);
+  co_return failure(Exit::failed, applied.error(), listener->origin.name, std::move(mend));
 }
 
 void tell_ready(const proxy::Proxy& proxy) {
@@ -393,11 +443,12 @@ struct EndLimits {
 };
 
 Task<Result<void>> run_alone(runtime::Reactor& reactor, proxy::Options settings, Options options,
-                             EndLimits limits, std::vector<runtime::InheritedSocket> passed) {
+                             EndLimits limits, std::vector<runtime::InheritedSocket> passed,
+                             std::optional<std::string> socket) {
   // Before the proxy's threads, which inherit what is blocked.
   runtime::Signals signals(reactor, {SIGTERM, SIGINT});
   runtime::Signals hangups(reactor, {SIGHUP});
-  auto start = co_await ProxyStart::begin(reactor, restart_socket(options.config));
+  auto start = co_await ProxyStart::begin(reactor, std::move(socket));
   if (!start) co_return std::unexpected(std::move(start.error()));
   FileListenerSource source(std::move(*start), std::move(passed));
   proxy::Proxy proxy(reactor, std::move(settings), source);
@@ -452,8 +503,11 @@ Result<void> run(const Invocation& invocation, const Options& options) {
   if (!old_limit) return std::unexpected(old_limit.error());
   auto settings = proxy_options(options);
   if (!settings) return std::unexpected(std::move(settings.error()));
+  auto socket = restart_socket(options.config, options.restart_socket);
+  if (!socket) return std::unexpected(std::move(socket.error()));
   return reactor.block_on(run_alone(reactor, std::move(*settings), options,
-                                    {.drain = *drain_limit, .old = *old_limit}, std::move(passed)));
+                                    {.drain = *drain_limit, .old = *old_limit}, std::move(passed),
+                                    std::move(*socket)));
 }
 
 }  // namespace
@@ -488,6 +542,9 @@ void add_proxy(Command parent, Invocation& invocation) {
                   "over [{}]",
                   old_connections_default),
       {.value = "DURATION"});
+  command.option(restart_socket_flag, options->restart_socket,
+                 "With --config: where this command, run again, finds the proxy that runs [by user and FILE]",
+                 {.value = "PATH"});
   command.home(invocation);
   command.run(invocation, [&invocation, options] { return run(invocation, *options); });
   command.may_have_subcommand();

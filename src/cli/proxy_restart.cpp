@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -39,7 +40,8 @@ bool is_at(int lock, const std::string& path) {
 runtime::HomeResult<runtime::HomeLock> take_lock(const std::string& socket) {
   const auto path = lock_of(socket);
   while (true) {
-    auto lock = runtime::HomeLock::take(path);
+    auto lock = runtime::HomeLock::take(
+        path, "name a socket in a folder of this user's own with --restart-socket, or run as its owner");
     if (!lock || is_at(lock->fd(), path)) return lock;
   }
 }
@@ -60,9 +62,23 @@ void remove_socket(const std::string& socket) {
   ::unlink(path.c_str());
 }
 
+/// What the flag names.
+Result<std::string> absolute_socket(const std::string& path) {
+  std::error_code error;
+  const auto given = fs::absolute(path, error);
+  // A link to the folder is followed, as systemd makes one for a service with DynamicUser=.
+  const auto folder = fs::weakly_canonical(given.parent_path(), error);
+  auto socket = (error ? given : folder / given.filename()).string();
+  constexpr auto most = sizeof sockaddr_un::sun_path - 1;
+  if (socket.size() <= most) return socket;
+  return failure(Exit::usage, fmt::format("{} is longer than {} bytes", restart_socket_flag, most), socket,
+                 "name a shorter path");
+}
+
 }  // namespace
 
-std::optional<std::string> restart_socket(const std::string& config) {
+Result<std::optional<std::string>> restart_socket(const std::string& config, const std::string& named) {
+  if (!named.empty()) return absolute_socket(named);
   struct stat status{};
   if (::stat(config.c_str(), &status) != 0 || !S_ISREG(status.st_mode)) return std::nullopt;
   std::error_code error;
@@ -93,9 +109,13 @@ Task<Result<std::unique_ptr<ProxyStart>>> ProxyStart::begin(runtime::Reactor& re
   start->socket_ = std::move(*socket);
   start->lock_ = std::move(*lock);
   auto found = co_await proxy::Predecessor::find(reactor, *start->socket_);
+  if (!found && found.error().mend.empty()) {
+    runtime::log::warning(room, "no hot restart: {}", found.error().why);
+    co_return std::make_unique<ProxyStart>();
+  }
   if (!found) {
-    co_return failure(Exit::failed, fmt::format("this proxy runs already, but {}", found.error()),
-                      *start->socket_, "end that process (`ss -xlp` names it), then start this one");
+    co_return failure(Exit::failed, fmt::format("this proxy runs already, but {}", found.error().why),
+                      *start->socket_, found.error().mend);
   }
   start->predecessor_ = std::move(*found);
   co_return start;
@@ -110,6 +130,10 @@ runtime::IoResult<runtime::Fd> ProxyStart::listen(const base::Address& address) 
     if (auto fd = predecessor_->take(proxy::SocketKind::listener, address)) return std::move(*fd);
   }
   return runtime::listen_on(address);
+}
+
+std::vector<base::Address> ProxyStart::listening_before() const {
+  return predecessor_ ? predecessor_->listening() : std::vector<base::Address>();
 }
 
 ProxyLife::~ProxyLife() = default;
@@ -157,7 +181,10 @@ proxy::AdminOptions ProxyLife::admin_options(base::Address address) {
   proxy::AdminOptions options{.address = std::move(address)};
   options.listen = [this](const base::Address& at) -> runtime::IoResult<runtime::Fd> {
     auto fd = admin_ ? std::move(*std::exchange(admin_, std::nullopt)) : runtime::listen_on(at);
-    if (fd && control_) control_->set_admin({at, runtime::Fd(::fcntl(fd->get(), F_DUPFD_CLOEXEC, 0))});
+    if (!fd || !control_) return fd;
+    auto copy = fd->duplicate();
+    if (!copy) return runtime::last_error();
+    control_->set_admin({at, std::move(copy)});
     return fd;
   };
   options.is_handed_on = [this] { return is_superseded(); };

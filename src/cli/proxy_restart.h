@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "cli/failure.h"
 #include "proxy/admin.h"
@@ -20,11 +21,14 @@
 
 namespace weft::cli {
 
-/// The socket by which the proxy of that file is asked. It is the same for everyone of this user who names
-/// the file by the same absolute path, in the same network namespace: those are one proxy. Links are not
+inline constexpr const char* restart_socket_flag = "--restart-socket";
+
+/// The socket by which a proxy is asked: `named`, if that is not empty, as an absolute path; fails if that is
+/// too long for one. Else that of the file `config`. It is the same for everyone of this user who names the
+/// file by the same absolute path, in the same network namespace: those are one proxy. Links are not
 /// followed: one that leads to the configuration of the day names one proxy. Nothing for what is no file that
 /// stays (a FIFO), and where no folder for sockets can be had, which is told as a warning.
-std::optional<std::string> restart_socket(const std::string& config);
+Result<std::optional<std::string>> restart_socket(const std::string& config, const std::string& named);
 
 /// What a proxy does about one that runs in its place, before it serves itself.
 class ProxyStart {
@@ -42,6 +46,8 @@ class ProxyStart {
   bool has_predecessor() const { return predecessor_ != nullptr; }
   /// The listening socket of that address that the one before had, or a new one.
   runtime::IoResult<runtime::Fd> listen(const base::Address& address);
+  /// Where the one before listens, and this one not yet.
+  std::vector<base::Address> listening_before() const;
 
  private:
   friend class ProxyLife;

@@ -36,10 +36,10 @@ std::string span(base::Duration duration) {
 }
 
 Row row_of(const Generation& generation, base::WallTime now) {
-  const auto state = generation.drains_since && generation.cut_at
-                         ? fmt::format("drains for {}, is cut in {}", span(now - *generation.drains_since),
-                                       span(*generation.cut_at - now))
-                         : std::string("accepts");
+  std::string state = "accepts";
+  if (generation.drains_since) state = fmt::format("drains for {}", span(now - *generation.drains_since));
+  // Not of one that hung when it was relieved, until it has said so.
+  if (generation.cut_at) state += fmt::format(", is cut in {}", span(*generation.cut_at - now));
   const auto number = [](auto value) { return Cell{fmt::format("{}", value), Colour::none, true}; };
   return {number(generation.number),
           number(generation.pid),
@@ -50,15 +50,23 @@ Row row_of(const Generation& generation, base::WallTime now) {
           {state}};
 }
 
-/// Where the proxy is asked that the flags mean: that of a file, or the mesh's.
-Result<std::string> socket_of(const Invocation& invocation, const std::string& config) {
-  if (config.empty()) {
+struct Which {
+  std::string config;
+  std::string socket;
+  bool is_of_mesh() const { return config.empty() && socket.empty(); }
+};
+
+/// Where the proxy is asked that the flags mean: that of a socket or a file, or the mesh's.
+Result<std::string> socket_of(const Invocation& invocation, const Which& which) {
+  if (which.is_of_mesh()) {
     auto home = home_of(invocation);
     if (!home) return std::unexpected(std::move(home.error()));
     return home->proxy_socket();
   }
-  if (auto socket = restart_socket(config)) return *socket;
-  return failure(Exit::not_found, "there is no such file, or none of a proxy that can be asked", config,
+  auto socket = restart_socket(which.config, which.socket);
+  if (!socket) return std::unexpected(std::move(socket.error()));
+  if (*socket) return std::move(**socket);
+  return failure(Exit::not_found, "there is no such file, or none of a proxy that can be asked", which.config,
                  "name the file that the proxy was started with");
 }
 
@@ -67,7 +75,8 @@ std::unexpected<Failure> failure_of(const proxy::Unanswered& unanswered, const s
   if (!unanswered.listens) {
     return failure(Exit::unavailable, "no proxy answers", socket,
                    is_of_mesh ? "start the mesh, or name a proxy's file with --config"
-                              : "start it with `weft proxy --config`; it is found by the user who did");
+                              : "start it with `weft proxy --config`; it is found by the user who did, and "
+                                "with the --restart-socket that was given then");
   }
   const auto pid = unanswered.pid;
   return failure(
@@ -82,13 +91,13 @@ std::unexpected<Failure> failure_of(const proxy::Unanswered& unanswered, const s
           : std::string("see which process that is: `ss -xlp` names it"));
 }
 
-Result<void> show(const Invocation& invocation, const std::string& config) {
-  const auto socket = socket_of(invocation, config);
+Result<void> show(const Invocation& invocation, const Which& which) {
+  const auto socket = socket_of(invocation, which);
   if (!socket) return std::unexpected(socket.error());
   runtime::Reactor reactor;
   const auto limit = std::min<base::Duration>(proxy::answer_limit, invocation.limit->total);
   const auto generations = reactor.block_on(proxy::ask_status(reactor, *socket, limit));
-  if (!generations) return failure_of(generations.error(), *socket, limit, config.empty());
+  if (!generations) return failure_of(generations.error(), *socket, limit, which.is_of_mesh());
   if (wants_documents(invocation)) {
     auto list = Json::array();
     for (const auto& generation : *generations) list.push_back(document_of(generation));
@@ -106,17 +115,19 @@ Result<void> show(const Invocation& invocation, const std::string& config) {
 }  // namespace
 
 void add_proxy_status(Command parent, Invocation& invocation) {
-  auto config = std::make_shared<std::string>();
+  auto which = std::make_shared<Which>();
   auto command = parent.add("status",
                             "Show the generations of a proxy: the one that accepts, and those before it that "
                             "still have connections",
                             "weft proxy status --config proxy.yaml\nweft proxy status -o json");
-  command.option("--config", *config, "The proxy that was started with this file [the mesh's]",
+  command.option("--config", which->config, "The proxy that was started with this file [the mesh's]",
                  {.value = "FILE"});
+  command.option(restart_socket_flag, which->socket, "The proxy that was started with this socket",
+                 {.value = "PATH"});
   command.timeout(invocation);
   command.output(invocation);
   command.home(invocation);
-  command.run(invocation, [&invocation, config] { return show(invocation, *config); });
+  command.run(invocation, [&invocation, which] { return show(invocation, *which); });
 }
 
 }  // namespace weft::cli

@@ -1,5 +1,6 @@
 #include "proxy/control.h"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -20,6 +21,24 @@ using runtime::Task;
 constexpr std::size_t max_peers = 16;
 /// Both ask at once; who says nothing for so long goes.
 constexpr auto ask_limit = std::chrono::seconds(2);
+
+runtime::IoResult<std::vector<runtime::Fd>> make_count_files(std::size_t count) {
+  std::vector<runtime::Fd> files;
+  while (files.size() < count) {
+    auto file = make_counts_file();
+    if (!file) return std::unexpected(file.error());
+    files.push_back(std::move(*file));
+  }
+  return files;
+}
+
+/// Without room for them they are lost, and nothing else is.
+void write(const telemetry::Samples& counted, const Generation& of, const runtime::Fd& file) {
+  if (const auto written = write_counted(file.get(), counted); !written) {
+    runtime::log::warning("proxy", "what generation {} has counted cannot be passed on: {}", of.number,
+                          written.error().message());
+  }
+}
 
 }  // namespace
 
@@ -94,9 +113,9 @@ Task<void> Control::answer(std::unique_ptr<MessageSocket> socket, std::shared_pt
       goes_on = co_await tell_status(*socket);
     } else if (op == "take" && !peer->turn) {
       peer->turn.emplace(co_await turn_.take());
-      goes_on = co_await give_sockets(*socket);
+      goes_on = co_await give_sockets(*socket, *peer);
     } else if (op == "relieve" && peer->turn) {
-      co_await hand_over(std::move(socket));
+      co_await hand_over(std::move(socket), std::move(peer->count_files));
       co_return;
     }
     if (!goes_on) co_return;
@@ -109,37 +128,41 @@ Task<bool> Control::tell_status(MessageSocket& socket) {
   co_return (co_await send_json(socket, {{"generations", std::move(list)}})).has_value();
 }
 
-Task<bool> Control::give_sockets(MessageSocket& socket) {
+Task<bool> Control::give_sockets(MessageSocket& socket, Peer& peer) {
   auto listening = co_await proxy_.listening();
   if (!acceptor_) co_return false;  // another one has taken over meanwhile
+  auto files = listening ? make_count_files(2 + generations_.count()) : std::unexpected(listening.error());
+  if (!files) {
+    runtime::log::warning("proxy", "another process is to take over, but cannot: {}",
+                          files.error().message());
+    (void)co_await send_json(socket, {{"error", fmt::format("it cannot pass its sockets on: {} (process {})",
+                                                            files.error().message(), options_.own.pid)}});
+    co_return false;
+  }
+  peer.count_files = std::move(*files);
   std::vector<HandedSocket> sockets{{SocketKind::control, acceptor_->address(), acceptor_->fd()}};
   if (admin_) sockets.push_back({SocketKind::admin, admin_->address, admin_->fd.get()});
-  for (const auto& one : listening) sockets.push_back({SocketKind::listener, one.address, one.fd.get()});
+  for (const auto& one : *listening) sockets.push_back({SocketKind::listener, one.address, one.fd.get()});
   co_return (co_await send_sockets(socket, options_.own, std::move(sockets))).has_value();
 }
 
-Task<void> Control::hand_over(std::unique_ptr<MessageSocket> socket) {
-  const auto own_counted = write_counted(co_await proxy_.metrics());
+Task<void> Control::hand_over(std::unique_ptr<MessageSocket> socket, std::vector<runtime::Fd> count_files) {
+  write(co_await proxy_.metrics(), options_.own, count_files[1]);
   // From here to its end without a pause, as a small message is sent at once: what older ones tell, and
   // whoever asks here, is for one of both to hear.
   auto given = generations_.give_up();
-  const auto ended = write_counted(given.ended);
   auto own = options_.own;
   own.drains_since = reactor_.clock().wall();
   own.cut_at = *own.drains_since + options_.old_limit;
-  auto list = Json::array();
-  std::vector<int> fds;
-  std::vector<runtime::Fd> files;
-  if (own_counted && ended) {
-    list.push_back(to_json(own));
-    fds = {ended->get(), own_counted->get()};
-  }
-  for (const auto& older : given.older) {
-    auto counted = write_counted(older.counted);
-    if (!counted || fds.empty()) continue;
+  auto list = Json::array({to_json(own)});
+  write(given.ended, own, count_files[0]);
+  std::vector<int> fds{count_files[0].get(), count_files[1].get()};
+  for (std::size_t i = 0; i < given.older.size(); ++i) {
+    const auto& older = given.older[i];
     list.push_back(to_json(older.generation));
+    write(older.counted, older.generation, count_files[2 + i]);
     fds.push_back(older.link->fd());
-    fds.push_back(files.emplace_back(std::move(*counted)).get());
+    fds.push_back(count_files[2 + i].get());
   }
   if (!co_await send_json(*socket, {{"generations", std::move(list)}}, std::move(fds))) {
     // It has been killed: all stays as it was.
@@ -164,9 +187,10 @@ Generation Control::own_now(const telemetry::Samples& samples) const {
 
 Task<bool> Control::tell() {
   const auto samples = co_await proxy_.metrics();
-  const auto counted = write_counted(samples);
-  if (!counted) co_return true;
-  co_return (co_await send_json(*link_, to_json(own_now(samples)), {counted->get()})).has_value();
+  std::vector<int> fds;
+  const auto file = make_counts_file();
+  if (file && write_counted(file->get(), samples)) fds.push_back(file->get());
+  co_return (co_await send_json(*link_, to_json(own_now(samples)), std::move(fds))).has_value();
 }
 
 Task<void> Control::obey() {

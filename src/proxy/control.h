@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "proxy/generations.h"
 #include "proxy/handover.h"
@@ -81,6 +82,8 @@ class Control {
   struct Peer {
     /// It is a successor, until it has taken over or has gone.
     std::optional<Turn::Held> turn;
+    /// For what it will be told was counted: a file for each.
+    std::vector<runtime::Fd> count_files;
     /// Set when it must make room for another one.
     runtime::Event dismissed;
   };
@@ -90,8 +93,10 @@ class Control {
   runtime::Task<void> serve(runtime::Fd fd);
   runtime::Task<void> answer(std::unique_ptr<runtime::MessageSocket> socket, std::shared_ptr<Peer> peer);
   runtime::Task<std::optional<JsonMessage>> next_word(runtime::MessageSocket& socket, bool is_successor);
-  runtime::Task<bool> give_sockets(runtime::MessageSocket& socket);
-  runtime::Task<void> hand_over(std::unique_ptr<runtime::MessageSocket> socket);
+  /// Makes the files for hand_over() too: a successor that gets its sockets gets all that comes later.
+  runtime::Task<bool> give_sockets(runtime::MessageSocket& socket, Peer& peer);
+  runtime::Task<void> hand_over(std::unique_ptr<runtime::MessageSocket> socket,
+                                std::vector<runtime::Fd> count_files);
   runtime::Task<bool> tell_status(runtime::MessageSocket& socket);
   /// As an older one: does what the newest asks.
   runtime::Task<void> obey();

@@ -15,7 +15,7 @@ constexpr auto tell_limit = std::chrono::seconds(1);
 
 }  // namespace
 
-void Generations::adopt(Predecessor::Relieved relieved) {
+void Generations::adopt(Relieved relieved) {
   ended_.merge(relieved.ended);
   for (auto& older : relieved.older) {
     auto link = std::make_shared<Link>();
@@ -34,13 +34,18 @@ void Generations::adopt(Predecessor::Relieved relieved) {
 Task<void> Generations::listen(std::shared_ptr<Link> link) {
   auto& older = link->older;
   while (auto message = co_await receive_json(*older.link)) {
-    // An answer to relieve() that came late has what ended ones counted before its own.
-    const auto list = message->json.find("generations");
-    const bool is_late = list != message->json.end() && list->is_array() && !list->empty();
-    const std::size_t own = is_late ? 1 : 0;
-    if (message->fds.size() <= own) continue;
-    if (auto counted = read_counted(message->fds[own].get())) older.counted = std::move(*counted);
-    if (const auto now = generation_from(is_late ? list->front() : message->json)) older.generation = *now;
+    if (auto late = relieved_from(reactor_, *message)) {
+      // The answer that it did not give in time.
+      older.generation = std::move(late->older.front().generation);
+      older.counted = std::move(late->older.front().counted);
+      late->older.erase(late->older.begin());
+      adopt(std::move(*late));
+    } else {
+      // Without its counts if it has no descriptor for them: then they are what they were.
+      auto counted = message->fds.empty() ? std::nullopt : read_counted(message->fds.front().get());
+      if (counted) older.counted = std::move(*counted);
+      if (const auto now = generation_from(message->json)) older.generation = *now;
+    }
     ++link->told;
     heard_.pulse();
   }
@@ -97,9 +102,9 @@ Task<std::vector<Generation>> Generations::status() {
   co_return list;
 }
 
-Predecessor::Relieved Generations::give_up() {
+Relieved Generations::give_up() {
   scope_.cancel();
-  Predecessor::Relieved all{{}, std::exchange(ended_, {})};
+  Relieved all{{}, std::exchange(ended_, {})};
   for (const auto& link : links_) all.older.push_back(std::move(link->older));
   links_.clear();
   return all;

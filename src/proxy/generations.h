@@ -27,7 +27,7 @@ class Generations {
   Generations& operator=(const Generations&) = delete;
 
   /// Takes over what the predecessor gave, and ends the oldest where there are too many.
-  void adopt(Predecessor::Relieved relieved);
+  void adopt(Relieved relieved);
   /// What all older generations have counted up to now: never less than what it was before. One that does not
   /// answer is counted as it was.
   runtime::Task<telemetry::Samples> counted();
@@ -38,7 +38,8 @@ class Generations {
   /// What is left there is to end within `limit`.
   void end_all(base::Duration limit);
   /// Gives all up, for a successor: nobody listens to them here any more.
-  Predecessor::Relieved give_up();
+  Relieved give_up();
+  std::size_t count() const { return links_.size(); }
 
  private:
   struct Link {

@@ -6,8 +6,8 @@
 namespace weft::proxy {
 namespace {
 
-Predecessor::Relieved ended_with(std::uint64_t requests) {
-  Predecessor::Relieved relieved;
+Relieved ended_with(std::uint64_t requests) {
+  Relieved relieved;
   relieved.ended.add("requests", "Requests.", telemetry::Kind::counter, std::string(), requests);
   return relieved;
 }

@@ -23,6 +23,9 @@ using runtime::Task;
 /// from a proxy.
 constexpr std::size_t most_counted_bytes = std::size_t{512} << 20U;
 
+/// What helps where one that runs is of no use.
+constexpr std::string_view end_it = "end that process (`ss -xlp` names it), then start this one";
+
 std::string_view word(SocketKind kind) {
   switch (kind) {
     case SocketKind::control: return "control";
@@ -100,17 +103,21 @@ std::optional<Generation> generation_from(const Json& json) {
   });
 }
 
-runtime::IoResult<runtime::Fd> write_counted(const telemetry::Samples& samples) {
-  const auto text = exporter::counted_json(samples).dump(-1, ' ', false, Json::error_handler_t::replace);
+runtime::IoResult<runtime::Fd> make_counts_file() {
   runtime::Fd fd(::memfd_create("weft-counted", MFD_CLOEXEC));
   if (!fd) return runtime::last_error();
+  return fd;
+}
+
+runtime::IoResult<void> write_counted(int fd, const telemetry::Samples& samples) {
+  const auto text = exporter::counted_json(samples).dump(-1, ' ', false, Json::error_handler_t::replace);
   for (std::size_t at = 0; at < text.size();) {
-    const auto size = ::pwrite(fd.get(), text.data() + at, text.size() - at, static_cast<off_t>(at));
+    const auto size = ::pwrite(fd, text.data() + at, text.size() - at, static_cast<off_t>(at));
     if (size < 0 && errno == EINTR) continue;
     if (size <= 0) return size < 0 ? runtime::last_error() : runtime::io_error(ENOSPC);
     at += static_cast<std::size_t>(size);
   }
-  return fd;
+  return {};
 }
 
 std::optional<telemetry::Samples> read_counted(int fd) {
@@ -158,43 +165,58 @@ Task<runtime::IoResult<void>> send_sockets(MessageSocket& link, Generation of,
   co_return runtime::IoResult<void>{};
 }
 
-Task<std::expected<std::unique_ptr<Predecessor>, std::string>> Predecessor::find(runtime::Reactor& reactor,
-                                                                                 std::string path) {
+Task<std::expected<std::unique_ptr<Predecessor>, NotGiven>> Predecessor::find(runtime::Reactor& reactor,
+                                                                              std::string path) {
   auto fd = runtime::connect_messages(path);
   if (!fd) {
     const auto code = fd.error().code;
     if (code == ENOENT || code == ECONNREFUSED) co_return nullptr;
-    co_return std::unexpected("it cannot be asked: " + fd.error().message());
+    auto why = fmt::format("cannot connect to {}: {}", path, fd.error().message());
+    if (code != EAGAIN) co_return std::unexpected(NotGiven{std::move(why), {}});
+    co_return std::unexpected(NotGiven{"it does not answer", std::string(end_it)});  // too many wait already
   }
   std::unique_ptr<Predecessor> found(new Predecessor(reactor, std::move(*fd)));
-  const auto answered = co_await runtime::within(reactor, answer_limit, found->receive_sockets());
+  auto answered = co_await runtime::within(reactor, answer_limit, found->receive_sockets());
   if (!answered) {
     const auto pid = listener_of(*found->link_);
-    co_return std::unexpected(fmt::format("{} does not answer within {}",
-                                          pid > 0 ? fmt::format("process {}", pid) : std::string("it"),
-                                          base::format_duration(answer_limit)));
+    co_return std::unexpected(
+        NotGiven{fmt::format("{} does not answer within {}",
+                             pid > 0 ? fmt::format("process {}", pid) : std::string("it"),
+                             base::format_duration(answer_limit)),
+                 std::string(end_it)});
   }
-  switch (*answered) {
-    case Took::all: co_return found;
-    case Took::nothing: co_return nullptr;  // it ends just now, and with it what it would have given
-    case Took::nonsense: break;
-  }
-  co_return std::unexpected("what it says is not understood: it is of a version that this one cannot follow");
+  if (!*answered) co_return std::unexpected(std::move(answered->error()));
+  if (!**answered) co_return nullptr;
+  co_return found;
 }
 
-Task<Predecessor::Took> Predecessor::receive_sockets() {
-  if (const auto asked = co_await send_json(*link_, {{"op", "take"}}); !asked) co_return Took::nothing;
+Task<std::expected<bool, NotGiven>> Predecessor::receive_sockets() {
+  if (const auto asked = co_await send_json(*link_, {{"op", "take"}}); !asked) co_return false;
   while (true) {
     auto message = co_await receive_json(*link_);
-    if (!message) co_return Took::nothing;
+    if (!message) co_return false;
     const auto& json = message->json;
     auto& fds = message->fds;
+    if (const auto error = json.find("error"); error != json.end() && error->is_string()) {
+      co_return std::unexpected(
+          NotGiven{error->get<std::string>(),
+                   "raise its limit (`prlimit --nofile=NUMBER --pid PID`), or have it close connections, and "
+                   "start this one again"});
+    }
     const auto read = decoded([&] {
       return std::pair(json.at("sockets").get<std::vector<std::pair<std::string, std::string>>>(),
                        json.at("more").get<bool>());
     });
     const auto generation = generation_from(json.value("generation", Json::object()));
-    if (!read || !generation || read->first.size() != fds.size()) co_return Took::nonsense;
+    if (!read || !generation || read->first.size() < fds.size()) {
+      co_return std::unexpected(
+          NotGiven{"what it says is not understood: it is of a version that this one cannot follow",
+                   std::string(end_it)});
+    }
+    if (read->first.size() > fds.size()) {
+      co_return std::unexpected(NotGiven{"this process may not have as many descriptors as its sockets take",
+                                         "raise the limit (`ulimit -n`) and start this one again"});
+    }
     generation_ = *generation;
     for (std::size_t i = 0; i < fds.size(); ++i) {
       const auto kind = kind_of(read->first[i].first);
@@ -205,7 +227,7 @@ Task<Predecessor::Took> Predecessor::receive_sockets() {
         sockets_.emplace_back(*kind, ListeningSocket{*address, std::move(fds[i])});
       }
     }
-    if (!read->second) co_return Took::all;
+    if (!read->second) co_return true;
   }
 }
 
@@ -218,6 +240,14 @@ std::optional<runtime::Fd> Predecessor::take(SocketKind kind, const base::Addres
   return fd;
 }
 
+std::vector<base::Address> Predecessor::listening() const {
+  std::vector<base::Address> addresses;
+  for (const auto& [kind, socket] : sockets_) {
+    if (kind == SocketKind::listener) addresses.push_back(socket.address);
+  }
+  return addresses;
+}
+
 void Predecessor::close_rest() {
   for (const auto& [kind, socket] : sockets_) {
     if (kind == SocketKind::admin && socket.address.family() == base::Address::Family::unix_path)
@@ -226,36 +256,46 @@ void Predecessor::close_rest() {
   sockets_.clear();
 }
 
-Task<Predecessor::Relieved> Predecessor::relieve() {
-  Relieved relieved;
-  const auto sent = co_await send_json(*link_, {{"op", "relieve"}});
-  auto answer = sent ? co_await runtime::within(reactor_, answer_limit, receive_json(*link_))
-                     : std::optional<std::optional<JsonMessage>>(std::nullopt);
-  if (!answer) {
-    // It has been told, and drains once it can: the link stays for what it says then.
-    runtime::log::warning("proxy", "process {}, whose sockets this one has taken over, hangs",
-                          generation_.pid);
-    relieved.older.push_back({generation_, std::move(link_), {}});
-    co_return relieved;
-  }
-  if (!*answer) {
-    runtime::log::warning("proxy", "process {}, whose sockets this one has taken over, has ended",
-                          generation_.pid);
-    co_return relieved;
-  }
-  auto& [json, fds] = **answer;
+std::optional<Relieved> relieved_from(runtime::Reactor& reactor, JsonMessage& message) {
+  auto& [json, fds] = message;
   const auto list = json.find("generations");
-  if (list == json.end() || !list->is_array() || fds.size() != list->size() * 2) co_return relieved;
+  if (list == json.end() || !list->is_array()) return std::nullopt;
+  const auto counted = [&fds](std::size_t at) {
+    return (at < fds.size() ? read_counted(fds[at].get()) : std::nullopt).value_or(telemetry::Samples());
+  };
+  Relieved relieved;
   // Of each its link and its counts; of the first, whose link this is, in that place what ended ones counted.
   for (std::size_t i = 0; i < list->size(); ++i) {
     const auto generation = generation_from((*list)[i]);
-    auto counted = read_counted(fds[2 * i + 1].get());
-    if (!generation || !counted) continue;
-    if (i == 0) relieved.ended = read_counted(fds[0].get()).value_or(telemetry::Samples());
-    auto link = i == 0 ? std::move(link_) : std::make_unique<MessageSocket>(reactor_, std::move(fds[2 * i]));
-    relieved.older.push_back({*generation, std::move(link), std::move(*counted)});
+    const bool has_link = i == 0 || 2 * i < fds.size();
+    if (!generation || !has_link) continue;
+    auto link = i == 0 ? nullptr : std::make_unique<MessageSocket>(reactor, std::move(fds[2 * i]));
+    relieved.older.push_back({*generation, std::move(link), counted(2 * i + 1)});
   }
-  co_return relieved;
+  if (relieved.older.empty() || relieved.older.front().link) return std::nullopt;
+  relieved.ended = counted(0);
+  return relieved;
+}
+
+Task<Relieved> Predecessor::relieve() {
+  const auto sent = co_await send_json(*link_, {{"op", "relieve"}});
+  auto answer = sent ? co_await runtime::within(reactor_, answer_limit, receive_json(*link_))
+                     : std::optional<std::optional<JsonMessage>>(std::nullopt);
+  if (answer && !*answer) {
+    runtime::log::warning("proxy", "process {}, whose sockets this one has taken over, has ended",
+                          generation_.pid);
+    co_return Relieved{};
+  }
+  auto relieved = answer ? relieved_from(reactor_, **answer) : std::nullopt;
+  if (!relieved) {
+    // It has been told, and drains once it can: the link stays for what it says then.
+    runtime::log::warning("proxy", "process {}, whose sockets this one has taken over, hangs",
+                          generation_.pid);
+    generation_.drains_since = reactor_.clock().wall();
+    relieved.emplace().older.push_back({generation_, nullptr, {}});
+  }
+  relieved->older.front().link = std::move(link_);
+  co_return std::move(*relieved);
 }
 
 Task<std::expected<std::vector<Generation>, Unanswered>> ask_status(runtime::Reactor& reactor,

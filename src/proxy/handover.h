@@ -1,6 +1,7 @@
 // What a proxy that is started in the place of one that runs asks of it, over a Unix socket of whole
 // messages:
-//   take     every listening descriptor of the one that runs, which goes on as if nothing had been asked
+//   take     every listening descriptor of the one that runs, which goes on as if nothing had been asked; or
+//            why it gives none (`error`)
 //   relieve  the newer one accepts: from now on it is the newest, and the older one drains
 //   status   the generations that there are
 // The connection of the two then lasts until the older one has ended. By it the newest asks
@@ -58,8 +59,10 @@ struct Older {
   telemetry::Samples counted;
 };
 
-/// A file in memory that holds what was counted; an error if there is no room for one.
-runtime::IoResult<runtime::Fd> write_counted(const telemetry::Samples& samples);
+/// A file in memory for what was counted. The errors of memfd_create(2).
+runtime::IoResult<runtime::Fd> make_counts_file();
+/// Writes what was counted into an empty one; an error if there is no room for it.
+runtime::IoResult<void> write_counted(int fd, const telemetry::Samples& samples);
 /// What such a file holds; nothing if it cannot be read.
 std::optional<telemetry::Samples> read_counted(int fd);
 
@@ -85,28 +88,42 @@ struct HandedSocket {
 runtime::Task<runtime::IoResult<void>> send_sockets(runtime::MessageSocket& link, Generation of,
                                                     std::vector<HandedSocket> sockets);
 
+/// What is taken over from a predecessor.
+struct Relieved {
+  /// The predecessor first.
+  std::vector<Older> older;
+  /// What generations that have ended had counted.
+  telemetry::Samples ended;
+};
+/// What an answer to `relieve` says; the link of the first is the one that it came by. What is missing beside
+/// it, as descriptors were too few, is passed over. Nothing if the message is none.
+std::optional<Relieved> relieved_from(runtime::Reactor& reactor, JsonMessage& message);
+
+/// Why nothing is taken over.
+struct NotGiven {
+  std::string why;
+  /// What helps where a proxy runs; empty: whether one does cannot be known.
+  std::string mend;
+};
+
 /// The proxy that runs already, seen from the one that is started in its place.
 class Predecessor {
  public:
   /// Connects to whoever listens at the socket `path` and takes its listening sockets. Null if nobody does.
-  /// An error's text says why the one that runs gives nothing.
-  static runtime::Task<std::expected<std::unique_ptr<Predecessor>, std::string>> find(
-      runtime::Reactor& reactor, std::string path);
+  static runtime::Task<std::expected<std::unique_ptr<Predecessor>, NotGiven>> find(runtime::Reactor& reactor,
+                                                                                   std::string path);
 
   const Generation& generation() const { return generation_; }
   /// The socket that it is asked by. Taken once.
   runtime::Fd take_control() { return std::move(control_); }
   /// The listening socket of that kind at that address, if it had one. Taken once.
   std::optional<runtime::Fd> take(SocketKind kind, const base::Address& address);
+  /// Where it listens for clients, of what was not taken.
+  std::vector<base::Address> listening() const;
   /// Closes what was not taken: sockets that this process has no use for. Unix sockets of the kind `admin`
   /// lose their files.
   void close_rest();
 
-  struct Relieved {
-    std::vector<Older> older;
-    /// What generations that have ended had counted.
-    telemetry::Samples ended;
-  };
   /// Tells it that this process accepts: it drains from now on. Ends well also if it has died meanwhile;
   /// there is nothing to take over then.
   runtime::Task<Relieved> relieve();
@@ -115,8 +132,8 @@ class Predecessor {
   Predecessor(runtime::Reactor& reactor, runtime::Fd fd) : reactor_(reactor) {
     link_ = std::make_unique<runtime::MessageSocket>(reactor, std::move(fd));
   }
-  enum class Took : std::uint8_t { all, nothing, nonsense };
-  runtime::Task<Took> receive_sockets();
+  /// False if it ends just now, and with it what it would have given.
+  runtime::Task<std::expected<bool, NotGiven>> receive_sockets();
 
   runtime::Reactor& reactor_;
   std::unique_ptr<runtime::MessageSocket> link_;

@@ -120,9 +120,11 @@ void Proxy::Impl::start() {
   scope.spawn(run_changes());
 }
 
-/// What of the process's descriptors each of so many workers may use for sockets.
+/// What of the process's descriptors each of so many workers may use for sockets, those that it listens on
+/// included.
 std::size_t sockets_for_each(std::size_t workers) {
-  constexpr rlim_t for_others = 32;
+  // Each worker has two for itself (runtime::Reactor).
+  const rlim_t for_others = 32 + 2 * workers;
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return std::numeric_limits<std::size_t>::max();
   return static_cast<std::size_t>(std::max(limit.rlim_cur, for_others + 8) - for_others) / workers;
@@ -342,11 +344,15 @@ runtime::Task<void> Proxy::retire(base::Duration deadline) {
   co_await impl_->end_by(end, retire_interval);
 }
 
-runtime::Task<std::vector<ListeningSocket>> Proxy::listening() {
-  auto parts = co_await impl_->from_workers<std::vector<ListeningSocket>>(
+runtime::Task<runtime::IoResult<std::vector<ListeningSocket>>> Proxy::listening() {
+  using Sockets = std::vector<ListeningSocket>;
+  auto parts = co_await impl_->from_workers<runtime::IoResult<Sockets>>(
       [](Worker& worker) { return worker.listening(); });
-  std::vector<ListeningSocket> all;
-  for (auto& part : parts) std::ranges::move(part, std::back_inserter(all));
+  Sockets all;
+  for (auto& part : parts) {
+    if (!part) co_return std::unexpected(part.error());
+    std::ranges::move(*part, std::back_inserter(all));
+  }
   co_return all;
 }
 

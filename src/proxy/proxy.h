@@ -101,8 +101,9 @@ class Proxy {
   /// AccessLogFile::reopen().
   void reopen_access_log();
 
-  /// Duplicates of the sockets that are listened on.
-  runtime::Task<std::vector<ListeningSocket>> listening();
+  /// Duplicates of the sockets that are listened on: changes may come while they are on their way elsewhere.
+  /// An error if not all can be had.
+  runtime::Task<runtime::IoResult<std::vector<ListeningSocket>>> listening();
   /// The metrics of all workers, merged.
   runtime::Task<telemetry::Samples> metrics();
   /// The Snapshots in force, sorted by context.

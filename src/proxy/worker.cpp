@@ -179,8 +179,9 @@ void Worker::each_endpoint(Do work) const {
 }
 
 std::size_t Worker::sockets() const {
+  // Of each listener also the duplicate that a successor gets (listening()).
   return shard.proxy.downstream_connections_active + shard.proxy.upstream_connections_active +
-         2 * shard.proxy.splice_pipes;
+         2 * (shard.proxy.splice_pipes + acceptors_.size());
 }
 
 runtime::Task<void> Worker::accept_loop(LocalPtr<ListenerState> listener, runtime::Fd listening) {
@@ -286,11 +287,13 @@ void Worker::retire() {
   for (auto& client : clients_) client.hurry_if_idle(limits().drain_idle_timeout);
 }
 
-std::vector<ListeningSocket> Worker::listening() const {
+runtime::IoResult<std::vector<ListeningSocket>> Worker::listening() const {
   std::vector<ListeningSocket> sockets;
   for (const auto& [listener, accepting] : acceptors_) {
+    if (accepting.listening < 0) continue;
     runtime::Fd copy(::fcntl(accepting.listening, F_DUPFD_CLOEXEC, 0));
-    if (copy) sockets.push_back({listener->config->address, std::move(copy)});
+    if (!copy) return runtime::last_error();
+    sockets.push_back({listener->config->address, std::move(copy)});
   }
   return sockets;
 }

@@ -101,8 +101,8 @@ class Worker {
   void retire();
   bool is_retiring() const { return is_retiring_; }
   void close_silent() { close_silent_if_ending(); }
-  /// Duplicates of the sockets that it accepts on.
-  std::vector<ListeningSocket> listening() const;
+  /// Duplicates of the sockets that it accepts on; an error if not all can be had.
+  runtime::IoResult<std::vector<ListeningSocket>> listening() const;
   bool is_draining() const { return is_draining_; }
   /// Connections of clients, those within this process included.
   std::size_t connections() const { return scope_.size(); }

@@ -27,9 +27,9 @@ namespace fs = std::filesystem;
 
 /// sun_path holds 108 bytes with its end (unix(7)).
 constexpr std::size_t max_socket_path = 107;
-/// The longest name among the sockets of a run folder, with its slash: that of a proxy with the kernel's
-/// highest pid (PID_MAX_LIMIT).
-constexpr std::string_view longest_socket = "/admin.4194304.sock";
+/// The longest path among the sockets below a parent of run folders: in one of them, that of a proxy with the
+/// kernel's highest pid (PID_MAX_LIMIT).
+constexpr std::string_view longest_socket = "/0123456789ab/admin.4194304.sock";
 
 std::string environment(const char* name) {
   const char* value = std::getenv(name);
@@ -94,8 +94,7 @@ HomeResult<std::string> state_folder(const HomeSource& source) {
   return text;
 }
 
-/// What to do about a state or run folder that is no use.
-constexpr std::string_view another_state = "give another one with --home or WEFT_HOME, or run as its owner";
+/// What to do about a run folder that is no use.
 std::string another_run(const std::string& path, uid_t uid) {
   // root looks at no XDG_RUNTIME_DIR.
   return uid == 0
@@ -105,7 +104,7 @@ std::string another_run(const std::string& path, uid_t uid) {
 }
 
 /// Checks a folder that is there: ours, not a link, and not for others to write in (`closed`: not even to
-/// look into). `mend` is for one of somebody else.
+/// look into). `mend` is for one of somebody else, or of everybody.
 HomeResult<void> check_folder(const std::string& path, uid_t uid, bool closed, std::string_view mend) {
   struct stat found{};
   if (lstat(path.c_str(), &found) != 0) return failed("cannot look at", path, errno);
@@ -118,6 +117,8 @@ HomeResult<void> check_folder(const std::string& path, uid_t uid, bool closed, s
   }
   const unsigned forbidden = closed ? 077U : 022U;
   if ((found.st_mode & forbidden) == 0) return {};
+  if ((found.st_mode & S_ISVTX) != 0)
+    return base::fail(HomeErrorKind::insecure, fmt::format("the folder {} is everybody's: {}", path, mend));
   return base::fail(HomeErrorKind::insecure,
                     fmt::format("the folder {} is open to other users: run chmod 700 on it", path));
 }
@@ -132,11 +133,12 @@ HomeResult<void> make_folder(const std::string& path, uid_t uid, bool closed, st
   return check_folder(path, uid, closed, mend);
 }
 
-HomeResult<void> make_state_folder(const std::string& path, uid_t uid) {
+HomeResult<void> make_state_folder(const std::string& path, uid_t uid,
+                                   std::string_view mend = HomeLock::another_home) {
   std::error_code error;
   fs::create_directories(fs::path(path).parent_path(), error);
   if (error) return failed("cannot create the folder", fs::path(path).parent_path().string(), error.value());
-  return make_folder(path, uid, false, another_state);
+  return make_folder(path, uid, false, mend);
 }
 
 /// Replaces the link at one stroke, if it points elsewhere.
@@ -192,6 +194,24 @@ HomeSource HomeSource::of_process(std::string flag) {
   return source;
 }
 
+namespace {
+
+/// The best folder for run folders in which sockets may have their paths.
+HomeResult<std::string> run_parent(const HomeSource& source) {
+  std::string last;
+  for (auto& parent : run_parents(source)) {
+    if (parent.size() + longest_socket.size() <= max_socket_path) return std::move(parent);
+    last = std::move(parent);
+  }
+  return base::fail(
+      HomeErrorKind::path_too_long,
+      fmt::format("the paths of sockets in {} would be longer than {} bytes: set XDG_RUNTIME_DIR to a "
+                  "shorter one",
+                  last, max_socket_path));
+}
+
+}  // namespace
+
 HomeResult<Home> Home::resolve(const HomeSource& source) {
   auto state = state_folder(source);
   if (!state) return std::unexpected(state.error());
@@ -204,28 +224,23 @@ HomeResult<Home> Home::resolve(const HomeSource& source) {
     home.run_parent_ = fs::path(home.run_).parent_path().string();
     return home;
   }
-  for (const auto& parent : run_parents(source)) {
-    home.run_parent_ = parent;
-    home.run_ = parent + "/" + home.hash_;
-    if (home.run_.size() + longest_socket.size() > max_socket_path) continue;
-    // Sockets in a folder that somebody else made first would be his.
-    struct stat there{};
-    if (lstat(parent.c_str(), &there) == 0) {
-      auto checked = check_folder(parent, source.uid, true, another_run(parent, source.uid));
-      if (!checked) return std::unexpected(checked.error());
-    }
-    return home;
+  auto parent = run_parent(source);
+  if (!parent) return std::unexpected(parent.error());
+  // Sockets in a folder that somebody else made first would be his.
+  struct stat there{};
+  if (lstat(parent->c_str(), &there) == 0) {
+    auto checked = check_folder(*parent, source.uid, true, another_run(*parent, source.uid));
+    if (!checked) return std::unexpected(checked.error());
   }
-  return base::fail(
-      HomeErrorKind::path_too_long,
-      fmt::format("the paths of sockets in {} would be longer than {} bytes: set XDG_RUNTIME_DIR to a "
-                  "shorter one",
-                  home.run_, max_socket_path));
+  home.run_ = *parent + "/" + home.hash_;
+  home.run_parent_ = std::move(*parent);
+  return home;
 }
 
 HomeResult<std::string> shared_run_folder(const HomeSource& source) {
-  auto folder = run_parents(source).front();
-  if (auto made = make_folder(folder, source.uid, true, another_run(folder, source.uid)); !made)
+  auto folder = run_parent(source);
+  if (!folder) return folder;
+  if (auto made = make_folder(*folder, source.uid, true, another_run(*folder, source.uid)); !made)
     return std::unexpected(made.error());
   return folder;
 }
@@ -234,14 +249,14 @@ HomeResult<void> Home::check_state() const {
   for (const auto& [path, closed] : {std::pair(state_, false), std::pair(logs(), true)}) {
     std::error_code error;
     if (!fs::exists(fs::symlink_status(path, error))) continue;
-    if (auto checked = check_folder(path, uid_, closed, another_state); !checked) return checked;
+    if (auto checked = check_folder(path, uid_, closed, HomeLock::another_home); !checked) return checked;
   }
   return {};
 }
 
 HomeResult<void> Home::prepare() const {
   if (auto made = make_state_folder(state_, uid_); !made) return made;
-  if (auto made = make_folder(logs(), uid_, true, another_state); !made) return made;
+  if (auto made = make_folder(logs(), uid_, true, HomeLock::another_home); !made) return made;
   for (const auto& run : {run_parent_, run_}) {
     if (auto made = make_folder(run, uid_, true, another_run(run, uid_)); !made) return made;
   }
@@ -287,8 +302,8 @@ bool lock_alone(int fd) {
 
 }  // namespace
 
-HomeResult<HomeLock> HomeLock::take(const std::string& path) {
-  if (auto made = make_state_folder(fs::path(path).parent_path().string(), geteuid()); !made) {
+HomeResult<HomeLock> HomeLock::take(const std::string& path, std::string_view mend) {
+  if (auto made = make_state_folder(fs::path(path).parent_path().string(), geteuid(), mend); !made) {
     return std::unexpected(made.error());
   }
   auto fd = open_private(path);

@@ -7,6 +7,7 @@
 #include <expected>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "base/error.h"
@@ -98,16 +99,19 @@ class Home {
 };
 
 /// The folder for sockets of processes that belong to no home, with mode 0700, made if it is not there: that
-/// in which run folders lie. Errors: `insecure`, `failed`.
+/// in which run folders lie. Errors: `path_too_long`, `insecure`, `failed`.
 HomeResult<std::string> shared_run_folder(const HomeSource& source);
 
 /// Held by one process at a time, for as long as it lives (flock), and by those that it passes it on to; the
 /// file names one of them.
 class HomeLock {
  public:
+  /// What to do about a folder that is no use for a home.
+  static constexpr std::string_view another_home =
+      "give another one with --home or WEFT_HOME, or run as its owner";
   /// Takes the lock at `path` (its folder is created with mode 0700). `held` tells who has it: "process 123
-  /// (weft)".
-  static HomeResult<HomeLock> take(const std::string& path);
+  /// (weft)". `mend` is for a folder of somebody else, or of everybody.
+  static HomeResult<HomeLock> take(const std::string& path, std::string_view mend = another_home);
   /// One that another process took and passed on: both hold it until one releases it, or both have ended.
   static HomeResult<HomeLock> inherited(Fd fd);
   /// Names this process as the holder from now on.

@@ -115,6 +115,25 @@ TEST_F(HomeTest, SocketPathsFitTheKernelsLimit) {
   EXPECT_EQ(home.error().kind, HomeErrorKind::path_too_long);
 }
 
+TEST_F(HomeTest, WhereAllRunFoldersLieSocketPathsFitToo) {
+  const auto uid = geteuid() == 0 ? uid_t{1000} : geteuid();
+  auto from = source(uid);
+  from.xdg_runtime_dir = root_ / std::string(80, 'x');
+  fs::create_directory(from.xdg_runtime_dir);
+  chmod(from.xdg_runtime_dir.c_str(), 0700);
+  if (geteuid() == 0) ASSERT_EQ(chown(from.xdg_runtime_dir.c_str(), uid, 0), 0);
+  const auto parent = root_ / ("weft-" + std::to_string(uid));
+  fs::create_directory(parent);
+  chmod(parent.c_str(), 0700);
+  if (geteuid() == 0) ASSERT_EQ(chown(parent.c_str(), uid, 0), 0);
+  const auto shared = shared_run_folder(from);
+  ASSERT_TRUE(shared) << shared.error().detail;
+  EXPECT_EQ(*shared, parent);
+  EXPECT_EQ(fs::path(Home::resolve(from)->run()).parent_path(), parent);
+  from.temporary = "/" + std::string(90, 't');
+  EXPECT_EQ(shared_run_folder(from).error().kind, HomeErrorKind::path_too_long);
+}
+
 TEST_F(HomeTest, PreparedFoldersArePrivateAndFoundFromAnotherEnvironment) {
   auto from = own();
   auto home = Home::resolve(from);
@@ -151,6 +170,11 @@ TEST_F(HomeTest, FoldersOfOthersAreRefused) {
   chmod(home->logs().c_str(), 0755);
   EXPECT_FALSE(home->check_state());
   chmod(home->logs().c_str(), 0700);
+
+  chmod(home->state().c_str(), 01777);
+  EXPECT_EQ(home->prepare().error().detail.find("chmod"), std::string::npos)
+      << "that is /tmp, or one like it";
+  chmod(home->state().c_str(), 0700);
 
   if (geteuid() != 0) return;
   ASSERT_EQ(chown(home->state().c_str(), 1, 1), 0);

@@ -106,7 +106,7 @@ Task<IoResult<std::optional<Message>>> MessageSocket::receive() {
   if (got < 0) co_return last_error();
   registration_.spend(static_cast<std::size_t>(got));
   message.fds = take_fds(header);
-  if ((header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) co_return io_error(EMSGSIZE);
+  if ((header.msg_flags & MSG_TRUNC) != 0) co_return io_error(EMSGSIZE);
   co_return std::optional(std::move(message));
 }
 

@@ -106,7 +106,8 @@ Task<IoResult<std::unique_ptr<Stream>>> connect(Reactor& reactor, base::Address 
 /// Ends when `fd` (a pidfd, signalfd, eventfd, pipe) is readable. `fd` must be non-blocking.
 Task<void> until_readable(Reactor& reactor, int fd);
 
-/// One message with the descriptors that came with it.
+/// One message with the descriptors that came with it: the first of those that were sent, as many as this
+/// process may have more.
 struct Message {
   std::string bytes;
   std::vector<Fd> fds;
