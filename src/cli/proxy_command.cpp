@@ -420,7 +420,7 @@ Task<void> keep_loaded(proxy::Proxy& proxy, FileListenerSource& source, runtime:
     co_await runtime::first(until_signal(hangups), file.changed());
     runtime::notify_reloading();
     life.reopen_access_logs();
-    const auto turn = co_await life.turn();
+    const auto held = co_await life.exclusive();
     if (const auto loaded = co_await load(proxy, source, file); !loaded) {
       tell(render(loaded.error(), wants_colour(STDERR_FILENO)));
       runtime::log::error(room, "{} was not reloaded: what was in force stays", file.path());

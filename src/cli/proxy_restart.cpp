@@ -25,7 +25,7 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view room = "proxy";
 /// A successor that has taken the sockets and does not come to its end is not waited for any longer.
-constexpr auto turn_limit = std::chrono::seconds(10);
+constexpr auto taking_limit = std::chrono::seconds(10);
 
 std::string lock_of(const std::string& socket) { return socket + ".lock"; }
 
@@ -192,9 +192,9 @@ proxy::AdminOptions ProxyLife::admin_options(base::Address address) {
   return options;
 }
 
-Task<std::optional<proxy::Turn::Held>> ProxyLife::turn() {
+Task<std::optional<proxy::Exclusive::Held>> ProxyLife::exclusive() {
   if (!control_) co_return std::nullopt;
-  co_return co_await runtime::within(reactor_, turn_limit, control_->turn().take());
+  co_return co_await runtime::within(reactor_, taking_limit, control_->exclusive().take());
 }
 
 void ProxyLife::stop(base::Duration limit) {

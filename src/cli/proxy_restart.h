@@ -78,7 +78,7 @@ class ProxyLife {
   bool is_superseded() const { return is_superseded_; }
   /// A change of the configuration and a successor keep out of each other's way: waits for one that is taking
   /// over, but not longer than one should take. In force as long as what it gives lives.
-  runtime::Task<std::optional<proxy::Turn::Held>> turn();
+  runtime::Task<std::optional<proxy::Exclusive::Held>> exclusive();
 
   /// Proxy::reopen_access_log(), here and in older ones.
   void reopen_access_logs();

@@ -42,13 +42,13 @@ void write(const telemetry::Samples& counted, const Generation& of, const runtim
 
 }  // namespace
 
-Task<Turn::Held> Turn::take() {
+Task<Exclusive::Held> Exclusive::take() {
   while (is_taken_) co_await given_.wait();
   is_taken_ = true;
   co_return Held(*this);
 }
 
-Turn::Held::~Held() {
+Exclusive::Held::~Held() {
   if (of_ == nullptr) return;
   of_->is_taken_ = false;
   of_->given_.pulse();
@@ -84,7 +84,7 @@ Task<void> Control::accept() {
 }
 
 void Control::make_room() {
-  const auto found = std::ranges::find_if(connected_, [](const auto& peer) { return !peer->turn; });
+  const auto found = std::ranges::find_if(connected_, [](const auto& peer) { return !peer->held; });
   if (found == connected_.end()) return;
   const auto oldest = *found;  // it leaves the list meanwhile
   oldest->dismissed.set();
@@ -106,15 +106,15 @@ Task<std::optional<JsonMessage>> Control::next_word(MessageSocket& socket, bool 
 }
 
 Task<void> Control::answer(std::unique_ptr<MessageSocket> socket, std::shared_ptr<Peer> peer) {
-  while (const auto message = co_await next_word(*socket, peer->turn.has_value())) {
+  while (const auto message = co_await next_word(*socket, peer->held.has_value())) {
     const auto op = message->json.value("op", Json());
     bool goes_on = false;
     if (op == "status") {
       goes_on = co_await tell_status(*socket);
-    } else if (op == "take" && !peer->turn) {
-      peer->turn.emplace(co_await turn_.take());
+    } else if (op == "take" && !peer->held) {
+      peer->held.emplace(co_await exclusive_.take());
       goes_on = co_await give_sockets(*socket, *peer);
-    } else if (op == "relieve" && peer->turn) {
+    } else if (op == "relieve" && peer->held) {
       co_await hand_over(std::move(socket), std::move(peer->count_files));
       co_return;
     }

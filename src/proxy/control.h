@@ -22,17 +22,17 @@
 namespace weft::proxy {
 
 /// One at a time: a change of the configuration, or a successor that takes what is open.
-class Turn {
+class Exclusive {
  public:
   class Held {
    public:
-    explicit Held(Turn& of) : of_(&of) {}
+    explicit Held(Exclusive& of) : of_(&of) {}
     Held(Held&& other) noexcept : of_(std::exchange(other.of_, nullptr)) {}
     Held& operator=(Held&&) = delete;
     ~Held();
 
    private:
-    Turn* of_;
+    Exclusive* of_;
   };
 
   /// Ends when it is the caller's turn, which lasts as long as what it gives.
@@ -75,13 +75,13 @@ class Control {
   runtime::Task<void> tell_final();
 
   /// The change that holds it is not in a successor's way, nor that in the change's.
-  Turn& turn() { return turn_; }
+  Exclusive& exclusive() { return exclusive_; }
 
  private:
   /// One that has connected.
   struct Peer {
     /// It is a successor, until it has taken over or has gone.
-    std::optional<Turn::Held> turn;
+    std::optional<Exclusive::Held> held;
     /// For what it will be told was counted: a file for each.
     std::vector<runtime::Fd> count_files;
     /// Set when it must make room for another one.
@@ -112,7 +112,7 @@ class Control {
   /// Closed at the end: whoever connects shall find that nobody is there.
   std::optional<runtime::Acceptor> acceptor_;
   std::optional<ListeningSocket> admin_;
-  Turn turn_;
+  Exclusive exclusive_;
   /// To the successor, once there is one.
   std::unique_ptr<runtime::MessageSocket> link_;
   std::optional<base::Duration> end_limit_;
