@@ -57,13 +57,11 @@ TEST_F(FileWatchTest, SeesWhatIsWrittenInPlaceAndWhatIsRenamedOverIt) {
   write("file", "one");
   auto watch = watching(path("file"));
   EXPECT_FALSE(sees_change(watch));
-  write("file", "two and more");
-  EXPECT_TRUE(sees_change(watch));
+  EXPECT_TRUE(is_told(watch, [&] { write("file", "two and more"); }));
   EXPECT_FALSE(sees_change(watch));
   write("other", "three");
   EXPECT_FALSE(sees_change(watch));
-  std::filesystem::rename(path("other"), path("file"));
-  EXPECT_TRUE(sees_change(watch));
+  EXPECT_TRUE(is_told(watch, [&] { std::filesystem::rename(path("other"), path("file")); }));
 }
 
 TEST_F(FileWatchTest, SeesAnotherTargetOfALink) {
@@ -71,27 +69,23 @@ TEST_F(FileWatchTest, SeesAnotherTargetOfALink) {
   write("two", "2");
   std::filesystem::create_symlink(path("one"), path("file"));
   auto watch = watching(path("file"));
-  link(path("two"), "file");
-  EXPECT_TRUE(sees_change(watch));
+  EXPECT_TRUE(is_told(watch, [&] { link(path("two"), "file"); }));
 }
 
 TEST_F(FileWatchTest, AFileThatGoesAndComesBack) {
   write("file", "one");
   auto watch = watching(path("file"));
-  std::filesystem::remove(path("file"));
-  EXPECT_TRUE(sees_change(watch));
+  EXPECT_TRUE(is_told(watch, [&] { std::filesystem::remove(path("file")); }));
   EXPECT_FALSE(sees_change(watch));
-  write("file", "another");
-  EXPECT_TRUE(sees_change(watch));
-  std::filesystem::rename(path("file"), path("elsewhere"));
-  EXPECT_TRUE(sees_change(watch));
+  EXPECT_TRUE(is_told(watch, [&] { write("file", "another"); }));
+  EXPECT_TRUE(is_told(watch, [&] { std::filesystem::rename(path("file"), path("elsewhere")); }));
 }
 
 TEST_F(FileWatchTest, OtherRightsAreAChange) {
   write("file", "one");
   auto watch = watching(path("file"));
-  std::filesystem::permissions(path("file"), std::filesystem::perms::owner_read);
-  EXPECT_TRUE(sees_change(watch));
+  EXPECT_TRUE(is_told(
+      watch, [&] { std::filesystem::permissions(path("file"), std::filesystem::perms::owner_read); }));
   EXPECT_FALSE(sees_change(watch));
 }
 
@@ -100,13 +94,12 @@ TEST_F(FileWatchTest, AFolderThatComesLater) {
   EXPECT_FALSE(sees_change(watch));
   std::filesystem::create_directories(path("later/deep"));
   EXPECT_FALSE(sees_change(watch));
-  write("later/deep/file", "one");
-  EXPECT_TRUE(sees_change(watch));
-  std::filesystem::remove_all(path("later"));
-  EXPECT_TRUE(sees_change(watch));
-  std::filesystem::create_directories(path("later/deep"));
-  write("later/deep/file", "another");
-  EXPECT_TRUE(sees_change(watch));
+  EXPECT_TRUE(is_told(watch, [&] { write("later/deep/file", "one"); }));
+  EXPECT_TRUE(is_told(watch, [&] { std::filesystem::remove_all(path("later")); }));
+  EXPECT_TRUE(is_told(watch, [&] {
+    std::filesystem::create_directories(path("later/deep"));
+    write("later/deep/file", "another");
+  }));
 }
 
 // mv tls tls.old; mv tls.new tls
@@ -143,11 +136,9 @@ TEST_F(FileWatchTest, AFolderThatKubernetesSwaps) {
   link("..data/tls.crt", "tls.crt");
   auto watch = watching(path("tls.crt"));
   EXPECT_FALSE(sees_change(watch));
-  link("..2", "..data");
-  EXPECT_TRUE(sees_change(watch));
+  EXPECT_TRUE(is_told(watch, [&] { link("..2", "..data"); }));
   EXPECT_FALSE(sees_change(watch));
-  write("..2/tls.crt", "in place");
-  EXPECT_TRUE(sees_change(watch));
+  EXPECT_TRUE(is_told(watch, [&] { write("..2/tls.crt", "in place"); }));
 }
 
 // releases/current/file, where `current` is a link to a folder elsewhere.
@@ -158,10 +149,8 @@ TEST_F(FileWatchTest, ALinkInTheMiddleOfThePath) {
   link("../one", "releases/current");
   auto watch = watching(path("releases/current/file"));
   EXPECT_FALSE(sees_change(watch));
-  link("../two", "releases/current");
-  EXPECT_TRUE(sees_change(watch));
-  write("two/file", "in place");
-  EXPECT_TRUE(sees_change(watch));
+  EXPECT_TRUE(is_told(watch, [&] { link("../two", "releases/current"); }));
+  EXPECT_TRUE(is_told(watch, [&] { write("two/file", "in place"); }));
 }
 
 TEST_F(FileWatchTest, LinksInACircleLeadNowhere) {
@@ -169,9 +158,10 @@ TEST_F(FileWatchTest, LinksInACircleLeadNowhere) {
   link("a", "b");
   auto watch = watching(path("a"));
   EXPECT_FALSE(sees_change(watch));
-  write("fresh", "1");
-  std::filesystem::rename(path("fresh"), path("a"));
-  EXPECT_TRUE(sees_change(watch));
+  EXPECT_TRUE(is_told(watch, [&] {
+    write("fresh", "1");
+    std::filesystem::rename(path("fresh"), path("a"));
+  }));
 }
 
 TEST_F(FileWatchTest, SeveralFiles) {
@@ -181,10 +171,8 @@ TEST_F(FileWatchTest, SeveralFiles) {
   auto watch = watching(path("one"));
   ASSERT_TRUE(watch.add(path("folder/two")));
   EXPECT_FALSE(sees_change(watch));
-  write("folder/two", "in place");
-  EXPECT_TRUE(sees_change(watch));
-  write("one", "in place");
-  EXPECT_TRUE(sees_change(watch));
+  EXPECT_TRUE(is_told(watch, [&] { write("folder/two", "in place"); }));
+  EXPECT_TRUE(is_told(watch, [&] { write("one", "in place"); }));
   EXPECT_FALSE(sees_change(watch));
 }
 
