@@ -126,7 +126,7 @@ class Opaque {
   void note_refusal();
 
  private:
-  /// How long the client may take for its opening; little where it is to end, as one of HTTP at rest has.
+  /// How long the client may take for its first word; little where it is to end, as one of HTTP at rest has.
   base::Duration opening_limit(base::Duration limit) const {
     return client_.is_ending() ? std::min<base::Duration>(limit, worker_.limits().drain_idle_timeout) : limit;
   }
@@ -258,14 +258,14 @@ runtime::Task<bool> Opaque::take_tls() {
     refuse(Failure::connect_failed, "there is no TLS to be had");
     co_return false;
   }
-  const auto limit = opening_limit(worker_.limits().handshake_timeout);
+  const auto limit = worker_.limits().handshake_timeout;
   const base::MonoTime end = worker_.reactor.coarse_now() + limit;
   std::optional<std::optional<FirstRecord>> hello;
   {
     const Worker::Silence silence(client_, *stream_);
     // Who stops before takes none of the memory that a handshake takes; who says nothing is not worth a word.
     hello = co_await runtime::within(
-        worker_.reactor, limit,
+        worker_.reactor, opening_limit(limit),
         opening::first_bytes(worker_.reactor, *stream_, first_record, no_limit, Patience::from_now));
   }
   const bool has_begun = hello ? hello->value_or(FirstRecord::none) != FirstRecord::none
