@@ -113,6 +113,7 @@ class Proxy(proxies.ProxyTest):
         app = self.backend(answers(lambda request: reply()))
         web, spare = self.listening(), self.listening()
         port, spare_port = web.getsockname()[1], spare.getsockname()[1]
+        inodes = [f"socket:[{os.fstat(sock.fileno()).st_ino}]" for sock in (web, spare)]
         # It came before the proxy, and waits in the socket.
         early = socket.create_connection(("127.0.0.1", port))
         proxy = self.start_with(manager, config(port, [app.address]), [web, spare], "web:spare")
@@ -122,9 +123,11 @@ class Proxy(proxies.ProxyTest):
             self.assertEqual(peer.ask().status, 200)
         self.assertIn(f"the service manager passed 127.0.0.1:{spare_port} (spare), which no listener of the file has",
                       proxy.stderr())
-        # Neither variable nor descriptor is there for others.
-        fds = sorted(int(fd) for fd in os.listdir(f"/proc/{proxy.pid}/fd"))
-        self.assertIn(3, fds)
+        # They are the very sockets that were passed, and no program that is started finds them.
+        for fd, inode in zip((3, 4), inodes):
+            self.assertEqual(os.readlink(f"/proc/{proxy.pid}/fd/{fd}"), inode)
+            flags = re.search(r"^flags:\t(\d+)", pathlib.Path(f"/proc/{proxy.pid}/fdinfo/{fd}").read_text(), re.MULTILINE)
+            self.assertTrue(int(flags[1], 8) & os.O_CLOEXEC, fd)
         # Its listener goes and comes back: the socket was kept.
         file = config(spare_port, [app.address])
         proxy.write(file)
@@ -188,8 +191,8 @@ class Proxy(proxies.ProxyTest):
         datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         datagrams.bind(("127.0.0.1", 0))
         web = self.listening()
-        proxy = self.start_with(manager, config(web.getsockname()[1], [app.address]), [datagrams, web], "odd:web")
-        self.assertIn("descriptor 3 (odd)", proxy.stderr())
+        proxy = self.start_with(manager, config(web.getsockname()[1], [app.address]), [datagrams, web], "'odd\x1b[2J:web'")
+        self.assertIn(r"descriptor 3 (odd\u001b[2J)", proxy.stderr())
         with proxies.Peer(socket.create_connection(web.getsockname())) as peer:
             self.assertEqual(peer.ask().status, 200)
         datagrams.close()
@@ -200,7 +203,9 @@ class Supervisor(mesh.MeshTest):
     def test_the_mesh_tells_how_it_is(self):
         manager = Manager(self.mesh.folder / "notify")
         self.addCleanup(manager.close)
-        environment = {**self.mesh.environment, "NOTIFY_SOCKET": manager.path}
+        # Sockets were passed to who started it: the number is not the supervisor's.
+        passed = {"LISTEN_PID": "1", "LISTEN_FDS": "1", "LISTEN_FDNAMES": "web", "WATCHDOG_USEC": "1", "WATCHDOG_PID": "1"}
+        environment = {**self.mesh.environment, "NOTIFY_SOCKET": manager.path, **passed}
         runs = self.mesh.popen("weft", "supervise", env=environment)
         self.assertEqual(manager.told(), {"READY": "1", "STATUS": f"supervises {self.mesh.home}"})
         mesh.until(lambda: self.mesh.run("control-plane", "status").code == 0, "it runs")
@@ -209,8 +214,7 @@ class Supervisor(mesh.MeshTest):
         self.assertIn("MONOTONIC_USEC", manager.told())
         self.assertEqual(manager.told()["READY"], "1")
         mesh.until(lambda: self.mesh.processes("weft", "proxy"), "it has a proxy")
-        environ = pathlib.Path(f"/proc/{self.mesh.proxy()}/environ").read_bytes()
-        self.assertNotIn(b"NOTIFY_SOCKET", environ)
+        self.assertEqual(self.of_manager(self.mesh.proxy()), [])
         self.assertEqual(self.mesh.stop().code, 0)
         self.assertEqual(set(self.last(manager)), {"STOPPING"})
         runs.communicate(timeout=mesh.LIMIT)
@@ -219,12 +223,18 @@ class Supervisor(mesh.MeshTest):
     def test_a_mesh_in_the_background_speaks_for_no_service(self):
         manager = Manager(self.mesh.folder / "notify")
         self.addCleanup(manager.close)
-        self.mesh.environment["NOTIFY_SOCKET"] = manager.path
+        self.mesh.environment.update(NOTIFY_SOCKET=manager.path, LISTEN_PID="1", LISTEN_FDS="1", LISTEN_FDNAMES="web")
         self.mesh.start()
-        self.assertNotIn(b"NOTIFY_SOCKET", pathlib.Path(f"/proc/{self.mesh.supervisor()}/environ").read_bytes())
+        self.assertEqual(self.of_manager(self.mesh.supervisor()), [])
         self.assertEqual(self.mesh.stop().code, 0)
         manager.socket.setblocking(False)
         self.assertRaises(BlockingIOError, manager.told)
+
+    def of_manager(self, pid):
+        """The variables of a service manager that a process was started with."""
+        names = [entry.split("=")[0] for entry in pathlib.Path(f"/proc/{pid}/environ").read_text().split("\0")]
+        self.assertIn("WEFT_HOME", names)
+        return [name for name in names if re.match("NOTIFY_|LISTEN_|WATCHDOG_", name)]
 
     def last(self, manager):
         """What it tells after the control planes have come."""

@@ -123,7 +123,7 @@ class FileListenerSource final : public proxy::ListenerSource {
     for (const auto& socket : passed_) {
       if (std::ranges::find(open, socket.address, &proxy::ListenerStatus::address) != open.end()) continue;
       runtime::log::warning(room, "the service manager passed {} ({}), which no listener of the file has",
-                            socket.address.to_string(), base::printable(socket.name));
+                            socket.address.to_string(), socket.name);
     }
   }
 

@@ -19,6 +19,7 @@
 #include "provider/process/old_logs.h"
 #include "runtime/build.h"
 #include "runtime/combine.h"
+#include "runtime/service_manager.h"
 #include "runtime/socket.h"
 
 namespace weft::cli {
@@ -55,7 +56,7 @@ std::vector<std::string> environment() {
   std::vector<std::string> all;
   for (char** entry = environ; *entry != nullptr; ++entry) {
     const std::string_view text(*entry);
-    if (text.starts_with("NOTIFY_SOCKET=")) continue;
+    if (runtime::is_of_service_manager(text.substr(0, text.find('=')))) continue;
     const bool relative = text.starts_with(images);
     all.push_back(relative ? std::string(images) + absolute_folders(text.substr(images.size()))
                            : std::string(text));

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/printable.h"
 #include "runtime/fd.h"
 
 namespace weft::runtime {
@@ -48,7 +49,8 @@ void read_notes(std::string_view notes, Build& build) {
     const auto content = notes.substr(name_size, head.n_descsz);
     if (name == std::string_view("GNU\0", 4) && head.n_type == NT_GNU_BUILD_ID)
       build.id = hex(content).substr(0, id_digits);
-    if (name == std::string_view("weft\0", 5)) build.version = content.substr(0, content.find('\0'));
+    if (name == std::string_view("weft\0", 5))
+      build.version = base::printable(content.substr(0, content.find('\0')));
     notes.remove_prefix(std::min(notes.size(), name_size + aligned(head.n_descsz)));
   }
 }

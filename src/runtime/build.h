@@ -8,7 +8,7 @@
 namespace weft::runtime {
 
 struct Build {
-  std::string version;  // "0.1.0"; empty of what is no weft
+  std::string version;  // "0.1.0", shown as base::printable does; empty of what is no weft
   std::string id;       // the first 12 digits of the GNU build id: equal for equal programs
 
   /// "0.1.0 (build d056119f5592)"; "of an unknown build" if nothing is known.

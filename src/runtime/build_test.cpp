@@ -64,6 +64,9 @@ TEST(Build, IsReadFromTheNotesOfAProgram) {
       {"notes of a size that no linker makes", program(id, std::size_t{1} << 40), {}},
       {"headers beyond the end", program(id, {}, 100), {}},
       {"more headers than any", program(id, {}, 0xffff), {}},
+      {"a version that a terminal would obey",
+       program(note(std::string("weft\0", 5), 1, "1\x1b[2J\xff")),
+       {"1\\u001b[2J\\xff", ""}},
   };
   char path[] = "/tmp/weft-build-XXXXXX";
   ::close(::mkstemp(path));

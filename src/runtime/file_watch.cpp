@@ -1,7 +1,6 @@
 #include "runtime/file_watch.h"
 
 #include <sys/inotify.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -39,7 +38,7 @@ FileWatch::FileWatch(Reactor& reactor, Fd fd) : reactor_(&reactor), fd_(std::mov
 IoResult<void> FileWatch::add(std::string path) {
   // In this order: what changes in between is told of.
   auto followed = follow(path);
-  const auto known = look(path);
+  const auto known = identity_of(path);
   files_.push_back({std::move(path), known});
   return followed;
 }
@@ -70,18 +69,12 @@ IoResult<void> FileWatch::follow(const fs::path& path, int links) {
   return {};
 }
 
-FileWatch::Identity FileWatch::look(const std::string& path) {
-  struct stat status{};
-  if (::stat(path.c_str(), &status) != 0) return {};
-  return {status.st_ino, status.st_size, status.st_ctim.tv_sec * 1'000'000'000 + status.st_ctim.tv_nsec};
-}
-
 bool FileWatch::has_changed() {
   bool any = false;
   for (auto& file : files_) {
     // What cannot be watched now may be at its next change.
     (void)follow(file.path);
-    const auto now = look(file.path);
+    const auto now = identity_of(file.path);
     if (now == file.known) continue;
     file.known = now;
     any = true;

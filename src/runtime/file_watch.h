@@ -8,6 +8,7 @@
 
 #include "runtime/error.h"
 #include "runtime/fd.h"
+#include "runtime/file_identity.h"
 #include "runtime/reactor.h"
 #include "runtime/task.h"
 
@@ -29,21 +30,11 @@ class FileWatch {
   Task<void> next();
 
  private:
-  /// What tells one content of a file from another without reading it.
-  struct Identity {
-    std::uint64_t inode = 0;
-    std::int64_t size = 0;
-    /// Its rights too.
-    std::int64_t changed_ns = 0;
-    friend bool operator==(const Identity&, const Identity&) = default;
-  };
   struct File {
     std::string path;
-    Identity known;
+    FileIdentity known;
   };
   FileWatch(Reactor& reactor, Fd fd);
-  /// All zero if it is not there.
-  static Identity look(const std::string& path);
   /// Watches the folders that decide where the path leads now; `links` were followed to come to it.
   IoResult<void> follow(const std::filesystem::path& path, int links = 0);
   IoResult<void> watch(const std::filesystem::path& folder, std::uint32_t events);

@@ -11,6 +11,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
+#include <iterator>
 #include <optional>
 
 #include "runtime/log.h"
@@ -40,6 +41,12 @@ std::optional<int> number(std::string_view text) {
 }
 
 }  // namespace
+
+bool is_of_service_manager(std::string_view variable) {
+  constexpr std::string_view all[] = {"NOTIFY_SOCKET",  "LISTEN_PID",   "LISTEN_FDS",
+                                      "LISTEN_FDNAMES", "WATCHDOG_PID", "WATCHDOG_USEC"};
+  return std::ranges::find(all, variable) != std::end(all);
+}
 
 std::vector<InheritedSocket> inherited_sockets() {
   const auto pid = number(take_variable("LISTEN_PID"));

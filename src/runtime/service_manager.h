@@ -24,6 +24,10 @@ struct InheritedSocket {
 /// environment: children are not meant. Once only, before other threads begin.
 std::vector<InheritedSocket> inherited_sockets();
 
+/// Whether a variable of the environment is from a service manager for this very process: one that it starts
+/// must not get it, for it would speak for this one, or take what is this one's.
+bool is_of_service_manager(std::string_view variable);
+
 /// Tells it `state`, lines such as "READY=1" (sd_notify(3)); without NOTIFY_SOCKET, or if nobody reads there,
 /// nothing happens: it never waits.
 void notify_manager(std::string_view state);

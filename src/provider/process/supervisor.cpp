@@ -47,17 +47,17 @@ constexpr auto serve_limit = std::chrono::seconds(30);
 /// which gets some lines an hour at most.
 constexpr auto logs_pause = std::chrono::hours(1);
 
-/// The environment of control plane and proxy: this process's own.
+/// The environment of control plane and proxy: this process's own. What they say of themselves is not said
+/// of the mesh.
 Environment own_environment(const runtime::Home& home) {
   Environment environment;
   for (char** entry = environ; *entry != nullptr; ++entry) {
     std::string_view text = *entry;
     auto equals = text.find('=');
-    if (equals != std::string_view::npos)
-      environment[std::string(text.substr(0, equals))] = text.substr(equals + 1);
+    if (equals == std::string_view::npos || runtime::is_of_service_manager(text.substr(0, equals))) continue;
+    environment[std::string(text.substr(0, equals))] = text.substr(equals + 1);
   }
   environment["WEFT_HOME"] = home.state();
-  environment.erase("NOTIFY_SOCKET");  // what they say of themselves is not said of the mesh
   return environment;
 }
 
