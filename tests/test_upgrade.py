@@ -108,6 +108,44 @@ class Tunnel(mesh.Beside):
         mesh.until(lambda: self.came_back >= goal or self.error, "bytes come back")
 
 
+class Supervisor(mesh.Beside):
+    """Who answers in the place of a mesh's supervisor: what `answers` has for a request, else that it does not know it."""
+
+    def __init__(self, of, answers):
+        super().__init__()
+        run = of.folder / "r"
+        run.mkdir(mode=0o700)
+        of.home.mkdir(mode=0o700)
+        (of.home / "run").symlink_to(run)
+        self.path = run / "supervisor.sock"
+        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.listener.bind(str(self.path))
+        self.listener.listen(8)
+        process = {"pid": os.getpid(), "restarts": 0, "lastExit": ""}
+        status = {"pid": os.getpid(), "keeper": process, "restarts": 0, "lastEnd": "", "startedAt": 0, "cgroups": False,
+                  "limitsProcesses": False, "images": [], "stopping": False, "instances": 0, "controlPlane": process,
+                  "proxy": process}
+        self.answers = {"status": {"ok": status}, **answers}
+
+    def run(self):
+        with contextlib.suppress(OSError):
+            while True:
+                threading.Thread(target=self.serve, args=(self.listener.accept()[0],), daemon=True).start()
+
+    def serve(self, peer):
+        with peer:
+            while message := peer.recv(65536):
+                request = json.loads(message)
+                unknown = {"error": {"kind": "failed", "detail": f'unknown request "{request["op"]}"'}}
+                peer.send(json.dumps({"id": request["id"], **self.answers.get(request["op"], unknown)}).encode())
+
+    def __exit__(self, *error):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        super().__exit__(*error)
+        self.listener.close()
+        self.path.unlink()
+
+
 class Upgrade(mesh.MeshTest):
     def other_build(self, version=None):
         """A weft that differs in nothing but the id of its build, and the version that it notes in its file."""
@@ -268,43 +306,30 @@ class Upgrade(mesh.MeshTest):
         mesh.until(lambda: len(descriptors()) <= len(first), f"it has no more descriptors than it had: {first}")
 
     def test_of_a_supervisor_that_knows_no_upgrade(self):
-        run = self.mesh.folder / "r"
-        run.mkdir(mode=0o700)
-        self.mesh.home.mkdir(mode=0o700)
-        (self.mesh.home / "run").symlink_to(run)
-        listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.addCleanup(listener.close)
-        listener.bind(str(run / "supervisor.sock"))
-        listener.listen(8)
-        process = {"pid": os.getpid(), "restarts": 0, "lastExit": ""}
-        status = {"pid": os.getpid(), "keeper": process, "restarts": 0, "lastEnd": "", "startedAt": 0, "cgroups": False,
-                  "limitsProcesses": False, "images": [], "stopping": False, "instances": 0, "controlPlane": process,
-                  "proxy": process}
-
-        def serve(peer):
-            with peer:
-                while message := peer.recv(65536):
-                    request = json.loads(message)
-                    known = {"ok": status} if request["op"] == "status" else {
-                        "error": {"kind": "failed", "detail": f'unknown request "{request["op"]}"'}}
-                    peer.send(json.dumps({"id": request["id"], **known}).encode())
-
-        def accept():
-            with contextlib.suppress(OSError):
-                while True:
-                    threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
-        threading.Thread(target=accept, daemon=True).start()
-        try:
+        with Supervisor(self.mesh, {}):
             result = self.mesh.weft("upgrade")
-        finally:
-            listener.shutdown(socket.SHUT_RDWR)
-            (run / "supervisor.sock").unlink()
         self.assertEqual(result.code, 1, result)
         self.assertIn("which cannot be replaced while it runs", result.err)
         self.assertIn("stop the mesh with that one", result.err)
 
+    def test_a_keeper_that_is_not_replaced(self):
+        error = {"error": {"kind": "failed", "detail": "there is no room"}}
+        with Supervisor(self.mesh, {"upgrade": {"ok": True}, "replace": error}):
+            result = self.mesh.weft("upgrade")
+        self.assertEqual(result.code, 1, result)
+        self.assertIn("the keeper was not replaced: there is no room", result.err)
+
+    @contextlib.contextmanager
+    def supervisor_socket(self):
+        """Gives what sends the supervisor a request, and what gives its answers one after the other."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as peer:
+            peer.settimeout(mesh.LIMIT)
+            peer.connect(str(self.mesh.home / "run" / "supervisor.sock"))
+            yield (lambda **request: peer.send(json.dumps(request).encode()), lambda: json.loads(peer.recv(1 << 20)))
+
     def test_what_happens_between_the_two_programs(self):
-        """An instance ends, and one writes, while nobody is there to see it."""
+        """An instance ends, and one writes, while nobody is there to see it. The control plane is the one before, so that
+        what it does not hear of it does not know."""
         go, held = self.mesh.folder / "go", self.mesh.folder / "held"
         self.mesh.images.joinpath("counts").write_text(
             '#!/bin/sh\ni=0\nwhile :; do i=$((i + 1)); echo "line $i"; printf "half "; sleep 0.01; echo "whole $i"; done\n')
@@ -320,7 +345,7 @@ class Upgrade(mesh.MeshTest):
         # In the supervisor's place, until the job is a zombie; then the real one. No shell: it would reap the job.
         binary = self.mesh.write("late", f"""#!/usr/bin/env python3
 import os, pathlib, sys, time
-if "--resume" in sys.argv:
+if "--check" not in sys.argv:
     pathlib.Path({str(go)!r}).touch()
     while "State:\tZ" not in pathlib.Path("/proc/{job}/status").read_text():
         time.sleep(0.01)
@@ -328,8 +353,12 @@ if "--resume" in sys.argv:
 os.execv({str(mesh.BUILD / "bin" / "weft")!r}, sys.argv)
 """)
         binary.chmod(0o755)
-        self.mesh.ok("weft", "upgrade", "--binary", binary)
+        before = self.pids()
+        with self.supervisor_socket() as (ask, answer):
+            ask(id=1, op="upgrade", program=str(binary))
+            self.assertEqual(answer(), {"id": 1, "ok": True})
         self.mesh.until_condition("job", "bad", "Failed")
+        self.assertEqual(self.pids(), before)
         state = self.mesh.pods("bad")[0]["status"]["containerStatuses"][0]["state"]
         self.assertEqual(state["terminated"]["exitCode"], 7)
         until = int(held.read_text()) + 60
@@ -343,24 +372,19 @@ os.execv({str(mesh.BUILD / "bin" / "weft")!r}, sys.argv)
         go = self.mesh.folder / "go"
         self.mesh.apply(resources.text(resources.pair("web"), resources.pair("slow", image="ignores-sigterm", grace=1)), "--wait")
         web, slow = (f"default/{self.mesh.pods(name)[0]['metadata']['name']}" for name in ("web", "slow"))
-        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as peer:
-            peer.settimeout(mesh.LIMIT)
-            peer.connect(str(self.mesh.home / "run" / "supervisor.sock"))
-
-            def ask(**request):
-                peer.send(json.dumps(request).encode())
+        with self.supervisor_socket() as (ask, answer):
             wait = f"until [ -e {go} ]; do sleep 0.01; done; exit 5"
             ask(id=1, op="execute", instance=web, argv=["/bin/sh", "-c", wait], limitMs=60_000)
             ask(id=2, op="execute", instance=web, argv=["/bin/sh", "-c", "sleep 1000"], limitMs=1500)
             ask(id=3, op="stop", instance=slow, limitMs=1500)
             ask(id=4, op="status")
-            self.assertEqual(json.loads(peer.recv(1 << 20))["id"], 4)  # the others have begun
+            self.assertEqual(answer()["id"], 4)  # the others have begun
             self.mesh.ok("weft", "upgrade")
             go.write_text("")
             answers = {}
             while len(answers) < 3:
-                answer = json.loads(peer.recv(1 << 20))
-                answers[answer["id"]] = answer
+                told = answer()
+                answers[told["id"]] = told
         self.assertEqual(answers[1]["ok"], 5)
         self.assertEqual(answers[2]["error"], {"kind": "timed_out", "detail": "it took longer than 1s500ms"})
         self.assertEqual(answers[3]["ok"]["exit"]["signal"], signal.SIGKILL)
@@ -386,8 +410,7 @@ os.execv({str(mesh.BUILD / "bin" / "weft")!r}, sys.argv)
         self.mesh.apply(resources.text(resources.pair("web")), "--wait")
         url = self.mesh.url("web")
         binary = self.script("dies", f"""
-            case "$*" in *--resume*) kill -9 $$;; esac
-            exec {mesh.BUILD}/bin/weft "$@" """)
+            case "$*" in *--check*) exec {mesh.BUILD}/bin/weft "$@";; *) kill -9 $$;; esac""")
         before = self.pids()
         result = self.mesh.weft("upgrade", "--binary", binary)
         self.assertEqual(result.code, 1, result)
@@ -399,14 +422,29 @@ os.execv({str(mesh.BUILD / "bin" / "weft")!r}, sys.argv)
         self.assertEqual(after["keeper"], before["keeper"])
         self.assertEqual(mesh.get(url).status, 200)
 
+    def test_the_next_program_ends_at_once(self):
+        """With an exit code, as one that finds something wrong would; it had said that it can go on."""
+        self.mesh.apply(resources.text(resources.pair("web")), "--wait")
+        url, before = self.mesh.url("web"), self.pids()
+        binary = self.script("leaves", f"""
+            case "$*" in *--check*) exec {mesh.BUILD}/bin/weft "$@";; *) exit 3;; esac""")
+        result = self.mesh.weft("upgrade", "--binary", binary)
+        self.assertEqual(result.code, 1, result)
+        self.mesh.ok("weft", "wait", "services")
+        after, status = self.pids(), self.mesh.status()["supervisor"]
+        self.assertEqual(after["keeper"], before["keeper"])
+        self.assertNotEqual(after["supervisor"], before["supervisor"])
+        self.assertEqual(status["restarts"], 1)
+        self.assertIn("exit code 3", status["lastExit"])
+        self.assertEqual(mesh.get(url).status, 200)
+
     def test_two_at_once(self):
         self.mesh.start()
-        asked, go = self.mesh.folder / "asked", self.mesh.folder / "go"
-        binary = self.script("slow", f"""
-            case "$*" in *--check*) touch {asked}; until [ -e {go} ]; do sleep 0.01; done;; esac
-            exec {mesh.BUILD}/bin/weft "$@" """)
+        asked = self.mesh.folder / "asked"
+        binary = self.script("next", f"""touch {asked}; exec {mesh.BUILD}/bin/weft "$@" """)
         first = self.mesh.popen("weft", "upgrade", "--binary", binary)
         mesh.until(asked.exists, "the first has begun")
+        first.send_signal(signal.SIGSTOP)  # so that it does not end before the second has come
         second = self.mesh.weft("upgrade")
         self.assertEqual(second.code, 1, second)
         self.assertIn("the mesh is being upgraded already", second.err)
@@ -417,9 +455,7 @@ os.execv({str(mesh.BUILD / "bin" / "weft")!r}, sys.argv)
         self.assertEqual(third.code, 1, third)
         self.assertIn("the mesh is being upgraded already", third.err)
         self.assertEqual(self.mesh.weft("get", "service", "web").code, 4)
-        # The supervisor goes on meanwhile.
-        self.assertTrue(self.mesh.status()["running"])
-        go.write_text("")
+        first.send_signal(signal.SIGCONT)
         out, err = first.communicate(timeout=mesh.LIMIT)
         self.assertEqual(first.returncode, 0, out + err)
 

@@ -75,21 +75,21 @@ Result<void> run_in_foreground(const Invocation& invocation) {
 }
 
 Result<void> supervise(const Invocation& invocation, const SuperviseOptions& wanted) {
+  auto home = home_of(invocation);
+  if (!home) return std::unexpected(std::move(home.error()));
   if (wanted.check >= 0) {
     const auto checked = provider::process::check_carried(wanted.check);
     if (!checked) return failure(Exit::failed, checked.error().detail);
     tell(std::string(provider::process::can_go_on));
     return {};
   }
-  auto home = home_of(invocation);
-  if (!home) return std::unexpected(std::move(home.error()));
   const std::string program = own_program();
   provider::process::Options options{.home = *home};
   options.control_plane = {program, "control-plane", "serve", "--home", home->state()};
   options.proxy = {program, "proxy", "--home", home->state()};
   options.images = provider::process::image_folders();
   options.echo = wanted.echo;
-  options.again = {.check = {"supervise", "--check"}, .resume = {"supervise", "--home", home->state()}};
+  options.again = {.resume = {"supervise", "--home", home->state()}, .check = "--check"};
   auto& again = options.again.resume;
   if (wanted.echo) again.emplace_back("--echo");
   if (wanted.restarts >= 0) again.push_back(fmt::format("--restarts={}", wanted.restarts));

@@ -76,6 +76,15 @@ std::string what_runs(const SupervisorStatus& status) {
 /// The answer of a supervisor that is older than the request (protocol.h).
 bool is_unknown(const provider::ProviderError& error) { return error.detail.starts_with("unknown request"); }
 
+/// Which process does that part's work now, and `how` it has come to that.
+void tell_part(Upgrade& upgrade, const Part& part, pid_t pid, bool is_replaced, const std::string& how) {
+  const auto build = runtime::build_of(pid);
+  upgrade.report[part.field] = {
+      {"pid", pid}, {"version", build.version}, {"build", build.id}, {"replaced", is_replaced}};
+  if (!upgrade.tells_lines) return;
+  tell(fmt::format("  {}: process {}, weft {}, {}\n", part.words, pid, build.to_string(), how));
+}
+
 Task<std::unexpected<Failure>> broken_off(Upgrade& upgrade, const Part& part, std::string why) {
   const auto status = co_await upgrade.supervisor.status();
   co_return failure(Exit::failed, fmt::format("the {} was not replaced: {}", part.words, why),
@@ -83,18 +92,22 @@ Task<std::unexpected<Failure>> broken_off(Upgrade& upgrade, const Part& part, st
                     "what runs goes on; see `control-plane logs`, and run `weft upgrade` again");
 }
 
-/// One step; which process does that part's work now is told.
+/// One step.
 Task<Result<void>> replace(Upgrade& upgrade, const Part& part) {
   const auto before = co_await ask(upgrade);
   if (!before) co_return std::unexpected(before.error());
-  // One that systemd starts has no keeper.
-  if (&part == &parts[1] && before->keeper.pid <= 0) co_return Result<void>();
   const bool is_supervisor = &part == &parts[0];
+  const bool is_keeper = &part == &parts[1];
+  if (is_keeper && before->ends_with_keeper) {
+    tell_part(upgrade, part, part.pid(*before), false,
+              "stays: it is a command in the foreground, with which the mesh ends");
+    co_return Result<void>();
+  }
   auto replaced = is_supervisor ? co_await upgrade.supervisor.upgrade(upgrade.program)
                                 : co_await upgrade.supervisor.replace(part.name);
-  const auto after = co_await ask(upgrade);
-  const bool stays =
-      &part == &parts[1] && !replaced && after;  // in the foreground: it ends with whoever looks at it
+  // One that systemd starts has no keeper.
+  if (!replaced && is_keeper && replaced.error().kind == provider::ProviderErrorKind::not_found)
+    co_return Result<void>();
   if (!replaced && is_supervisor && is_unknown(replaced.error())) {
     co_return failure(Exit::failed,
                       fmt::format("the supervisor runs weft {}, which cannot be replaced while it runs",
@@ -102,17 +115,14 @@ Task<Result<void>> replace(Upgrade& upgrade, const Part& part) {
                       upgrade.home.state(),
                       "stop the mesh with that one (`control-plane stop`), and start it with this one");
   }
-  if (!replaced && !stays) co_return co_await broken_off(upgrade, part, replaced.error().detail);
+  if (!replaced) co_return co_await broken_off(upgrade, part, replaced.error().detail);
+  const auto after = co_await ask(upgrade);
   if (!after) co_return std::unexpected(after.error());
-  const pid_t pid = part.pid(*after);
-  const auto build = runtime::build_of(pid);
-  upgrade.report[part.field] = {
-      {"pid", pid}, {"version", build.version}, {"build", build.id}, {"replaced", !stays}};
-  if (!upgrade.tells_lines) co_return Result<void>();
-  const auto how = stays           ? fmt::format("stays: {}", replaced.error().detail)
-                   : is_supervisor ? std::string("goes on, with all that it had")
-                                   : fmt::format("in place of {}", part.pid(*before));
-  tell(fmt::format("  {}: process {}, weft {}, {}\n", part.words, pid, build.to_string(), how));
+  const pid_t replaced_pid = part.pid(*before);
+  tell_part(upgrade, part, part.pid(*after), true,
+            is_supervisor      ? std::string("goes on, with all that it had")
+            : replaced_pid > 0 ? fmt::format("in place of {}", replaced_pid)
+                               : std::string("in place of one that had ended"));
   co_return Result<void>();
 }
 

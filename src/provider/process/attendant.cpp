@@ -63,10 +63,11 @@ runtime::Task<bool> Attendant::run(bool until_success) {
       // Another one has taken its place, or may do so; who does that tells of it.
       if (is_changing_ && run == current_ && !run->main->is_running()) co_await changed_.wait();
       if (run != current_ || run->main->is_running() || is_changing_) continue;
-      current_.reset();
       seen_.pid = -1;
       seen_.last_exit = run->main->status.to_string();
+      // It is carried until nothing of it is left, for else nobody would end the rest, nor know how it ended.
       co_await run->group.kill();
+      current_.reset();
       if (until_success && run->main->status.code == 0) co_return true;
       if (finishing_) break;
       runtime::log::warning("supervisor", "the {} ended ({}) and is started again", name_, seen_.last_exit);
@@ -90,7 +91,7 @@ struct Attendant::Change {
 };
 
 runtime::Task<Result<void>> Attendant::change(runtime::Task<Result<void>> work) {
-  if (finishing_ || !current_)
+  if (finishing_ || !current_ || !current_->main->is_running())
     co_return base::fail(ProviderErrorKind::failed, fmt::format("no {} runs", name_));
   if (is_changing_) {
     co_return base::fail(ProviderErrorKind::already_exists,

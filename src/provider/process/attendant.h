@@ -90,7 +90,7 @@ class Attendant {
   RestartPause pause_;
   OwnProcess seen_;
   int starts_ = 0;
-  Pointer current_;            // null: none runs
+  Pointer current_;            // null: none runs, and nothing of one that did is left
   std::list<Pointer> before_;  // those that it has followed, until they have ended
   runtime::Scope scope_;       // last: its tasks use all of the above
 };

@@ -197,8 +197,11 @@ Json encode(const Carried& carried) {
             {"instances", encode_all(carried.instances)},
             {"peers", encode_all(carried.peers)}};
   if (const auto& keeper = carried.keeper) {
-    json["keeper"] = {
-        {"pidfd", keeper->pidfd}, {"child", encode(keeper->child)}, {"seen", to_json(keeper->seen)}};
+    json["keeper"] = {{"pidfd", keeper->pidfd},
+                      {"child", encode(keeper->child)},
+                      {"seen", to_json(keeper->seen)},
+                      {"kept", keeper->is_kept},
+                      {"asked", keeper->is_asked}};
   }
   return json;
 }
@@ -217,7 +220,8 @@ Carried carried_in(const Json& json) {
   carried.listening = json.at("listening").get<int>();
   if (const auto keeper = json.find("keeper"); keeper != json.end()) {
     carried.keeper = {keeper->at("pidfd").get<int>(), process_in(keeper->at("child")),
-                      own_process_from_json(keeper->at("seen"))};
+                      own_process_from_json(keeper->at("seen")), keeper->value("kept", true),
+                      keeper->value("asked", false)};
   }
   carried.control_plane = own_in(json.at("controlPlane"));
   carried.proxy = own_in(json.at("proxy"));

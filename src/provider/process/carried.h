@@ -76,6 +76,8 @@ struct CarriedKeeper {
   int pidfd = -1;        // of the one that started this process; -1: it has ended
   CarriedProcess child;  // the one that this process started; no pid: none
   OwnProcess seen;
+  bool is_kept = true;    // false: the keeper that started this process passed no pidfd
+  bool is_asked = false;  // it is ended to be replaced
 };
 
 /// A peer of the supervisor's socket.

@@ -41,6 +41,8 @@ struct SupervisorStatus {
   bool stopping = false;
   std::size_t instances = 0;        // running
   std::vector<std::string> images;  // folders in which images are found
+  /// A command in the foreground, with which all ends: nobody can take its place.
+  bool ends_with_keeper = false;
   OwnProcess keeper;
   OwnProcess control_plane;
   OwnProcess proxy;
@@ -100,9 +102,10 @@ class SupervisorClient final : public Provider {
   /// failed (the program cannot do it, and says why): then all is as it was.
   runtime::Task<Result<void>> upgrade(std::string program);
   /// Has a new process do the work of "control-plane", "proxy" or "keeper"; ends when it does. If it cannot,
-  /// the one before goes on.
+  /// the one before goes on. Errors: not_found (there is no such process, as no keeper below systemd), failed
+  /// and those of upgrade().
   runtime::Task<Result<void>> replace(std::string name);
-  /// /// Says that this process, the proxy, does its work. `relieves`: it has the one before drain itself;
+  /// Says that this process, the proxy, does its work. `relieves`: it has the one before drain itself;
   /// else that must be ended.
   runtime::Task<Result<void>> serves(bool relieves);
   /// Asks the supervisor to stop everything and end; `quick` kills instead. Returns once it has begun; see

@@ -8,6 +8,7 @@
 #include <climits>
 #include <filesystem>
 #include <set>
+#include <utility>
 
 #include "provider/process/descriptors.h"
 #include "provider/process/locate.h"
@@ -469,8 +470,14 @@ void Instances::resume(std::vector<CarriedInstance> carried) {
     instances_[managed->spec.id] = managed;
     if (managed->seen.phase == Phase::exited) {
       managed->finished.set();
-      continue;
+    } else {
+      resumed_.push_back(std::move(managed));
     }
+  }
+}
+
+void Instances::watch_resumed() {
+  for (const auto& managed : std::exchange(resumed_, {})) {
     scope_.spawn(watch(managed));
     if (managed->kill_at) scope_.spawn(terminate(managed));
   }

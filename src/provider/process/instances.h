@@ -61,8 +61,10 @@ class Instances {
   std::vector<CarriedInstance> carry() const;
   /// What execute() had started.
   std::shared_ptr<Process> adopt(const CarriedProcess& process) { return fence_.processes.adopt(process); }
-  /// Goes on with them; before the first start().
+  /// Has them again; before the first start(). Nothing is told of them until watch_resumed().
   void resume(std::vector<CarriedInstance> carried);
+  /// Goes on with what resume() has brought: also of one that had ended before it is told now.
+  void watch_resumed();
 
   /// From now on start() fails: nothing may begin any more.
   void refuse_starts() { closed_ = true; }
@@ -95,7 +97,8 @@ class Instances {
   bool closed_ = false;
   int removed_ = 0;
   std::map<std::string, Pointer> instances_;
-  runtime::Scope scope_;  // last: its tasks use all of the above
+  std::vector<Pointer> resumed_;  // until they are watched
+  runtime::Scope scope_;          // last: its tasks use all of the above
 };
 
 }  // namespace weft::provider::process

@@ -14,6 +14,7 @@
 #include "provider/process/restart_pause.h"
 #include "provider/process/state_file.h"
 #include "runtime/combine.h"
+#include "runtime/file_identity.h"
 #include "runtime/log.h"
 #include "runtime/signals.h"
 
@@ -40,6 +41,7 @@ class Keeper {
   runtime::Task<int> run() {
     while (true) {
       const auto since = reactor_.clock().now();
+      const auto before = socket_now();
       auto child = adopted_ ? *std::exchange(adopted_, std::nullopt) : start();
       if (child) {
         runtime::ExitStatus end;
@@ -47,7 +49,8 @@ class Keeper {
         if (end.code == 0 || (end.code && is_stopping_)) co_return *end.code;
         if (is_stopping_) break;
         last_end_ = fmt::format("{} at {}", end.to_string(), base::format_rfc3339(reactor_.clock().wall()));
-        if (end.code && restarts_ == 0) co_return *end.code;  // it could not start, and has said why
+        // It could not start, and has said why; not so another program in the place of one that had begun.
+        if (end.code && restarts_ == 0 && socket_now() == before) co_return *end.code;
         runtime::log::warning(room, "the supervisor ended ({}) and is started again", last_end_);
       } else {
         runtime::log::error(room, "{}", cannot("start the supervisor", child.error()).error().detail);
@@ -62,6 +65,9 @@ class Keeper {
   }
 
  private:
+  /// That of a supervisor which has begun is another one than was there before.
+  runtime::FileIdentity socket_now() const { return runtime::identity_of(options_.home.supervisor_socket()); }
+
   runtime::IoResult<runtime::Child> start() const {
     const auto self = runtime::open_pidfd(::getpid());
     if (!self) return std::unexpected(self.error());

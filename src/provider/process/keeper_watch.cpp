@@ -19,12 +19,6 @@
 namespace weft::provider::process {
 namespace {
 
-bool ends_with_its_parent() {
-  int signal = 0;
-  ::prctl(PR_GET_PDEATHSIG, &signal);
-  return signal != 0;
-}
-
 /// The pidfd at that number; none if something else is there: a keeper that started before this program was
 /// replaced by a newer one passes none.
 runtime::Fd inherited_pidfd(int number) {
@@ -38,6 +32,12 @@ runtime::Fd inherited_pidfd(int number) {
 KeeperWatch::KeeperWatch(Fence& fence, std::vector<std::string> argv, const runtime::HomeLock& lock)
     : fence_(fence), argv_(std::move(argv)), lock_(lock) {}
 
+bool KeeperWatch::ends_with_keeper() {
+  int signal = 0;
+  ::prctl(PR_GET_PDEATHSIG, &signal);
+  return signal != 0;
+}
+
 void KeeperWatch::find() {
   first_ = inherited_pidfd(kept_pidfd);
   is_kept_ = static_cast<bool>(first_);
@@ -45,7 +45,7 @@ void KeeperWatch::find() {
 }
 
 runtime::Task<void> KeeperWatch::run() {
-  if (ends_with_its_parent() || !is_kept_) co_return;
+  if (ends_with_keeper() || !is_kept_) co_return;
   if (first_) {
     co_await runtime::until_readable(fence_.reactor, first_.get());
     first_.reset();
@@ -84,8 +84,8 @@ void KeeperWatch::start() {
 }
 
 runtime::Task<Result<void>> KeeperWatch::replace() {
-  if (!is_kept_) co_return base::fail(ProviderErrorKind::failed, "the supervisor has no keeper");
-  if (ends_with_its_parent()) {
+  if (!is_kept_) co_return base::fail(ProviderErrorKind::not_found, "the supervisor has no keeper");
+  if (ends_with_keeper()) {
     co_return base::fail(ProviderErrorKind::failed,
                          "it is a command in the foreground, with which the mesh ends");
   }
@@ -98,14 +98,19 @@ runtime::Task<Result<void>> KeeperWatch::replace() {
 }
 
 CarriedKeeper KeeperWatch::carry() const {
-  return {first_.get(), child_ ? process::carry(*child_) : CarriedProcess{}, seen_};
+  return {.pidfd = first_.get(),
+          .child = child_ ? process::carry(*child_) : CarriedProcess{},
+          .seen = seen_,
+          .is_kept = is_kept_,
+          .is_asked = is_asked_};
 }
 
 void KeeperWatch::resume(const CarriedKeeper& carried) {
   first_ = take_carried(carried.pidfd);
   if (carried.child.pid > 0) child_ = fence_.processes.adopt(carried.child);
   seen_ = carried.seen;
-  is_kept_ = true;
+  is_kept_ = carried.is_kept;
+  is_asked_ = carried.is_asked;
 }
 
 void KeeperWatch::note_end(const runtime::ExitStatus& how) {

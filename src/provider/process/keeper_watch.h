@@ -23,13 +23,15 @@ class KeeperWatch {
   /// fails. It ends at once where this process ends with its keeper (KeeperOptions::with_us).
   runtime::Task<void> run();
   /// Has one of this program's own take the keeper's place; ends when it has. Errors: failed, if this process
-  /// ends with its keeper, or has none.
+  /// ends with its keeper; not_found, if it has none.
   runtime::Task<Result<void>> replace();
   /// For whom goes on in this process's place.
   CarriedKeeper carry() const;
   /// Goes on with it; before run().
   void resume(const CarriedKeeper& carried);
   OwnProcess status() const { return seen_; }
+  /// Whether this process ends with its keeper (KeeperOptions::with_us).
+  static bool ends_with_keeper();
 
  private:
   void start();

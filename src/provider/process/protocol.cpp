@@ -183,6 +183,7 @@ Json to_json(const SupervisorStatus& status) {
           {"images", status.images},
           {"stopping", status.stopping},
           {"instances", status.instances},
+          {"endsWithKeeper", status.ends_with_keeper},
           {"controlPlane", to_json(status.control_plane)},
           {"proxy", to_json(status.proxy)}};
 }
@@ -200,6 +201,7 @@ Result<SupervisorStatus> status_from_json(const Json& json) {
     status.images = json.at("images").get<std::vector<std::string>>();
     status.stopping = json.at("stopping").get<bool>();
     status.instances = json.at("instances").get<std::size_t>();
+    status.ends_with_keeper = json.value("endsWithKeeper", false);
     status.control_plane = own_process_from_json(json.at("controlPlane"));
     status.proxy = own_process_from_json(json.at("proxy"));
     return status;

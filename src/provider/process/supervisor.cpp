@@ -24,6 +24,7 @@
 #include "provider/process/state_file.h"
 #include "provider/process/volumes.h"
 #include "runtime/combine.h"
+#include "runtime/file_identity.h"
 #include "runtime/log.h"
 #include "runtime/service_manager.h"
 #include "runtime/signals.h"
@@ -93,11 +94,13 @@ class Supervisor {
   runtime::Task<void> save_loop();
   runtime::Task<void> keep_logs_bounded();
   runtime::Task<Result<void>> upgrade(std::string program);
+  std::vector<std::string> command_of_next(const std::string& program, int carried) const;
   runtime::Task<Result<void>> check_program(std::string program);
   runtime::Task<Result<void>> replace(std::string name);
   std::optional<std::string> not_now() const;
   Carried carry();
   void resume(Carried carried);
+  void go_on();
   SupervisorState state_now() const;
   SupervisorStatus status() const;
   void begin_shutdown(bool quick);
@@ -179,6 +182,15 @@ void Supervisor::resume(Carried carried) {
   peers_ = std::move(carried.peers);
 }
 
+/// In this order: what ended while nobody looked is told to those who were connected then.
+void Supervisor::go_on() {
+  server_->resume(std::move(peers_));
+  instances_.watch_resumed();
+  processes_.reap();
+  dirty_.set();
+  tell_ready();
+}
+
 Carried Supervisor::carry() {
   const auto state = state_now();
   Carried carried{.identity = state.identity,
@@ -207,7 +219,15 @@ std::optional<std::string> Supervisor::not_now() const {
   return std::nullopt;
 }
 
-/// Asks the program itself: it may be none, or not know what it would be told.
+std::vector<std::string> Supervisor::command_of_next(const std::string& program, int carried) const {
+  std::vector<std::string> argv{program};
+  argv.insert(argv.end(), options_.again.resume.begin(), options_.again.resume.end());
+  argv.push_back(std::to_string(carried));
+  return argv;
+}
+
+/// Asks the program itself, by the command line that it would get: it may be none, or not know what it would
+/// be told.
 runtime::Task<Result<void>> Supervisor::check_program(std::string program) {
   constexpr int at = 3;
   const auto refuse = [&](std::string_view why) {
@@ -219,8 +239,8 @@ runtime::Task<Result<void>> Supervisor::check_program(std::string program) {
   auto words = output_pipe();
   if (!words) co_return cannot("ask the program", words.error());
   runtime::SpawnOptions spawn;
-  spawn.argv = {program};
-  spawn.argv.insert(spawn.argv.end(), options_.again.check.begin(), options_.again.check.end());
+  spawn.argv = command_of_next(program, at);
+  spawn.argv.push_back(options_.again.check);
   spawn.argv.push_back(std::to_string(at));
   for (char** entry = environ; *entry != nullptr; ++entry) spawn.environment.emplace_back(*entry);
   spawn.fds = {{state->get(), at}, {words->second.get(), STDERR_FILENO}};
@@ -257,19 +277,21 @@ runtime::Task<Result<void>> Supervisor::upgrade(std::string program) {
     bool& flag;
     ~Done() { flag = false; }
   } done{is_upgrading_ = true};
+  const auto file = runtime::identity_of(program);
   if (auto checked = co_await check_program(program); !checked) co_return checked;
+  if (runtime::identity_of(program) != file) {
+    co_return base::fail(ProviderErrorKind::failed,
+                         fmt::format("the file {} was changed while it was looked at", program));
+  }
   if (const auto why = not_now()) co_return base::fail(ProviderErrorKind::unavailable, *why);
   const auto carried = carry();
   const auto state = write_carried(carried);
   if (!state) co_return cannot("write down the supervisor's state", state.error());
   auto kept = carried.descriptors();
   kept.push_back(state->get());
-  std::vector<std::string> argv{program};
-  argv.insert(argv.end(), options_.again.resume.begin(), options_.again.resume.end());
-  argv.push_back(std::to_string(state->get()));
   runtime::log::info(room, "goes on as {}", program);
   runtime::notify_reloading();
-  const auto error = runtime::replace_this_process(argv, kept);
+  const auto error = runtime::replace_this_process(command_of_next(program, state->get()), kept);
   runtime::notify_manager("READY=1");
   co_return cannot(fmt::format("execute {}", program), error);
 }
@@ -290,6 +312,7 @@ void Supervisor::tell_ready() const {
 
 runtime::Task<void> Supervisor::run(runtime::Fd listening) {
   listening_ = listening.get();
+  if (options_.carried) go_on();
   scope_.spawn(watch_signals());
   scope_.spawn(server_->serve(std::move(listening)));
   saver_.spawn(save_loop());
@@ -297,12 +320,6 @@ runtime::Task<void> Supervisor::run(runtime::Fd listening) {
   scope_.spawn(attend_proxy());
   scope_.spawn(attend_control_plane());
   scope_.spawn(attend_keeper());
-  if (options_.carried) {
-    processes_.reap();  // who ended while nobody looked
-    server_->resume(std::move(peers_));
-    dirty_.set();
-    tell_ready();
-  }
   co_await stop_.wait();
   if (co_await runtime::first(stop_in_order(), until(hurry_)) == 1) co_await kill_everything();
   if (!co_await kill_descendants(reactor_, processes_))
@@ -398,6 +415,7 @@ SupervisorStatus Supervisor::status() const {
   status.started_at = started_at_;
   if (options_.kept) {
     status.keeper = keeper_->status();
+    status.ends_with_keeper = KeeperWatch::ends_with_keeper();
     status.restarts = options_.kept->restarts;
     status.last_end = options_.kept->last_end;
   }
@@ -474,18 +492,19 @@ runtime::Task<int> supervise(runtime::Reactor& reactor, Options options) {
   runtime::Signals signals(reactor, {SIGCHLD, SIGTERM, SIGINT, SIGHUP});
   auto state = carried ? SupervisorState{carried->identity, carried->cgroup_root, carried->ports}
                        : co_await take_over(reactor, options);
+  if (!state) co_return not_begun(carried.has_value());
+  // From the start on, for at a limit of processes none could be started.
+  auto thread = runtime::WorkThread::start();
+  if (!thread) {
+    runtime::log::error(room, "cannot start the thread that it needs: {}", thread.error().message());
+    co_return not_begun(carried.has_value());
+  }
+  // The last that may fail: by this socket its keeper knows one that has begun.
   auto listening = carried ? runtime::IoResult<runtime::Fd>(take_carried(carried->listening))
                            : runtime::listen_messages(options.home.supervisor_socket());
   if (!listening) {
     runtime::log::error(room, "cannot listen on {}: {}", options.home.supervisor_socket(),
                         listening.error().message());
-  }
-  if (!state || !listening) co_return not_begun(carried.has_value());
-
-  // From the start on, for at a limit of processes none could be started.
-  auto thread = runtime::WorkThread::start();
-  if (!thread) {
-    runtime::log::error(room, "cannot start the thread that it needs: {}", thread.error().message());
     co_return not_begun(carried.has_value());
   }
 

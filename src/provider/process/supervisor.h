@@ -41,11 +41,12 @@ struct Options {
     std::vector<std::string> keeper;
   };
   std::optional<Kept> kept;
-  /// Of the command line by which another program goes on in this one's place: what follows the program, and
-  /// is itself followed by a descriptor's number. By the first it says by its exit code whether it can.
+  /// The command line by which another program goes on in this one's place: what follows the program, and is
+  /// itself followed by a descriptor's number. With the second and that number after all this it only says
+  /// whether it can.
   struct Again {
-    std::vector<std::string> check;   // such as {"supervise", "--check"}
     std::vector<std::string> resume;  // such as {"supervise", "--resume"}
+    std::string check;                // such as "--check"
   };
   Again again;
   /// What the program before this one left to it (carried.h); nothing: this is the first.

@@ -505,14 +505,19 @@ TEST_P(SupervisorTest, AControlPlaneThatIsReplacedMayEndAsItLikes) {
 }
 
 TEST_P(SupervisorTest, AProgramThatCannotTakeItsPlaceChangesNothing) {
-  mesh->options().again = {.check = {"check"}, .resume = {"resume"}};
-  mesh->image("refuses", "echo \"no $1\" >&2; exit 3");
-  mesh->image("consents", "[ $1 = check ]");
+  mesh->options().again = {.resume = {"resume", "--with=this"}, .check = "check"};
+  mesh->image("refuses", "echo \"no $*\" >&2; exit 3");
+  // Another file by the time when it says that it can.
+  mesh->image("changes", fmt::format("cp $0 $0.new; mv $0.new $0; printf '{}' >&2", "weft can go on\\n"));
   mesh->launch();
   ASSERT_TRUE(start(spec("a", "sleeper")));
   const auto refused = mesh->run(mesh->client().upgrade(mesh->file("images/refuses")));
   ASSERT_FALSE(refused);
-  EXPECT_THAT(refused.error().detail, HasSubstr("no check"));
+  EXPECT_THAT(refused.error().detail, HasSubstr("no resume --with=this 3 check 3"))
+      << "all that it would get";
+  const auto changed = mesh->run(mesh->client().upgrade(mesh->file("images/changes")));
+  ASSERT_FALSE(changed);
+  EXPECT_THAT(changed.error().detail, HasSubstr("was changed while it was looked at"));
   EXPECT_FALSE(mesh->run(mesh->client().upgrade(mesh->file("images/nothing"))));
   EXPECT_EQ(mesh->run(mesh->client().list())->size(), 1U);
   EXPECT_EQ(mesh->stop(), 0);
