@@ -254,10 +254,6 @@ runtime::Task<bool> Opaque::take_header() {
 }
 
 runtime::Task<bool> Opaque::take_tls() {
-  if (!client_.listener->tls) {
-    refuse(Failure::connect_failed, "there is no TLS to be had");
-    co_return false;
-  }
   const auto limit = worker_.limits().handshake_timeout;
   const base::MonoTime end = worker_.reactor.coarse_now() + limit;
   std::optional<std::optional<FirstRecord>> hello;
@@ -271,6 +267,11 @@ runtime::Task<bool> Opaque::take_tls() {
   const bool has_begun = hello ? hello->value_or(FirstRecord::none) != FirstRecord::none
                                : opening::peek(*stream_, first_record).has_begun;
   if (!has_begun) co_return false;
+  // It may have gone meanwhile.
+  if (!client_.listener->tls) {
+    refuse(Failure::connect_failed, "there is no TLS to be had");
+    co_return false;
+  }
   tls::Result<std::unique_ptr<tls::Connection>> accepted =
       base::fail(tls::FaultKind::timeout, "the handshake took too long");
   if (hello && *hello == FirstRecord::of_too_long_a_hello) {

@@ -95,6 +95,18 @@ TEST_F(TlsFlow, WhoIsCutInTheHandshakeIsNoTrouble) {
   EXPECT_TRUE(silent.is_closed());
 }
 
+TEST_F(TlsFlow, WhoHasBegunItWhenTlsGoesIsRefused) {
+  auto snapshot = simple({1});
+  snapshot.listeners[0].tls = at_listener();
+  apply(snapshot);
+  auto begun = connect();
+  begun.send("\x16\x03");
+  snapshot.listeners[0].tls = {};
+  apply(snapshot);
+  EXPECT_EQ(begun.exchange(std::string("\x01\0\5\1\0\0\1\0", 8)), "");
+  EXPECT_TRUE(begun.is_closed());
+}
+
 TEST_F(TlsFlow, WhoSaysNothingBeforeItIsNotWaitedFor) {
   auto snapshot = simple({1});
   snapshot.listeners[0].tls = at_listener();
