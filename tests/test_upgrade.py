@@ -415,6 +415,7 @@ os.execv({str(mesh.BUILD / "bin" / "weft")!r}, sys.argv)
         result = self.mesh.weft("upgrade", "--binary", binary)
         self.assertEqual(result.code, 1, result)
         self.assertIn("the supervisor is gone", result.err)
+        self.assertIn("it is started again, and the instances with it", result.err)
         # Its keeper has started another one, as after any kill.
         self.mesh.ok("weft", "wait", "services")
         after = self.pids()

@@ -87,9 +87,11 @@ void tell_part(Upgrade& upgrade, const Part& part, pid_t pid, bool is_replaced, 
 
 Task<std::unexpected<Failure>> broken_off(Upgrade& upgrade, const Part& part, std::string why) {
   const auto status = co_await upgrade.supervisor.status();
-  co_return failure(Exit::failed, fmt::format("the {} was not replaced: {}", part.words, why),
-                    status ? what_runs(*status) : "the supervisor does not answer any more",
-                    "what runs goes on; see `control-plane logs`, and run `weft upgrade` again");
+  co_return failure(
+      Exit::failed, fmt::format("the {} was not replaced: {}", part.words, why),
+      status ? what_runs(*status) : "the supervisor does not answer any more",
+      fmt::format("{}; see `control-plane logs`, and run `weft upgrade` again",
+                  status ? "what runs goes on" : "it is started again, and the instances with it"));
 }
 
 /// One step.
