@@ -63,5 +63,7 @@ void add_serve(Command parent, Invocation& invocation);
 void add_proxy(Command parent, Invocation& invocation);
 /// `proxy status`.
 void add_proxy_status(Command parent, Invocation& invocation);
+/// `proxy bootstrap`.
+void add_proxy_bootstrap(Command parent, Invocation& invocation);
 
 }  // namespace weft::cli

@@ -549,6 +549,7 @@ void add_proxy(Command parent, Invocation& invocation) {
   command.run(invocation, [&invocation, options] { return run(invocation, *options); });
   command.may_have_subcommand();
   add_proxy_status(command, invocation);
+  add_proxy_bootstrap(command, invocation);
 }
 
 }  // namespace weft::cli

@@ -104,6 +104,8 @@ struct Listener {
   /// The service that this listener speaks for, for metrics and logs: "web" and "default".
   std::string service;
   std::string service_ns;
+  /// outbound: the port of the service by which its callers know it; 0: not said.
+  std::uint16_t service_port = 0;
   base::Origin origin;
 
   friend bool operator==(const Listener&, const Listener&) = default;

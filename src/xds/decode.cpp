@@ -264,6 +264,14 @@ std::optional<std::chrono::milliseconds> read_drain(const std::string& text, Rea
   return std::chrono::milliseconds(value);
 }
 
+std::uint16_t read_port(const std::string& text, Reading& reading) {
+  std::uint16_t port = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
+  const bool is_port = error == std::errc{} && end == text.data() + text.size();
+  if (!text.empty() && !is_port) reading.refuse(fmt::format("its {} is no port", key_service_port));
+  return port;
+}
+
 snapshot::Direction direction_of(core::TrafficDirection direction) {
   switch (direction) {
     case core::INBOUND: return snapshot::Direction::inbound;
@@ -301,6 +309,7 @@ std::vector<snapshot::Endpoint> read_endpoints(const endpoint_v3::ClusterLoadAss
   std::vector<snapshot::Endpoint> endpoints;
   for (const auto& group : message.endpoints()) {
     reading.scan(group, policies::locality);
+    if (group.has_load_balancing_weight()) reading.pass_over("LocalityLbEndpoints load_balancing_weight");
     for (const auto& endpoint : group.lb_endpoints()) endpoints.push_back(read_endpoint(endpoint, reading));
   }
   return endpoints;
@@ -498,7 +507,9 @@ std::expected<snapshot::Listener, XdsError> decode_listener(std::string_view bod
   listener.direction = direction_of(message.traffic_direction());
   listener.service = weft.text(key_service);
   listener.service_ns = weft.text(key_service_namespace);
+  listener.service_port = read_port(weft.text(key_service_port), reading);
   listener.drain = read_drain(weft.text(key_drain), reading);
+  if (message.has_api_listener()) reading.refuse("it is an api_listener, for clients without a proxy");
   read_filter_chains(message, listener, reading);
   read_filters_timeout(message, listener, reading);
   return reading.result(std::move(listener));

@@ -1,6 +1,7 @@
 // A Snapshot's parts as Envoy's messages. decode.cpp and decode_routes.cpp are its mirror.
 #include <algorithm>
 #include <array>
+#include <set>
 
 #include "base/hash.h"
 #include "envoy/config/cluster/v3/cluster.pb.h"
@@ -27,6 +28,9 @@ namespace core = envoy::config::core::v3;
 namespace listener_v3 = envoy::config::listener::v3;
 namespace route_v3 = envoy::config::route::v3;
 namespace hcm = envoy::extensions::filters::network::http_connection_manager::v3;
+
+/// Every request of gRPC has this method.
+constexpr std::string_view grpc_method = "POST";
 
 /// TLS is said in config files alone. Who is sent this in its place refuses what it stands in, and does not
 /// take it for plaintext.
@@ -232,7 +236,7 @@ void set_proxy_protocol(envoy::config::cluster::v3::Cluster& into, snapshot::Pro
   pack(*into.mutable_transport_socket()->mutable_typed_config(), transport);
 }
 
-void set_match(route_v3::RouteMatch& into, const snapshot::Match& match) {
+void set_match(route_v3::RouteMatch& into, const snapshot::Match& match, Dialect dialect) {
   switch (match.path_kind) {
     case snapshot::Match::Path::prefix: into.set_prefix(match.path); break;
     case snapshot::Match::Path::segments: into.set_path_separated_prefix(match.path); break;
@@ -247,7 +251,7 @@ void set_match(route_v3::RouteMatch& into, const snapshot::Match& match) {
       header.set_present_match(true);
     }
   };
-  if (!match.method.empty()) add(method_header, match.method);
+  if (!match.method.empty() && dialect != Dialect::grpc) add(method_header, match.method);
   for (const auto& [name, value] : match.headers) add(name, value);
 }
 
@@ -302,11 +306,28 @@ void set_action(route_v3::Route& into, const snapshot::Reply& reply) {
   if (!reply.body.empty()) into.mutable_direct_response()->mutable_body()->set_inline_bytes(reply.body);
 }
 
-void set_route(route_v3::Route& into, const snapshot::Route& route) {
+void set_route(route_v3::Route& into, const snapshot::Route& route, const snapshot::Match& match,
+               Dialect dialect) {
   into.set_name(route.name);
-  set_match(*into.mutable_match(), route.match);
+  set_match(*into.mutable_match(), match, dialect);
   std::visit([&](const auto& action) { set_action(into, action); }, route.action);
   put_origin(weft_struct(*into.mutable_metadata()), route.origin);
+}
+
+void add_route(route_v3::VirtualHost& into, const snapshot::Route& route, Dialect dialect) {
+  auto match = route.match;
+  using Path = snapshot::Match::Path;
+  if (dialect == Dialect::grpc) {
+    if (!match.method.empty() && match.method != grpc_method) return;
+    // It refuses a whole table in which paths are matched by segments.
+    if (match.path_kind == Path::segments) {
+      match.path_kind = Path::exact;
+      set_route(*into.add_routes(), route, match, dialect);
+      match.path_kind = Path::prefix;
+      match.path += '/';
+    }
+  }
+  set_route(*into.add_routes(), route, match, dialect);
 }
 
 }  // namespace
@@ -326,7 +347,7 @@ Resource encode_placement(const snapshot::ContextId& context) {
   return resource(Type::placement, context.to_string(), message);
 }
 
-Resource encode_cluster(const snapshot::Cluster& cluster) {
+Resource encode_cluster(const snapshot::Cluster& cluster, Dialect dialect) {
   namespace v3 = envoy::config::cluster::v3;
   v3::Cluster message;
   message.set_name(cluster.name);
@@ -335,7 +356,10 @@ Resource encode_cluster(const snapshot::Cluster& cluster) {
   set_duration(*message.mutable_connect_timeout(), cluster.connect_timeout);
   switch (cluster.load_balancing) {
     case snapshot::LoadBalancing::round_robin: message.set_lb_policy(v3::Cluster::ROUND_ROBIN); break;
-    case snapshot::LoadBalancing::least_request: message.set_lb_policy(v3::Cluster::LEAST_REQUEST); break;
+    case snapshot::LoadBalancing::least_request:
+      // Which gRPC refuses by this name.
+      message.set_lb_policy(dialect == Dialect::grpc ? v3::Cluster::ROUND_ROBIN : v3::Cluster::LEAST_REQUEST);
+      break;
   }
   auto& thresholds = *message.mutable_circuit_breakers()->add_thresholds();
   thresholds.mutable_max_connections()->set_value(cluster.max_connections);
@@ -355,11 +379,20 @@ Resource encode_cluster(const snapshot::Cluster& cluster) {
   return resource(Type::cluster, cluster.name, message);
 }
 
-Resource encode_endpoints(const snapshot::Cluster& cluster) {
+Resource encode_endpoints(const snapshot::Cluster& cluster, Dialect dialect) {
   envoy::config::endpoint::v3::ClusterLoadAssignment message;
   message.set_cluster_name(cluster.name);
+  std::set<base::Address> told;
   for (const auto& endpoint : cluster.endpoints) {
+    if (dialect != Dialect::weft &&
+        (endpoint.health != snapshot::Health::healthy || !told.insert(endpoint.address).second))
+      continue;
     auto& group = message.endpoints().empty() ? *message.add_endpoints() : *message.mutable_endpoints(0);
+    if (dialect != Dialect::weft) {
+      // gRPC passes over a locality without these.
+      group.mutable_locality();
+      group.mutable_load_balancing_weight()->set_value(1);
+    }
     auto& into = *group.add_lb_endpoints();
     set_address(*into.mutable_endpoint()->mutable_address(), endpoint.address);
     into.set_health_status(health_of(endpoint.health));
@@ -370,9 +403,13 @@ Resource encode_endpoints(const snapshot::Cluster& cluster) {
   return resource(Type::endpoints, cluster.name, message);
 }
 
-Resource encode_listener(const snapshot::Listener& listener) {
+Resource encode_listener(const snapshot::Listener& listener, Dialect dialect) {
   listener_v3::Listener message;
   message.set_name(listener.name);
+  if (dialect == Dialect::grpc) {
+    pack(*message.mutable_api_listener()->mutable_api_listener(), connection_manager(listener));
+    return resource(Type::listener, listener.name, message);
+  }
   set_address(*message.mutable_address(), listener.address);
   message.set_traffic_direction(direction_of(listener.direction));
   set_filter_chains(message, listener);
@@ -381,18 +418,19 @@ Resource encode_listener(const snapshot::Listener& listener) {
   put_origin(weft, listener.origin);
   put(weft, key_service, listener.service);
   put(weft, key_service_namespace, listener.service_ns);
+  if (listener.service_port != 0) put(weft, key_service_port, std::to_string(listener.service_port));
   if (listener.drain) put(weft, key_drain, std::to_string(listener.drain->count()));
   return resource(Type::listener, listener.name, message);
 }
 
-Resource encode_routes(const snapshot::RouteTable& routes) {
+Resource encode_routes(const snapshot::RouteTable& routes, Dialect dialect) {
   envoy::config::route::v3::RouteConfiguration message;
   message.set_name(routes.name);
   for (const auto& host : routes.virtual_hosts) {
     auto& into = *message.add_virtual_hosts();
     into.set_name(host.name);
     for (const auto& domain : host.domains) into.add_domains(domain);
-    for (const auto& route : host.routes) set_route(*into.add_routes(), route);
+    for (const auto& route : host.routes) add_route(into, route, dialect);
   }
   put_origin(weft_struct(*message.mutable_metadata()), routes.origin);
   return resource(Type::routes, routes.name, message);
@@ -408,10 +446,11 @@ std::vector<Resource> encode(const snapshot::Snapshot& snapshot) {
   return resources;
 }
 
-std::optional<Resource> encode_one(const snapshot::Snapshot& snapshot, Type type, std::string_view name) {
-  const auto encoded = [name](const auto& parts, auto encode) -> std::optional<Resource> {
+std::optional<Resource> encode_one(const snapshot::Snapshot& snapshot, Type type, std::string_view name,
+                                   Dialect dialect) {
+  const auto encoded = [name, dialect](const auto& parts, auto encode) -> std::optional<Resource> {
     const auto* part = parts.find(name);
-    return part == nullptr ? std::nullopt : std::optional(encode(*part));
+    return part == nullptr ? std::nullopt : std::optional(encode(*part, dialect));
   };
   switch (type) {
     case Type::context:

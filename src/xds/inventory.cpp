@@ -13,7 +13,7 @@ using Entry = Inventory::Entry;
 /// encoding.
 template <class Part>
 std::vector<Entry> versions_of(const snapshot::Parts<Part>& parts, const snapshot::Parts<Part>* before,
-                               const std::vector<Entry>& known, Resource (*encode)(const Part&)) {
+                               const std::vector<Entry>& known, const auto& encode) {
   std::vector<Entry> entries;
   entries.reserve(parts.size());
   for (std::size_t i = 0; i < parts.size(); ++i) {
@@ -45,32 +45,37 @@ Resource Inventory::resource(Type type, std::string_view name) const {
     const auto* entry = find(type, name);
     return encode_placement(placed[static_cast<std::size_t>(entry - of(type).data())]);
   }
-  return encode_one(*snapshot, type, name).value_or(Resource{});
+  return encode_one(*snapshot, type, name, dialect).value_or(Resource{});
 }
 
-InventoryPtr take_inventory(snapshot::SnapshotPtr snapshot, const InventoryPtr& before) {
+InventoryPtr take_inventory(snapshot::SnapshotPtr snapshot, const InventoryPtr& before, Dialect dialect) {
+  if (dialect != Dialect::weft) snapshot = translate(*snapshot, dialect, before ? before->snapshot : nullptr);
   assert(std::ranges::is_sorted(snapshot->clusters, {}, &snapshot::Cluster::name));
   assert(std::ranges::is_sorted(snapshot->listeners, {}, &snapshot::Listener::name));
   assert(std::ranges::is_sorted(snapshot->routes, {}, &snapshot::RouteTable::name));
   auto made = std::make_shared<Inventory>();
+  made->dialect = dialect;
   const auto* old = before ? before->snapshot.get() : nullptr;
   const auto at = [&made](Type type) -> Inventory::Entries& {
     return made->entries[static_cast<std::size_t>(type)];
   };
   const auto versions = [&]<class Part>(Type type, snapshot::Parts<Part> snapshot::Snapshot::* parts,
-                                        Resource (*encode)(const Part&)) {
+                                        Resource (*encode)(const Part&, Dialect)) {
     static const std::vector<Entry> none;
     return versions_of((*snapshot).*parts, old == nullptr ? nullptr : &(old->*parts),
-                       before ? before->of(type) : none, encode);
+                       before ? before->of(type) : none,
+                       [=](const Part& part) { return encode(part, dialect); });
   };
   const auto add = [&]<class Part>(Type type, snapshot::Parts<Part> snapshot::Snapshot::* parts,
-                                   Resource (*encode)(const Part&)) {
+                                   Resource (*encode)(const Part&, Dialect)) {
     const bool is_same = old != nullptr && ((*snapshot).*parts).is_same(old->*parts);
     at(type) = is_same ? before->shared(type) : share(versions(type, parts, encode));
   };
 
-  made->names.push_back(snapshot->context.to_string());
-  at(Type::context) = share({{made->names.front(), encode_context(*snapshot).version}});
+  if (dialect == Dialect::weft) {
+    made->names.push_back(snapshot->context.to_string());
+    at(Type::context) = share({{made->names.front(), encode_context(*snapshot).version}});
+  }
   add(Type::cluster, &snapshot::Snapshot::clusters, encode_cluster);
   add(Type::endpoints, &snapshot::Snapshot::clusters, encode_endpoints);
   add(Type::listener, &snapshot::Snapshot::listeners, encode_listener);
@@ -88,6 +93,13 @@ InventoryPtr take_inventory(snapshot::SnapshotPtr snapshot, const InventoryPtr& 
   }
   made->snapshot = std::move(snapshot);
   return made;
+}
+
+InventoryPtr Translations::of(const snapshot::SnapshotPtr& snapshot, Dialect dialect) {
+  auto& [of, inventory] = known_[dialect];
+  if (of != snapshot) inventory = take_inventory(snapshot, inventory, dialect);
+  of = snapshot;
+  return inventory;
 }
 
 InventoryPtr take_inventory(std::vector<snapshot::ContextId> contexts) {

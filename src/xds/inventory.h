@@ -4,6 +4,7 @@
 #pragma once
 
 #include <array>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "snapshot/snapshot.h"
+#include "xds/dialect.h"
 #include "xds/wire.h"
 
 namespace weft::xds {
@@ -26,7 +28,9 @@ struct Inventory {
 
   Inventory() { entries.fill(std::make_shared<const std::vector<Entry>>()); }
 
+  /// Of a foreign dialect: translated.
   snapshot::SnapshotPtr snapshot;
+  Dialect dialect = Dialect::weft;
   /// Names that stand in no Snapshot: the context's, or the placements'.
   std::vector<std::string> names;
   std::vector<snapshot::ContextId> placed;
@@ -43,9 +47,25 @@ struct Inventory {
 
 using InventoryPtr = std::shared_ptr<const Inventory>;
 
-/// The inventory of `snapshot`. Versions of parts that are equal in `before` (may be null) are taken from
-/// there.
-InventoryPtr take_inventory(snapshot::SnapshotPtr snapshot, const InventoryPtr& before);
+/// The inventory of `snapshot`. Versions of parts that are equal in `before` (may be null, else of the same
+/// dialect) are taken from there.
+InventoryPtr take_inventory(snapshot::SnapshotPtr snapshot, const InventoryPtr& before,
+                            Dialect dialect = Dialect::weft);
+/// What foreign clients have of one context, made when one asks for it.
+class Translations {
+ public:
+  InventoryPtr of(const snapshot::SnapshotPtr& snapshot, Dialect dialect);
+  /// Nobody speaks it any more.
+  void forget(Dialect dialect) { known_.erase(dialect); }
+
+ private:
+  struct Known {
+    snapshot::SnapshotPtr of;
+    InventoryPtr inventory;
+  };
+  std::map<Dialect, Known> known_;
+};
+
 /// The inventory of a proxy's contexts, which are sorted and made unique.
 InventoryPtr take_inventory(std::vector<snapshot::ContextId> contexts);
 

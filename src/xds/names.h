@@ -14,6 +14,7 @@ inline constexpr std::string_view key_name = "name";
 inline constexpr std::string_view key_field = "field";
 inline constexpr std::string_view key_service = "service";
 inline constexpr std::string_view key_service_namespace = "service_namespace";
+inline constexpr std::string_view key_service_port = "service_port";
 inline constexpr std::string_view key_policy = "policy";
 inline constexpr std::string_view key_instance = "instance";
 inline constexpr std::string_view key_protocol = "protocol";

@@ -10,10 +10,9 @@ namespace weft::xds::policies {
 
 inline constexpr std::array listener_critical{
     Critical{4, "use_original_dst"},      Critical{10, "transparent"},
-    Critical{18, "udp_listener_config"},  Critical{19, "api_listener"},
-    Critical{26, "bind_to_port"},         Critical{27, "internal_listener"},
-    Critical{32, "filter_chain_matcher"}, Critical{33, "additional_addresses"},
-    Critical{36, "fcds_config"}};
+    Critical{18, "udp_listener_config"},  Critical{26, "bind_to_port"},
+    Critical{27, "internal_listener"},    Critical{32, "filter_chain_matcher"},
+    Critical{33, "additional_addresses"}, Critical{36, "fcds_config"}};
 inline constexpr UnknownPolicy listener{"Listener", listener_critical};
 
 inline constexpr std::array listener_filter_critical{Critical{4, "filter_disabled"},

@@ -12,6 +12,7 @@
 #include "runtime/log.h"
 #include "runtime/scope.h"
 #include "xds/names.h"
+#include "xds/node.h"
 #include "xds/serialize.h"
 #include "xds/subscriber.h"
 
@@ -24,8 +25,10 @@ using http::grpc::Status;
 using runtime::Task;
 using snapshot::ContextId;
 
-constexpr std::string_view delta_method =
+constexpr const char* delta_method =
     "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources";
+constexpr const char* world_method =
+    "/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources";
 // What follows is there twice: for the machine's own proxy, and for all others together, so that these cannot
 // take from it what it needs.
 
@@ -57,26 +60,8 @@ http::grpc::ServerOptions options(std::uint32_t max_streams_of_connection) {
   options.limits.max_streams = max_streams_of_connection;
   options.limits.stream_window = request_window;
   options.limits.max_header_bytes = max_header_bytes;
+  options.limits.is_local = true;
   return options;
-}
-
-/// What node.id says: "<proxy>" or "<proxy>/<namespace>/<workload>".
-struct NodeId {
-  std::string proxy;
-  std::optional<ContextId> context;
-};
-
-std::optional<NodeId> parse_node(std::string_view id) {
-  auto first = id.find('/');
-  if (id.empty() || first == 0) return std::nullopt;
-  if (first == std::string_view::npos) return NodeId{std::string(id), std::nullopt};
-  auto rest = id.substr(first + 1);
-  auto second = rest.find('/');
-  if (second == 0 || second == std::string_view::npos || second + 1 == rest.size()) return std::nullopt;
-  auto workload = rest.substr(second + 1);
-  if (workload.find('/') != std::string_view::npos) return std::nullopt;
-  return NodeId{std::string(id.substr(0, first)),
-                ContextId{std::string(rest.substr(0, second)), std::string(workload)}};
 }
 
 struct Peer;
@@ -104,9 +89,11 @@ struct Peer {
   bool queued = false;
 };
 
+bool is_foreign(const Peer* peer) { return peer->node.is_foreign(); }
 struct Context : std::enable_shared_from_this<Context> {
   /// By proxy.
   std::map<std::string, InventoryPtr, std::less<>> latest;
+  Translations translations;
   std::vector<Peer*> peers;
   /// Set, and replaced by a new one, whenever those who wait in settled() should look again.
   std::shared_ptr<runtime::Event> changed = std::make_shared<runtime::Event>();
@@ -131,24 +118,32 @@ struct Server::State final : runtime::Waiter, std::enable_shared_from_this<Serve
         others(on, max_streams_of_other),
         soon(on, *this) {
     for (auto* share : {&own, &others}) {
-      share->grpc.add(std::string(delta_method),
-                      [this, share](ServerCall& call) { return serve(call, *share); });
+      share->grpc.add(delta_method, [this, share](ServerCall& call) {
+        return serve<Subscriber::DeltaRequest>(call, *share, Variant::incremental);
+      });
+      share->grpc.add(world_method, [this, share](ServerCall& call) {
+        return serve<Subscriber::WorldRequest>(call, *share, Variant::state_of_the_world);
+      });
     }
   }
 
   class Present;
 
-  Task<Status> serve(ServerCall& call, Share& share);
+  template <class Request>
+  Task<Status> serve(ServerCall& call, Share& share, Variant variant);
+  template <class Request>
   Task<void> converse(ServerCall& call, Peer& peer, Status& status);
+  template <class Request>
   Task<void> read(ServerCall& call, Peer& peer, Status& status);
   Task<void> write(ServerCall& call, Peer& peer, Status& status);
-  void take(Peer& peer, const Subscriber::Request& request);
+  void take(Peer& peer, const auto& request);
   /// Ends the stream that asks for most if all together ask for more than is kept.
   static void displace(const Share& share);
   Status refuse(std::string why);
   void note_refusal(Peer& peer, const std::string& text);
   /// What `peer` may have: null if that is not known yet, an error if the context is not placed there.
   std::expected<InventoryPtr, Status> latest_for(const Peer& peer) const;
+  std::expected<InventoryPtr, Status> latest_for_foreign(const NodeId& node) const;
   /// Whether `peer` has taken all that was published for it.
   bool is_settled(const Peer& peer) const;
   void mark(Peer& peer);
@@ -226,6 +221,8 @@ class Server::State::Present {
       return;
     }
     auto context = state_->context(*peer_.node.context);
+    const auto is_alike = [this](const Peer* peer) { return peer->node.dialect == peer_.node.dialect; };
+    if (std::ranges::none_of(context->peers, is_alike)) context->translations.forget(peer_.node.dialect);
     state_->mark(*context);
     if (context->peers.empty() && context->latest.empty()) state_->contexts.erase(*peer_.node.context);
   }
@@ -239,19 +236,16 @@ class Server::State::Present {
   Peer& peer_;
 };
 
-Task<Status> Server::State::serve(ServerCall& call, Share& share) {
+template <class Request>
+Task<Status> Server::State::serve(ServerCall& call, Share& share, Variant variant) {
   auto first = co_await call.receive();
   if (!first) co_return first.error();
   if (!*first) co_return Status{};
-  Subscriber::Request request;
+  Request request;
   if (!request.ParseFromString(**first))
     co_return Status{Code::invalid_argument, "the request cannot be parsed"};
-  auto node = parse_node(request.node().id());
-  if (!node) {
-    co_return Status{
-        Code::invalid_argument,
-        fmt::format("node.id \"{}\" is neither PROXY nor PROXY/NAMESPACE/WORKLOAD", request.node().id())};
-  }
+  auto node = parse_node(request.node());
+  if (!node) co_return Status{Code::invalid_argument, node.error()};
   const auto known = node->context ? contexts.find(*node->context) : contexts.end();
   const auto is_beside = [&](const Peer* peer) { return &peer->share == &share; };
   if (share.peers.size() >= max_streams ||
@@ -263,27 +257,30 @@ Task<Status> Server::State::serve(ServerCall& call, Share& share) {
   Peer peer{.node = std::move(*node),
             .share = share,
             .number = ++peer_count,
-            .tells_drained = std::ranges::find(features, feature_drain) != features.end()};
+            .tells_drained = std::ranges::find(features, feature_drain) != features.end(),
+            .subscriber = Subscriber(variant)};
   Present present(*this, peer);
   // Tells the proxy that it is served although there may be nothing to tell it.
   call.start();
   take(peer, request);
   Status status;
-  co_await runtime::first(converse(call, peer, status), until(peer.displaced));
+  co_await runtime::first(converse<Request>(call, peer, status), until(peer.displaced));
   if (peer.displaced.is_set()) co_return refuse("the names asked for are too many");
   co_return status;
 }
 
+template <class Request>
 Task<void> Server::State::converse(ServerCall& call, Peer& peer, Status& status) {
-  co_await runtime::first(read(call, peer, status), write(call, peer, status));
+  co_await runtime::first(read<Request>(call, peer, status), write(call, peer, status));
 }
 
+template <class Request>
 Task<void> Server::State::read(ServerCall& call, Peer& peer, Status& status) {
   for (;;) {
     auto message = co_await call.receive();
     if (!message) status = message.error();
     if (!message || !*message) co_return;
-    Subscriber::Request request;
+    Request request;
     if (!request.ParseFromString(**message)) {
       status = {Code::invalid_argument, "the request cannot be parsed"};
       co_return;
@@ -297,7 +294,7 @@ Status Server::State::refuse(std::string why) {
   return {Code::resource_exhausted, std::move(why)};
 }
 
-void Server::State::take(Peer& peer, const Subscriber::Request& request) {
+void Server::State::take(Peer& peer, const auto& request) {
   const auto before = peer.subscriber.asked_bytes();
   switch (peer.subscriber.take(request)) {
     case Subscriber::Answer::none:
@@ -325,7 +322,7 @@ void Server::State::displace(const Share& share) {
 void Server::State::note_refusal(Peer& peer, const std::string& text) {
   // One refusal may be said of each response of a batch.
   if (!peer.nack || peer.nack->text != text) {
-    runtime::log::warning("xds", "proxy {} refused the configuration of {}: {}", peer.node.proxy,
+    runtime::log::warning("xds", "{} refused the configuration of {}: {}", peer.node.to_string(),
                           peer.node.context ? peer.node.context->to_string() : "its placements", text);
   }
   peer.nack = Nack{peer.node.proxy, text, reactor.clock().wall()};
@@ -340,11 +337,12 @@ Task<void> Server::State::write(ServerCall& call, Peer& peer, Status& status) {
       status = latest.error();
       co_return;
     }
-    if (auto response = peer.subscriber.next(*latest)) {
+    if (auto update = peer.subscriber.next(*latest)) {
       ++counters.responses;
-      counters.resources_sent += static_cast<std::uint64_t>(response->resources_size());
-      counters.resources_removed += static_cast<std::uint64_t>(response->removed_resources_size());
-      if (auto sent = co_await call.send(serialize(*response)); !sent) co_return;
+      counters.resources_sent += update->resources.size();
+      counters.resources_removed += update->removed.size();
+      auto message = message_of(std::move(*update), peer.subscriber.variant());
+      if (auto sent = co_await call.send(std::move(message)); !sent) co_return;
     } else {
       peer.dirty.clear();
       co_await peer.dirty.wait();
@@ -352,7 +350,18 @@ Task<void> Server::State::write(ServerCall& call, Peer& peer, Status& status) {
   }
 }
 
+std::expected<InventoryPtr, Status> Server::State::latest_for_foreign(const NodeId& node) const {
+  const auto found = contexts.find(*node.context);
+  if (found == contexts.end() || found->second->latest.empty()) {
+    if (proxies.empty()) return InventoryPtr();  // nothing is known yet
+    return http::grpc::fail(Code::not_found, "the mesh has no workload " + node.context->to_string());
+  }
+  // It differs by node in what foreign clients are not told.
+  return found->second->translations.of(found->second->latest.begin()->second->snapshot, node.dialect);
+}
+
 std::expected<InventoryPtr, Status> Server::State::latest_for(const Peer& peer) const {
+  if (peer.node.is_foreign()) return latest_for_foreign(peer.node);
   auto proxy = proxies.find(peer.node.proxy);
   if (proxy == proxies.end() || !proxy->second.placed) return InventoryPtr();
   const auto& placed = proxy->second.placed;
@@ -410,7 +419,7 @@ std::set<std::string> Server::State::connected_proxies(const ContextId& id, cons
   std::set<std::string> connected;
   for (const auto* peer : context.peers) {
     // One that may not have it is about to be ended.
-    if (latest_for(*peer)) connected.insert(peer->node.proxy);
+    if (!is_foreign(peer) && latest_for(*peer)) connected.insert(peer->node.proxy);
   }
   for (const auto& [name, proxy] : proxies) {
     bool has_context = proxy.placed && proxy.placed->find(Type::placement, id.to_string());
@@ -427,7 +436,10 @@ std::optional<std::expected<Server::Settled, XdsError>> Server::State::settled_n
   }
   const auto& context = *found->second;
   Settled settled;
-  bool waits = false;
+  // What a foreign client refuses it goes without.
+  bool waits = std::ranges::any_of(context.peers, [this](const Peer* peer) {
+    return is_foreign(peer) && !peer->nack && !is_settled(*peer);
+  });
   for (const auto& proxy : connected_proxies(id, context)) {
     const auto* peer = newest_of(context.peers, proxy);
     if (peer && peer->nack)
@@ -500,7 +512,7 @@ void Server::publish(const std::string& proxy, snapshot::SnapshotPtr snapshot) {
   if (latest && *latest->snapshot == *snapshot) return;
   latest = take_inventory(std::move(snapshot), latest);
   for (auto* peer : context->peers) {
-    if (peer->node.proxy != proxy) continue;
+    if (!is_foreign(peer) && peer->node.proxy != proxy) continue;
     // What was refused is history once there is something newer.
     peer->nack.reset();
     state_->mark(*peer);

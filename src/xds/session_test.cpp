@@ -403,7 +403,8 @@ TEST_F(Session, AProxyMayAskOnlyForContextsThatArePlacedThere) {
   for (const auto& [node, code] : {Case{"local/default/web", http::grpc::Code::ok},
                                    Case{"local/default/cart", http::grpc::Code::permission_denied},
                                    Case{"other/default/web", http::grpc::Code::permission_denied},
-                                   Case{"local/default", http::grpc::Code::invalid_argument},
+                                   Case{"default/other", http::grpc::Code::not_found},
+                                   Case{"weft-system/edge", http::grpc::Code::invalid_argument},
                                    Case{"local/default/web/x", http::grpc::Code::invalid_argument},
                                    Case{"", http::grpc::Code::invalid_argument}}) {
     auto status = reactor.block_on(ask_as(reactor, server.get(), node, &connections));

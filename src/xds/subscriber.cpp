@@ -1,31 +1,25 @@
 #include "xds/subscriber.h"
 
 #include <algorithm>
+#include <ranges>
+#include <string_view>
+
+#include "base/hash.h"
+#include "xds/serialize.h"
 
 namespace weft::xds {
 namespace {
 
 constexpr std::string_view wildcard = "*";
 
-struct Step {
-  Type type;
-  bool additions;
-  bool removals;
-};
+/// State of the world has all of these in one response: what it does not have is gone.
+bool is_whole(Type type) { return type == Type::listener || type == Type::cluster; }
 
-/// Make before break: what is named comes before what names it, and goes after it.
-constexpr std::array<Step, 9> steps{{{Type::placement, true, true},
-                                     {Type::context, true, true},
-                                     {Type::cluster, true, false},
-                                     {Type::endpoints, true, false},
-                                     {Type::listener, true, true},
-                                     {Type::routes, true, false},
-                                     {Type::routes, false, true},
-                                     {Type::endpoints, false, true},
-                                     {Type::cluster, false, true}}};
+/// Of the others who asks for nothing gets nothing.
+bool has_older_wildcard(Type type) { return type != Type::endpoints && type != Type::routes; }
 
 /// What it costs to remember a name: with the node of the tree that holds it.
-std::size_t cost_of(const std::string& name) { return name.size() + 96; }
+std::size_t cost_of(std::string_view name) { return name.size() + 96; }
 
 /// Finds names in a sorted map, each not before the one asked for last: a walk along both costs a tenth of a
 /// search for each.
@@ -58,22 +52,102 @@ class AlongEntries {
   std::size_t at_ = 0;
 };
 
-}  // namespace
-
-Subscriber::Answer Subscriber::take(const Request& request) {
-  auto type = type_of(request.type_url());
-  if (!type) return Answer::unknown_type;
-  subscribe(of(*type), request);
-  return request.response_nonce().empty() ? Answer::none : answer(request);
+/// Whether an entry that is needed is not held as it is.
+template <class Held>
+bool lacks(const std::vector<Inventory::Entry>& entries, const Held& held, auto is_needed) {
+  return std::ranges::any_of(entries, [&, all_held = Along(held)](const Inventory::Entry& entry) mutable {
+    const auto at = all_held.find(entry.name);
+    return is_needed(entry) && (at == held.end() || at->second != entry.version);
+  });
 }
 
-void Subscriber::subscribe(Interest& interest, const Request& request) {
-  bool is_first = !std::exchange(interest.was_named, true);
+/// Whether something is held that is not there any more.
+template <class Held>
+bool has_left_over(const std::vector<Inventory::Entry>& entries, const Held& held) {
+  return std::ranges::any_of(held, [there = AlongEntries(entries)](const auto& entry) mutable {
+    return !there.contains(entry.first);
+  });
+}
+
+void put(google::protobuf::Any& into, Resource resource) {
+  into.set_type_url(std::string(type_url(resource.type)));
+  into.set_value(std::move(resource.body));
+}
+
+}  // namespace
+
+std::string message_of(Update update, Variant variant) {
+  if (variant == Variant::incremental) {
+    envoy::service::discovery::v3::DeltaDiscoveryResponse response;
+    response.set_type_url(std::string(type_url(update.type)));
+    response.set_nonce(std::move(update.nonce));
+    for (auto& name : update.removed) response.add_removed_resources(std::move(name));
+    for (auto& resource : update.resources) {
+      auto& into = *response.add_resources();
+      into.set_name(resource.name);
+      into.set_version(resource.version);
+      put(*into.mutable_resource(), std::move(resource));
+    }
+    return serialize(response);
+  }
+  envoy::service::discovery::v3::DiscoveryResponse response;
+  response.set_type_url(std::string(type_url(update.type)));
+  response.set_nonce(std::move(update.nonce));
+  std::string versions;
+  for (auto& resource : update.resources) {
+    versions += resource.version;
+    put(*response.add_resources(), std::move(resource));
+  }
+  response.set_version_info(base::content_hash(versions));
+  return serialize(response);
+}
+
+struct Subscriber::Step {
+  Type type;
+  bool additions;
+  bool removals;
+};
+
+/// Make before break: what is named comes before what names it, and goes after it.
+constexpr std::array<Subscriber::Step, 9> Subscriber::steps{{{Type::placement, true, true},
+                                                             {Type::context, true, true},
+                                                             {Type::cluster, true, false},
+                                                             {Type::endpoints, true, false},
+                                                             {Type::listener, true, true},
+                                                             {Type::routes, true, false},
+                                                             {Type::routes, false, true},
+                                                             {Type::endpoints, false, true},
+                                                             {Type::cluster, false, true}}};
+
+Subscriber::Answer Subscriber::take(const DeltaRequest& request) {
+  const auto type = type_of(request.type_url());
+  if (!type) return Answer::unknown_type;
+  subscribe(*type, request);
+  return answer(request.response_nonce(),
+                request.has_error_detail() ? &request.error_detail().message() : nullptr);
+}
+
+Subscriber::Answer Subscriber::take(const WorldRequest& request) {
+  const auto type = type_of(request.type_url());
+  if (!type) return Answer::unknown_type;
+  const auto& nonce = request.response_nonce();
+  const auto& newest = of(*type).nonce;
+  subscribe(*type, request, !nonce.empty() && !newest.empty() && nonce != newest);
+  return answer(nonce, request.has_error_detail() ? &request.error_detail().message() : nullptr);
+}
+
+void Subscriber::look_again(Interest& interest) {
+  step_ = 0;
+  interest.sent = interest.cleared = nullptr;
+}
+
+void Subscriber::subscribe(Type type, const DeltaRequest& request) {
+  auto& interest = of(type);
+  const bool is_first = !std::exchange(interest.was_asked, true);
   // Most requests are bare answers.
   if (!is_first && request.resource_names_subscribe().empty() && request.resource_names_unsubscribe().empty())
     return;
-  step_ = 0;
-  interest.sent = interest.cleared = nullptr;
+  look_again(interest);
   for (const auto& name : request.resource_names_subscribe()) {
     if (name == wildcard) {
       interest.is_wildcard = true;
@@ -84,16 +158,9 @@ void Subscriber::subscribe(Interest& interest, const Request& request) {
     }
   }
   // A first request without names is the older form of the wildcard.
-  if (is_first && request.resource_names_subscribe().empty()) interest.is_wildcard = true;
-  for (const auto& name : request.resource_names_unsubscribe()) {
-    if (name == wildcard) interest.is_wildcard = false;
-    if (interest.names.erase(name) > 0) asked_bytes_ -= cost_of(name);
-    if (!interest.is_wildcard) {
-      interest.held.erase(name);
-    } else if (interest.held.contains(name)) {
-      interest.done_with.insert(name);
-    }
-  }
+  if (is_first && request.resource_names_subscribe().empty() && has_older_wildcard(type))
+    interest.is_wildcard = true;
+  for (const auto& name : request.resource_names_unsubscribe()) unsubscribe(interest, name);
   if (!is_first) return;
   for (const auto& [name, version] : request.initial_resource_versions()) {
     if (!interest.wants(name)) continue;
@@ -103,58 +170,146 @@ void Subscriber::subscribe(Interest& interest, const Request& request) {
   interest.was_answered = !interest.held.empty();
 }
 
-Subscriber::Answer Subscriber::answer(const Request& request) {
-  if (unanswered_.erase(request.response_nonce()) == 0) return Answer::none;
-  bool refused = request.has_error_detail();
-  if (refused) {
-    refusal_ = request.error_detail().message().substr(0, max_refusal_bytes);
+void Subscriber::unsubscribe(Interest& interest, const std::string& name) {
+  if (name == wildcard) {
+    interest.is_wildcard = false;
+    std::erase_if(interest.held, [&](const auto& held) { return !interest.wants(held.first); });
+    interest.done_with.clear();
+    return;
+  }
+  const bool was_named = interest.names.erase(name) > 0;
+  if (was_named) asked_bytes_ -= cost_of(name);
+  const auto held = interest.held.find(name);
+  if (held == interest.held.end()) return;
+  if (!interest.is_wildcard) {
+    interest.held.erase(held);
+  } else if (was_named) {
+    // It cannot know whether the wildcard has it too, and is told.
+    held->second.clear();
+  } else {
+    interest.done_with.insert(name);
+  }
+}
+
+void Subscriber::subscribe(Type type, const WorldRequest& request, bool is_stale) {
+  auto& interest = of(type);
+  const std::set<std::string_view> asked(request.resource_names().begin(), request.resource_names().end());
+  const bool is_first = !std::exchange(interest.was_asked, true);
+  interest.was_named |= !asked.empty();
+  // Whoever has never named one means all by none: the older form of the wildcard.
+  const bool is_wildcard = asked.contains(wildcard) || (!interest.was_named && has_older_wildcard(type));
+  // Who answers an older response has the newest to answer still, and says all names again then. What it has
+  // given up meanwhile it has given up.
+  bool has_changed = is_first;
+  if (!is_stale || !is_wildcard)
+    has_changed |= std::exchange(interest.is_wildcard, is_wildcard) != is_wildcard;
+  const auto dropped = std::erase_if(interest.names, [&](const auto& named) {
+    if (asked.contains(named.first)) return false;
+    asked_bytes_ -= cost_of(named.first);
+    return true;
+  });
+  has_changed |= dropped > 0;
+  for (const auto name : asked) {
+    if (is_stale || name == wildcard || !interest.names.try_emplace(std::string(name), false).second)
+      continue;
+    asked_bytes_ += cost_of(name);
+    if (const auto held = interest.held.find(name); held != interest.held.end()) interest.held.erase(held);
+    has_changed = true;
+  }
+  if (!has_changed) return;
+  std::erase_if(interest.held, [&](const auto& held) { return !interest.wants(held.first); });
+  look_again(interest);
+}
+
+Subscriber::Answer Subscriber::answer(const std::string& nonce, const std::string* refusal) {
+  const auto found = unanswered_.find(nonce);
+  if (found == unanswered_.end()) return Answer::none;
+  const auto type = found->second;
+  unanswered_.erase(found);
+  // Of state of the world the newest of a type is the only one that must be answered.
+  if (variant_ == Variant::state_of_the_world && nonce == of(type).nonce)
+    std::erase_if(unanswered_, [type](const auto& other) { return other.second == type; });
+  if (refusal != nullptr) {
+    refusal_ = refusal->substr(0, max_refusal_bytes);
     batch_refused_ = true;
   }
   if (unanswered_.empty()) {
     if (!batch_refused_) refusal_.reset();
     batch_refused_ = false;
   }
-  return refused ? Answer::nack : Answer::ack;
+  return refusal != nullptr ? Answer::nack : Answer::ack;
 }
 
-std::optional<Subscriber::Response> Subscriber::next(const InventoryPtr& latest) {
-  if (auto response = due()) return response;
+std::optional<Update> Subscriber::next(const InventoryPtr& latest) {
+  if (auto update = due()) return update;
   if (!unanswered_.empty() || !latest || target_ == latest) return std::nullopt;
-  target_ = latest;
+  before_ = std::exchange(target_, latest);
   step_ = 0;
   return due();
 }
 
-std::optional<Subscriber::Response> Subscriber::due() {
+std::optional<Update> Subscriber::due() {
   if (!target_ || unanswered_.size() >= max_unanswered) return std::nullopt;
   for (; step_ < steps.size(); ++step_) {
-    const auto& step = steps[step_];
-    if (auto response = respond(step.type, step.additions, step.removals)) return response;
+    if (!of(steps[step_].type).is_any()) continue;
+    if (must_wait(steps[step_])) return std::nullopt;
+    if (auto update = respond(steps[step_])) return update;
   }
+  before_ = nullptr;
   return std::nullopt;
 }
 
-std::optional<Subscriber::Response> Subscriber::respond(Type type, bool additions, bool removals) {
-  auto& interest = of(type);
-  if (!interest.is_wildcard && interest.names.empty() && interest.held.empty()) return std::nullopt;
-  Response response;
-  const auto& entries = target_->shared(type);
-  if (additions && interest.sent != entries && add_changed(type, response)) interest.sent = entries;
-  if (removals && interest.cleared != entries) {
-    add_removed(type, response);
-    interest.cleared = entries;
+bool Subscriber::must_wait(const Step& step) const {
+  if (target_->dialect == Dialect::weft) return false;  // it takes a Snapshot as one, and answers it as one
+  const auto is_unanswered = [&](Type one, Type other) {
+    return std::ranges::any_of(unanswered_ | std::views::values,
+                               [=](Type type) { return type == one || type == other; });
+  };
+  switch (step.type) {
+    case Type::listener:
+    case Type::routes: return is_unanswered(Type::cluster, Type::endpoints);
+    case Type::cluster:
+    case Type::endpoints: return step.removals && is_unanswered(Type::listener, Type::routes);
+    case Type::context:
+    case Type::placement: return false;
   }
-  // A wildcard's first response is sent also if it is empty: the peer learns that there is nothing.
-  bool greets = additions && interest.is_wildcard && !interest.was_answered;
-  if (response.resources().empty() && response.removed_resources().empty() && !greets) return std::nullopt;
-  interest.was_answered = true;
-  response.set_type_url(std::string(type_url(type)));
-  response.set_nonce(std::to_string(++last_nonce_));
-  unanswered_.insert(response.nonce());
-  return response;
+  return false;
 }
 
-bool Subscriber::add_changed(Type type, Response& response) {
+std::optional<Update> Subscriber::respond(const Step& step) {
+  auto& interest = of(step.type);
+  Update update{.type = step.type, .nonce = {}, .resources = {}, .removed = {}};
+  // A wildcard's first response is sent also if it is empty: the peer learns that there is nothing.
+  bool is_due = step.additions && interest.is_wildcard && !interest.was_answered;
+  if (variant_ == Variant::state_of_the_world && is_whole(step.type)) {
+    is_due |= add_whole(step, update);
+  } else {
+    const auto& entries = target_->shared(step.type);
+    if (step.additions && interest.sent != entries && add_changed(step.type, update)) interest.sent = entries;
+    if (step.removals && interest.cleared != entries) {
+      add_removed(step.type, update);
+      interest.cleared = entries;
+    }
+    is_due |= !update.resources.empty() || !update.removed.empty();
+  }
+  if (!is_due) return std::nullopt;
+  interest.was_answered = true;
+  update.nonce = interest.nonce = std::to_string(++last_nonce_);
+  unanswered_.emplace(update.nonce, step.type);
+  return update;
+}
+
+void Subscriber::note_sent(Type type, std::string_view name) {
+  if (type != Type::cluster || target_->dialect == Dialect::weft) return;
+  // Envoy takes a cluster that has changed for one without endpoints until it is told them again.
+  auto& endpoints = of(Type::endpoints);
+  const auto held = endpoints.held.find(name);
+  if (held == endpoints.held.end()) return;
+  endpoints.held.erase(held);
+  endpoints.sent = nullptr;
+}
+
+bool Subscriber::add_changed(Type type, Update& update) {
   auto& interest = of(type);
   std::size_t bytes = 0;
   Along names(interest.names);
@@ -165,13 +320,8 @@ bool Subscriber::add_changed(Type type, Response& response) {
     auto held = all_held.find(entry.name);
     if (held != interest.held.end() && held->second == entry.version) continue;
     if (bytes >= max_response_bytes) return false;
-    auto resource = target_->resource(type, entry.name);
-    bytes += resource.body.size();
-    auto& into = *response.add_resources();
-    into.set_name(resource.name);
-    into.set_version(entry.version);
-    into.mutable_resource()->set_type_url(std::string(type_url(type)));
-    into.mutable_resource()->set_value(std::move(resource.body));
+    update.resources.push_back(target_->resource(type, entry.name));
+    bytes += update.resources.back().body.size();
     if (held != interest.held.end()) {
       interest.done_with.erase(held->first);
       held->second = entry.version;
@@ -179,16 +329,20 @@ bool Subscriber::add_changed(Type type, Response& response) {
       interest.held.emplace(entry.name, entry.version);
     }
     if (named != interest.names.end()) named->second = false;
+    note_sent(type, entry.name);
   }
   return true;
 }
 
-void Subscriber::add_removed(Type type, Response& response) {
+void Subscriber::add_removed(Type type, Update& update) {
   auto& interest = of(type);
+  const auto tell = [&](const std::string& name) {
+    if (variant_ == Variant::incremental) update.removed.push_back(name);
+  };
   AlongEntries still_there(target_->of(type));
   std::erase_if(interest.held, [&](const auto& held) {
     if (still_there.contains(held.first)) return false;
-    response.add_removed_resources(held.first);
+    tell(held.first);
     interest.done_with.erase(held.first);
     if (auto named = interest.names.find(held.first); named != interest.names.end()) named->second = true;
     return true;
@@ -196,30 +350,61 @@ void Subscriber::add_removed(Type type, Response& response) {
   AlongEntries there(target_->of(type));
   for (auto& [name, was_told] : interest.names) {
     if (was_told || there.contains(name)) continue;
-    response.add_removed_resources(name);
+    tell(name);
     was_told = true;
   }
 }
 
+bool Subscriber::add_whole(const Step& step, Update& update) {
+  auto& interest = of(step.type);
+  const auto& entries = target_->shared(step.type);
+  const auto is_wanted = [&](const Inventory::Entry& entry) { return interest.wants(entry.name); };
+  const auto is_news = [&](const auto& named) {
+    return !named.second && !interest.held.contains(named.first) &&
+           target_->find(step.type, named.first) == nullptr;
+  };
+  const bool has_additions =
+      step.additions && interest.sent != entries &&
+      (lacks(*entries, interest.held, is_wanted) || std::ranges::any_of(interest.names, is_news));
+  const bool has_removals =
+      step.removals && interest.cleared != entries && has_left_over(*entries, interest.held);
+  if (step.additions) interest.sent = entries;
+  if (step.removals) interest.cleared = entries;
+  if (!has_additions && !has_removals) return false;
+  for (const auto& entry : *entries) {
+    if (!is_wanted(entry)) continue;
+    update.resources.push_back(target_->resource(step.type, entry.name));
+    auto& held = interest.held[std::string(entry.name)];
+    if (std::exchange(held, entry.version) != entry.version) note_sent(step.type, entry.name);
+  }
+  // What is to go stays until its step comes.
+  std::erase_if(interest.held, [&](const auto& held) {
+    if (target_->find(step.type, held.first) != nullptr) return false;
+    if (step.removals || !before_ || before_->find(step.type, held.first) == nullptr) return true;
+    update.resources.push_back(before_->resource(step.type, held.first));
+    return false;
+  });
+  for (auto& [name, was_told] : interest.names) was_told = target_->find(step.type, name) == nullptr;
+  return true;
+}
+
 bool Subscriber::is_settled(const InventoryPtr& latest) const {
   if (target_ != latest || !unanswered_.empty() || refusal_) return false;
+  const bool is_foreign = latest->dialect != Dialect::weft;
   for (std::size_t i = 0; i < type_count; ++i) {
     auto type = static_cast<Type>(i);
     const auto& interest = of(type);
     // Only weft's own proxies ask for the context.
     if (type == Type::context && !interest.was_answered) continue;
-    auto is_missing = [&, all_held = Along(interest.held)](const Inventory::Entry& entry) mutable {
-      auto held = all_held.find(entry.name);
-      return entry.referenced && (held == interest.held.end() || held->second != entry.version);
+    const auto is_needed = [&](const Inventory::Entry& entry) {
+      return is_foreign ? interest.wants(entry.name) : entry.referenced;
     };
-    auto is_left_over = [there = AlongEntries(latest->of(type))](const auto& held) mutable {
-      return !there.contains(held.first);
-    };
-    if (std::ranges::any_of(latest->of(type), std::ref(is_missing))) return false;
-    if (std::ranges::any_of(interest.held, std::ref(is_left_over))) return false;
+    if (lacks(latest->of(type), interest.held, is_needed)) return false;
+    if (has_left_over(latest->of(type), interest.held)) return false;
   }
-  // A peer that has not heard yet of clusters and listeners has not begun, even if there are none.
-  return latest->snapshot == nullptr || (of(Type::cluster).was_answered && of(Type::listener).was_answered);
+  // A proxy that has not heard yet of clusters and listeners has not begun, even if there are none.
+  return is_foreign || latest->snapshot == nullptr ||
+         (of(Type::cluster).was_answered && of(Type::listener).was_answered);
 }
 
 }  // namespace weft::xds

@@ -4,68 +4,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "xds/sample_for_test.h"
+#include "xds/subscriber_for_test.h"
 
 namespace weft::xds {
 namespace {
-
-InventoryPtr inventory(const snapshot::Snapshot& snapshot, const InventoryPtr& before = nullptr) {
-  return take_inventory(std::make_shared<const snapshot::Snapshot>(snapshot), before);
-}
-
-Subscriber::Request ask(Type type, std::vector<std::string> names = {}) {
-  Subscriber::Request request;
-  request.set_type_url(std::string(type_url(type)));
-  for (auto& name : names) request.add_resource_names_subscribe(std::move(name));
-  return request;
-}
-
-Subscriber::Request answer(const Subscriber::Response& response, const std::string& refusal = {}) {
-  Subscriber::Request request;
-  request.set_type_url(response.type_url());
-  request.set_response_nonce(response.nonce());
-  if (!refusal.empty()) request.mutable_error_detail()->set_message(refusal);
-  return request;
-}
-
-/// "cluster +2 -1"
-std::string line(const Subscriber::Response& response) {
-  const char* names[] = {"context", "cluster", "endpoints", "listener", "routes", "placement"};
-  std::string text = names[static_cast<int>(*type_of(response.type_url()))];
-  if (response.resources_size() > 0) text += " +" + std::to_string(response.resources_size());
-  if (response.removed_resources_size() > 0) text += " -" + std::to_string(response.removed_resources_size());
-  return text;
-}
-
-/// A peer like Envoy: asks for the names that clusters and listeners lead to, acknowledges everything.
-struct Peer {
-  Subscriber subscriber;
-  std::vector<Subscriber::Response> unanswered;
-
-  std::vector<std::string> get(const InventoryPtr& latest) {
-    std::vector<std::string> lines;
-    while (auto response = subscriber.next(latest)) {
-      lines.push_back(line(*response));
-      unanswered.push_back(*response);
-    }
-    return lines;
-  }
-  void acknowledge() {
-    for (const auto& response : std::exchange(unanswered, {})) subscriber.take(answer(response));
-  }
-};
-
-std::vector<std::string> endpoints_of(int count) {
-  std::vector<std::string> names;
-  for (const auto& cluster : sample_snapshot(count).clusters) names.push_back(cluster.name);
-  return names;
-}
-
-std::vector<std::string> routes_of(int count) {
-  std::vector<std::string> names;
-  for (const auto& listener : sample_snapshot(count).listeners) names.push_back(listener.routes);
-  return names;
-}
 
 Peer subscribed(int count) {
   Peer peer;
@@ -207,12 +149,10 @@ TEST(Subscriber, StaleAndUnknownAnswersChangeNothing) {
   auto peer = subscribed(1);
   auto one = inventory(sample_snapshot(1));
   peer.get(one);
-  Subscriber::Response stale;
-  stale.set_type_url(std::string(type_url(Type::cluster)));
-  stale.set_nonce("999");
+  Update stale{.type = Type::cluster, .nonce = "999", .resources = {}, .removed = {}};
   EXPECT_EQ(peer.subscriber.take(answer(stale, "no")), Subscriber::Answer::none);
   EXPECT_FALSE(peer.subscriber.refusal());
-  Subscriber::Request foreign;
+  Subscriber::DeltaRequest foreign;
   foreign.set_type_url("type.googleapis.com/envoy.service.runtime.v3.Runtime");
   EXPECT_EQ(peer.subscriber.take(foreign), Subscriber::Answer::unknown_type);
 }

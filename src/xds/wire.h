@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "snapshot/snapshot.h"
+#include "xds/dialect.h"
 #include "xds/error.h"
 
 namespace weft::xds {
@@ -51,14 +52,17 @@ struct Resource {
 std::vector<Resource> encode(const snapshot::Snapshot& snapshot);
 
 Resource encode_context(const snapshot::Snapshot& snapshot);
-/// The cluster without its endpoints, and its endpoints alone.
-Resource encode_cluster(const snapshot::Cluster& cluster);
-Resource encode_endpoints(const snapshot::Cluster& cluster);
-Resource encode_listener(const snapshot::Listener& listener);
-Resource encode_routes(const snapshot::RouteTable& routes);
+/// The cluster without its endpoints, and its endpoints alone. Foreign clients are told the healthy ones
+/// only: they would pick others too, Envoy where few are healthy. For `grpc` all is said in the words that it
+/// takes (gRFC A27, A28): listeners without an address, its own load balancing, no match that it refuses.
+Resource encode_cluster(const snapshot::Cluster& cluster, Dialect dialect = Dialect::weft);
+Resource encode_endpoints(const snapshot::Cluster& cluster, Dialect dialect = Dialect::weft);
+Resource encode_listener(const snapshot::Listener& listener, Dialect dialect = Dialect::weft);
+Resource encode_routes(const snapshot::RouteTable& routes, Dialect dialect = Dialect::weft);
 Resource encode_placement(const snapshot::ContextId& context);
 /// The resource of that type and name, nothing if the Snapshot has none.
-std::optional<Resource> encode_one(const snapshot::Snapshot& snapshot, Type type, std::string_view name);
+std::optional<Resource> encode_one(const snapshot::Snapshot& snapshot, Type type, std::string_view name,
+                                   Dialect dialect = Dialect::weft);
 
 /// Fields of a peer's resources that weft does not know and that change neither security nor routing (those
 /// that do make the resource invalid).

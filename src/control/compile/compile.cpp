@@ -304,6 +304,7 @@ void add_dependency(Mesh& mesh, const model::Ref& caller, const model::Dependenc
                       .protocol = listener_protocol(ports[i], is_http(mesh.input, target, ports[i])),
                       .service = target.name,
                       .service_ns = target.ns,
+                      .service_port = static_cast<std::uint16_t>(ports[i].port),
                       .origin = dependency.origin};
     add_listener(to, std::move(listener), cluster_name(target.ns, target.name, ports[i].port),
                  way_to(mesh.input, target, ports[i]));

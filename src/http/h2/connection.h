@@ -36,6 +36,9 @@ struct Limits {
   std::uint32_t max_header_bytes = 64 * 1024;
   /// A server's: it takes extended CONNECT (RFC 8441).
   bool takes_extended_connect = false;
+  /// A server's, on a Unix socket: what clients say as its authority is no host but, of gRPC, the socket's
+  /// path with escapes. It is taken for "localhost", whatever it is.
+  bool is_local = false;
   /// A head must have come so long after its first byte, a client's preface so long after the connection;
   /// zero: no limit.
   base::Duration head_timeout{};

@@ -338,6 +338,7 @@ void Session::take_request(StreamState& stream, bool is_end) {
     head.method = message::Method::get;
     head.headers.add(message::FieldId::connection, "upgrade");
   }
+  if (limits_.is_local) head.headers.set(message::FieldId::host, "localhost");
   const auto length = message::validate(head);
   if (!length) return refuse(stream, length.error(), NGHTTP2_PROTOCOL_ERROR);
   stream.has_head = true;
