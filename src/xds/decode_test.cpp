@@ -60,6 +60,12 @@ TEST(Decode, ListenersThatWeftCannotServeAreRefused) {
       {"not an IP",
        [](auto& message) { message.mutable_address()->mutable_socket_address()->set_port_value(70000); }},
       {"without a name", [](auto& message) { message.clear_name(); }},
+      {"api_listener", [](auto& message) { message.mutable_api_listener(); }},
+      {"its service_port is no port",
+       [](auto& message) {
+         auto& weft = (*message.mutable_metadata()->mutable_filter_metadata())["weft"];
+         (*weft.mutable_fields())["service_port"].set_string_value("65536");
+       }},
       {"ADS",
        [](auto& message) {
          change_manager(message, [](auto& m) { m.mutable_rds()->clear_config_source(); });
@@ -371,6 +377,9 @@ TEST(Decode, ForeignClusters) {
   ASSERT_TRUE(decoded);
   EXPECT_FALSE(decoded->endpoints_name);
   EXPECT_EQ(decoded->cluster.endpoints.size(), 1u);
+  message.mutable_load_assignment()->mutable_endpoints(0)->mutable_load_balancing_weight()->set_value(3);
+  EXPECT_TRUE(decode_cluster(serialize(message), ignored));
+  EXPECT_EQ(ignored.examples.back(), "LocalityLbEndpoints load_balancing_weight");
 
   message.set_type(v3::Cluster::STRICT_DNS);
   EXPECT_FALSE(decode_cluster(serialize(message), ignored));

@@ -210,6 +210,7 @@ inline snapshot::Snapshot random_snapshot(base::Random& random) {
     listener.direction = static_cast<snapshot::Direction>(random.below(3));
     listener.service = random_text(random);
     listener.service_ns = random_text(random);
+    listener.service_port = static_cast<std::uint16_t>(random.below(2) * random.below(65536));
     listener.origin = random_origin(random);
     if (random.below(3) == 0) listener.drain = std::chrono::milliseconds(random.below(3) * 1500);
     using enum snapshot::ListenerProtocol;
