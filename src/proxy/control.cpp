@@ -86,7 +86,7 @@ Task<void> Control::accept() {
 void Control::make_room() {
   const auto found = std::ranges::find_if(connected_, [](const auto& peer) { return !peer->held; });
   if (found == connected_.end()) return;
-  const auto oldest = *found;  // it leaves the list meanwhile
+  auto oldest = *found;  // it leaves the list meanwhile
   oldest->dismissed.set();
 }
 

@@ -12,6 +12,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include "base/counted.h"
 #include "proxy/worker.h"
 #include "runtime/combine.h"
 #include "runtime/log.h"
@@ -83,6 +84,8 @@ struct Proxy::Impl {
 
   runtime::Task<void> run_changes();
   runtime::Task<std::expected<void, std::string>> apply(snapshot::SnapshotPtr snapshot);
+  /// Whether connections can be accepted beside all listeners, once this is in force.
+  std::expected<void, std::string> check_room(const snapshot::Snapshot& next) const;
   runtime::Task<void> remove(ContextId context);
   runtime::Task<void> drained(ContextId context, std::string listener);
   runtime::Task<void> end_by(base::MonoTime end, base::Duration interval);
@@ -229,8 +232,21 @@ runtime::Task<std::expected<void, std::string>> Proxy::Impl::change(ContextId co
   co_return change->result;
 }
 
+std::expected<void, std::string> Proxy::Impl::check_room(const snapshot::Snapshot& next) const {
+  auto listeners = next.listeners.size();
+  for (const auto& [context, plan] : in_force)
+    if (context != next.context) listeners += plan->snapshot->listeners.size();
+  const auto of_one = (listeners + threads.size() - 1) / threads.size();
+  if (2 * of_one < Worker::most_to_accept(sockets_for_each(threads.size()))) return {};
+  return std::unexpected(
+      fmt::format("{} leave no descriptor for connections: raise how many the process may have (ulimit -n; "
+                  "LimitNOFILE= of systemd)",
+                  base::counted(listeners, "listener")));
+}
+
 runtime::Task<std::expected<void, std::string>> Proxy::Impl::apply(snapshot::SnapshotPtr snapshot) {
   if (auto valid = snapshot::validate(*snapshot); !valid) co_return valid;
+  if (auto room = check_room(*snapshot); !room) co_return room;
   const auto found = in_force.find(snapshot->context);
   const auto before = found == in_force.end() ? nullptr : found->second;
   std::vector<std::pair<std::size_t, runtime::Fd>> opened;

@@ -156,7 +156,7 @@ ListenerState* Worker::inbound_at(const base::Address& address) const {
 
 bool Worker::may_accept() {
   return shard.proxy.downstream_connections_active < limits().max_connections &&
-         make_room(limits().max_sockets / 4 * 3);
+         make_room(most_to_accept(limits().max_sockets));
 }
 
 bool Worker::make_room(std::size_t most) {

@@ -130,6 +130,8 @@ class Worker {
     if (!sweep_.timer.is_set() || time < sweep_.timer.at()) sweep_.timer.set(time);
   }
 
+  /// A worker that may have `most` sockets accepts connections while it has fewer than this.
+  static std::size_t most_to_accept(std::size_t most) { return most / 4 * 3; }
   /// Whether another connection to an endpoint may be opened without taking the last descriptors. Connections
   /// to endpoints that rest are closed if it takes that.
   bool may_connect() { return make_room(limits().max_sockets); }

@@ -29,7 +29,7 @@ std::expected<std::shared_ptr<const Bundle>, PemFault> Bundles::find(OSSL_LIB_CT
   if (auto bundle = known.lock()) return bundle;
   const auto certificates = read_certificates(library, text);
   if (!certificates) return std::unexpected(certificates.error());
-  const auto bundle = std::make_shared<Bundle>(Store(X509_STORE_new()));
+  auto bundle = std::make_shared<Bundle>(Store(X509_STORE_new()));
   if (!bundle->store) throw std::bad_alloc();
   for (const auto& certificate : *certificates) {
     X509_STORE_add_cert(bundle->store.get(), certificate.get());

@@ -5,7 +5,10 @@
 #include <gtest/gtest.h>
 
 #include <cerrno>
+#include <cstdint>
+#include <limits>
 
+#include "http/h2/peer_for_test.h"
 #include "runtime/combine.h"
 #include "runtime/scope.h"
 #include "runtime/socket.h"
@@ -438,6 +441,28 @@ TEST(H2, ShutDownLetsOpenStreamsEndAndTakesNoMore) {
   EXPECT_EQ(reactor.block_on(read_all(&client)), "");
   reactor.block_on(until_ended(&ends.client));
   reactor.block_on(until_ended(&ends.server));
+}
+
+TEST(H2, AClientThatDoesNotSayThatItHasTheNoticeOpensNoMoreStreamsForLong) {
+  base::ManualClock clock;
+  Reactor reactor(clock);
+  auto [near, far] = runtime::memory_pair(reactor);
+  auto server = Connection::server(reactor, std::move(near), {.ping_timeout = std::chrono::seconds(70)});
+  Peer client(std::move(far), true);
+  const auto id =
+      client.head(-1, {{":method", "POST"}, {":scheme", "http"}, {":authority", "a"}, {":path", "/"}}, false);
+  client.turn();
+  settle(reactor);
+  client.turn();
+  settle(reactor);
+  server.shut_down();
+  settle(reactor);
+  client.take();
+  EXPECT_EQ(client.last_stream, std::numeric_limits<std::int32_t>::max());
+  clock.advance(std::chrono::seconds(2));
+  settle(reactor);
+  client.take();
+  EXPECT_EQ(client.last_stream, id);
 }
 
 TEST(H2, APeerThatAnswersNoPingIsGone) {

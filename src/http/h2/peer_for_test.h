@@ -94,6 +94,10 @@ class Peer {
     for (ssize_t size = 0; (size = nghttp2_session_mem_send(session_, &bytes)) > 0;) {
       raw({reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(size)});
     }
+    take();
+  }
+  /// Takes what is there; what is to be said to it is queued.
+  void take() {
     std::vector<char> buffer(65536);
     for (auto size = transport_->try_read(buffer); size && *size > 0; size = transport_->try_read(buffer)) {
       nghttp2_session_mem_recv(session_, reinterpret_cast<const std::uint8_t*>(buffer.data()), *size);
@@ -104,8 +108,9 @@ class Peer {
   std::map<std::int32_t, std::uint32_t> resets;
   /// The streams that were opened, or answered.
   std::vector<std::int32_t> heads;
-  /// The code of the GOAWAY that came.
+  /// The code of the GOAWAY that came, and the last stream that it lets through.
   std::optional<std::uint32_t> gone_away;
+  std::int32_t last_stream = 0;
 
  private:
   static int on_frame(nghttp2_session*, const nghttp2_frame* frame, void* user) {
@@ -113,7 +118,10 @@ class Peer {
     if (frame->hd.type == NGHTTP2_RST_STREAM)
       self.resets.emplace(frame->hd.stream_id, frame->rst_stream.error_code);
     if (frame->hd.type == NGHTTP2_HEADERS) self.heads.push_back(frame->hd.stream_id);
-    if (frame->hd.type == NGHTTP2_GOAWAY) self.gone_away = frame->goaway.error_code;
+    if (frame->hd.type == NGHTTP2_GOAWAY) {
+      self.gone_away = frame->goaway.error_code;
+      self.last_stream = frame->goaway.last_stream_id;
+    }
     return 0;
   }
 

@@ -10,6 +10,8 @@
 namespace weft::http::h2 {
 namespace {
 
+/// How long a client may take to say that it has got the notice of the end: many round trips.
+constexpr base::Duration notice_limit = std::chrono::seconds(2);
 constexpr std::size_t read_size = 16 * 1024;
 /// Reads in one go before others get their turn.
 constexpr int max_reads = 16;
@@ -390,6 +392,7 @@ void Session::shut_down() {
     is_notice_out_ = true;
     nghttp2_submit_shutdown_notice(session_);
     send_ping();
+    ping_timer_.set(ping_sent_ + std::min(limits_.ping_timeout, notice_limit));
   } else {
     go_away();
   }

@@ -28,7 +28,7 @@ void Session::send_ping() {
 void Session::on_ping_timer() {
   const auto now = reactor_.coarse_now();
   const bool waits = ping_sent_ != base::MonoTime{};
-  if (is_notice_out_ && !waits) go_away();  // it says much, but not that it has got the notice
+  if (is_notice_out_) go_away();  // whatever it says, that it has got the notice it does not
   if (waits && now >= ping_sent_ + limits_.ping_timeout) {
     die({ReadError::Kind::io, {}, {ETIMEDOUT}});
     return pump();
