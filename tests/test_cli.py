@@ -49,6 +49,17 @@ class Help(mesh.MeshTest):
         self.assertIn("did you mean services?", self.mesh.run("weft", "get", "srvices").err)
         self.assertEqual(mesh.descendants(), {})
 
+    def test_what_names_nothing_is_refused(self):
+        """As of a variable that is not set."""
+        for words in ("upgrade --binary", "proxy --config", "proxy --config x --admin", "proxy --config x --access-log",
+                      "proxy --config x --restart-socket", "proxy status --config", "proxy status --restart-socket",
+                      "apply -f", "validate -f", "down -f", "up -f", "create secret generic x --from-file", "get services --home",
+                      "create configmap x --from-env-file", "port-forward web 1:80 --address", "service create x --image",
+                      "proxy --config x --access-log-max-size", "proxy --config x --drain-timeout"):
+            result = self.mesh.weft(*words.split(), "")
+            self.assertEqual(result.code, 2, (words, result))
+            self.assertIn("it is empty: give it a value", result.err, words)
+
     def test_no_colour_without_a_terminal(self):
         self.assertNotIn("\x1b", self.mesh.ok("weft", "get", "services", "-A") + self.mesh.run("weft", "nothing").err)
 

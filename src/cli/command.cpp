@@ -25,9 +25,17 @@ std::string indented(const std::string& examples) {
   return text;
 }
 
+/// An empty value is most likely a variable of a script that is not set: it must not stand for the default.
+CLI::Validator is_not_empty() {
+  const auto check = [](const std::string& text) {
+    return text.empty() ? std::string("it is empty: give it a value, or leave the flag out") : std::string();
+  };
+  return {check, ""};
+}
+
 void apply(CLI::Option& option, const Use& use) {
   option.required(use.required);
-  if (!use.value.empty()) option.type_name(use.value);
+  if (!use.value.empty()) option.type_name(use.value)->check(is_not_empty());
   if (!use.choices.empty()) option.check(CLI::IsMember(use.choices));
 }
 
@@ -186,7 +194,7 @@ void Command::flag(const std::string& flags, std::string& value, const std::stri
 }
 
 void Command::home(Invocation& invocation) {
-  app_->add_option("--home", invocation.home, "State folder of the mesh [$WEFT_HOME]")->type_name("DIR");
+  option("--home", invocation.home, "State folder of the mesh [$WEFT_HOME]", {.value = "DIR"});
 }
 
 void Command::ns(Invocation& invocation) {

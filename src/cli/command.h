@@ -54,7 +54,7 @@ struct Invocation {
 /// How an option is used.
 struct Use {
   bool required = false;
-  /// What stands for the value in --help.
+  /// What stands for the value in --help. An empty one is refused then.
   std::string value;
   /// The only values there are; empty: any.
   std::vector<std::string> choices = {};
