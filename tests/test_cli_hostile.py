@@ -248,6 +248,41 @@ class Limits(mesh.MeshTest):
         finally:
             os.kill(supervisor, signal.SIGCONT)
 
+    @contextlib.contextmanager
+    def stopped(self, pid):
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
+    def check_names(self, result, who, pid):
+        self.assertEqual(result.code, 5, result)
+        self.assertRegex(result.err, rf"the {who} \(process {pid}\) runs, but does not (answer|end) within ")
+        self.assertIn(f"kill -CONT {pid}", result.err)
+
+    def test_a_supervisor_that_is_stopped_is_named(self):
+        self.mesh.apply(resources.text(resources.pair("web")), "--wait")
+        supervisor, url = self.mesh.supervisor(), self.mesh.url("web")
+        with self.stopped(supervisor):
+            for words in ("control-plane status", "weft upgrade", "weft exec web"):
+                behind = ["--", "true"] if "exec" in words else []
+                self.check_names(self.mesh.run(*words.split(), "--timeout=200ms", *behind), "supervisor", supervisor)
+            shown = self.mesh.run("control-plane", "status", "--timeout=200ms", "-o", "json")
+            self.assertIs(json.loads(shown.out)["answers"], False)
+            self.assertEqual(mesh.get(url).status, 200)
+            began = time.monotonic()
+            self.check_names(self.mesh.run("control-plane", "stop", "--timeout=1s"), "supervisor", supervisor)
+            self.assertLess(time.monotonic() - began, 4)
+        self.wait_for_no_process(mesh.LIMIT)  # it was told, and goes on
+
+    def test_a_control_plane_that_is_stopped_is_named(self):
+        self.mesh.start()
+        control_plane = self.mesh.control_plane()
+        with self.stopped(control_plane):
+            self.check_names(self.mesh.weft("get", "services", "--timeout=200ms"), "control plane", control_plane)
+            self.assertIn(f"kill -CONT {control_plane}", self.mesh.ok("control-plane", "status", "--timeout=200ms"))
+
     @staticmethod
     def sockets(pid):
         """How many a process has."""

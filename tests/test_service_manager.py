@@ -209,6 +209,7 @@ class Supervisor(mesh.MeshTest):
         runs = self.mesh.popen("weft", "supervise", env=environment)
         self.assertEqual(manager.told(), {"READY": "1", "STATUS": f"supervises {self.mesh.home}"})
         mesh.until(lambda: self.mesh.run("control-plane", "status").code == 0, "it runs")
+        self.assertIn("keeper          the service manager\n", self.mesh.ok("control-plane", "status"))
         # In the service's own process: an upgrade is a reload.
         self.mesh.ok("weft", "upgrade")
         self.assertIn("MONOTONIC_USEC", manager.told())
@@ -219,6 +220,12 @@ class Supervisor(mesh.MeshTest):
         self.assertEqual(set(self.last(manager)), {"STOPPING"})
         runs.communicate(timeout=mesh.LIMIT)
         self.assertEqual(runs.returncode, 0)
+
+    def test_a_mesh_in_the_background_is_in_the_way_of_one_of_a_unit(self):
+        self.mesh.start()
+        result = self.mesh.weft("supervise")
+        self.assertEqual(result.code, 1, result)
+        self.assertIn(f"stop it with `control-plane stop --home {self.mesh.home}`", result.err)
 
     def test_a_mesh_in_the_background_speaks_for_no_service(self):
         manager = Manager(self.mesh.folder / "notify")

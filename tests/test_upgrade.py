@@ -111,7 +111,7 @@ class Tunnel(mesh.Beside):
 class Supervisor(mesh.Beside):
     """Who answers in the place of a mesh's supervisor: what `answers` has for a request, else that it does not know it."""
 
-    def __init__(self, of, answers):
+    def __init__(self, of, answers, **also):
         super().__init__()
         run = of.folder / "r"
         run.mkdir(mode=0o700)
@@ -124,7 +124,7 @@ class Supervisor(mesh.Beside):
         process = {"pid": os.getpid(), "restarts": 0, "lastExit": ""}
         status = {"pid": os.getpid(), "keeper": process, "restarts": 0, "lastEnd": "", "startedAt": 0, "cgroups": False,
                   "limitsProcesses": False, "images": [], "stopping": False, "instances": 0, "controlPlane": process,
-                  "proxy": process}
+                  "proxy": process, **also}
         self.answers = {"status": {"ok": status}, **answers}
 
     def run(self):
@@ -136,11 +136,15 @@ class Supervisor(mesh.Beside):
         with peer:
             while message := peer.recv(65536):
                 request = json.loads(message)
+                if self.answers.get(request["op"], ()) is None:  # it ends
+                    self.listener.shutdown(socket.SHUT_RDWR)
+                    return
                 unknown = {"error": {"kind": "failed", "detail": f'unknown request "{request["op"]}"'}}
                 peer.send(json.dumps({"id": request["id"], **self.answers.get(request["op"], unknown)}).encode())
 
     def __exit__(self, *error):
-        self.listener.shutdown(socket.SHUT_RDWR)
+        with contextlib.suppress(OSError):
+            self.listener.shutdown(socket.SHUT_RDWR)
         super().__exit__(*error)
         self.listener.close()
         self.path.unlink()
@@ -314,10 +318,55 @@ class Upgrade(mesh.MeshTest):
 
     def test_a_keeper_that_is_not_replaced(self):
         error = {"error": {"kind": "failed", "detail": "there is no room"}}
+        binary, _ = self.other_build()
         with Supervisor(self.mesh, {"upgrade": {"ok": True}, "replace": error}):
-            result = self.mesh.weft("upgrade")
+            result = self.mesh.weft("upgrade", "--binary", binary)
         self.assertEqual(result.code, 1, result)
         self.assertIn("the keeper was not replaced: there is no room", result.err)
+        self.assertIn(f"run `weft upgrade --binary {binary}` again", result.err)
+
+    def test_a_mesh_that_is_being_stopped(self):
+        error = {"error": {"kind": "unavailable", "detail": "the mesh is stopping"}}
+        with Supervisor(self.mesh, {"upgrade": error}, stopping=True):
+            result = self.mesh.weft("upgrade")
+        self.assertEqual(result.code, 1, result)
+        self.assertIn("the supervisor was not replaced: the mesh is stopping", result.err)
+        self.assertIn("weft control-plane start`", result.err)
+        self.assertNotIn("goes on", result.err)
+
+    def test_a_mesh_that_ends_within(self):
+        with Supervisor(self.mesh, {"upgrade": None}):
+            result = self.mesh.weft("upgrade")
+        self.assertEqual(result.code, 6, result)
+        self.assertIn("the mesh is stopped: there is nothing to upgrade any more", result.err)
+
+    def test_the_time_limit_says_what_runs(self):
+        self.mesh.start()
+        before = self.pids()
+        result = self.mesh.weft("upgrade", "--binary", self.script("stuck", "exec sleep 1000"), "--timeout", "200ms")
+        self.assertEqual(result.code, 5, result)
+        self.assertIn("not upgraded within 200ms: the supervisor was being replaced", result.err)
+        self.assertRegex(result.err, r"where: supervisor: [\d.]+ \(build [0-9a-f]{12}\), keeper: .*, control plane: .*, proxy: ")
+        self.assertEqual(self.pids(), before)
+
+    def test_a_process_that_has_just_ended_is_not_shown(self):
+        ended = self.mesh.popen("true")
+        ended.wait(mesh.LIMIT)
+        process = {"pid": self.mesh.popen("sleep", "1000").pid, "restarts": 0, "lastExit": ""}
+        with Supervisor(self.mesh, {}, proxy={**process, "before": [ended.pid, process["pid"]]}):
+            before = self.mesh.status()["proxy"]["before"]
+        self.assertEqual([one["pid"] for one in before], [process["pid"]])
+
+    def test_a_binary_that_does_not_stay(self):
+        self.mesh.start()
+        binary, _ = self.other_build()
+        self.mesh.ok("weft", "upgrade", "--binary", binary)
+        binary.unlink()
+        os.kill(self.mesh.status()["proxy"]["pid"], signal.SIGKILL)
+        mesh.until(lambda: f"cannot start {binary}: " in self.mesh.ok("control-plane", "status"), "the file is named")
+        result = self.mesh.weft("proxy", "status")
+        self.assertEqual(result.code, 6, result)
+        self.assertIn("the mesh runs without it", result.err)
 
     @contextlib.contextmanager
     def supervisor_socket(self):
@@ -399,6 +448,8 @@ os.execv({str(mesh.BUILD / "bin" / "weft")!r}, sys.argv)
             result = self.mesh.weft("upgrade", "--binary", self.script(name, text))
             self.assertEqual(result.code, 1, result)
             self.assertIn("the supervisor was not replaced", result.err)
+            self.assertIn("nothing has changed", result.err)
+            self.assertNotIn("control-plane logs", result.err)
             self.assertIn(words, result.err)
             self.assertRegex(result.err, r"proxy: [\d.]+ \(build [0-9a-f]{12}\)")
         result = self.mesh.weft("upgrade", "--binary", self.mesh.folder / "nothing")
@@ -497,6 +548,6 @@ os.execv({str(mesh.BUILD / "bin" / "weft")!r}, sys.argv)
         text = self.mesh.write("web.yaml", resources.text(resources.pair("web")))
         result = self.mesh.run(binary, "up", "-f", text, "--once")
         self.assertEqual(result.code, 1, result)
-        self.assertIn("`weft upgrade` puts this one in its place", result.err)
+        self.assertIn(f"`weft upgrade --binary {binary}` puts this one in its place", result.err)
         self.assertNotIn("weft upgrade", self.mesh.weft("up", "-f", text, "--once").err)
 

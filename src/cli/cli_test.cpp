@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -407,6 +408,19 @@ TEST(Rehearsal, CountsNestedCallsAtBothReporters) {
   }
   EXPECT_EQ(counts, expected);
   EXPECT_EQ(instances_text(web), "web-1 <- (cart-1 <- (db-1), db-1)");
+}
+
+TEST(Session, ADefaultFolderOfRootMayBeThatOfAUnit) {
+  const auto mend = [](const std::string& folder) {
+    runtime::HomeSource source;
+    source.flag = folder;
+    source.uid = ::geteuid();
+    source.temporary = source.system_run = "/tmp/weft-none";
+    const auto home = runtime::Home::resolve(source);
+    return home ? mend_of_stopped(*home) : home.error().detail;
+  };
+  EXPECT_THAT(mend("/var/lib/weft"), HasSubstr("systemctl start weft"));
+  EXPECT_THAT(mend("/var/lib/other"), HasSubstr("start it with `control-plane start`"));
 }
 
 TEST(SystemService, IsTheNextOnThePathThatIsNotWeft) {

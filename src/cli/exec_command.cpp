@@ -62,13 +62,14 @@ Task<Result<std::string>> find_pod(Api& api, std::string word, std::string ns) {
                     fmt::format("see why: weft describe {} {}", target.kind->singular, target.name));
 }
 
-Task<Result<Surroundings>> surroundings_of(Session& session, std::string id) {
+Task<Result<Surroundings>> surroundings_of(Session& session, std::string id, base::Duration limit) {
   auto supervisor =
       provider::process::SupervisorClient::connect(session.reactor, session.home.supervisor_socket());
   if (!supervisor) co_return failure(Exit::unavailable, supervisor.error().detail);
-  auto told = co_await (*supervisor)->surroundings(std::move(id));
-  if (!told) co_return failure(Exit::failed, told.error().detail);
-  co_return std::move(*told);
+  auto told = co_await runtime::within(session.reactor, limit, (*supervisor)->surroundings(std::move(id)));
+  if (!told) co_return supervisor_is_stuck(session.home, limit);
+  if (!*told) co_return failure(Exit::failed, told->error().detail);
+  co_return std::move(**told);
 }
 
 std::string search_path(const Surroundings& around) {
@@ -117,7 +118,9 @@ Result<void> run(const Invocation& invocation, const Options& options) {
   auto& reactor = (*session)->reactor;
   auto pod = reactor.block_on(find_pod((*session)->api, options.target, invocation.ns));
   if (!pod) return std::unexpected(std::move(pod.error()));
-  auto around = reactor.block_on(surroundings_of(**session, fmt::format("{}/{}", invocation.ns, *pod)));
+  const auto limit = within_limit(invocation.limit, reactor.clock().now(), answer_limit);
+  auto around =
+      reactor.block_on(surroundings_of(**session, fmt::format("{}/{}", invocation.ns, *pod), limit));
   if (!around) return std::unexpected(std::move(around.error()));
   auto ended = run_in(reactor, *around, options);
   if (!ended) return std::unexpected(std::move(ended.error()));

@@ -12,6 +12,7 @@
 #include "runtime/build.h"
 #include "runtime/combine.h"
 #include "runtime/process.h"
+#include "runtime/socket.h"
 
 namespace weft::cli {
 
@@ -24,7 +25,6 @@ using runtime::Task;
 namespace {
 
 constexpr auto kill_limit = std::chrono::seconds(10);
-constexpr auto answer_limit = std::chrono::seconds(5);
 
 /// One line of the shutdown's progress: "web-x7k2p: stopped, exit code 0"; empty for the last.
 std::string step_text(const std::string& line) {
@@ -63,18 +63,20 @@ Task<void> until_ended(runtime::Reactor& reactor, SupervisorStatus status) {
   if (status.keeper.pid > 0) co_await until_ended(reactor, status.keeper.pid);
 }
 
-std::unexpected<Failure> not_ending(const runtime::Home& home, pid_t pid) {
-  return failure(Exit::timeout, fmt::format("the supervisor (process {}) does not end", pid), home.state(),
-                 fmt::format("look at it, then: kill -9 {}", pid));
+std::unexpected<Failure> not_ending(const runtime::Home& home, pid_t pid, base::Duration limit) {
+  return is_stuck(Exit::timeout, "supervisor", "end", pid, home.state(), limit);
 }
 
-/// Ends a supervisor, or its keeper, that does not answer: it is just being started, maybe again.
-Task<Result<void>> end_holder(runtime::Reactor& reactor, runtime::Home home, base::Duration limit) {
+/// Ends a supervisor, or its keeper, that does not answer: it is just being started, maybe again, or stuck.
+/// `total` is the command's limit, of which that is a part.
+Task<Result<void>> end_holder(runtime::Reactor& reactor, runtime::Home home, base::Duration limit,
+                              base::Duration total) {
   const auto holder = runtime::HomeLock::holder(home.supervisor_lock());
   if (!holder) co_return Result<void>();
   ::kill(*holder, SIGTERM);
   if (co_await runtime::within(reactor, limit, until_ended(reactor, *holder))) co_return Result<void>();
-  co_return not_ending(home, *holder);
+  const bool listens = runtime::connect_messages(home.supervisor_socket()).has_value();
+  co_return listens ? supervisor_is_stuck(home, total) : not_ending(home, *holder, total);
 }
 
 Task<void> stop_supervisor(runtime::Reactor& reactor, runtime::Home home, SupervisorClient& supervisor,
@@ -89,10 +91,11 @@ Task<void> stop_supervisor(runtime::Reactor& reactor, runtime::Home home, Superv
   co_await until_ended(reactor, std::move(status));
 }
 
-/// Tells it to kill everything, and ends when it is gone.
-Task<void> kill_mesh(runtime::Reactor& reactor, SupervisorClient& supervisor, SupervisorStatus status) {
-  (void)co_await supervisor.shutdown(true);
-  co_await until_ended(reactor, std::move(status));
+/// Tells it to kill everything; whether all is gone then. One that does not even say that it has heard is
+/// stuck.
+Task<bool> kill_all(runtime::Reactor& reactor, SupervisorClient& supervisor, SupervisorStatus status) {
+  if (!co_await runtime::within(reactor, last_words, supervisor.shutdown(true))) co_return false;
+  co_return co_await runtime::within(reactor, kill_limit, until_ended(reactor, std::move(status)));
 }
 
 /// Of what runs, whose file may have been replaced by another since.
@@ -111,6 +114,7 @@ Json process_json(const OwnProcess& process) {
   for (const auto pid : process.before) {
     Json before = {{"pid", pid}};
     add_build(pid, before);
+    if (!before.contains("build")) continue;  // it has ended meanwhile
     json["before"].push_back(std::move(before));
   }
   if (!process.last_exit.empty()) json["lastExit"] = process.last_exit;
@@ -121,30 +125,35 @@ Json process_json(const OwnProcess& process) {
 
 Task<Result<void>> stop_mesh(runtime::Reactor& reactor, runtime::Home home, base::Duration limit,
                              std::function<void(std::string)> on_step) {
+  const auto end = reactor.clock().now() + limit;
+  const auto left = [&] { return std::max(end - reactor.clock().now(), base::Duration::zero()); };
   auto supervisor = SupervisorClient::connect(reactor, home.supervisor_socket());
-  if (!supervisor) co_return co_await end_holder(reactor, home, limit);
+  if (!supervisor) co_return co_await end_holder(reactor, home, limit, limit);
   auto status = co_await runtime::within(reactor, std::min<base::Duration>(answer_limit, limit),
                                          (*supervisor)->status());
-  if (!status || !*status) co_return co_await end_holder(reactor, home, limit);
-  if (co_await runtime::within(reactor, limit,
+  // One that listens and is silent is not waited for as long as one that has much to stop.
+  if (!status) {
+    co_return co_await end_holder(reactor, home, std::min<base::Duration>(answer_limit, left()), limit);
+  }
+  if (!*status) co_return co_await end_holder(reactor, home, left(), limit);
+  if (co_await runtime::within(reactor, left(),
                                stop_supervisor(reactor, home, **supervisor, **status, std::move(on_step)))) {
     co_return Result<void>();
   }
-  if (co_await runtime::within(reactor, kill_limit, kill_mesh(reactor, **supervisor, **status))) {
+  if (co_await kill_all(reactor, **supervisor, **status)) {
     co_return failure(Exit::timeout, fmt::format("the mesh did not stop within {}, it was killed",
                                                  base::format_duration(limit)));
   }
-  co_return not_ending(home, (*status)->pid);
+  co_return not_ending(home, (*status)->pid, limit);
 }
 
 Task<Result<void>> kill_mesh(runtime::Reactor& reactor, runtime::Home home) {
   auto supervisor = SupervisorClient::connect(reactor, home.supervisor_socket());
-  if (!supervisor) co_return co_await end_holder(reactor, home, kill_limit);
+  if (!supervisor) co_return co_await end_holder(reactor, home, kill_limit, kill_limit);
   auto status = co_await runtime::within(reactor, answer_limit, (*supervisor)->status());
-  if (!status || !*status) co_return co_await end_holder(reactor, home, kill_limit);
-  if (co_await runtime::within(reactor, kill_limit, kill_mesh(reactor, **supervisor, **status)))
-    co_return Result<void>();
-  co_return not_ending(home, (*status)->pid);
+  if (!status || !*status) co_return co_await end_holder(reactor, home, kill_limit, kill_limit);
+  if (co_await kill_all(reactor, **supervisor, **status)) co_return Result<void>();
+  co_return not_ending(home, (*status)->pid, kill_limit);
 }
 
 Task<Result<std::vector<Sample>>> fetch_metrics(runtime::Reactor& reactor, runtime::Home home) {
@@ -163,6 +172,10 @@ Task<Result<std::vector<Sample>>> fetch_metrics(runtime::Reactor& reactor, runti
 Task<Json> mesh_status(runtime::Reactor& reactor, runtime::Home home, base::Duration limit) {
   Json status = {{"running", false}, {"state", home.state()}};
   const auto told = co_await runtime::within(reactor, limit, supervisor_status(reactor, home));
+  if (!told && has_supervisor(home)) {
+    status["running"] = true;
+    status["answers"] = false;
+  }
   if (!told || !*told) co_return status;
   const auto& seen = **told;
   status["running"] = true;
@@ -176,6 +189,7 @@ Task<Json> mesh_status(runtime::Reactor& reactor, runtime::Home home, base::Dura
   add_build(seen.pid, status["supervisor"]);
   if (!seen.last_end.empty()) status["supervisor"]["lastExit"] = seen.last_end;
   status["keeper"] = process_json(seen.keeper);
+  if (seen.kept_by_manager) status["keeper"]["isServiceManager"] = true;
   status["controlPlane"] = process_json(seen.control_plane);
   status["proxy"] = process_json(seen.proxy);
   http::Client client(reactor, base::Address::unix_path(home.api_socket()), {.host = "weft"});
@@ -183,6 +197,8 @@ Task<Json> mesh_status(runtime::Reactor& reactor, runtime::Home home, base::Dura
   request.target = "/weft/v1/status";
   auto response = co_await client.send(std::move(request), limit);
   status["controlPlane"]["ready"] = response && response->status == 200;
+  if (!response && response.error().kind == http::ClientErrorKind::timeout)
+    status["controlPlane"]["answers"] = false;
   if (response && response->status == 200) {
     Json mesh = Json::parse(response->body, nullptr, false);
     if (mesh.is_object()) status["mesh"] = std::move(mesh);

@@ -19,8 +19,8 @@ namespace weft::cli {
 inline constexpr auto stop_limit = std::chrono::seconds(100);
 
 /// Stops all instances in reverse order of dependency, then the mesh's own processes; returns when they are
-/// gone. What of them is left at the limit is killed. `on_step` gets a line about each step. Without a
-/// running mesh it does nothing.
+/// gone. What of them is left at the limit is killed; a supervisor that does not answer by then is the
+/// failure. `on_step` gets a line about each step. Without a running mesh it does nothing.
 runtime::Task<Result<void>> stop_mesh(runtime::Reactor& reactor, runtime::Home home, base::Duration limit,
                                       std::function<void(std::string)> on_step);
 
@@ -31,7 +31,8 @@ runtime::Task<Result<void>> kill_mesh(runtime::Reactor& reactor, runtime::Home h
 runtime::Task<Result<std::vector<Sample>>> fetch_metrics(runtime::Reactor& reactor, runtime::Home home);
 
 /// State of the supervisor and of the two processes that it keeps, as `status -o json` shows it; "running"
-/// false and nothing else but the state folder if there is none. Each of them is given `limit` to answer.
+/// false and nothing else but the state folder if there is none, "answers" false if it is silent. Each of
+/// them is given `limit` to answer.
 runtime::Task<base::Json> mesh_status(runtime::Reactor& reactor, runtime::Home home, base::Duration limit);
 
 }  // namespace weft::cli

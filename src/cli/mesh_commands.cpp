@@ -27,9 +27,6 @@ using base::Json;
 
 namespace {
 
-/// What a supervisor or control plane that is not stuck needs far less than to say how it is.
-constexpr auto status_limit = std::chrono::seconds(5);
-
 /// A process's own exit code as a command's result; it has told its reason itself.
 Result<void> ended_with(int code) {
   if (code == 0) return {};
@@ -118,6 +115,7 @@ std::string build_text(const Json& process) {
 }
 
 std::string process_text(const Json& process) {
+  if (process.contains("isServiceManager")) return "the service manager";
   std::string text =
       process.contains("pid") ? fmt::format("process {}", number_at(process, "/pid")) : "not running";
   if (number_at(process, "/restarts") > 0) {
@@ -138,15 +136,21 @@ std::string services_text(const Result<std::vector<Json>>& services) {
   return fmt::format("{} of {} ready", ready, services->size());
 }
 
+std::string readiness_text(const Json& control_plane) {
+  if (value_at(control_plane, "/ready") == Json(true)) return "ready";
+  if (!control_plane.contains("answers")) return "not ready";
+  return fmt::format("does not answer (if `ps -o stat= {0}` says T, it goes on by `kill -CONT {0}`)",
+                     number_at(control_plane, "/pid"));
+}
+
 std::string status_text(const Json& status, const Result<std::vector<Json>>& services) {
-  const bool control_ready = value_at(status, "/controlPlane/ready") == Json(true);
   return fmt::format(
       "mesh            running since {}\nstate           {}\nsupervisor      {}, {}\n"
       "keeper          {}\ncontrol plane   {}, {}\nproxy           {}\nservices        {}\n",
       text_at(status, "/supervisor/startedAt"), text_at(status, "/state"),
       process_text(value_at(status, "/supervisor")),
       base::counted(number_at(status, "/supervisor/instances"), "instance"), process_text(status["keeper"]),
-      process_text(status["controlPlane"]), control_ready ? "ready" : "not ready",
+      process_text(status["controlPlane"]), readiness_text(status["controlPlane"]),
       process_text(status["proxy"]), services_text(services));
 }
 
@@ -154,13 +158,14 @@ Result<void> show_status(const Invocation& invocation, const std::vector<std::st
   auto home = home_of(invocation);
   if (!home) return std::unexpected(std::move(home.error()));
   Session session(*home, invocation.limit);
-  const auto wait = std::min<base::Duration>(status_limit, invocation.limit->total);
+  const auto wait = std::min<base::Duration>(answer_limit, invocation.limit->total);
   Json status = session.reactor.block_on(mesh_status(session.reactor, *home, wait));
   const bool documents = wants_documents(invocation);
-  if (status["running"] == false) {
+  if (status["running"] == false || status.contains("answers")) {
     if (documents) print(show_document(status, invocation));
+    if (status.contains("answers")) return supervisor_is_stuck(*home, wait);
     return failure(Exit::unavailable, "no mesh runs", fmt::format("state in {}", home->state()),
-                   "start it with `control-plane start`; `weft apply` and `create` start it too");
+                   mend_of_stopped(*home));
   }
   const auto& kind = *model::find_kind("Service");
   auto targets = parse_targets(words, "Service");
@@ -226,12 +231,13 @@ void add_stop(Command parent, Invocation& invocation) {
 
 void add_status(Command parent, Invocation& invocation) {
   auto words = std::make_shared<std::vector<std::string>>();
-  auto command = parent.add(
-      "status",
-      "Show whether the mesh runs (exit code 6 if not), or the state of a service, Deployment or Job",
-      fmt::format("{0} status\n{0} status service simple-web-service\n{0} status job/migrate\n"
-                  "{0} status -o json",
-                  parent.name()));
+  auto command =
+      parent.add("status",
+                 "Show whether the mesh runs (exit code 6 if not, 5 if it does not say), or the state of a "
+                 "service, Deployment or Job",
+                 fmt::format("{0} status\n{0} status service simple-web-service\n{0} status job/migrate\n"
+                             "{0} status -o json",
+                             parent.name()));
   command.option("NAME", *words, "[service] NAME, or KIND/NAME");
   command.timeout(invocation);
   command.ns(invocation);

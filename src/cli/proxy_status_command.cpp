@@ -70,25 +70,16 @@ Result<std::string> socket_of(const Invocation& invocation, const Which& which) 
                  "name the file that the proxy was started with");
 }
 
-std::unexpected<Failure> failure_of(const proxy::Unanswered& unanswered, const std::string& socket,
-                                    base::Duration limit, bool is_of_mesh) {
-  if (!unanswered.listens) {
-    return failure(Exit::unavailable, "no proxy answers", socket,
-                   is_of_mesh ? "start the mesh, or name a proxy's file with --config"
-                              : "start it with `weft proxy --config`; it is found by the user who did, and "
-                                "with the --restart-socket that was given then");
+/// What to do where none answers.
+std::string mend_of_none(const Invocation& invocation, bool is_of_mesh) {
+  if (!is_of_mesh) {
+    return "start it with `weft proxy --config`; it is found by the user who did, and with the "
+           "--restart-socket that was given then";
   }
-  const auto pid = unanswered.pid;
-  return failure(
-      Exit::unavailable,
-      fmt::format("the proxy{} runs, but does not answer within {}",
-                  pid > 0 ? fmt::format(" (process {})", pid) : std::string(), base::format_duration(limit)),
-      socket,
-      pid > 0
-          ? fmt::format("one that was stopped (`ps -o stat= {0}` says T) goes on by `kill -CONT {0}`, one "
-                        "that hangs has to be ended",
-                        pid)
-          : std::string("see which process that is: `ss -xlp` names it"));
+  const auto home = home_of(invocation);
+  return home && has_supervisor(*home) ? "the mesh runs without it: see `control-plane status` for why, or "
+                                         "name a proxy's file with --config"
+                                       : "start the mesh, or name a proxy's file with --config";
 }
 
 Result<void> show(const Invocation& invocation, const Which& which) {
@@ -97,7 +88,12 @@ Result<void> show(const Invocation& invocation, const Which& which) {
   runtime::Reactor reactor;
   const auto limit = std::min<base::Duration>(proxy::answer_limit, invocation.limit->total);
   const auto generations = reactor.block_on(proxy::ask_status(reactor, *socket, limit));
-  if (!generations) return failure_of(generations.error(), *socket, limit, which.is_of_mesh());
+  if (!generations && !generations.error().listens) {
+    return failure(Exit::unavailable, "no proxy answers", *socket,
+                   mend_of_none(invocation, which.is_of_mesh()));
+  }
+  if (!generations)
+    return is_stuck(Exit::unavailable, "proxy", "answer", generations.error().pid, *socket, limit);
   if (wants_documents(invocation)) {
     auto list = Json::array();
     for (const auto& generation : *generations) list.push_back(document_of(generation));

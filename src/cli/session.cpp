@@ -19,6 +19,7 @@
 #include "provider/process/old_logs.h"
 #include "runtime/build.h"
 #include "runtime/combine.h"
+#include "runtime/credentials.h"
 #include "runtime/service_manager.h"
 #include "runtime/socket.h"
 
@@ -114,16 +115,45 @@ bool has_supervisor(const runtime::Home& home) {
          runtime::HomeLock::holder(home.supervisor_lock());
 }
 
-Task<std::optional<std::string>> not_ready(runtime::Reactor& reactor, runtime::Home home,
-                                           base::Duration limit) {
+std::unexpected<Failure> is_stuck(Exit exit, std::string_view who, std::string_view what, pid_t pid,
+                                  const std::string& where, base::Duration limit) {
+  return failure(
+      exit,
+      fmt::format("the {}{} runs, but does not {} within {}", who,
+                  pid > 0 ? fmt::format(" (process {})", pid) : std::string(), what,
+                  base::format_duration(limit)),
+      where,
+      pid > 0
+          ? fmt::format("one that was stopped (`ps -o stat= {0}` says T) goes on by `kill -CONT {0}`, one "
+                        "that hangs has to be ended: `kill -9 {0}`",
+                        pid)
+          : std::string("see which process that is: `ss -xlp` names it"));
+}
+
+std::unexpected<Failure> supervisor_is_stuck(const runtime::Home& home, base::Duration limit) {
+  const auto socket = runtime::connect_messages(home.supervisor_socket());
+  if (!socket && socket.error().code != EAGAIN) {  // EAGAIN: more wait already than may
+    return failure(Exit::timeout,
+                   fmt::format("the supervisor is being started, and is not there within {}",
+                               base::format_duration(limit)),
+                   home.state(), "see `control-plane logs`");
+  }
+  const auto peer = socket ? runtime::peer_credentials(socket->get()) : runtime::last_error();
+  return is_stuck(Exit::timeout, "supervisor", "answer", peer ? peer->pid : 0, home.supervisor_socket(),
+                  limit);
+}
+
+Task<std::optional<NotReady>> not_ready(runtime::Reactor& reactor, runtime::Home home, base::Duration limit) {
   http::Client client(reactor, base::Address::unix_path(home.api_socket()), {.host = "weft"});
   http::Request request;
   request.target = "/readyz";
   auto response = co_await client.send(std::move(request), limit);
-  if (!response) co_return response.error().detail;
+  if (!response) {
+    co_return NotReady{response.error().detail, response.error().kind == http::ClientErrorKind::timeout};
+  }
   if (response->status == 200) co_return std::nullopt;
   const auto status = base::Json::parse(response->body, nullptr, false);
-  co_return status.is_object() ? status.value("message", response->body) : response->body;
+  co_return NotReady{status.is_object() ? status.value("message", response->body) : response->body};
 }
 
 Result<runtime::Child> start_supervisor(const runtime::Home& home, bool with_us) {
@@ -146,6 +176,19 @@ Result<runtime::Child> start_supervisor(const runtime::Home& home, bool with_us)
   return std::move(*child);
 }
 
+namespace {
+
+/// Who does not answer where a control plane is silent: that, or the supervisor.
+Task<std::unexpected<Failure>> who_is_silent(runtime::Reactor& reactor, runtime::Home home,
+                                             base::Duration limit) {
+  const auto told = co_await runtime::within(reactor, last_words, supervisor_status(reactor, home));
+  if (!told) co_return supervisor_is_stuck(home, last_words);
+  co_return is_stuck(Exit::timeout, "control plane", "answer", *told ? (*told)->control_plane.pid : 0,
+                     home.api_socket(), limit);
+}
+
+}  // namespace
+
 Task<Result<void>> wait_ready(runtime::Reactor& reactor, const Invocation& invocation,
                               std::optional<pid_t> supervisor) {
   const auto begin = reactor.clock().now();
@@ -165,11 +208,13 @@ Task<Result<void>> wait_ready(runtime::Reactor& reactor, const Invocation& invoc
     }
     const bool late = now >= give_up;
     if (!late && !supervisor && !ended_at && !has_supervisor(*home)) co_return mesh_is_stopped(*home);
+    const auto total = invocation.limit ? invocation.limit->total : limit;
+    if (late && why->is_silent) co_return co_await who_is_silent(reactor, std::move(*home), total);
     if (late || (ended_at && now - *ended_at > rival_limit && !has_supervisor(*home))) {
       co_return failure(
           late && limit < start_limit ? Exit::timeout : Exit::unavailable,
-          late ? fmt::format("the control plane is not ready after {}: {}",
-                             base::format_duration(invocation.limit ? invocation.limit->total : limit), *why)
+          late ? fmt::format("the control plane is not ready after {}: {}", base::format_duration(total),
+                             why->why)
                : std::string("the control plane could not be started"),
           fmt::format("{}:\n{}", home->own_log("supervisor"), tail_of(home->own_log("supervisor"), 8)),
           "see the log for the reason");
@@ -192,8 +237,20 @@ Task<std::optional<provider::process::SupervisorStatus>> supervisor_status(runti
 
 std::unexpected<Failure> mesh_is_stopped(const runtime::Home& home, const std::string& why) {
   return failure(Exit::unavailable, "the mesh is stopped" + (why.empty() ? "" : ": " + why),
-                 fmt::format("state in {}", home.state()),
-                 "start it with `control-plane start`; `weft apply` and `create` start it too");
+                 fmt::format("state in {}", home.state()), mend_of_stopped(home));
+}
+
+std::string mend_of_stopped(const runtime::Home& home) {
+  if (home.state() == runtime::HomeSource().system_state) {
+    return "start it with `systemctl start weft` where weft.service is its unit, else with "
+           "`control-plane start`; `weft apply` and `create` start it too, in the background and not as "
+           "that unit";
+  }
+  return "start it with `control-plane start`; `weft apply` and `create` start it too";
+}
+
+std::string upgrade_command(const std::string& program) {
+  return fmt::format("`weft upgrade --binary {}`", program);
 }
 
 namespace {
@@ -228,9 +285,8 @@ std::string mend_of_build(const runtime::Home& home) {
   if (!told || !*told) return {};
   const auto theirs = runtime::build_of((*told)->pid);
   if (theirs == runtime::build_of(::getpid())) return {};
-  return fmt::format(
-      "; it runs weft {}, which is another build than this: `weft upgrade` puts this one in its place",
-      theirs.to_string());
+  return fmt::format("; it runs weft {}, which is another build than this: {} puts this one in its place",
+                     theirs.to_string(), upgrade_command(own_program()));
 }
 
 std::vector<std::string> images_in_force(Session& session) {

@@ -2,10 +2,12 @@
 // command is one that starts, or answers from what is stored.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cli/api.h"
@@ -29,10 +31,24 @@ bool has_supervisor(const runtime::Home& home);
 /// there is none.
 runtime::Task<std::optional<provider::process::SupervisorStatus>> supervisor_status(runtime::Reactor& reactor,
                                                                                     runtime::Home home);
-/// Why the control plane of that home is not ready, by its own words or as it does not answer within `limit`;
-/// nothing if it is.
-runtime::Task<std::optional<std::string>> not_ready(runtime::Reactor& reactor, runtime::Home home,
-                                                    base::Duration limit);
+/// Why a control plane is not ready, by its own words or as it does not answer.
+struct NotReady {
+  std::string why;
+  /// It listens, and says nothing.
+  bool is_silent = false;
+};
+/// Nothing if the control plane of that home is ready.
+runtime::Task<std::optional<NotReady>> not_ready(runtime::Reactor& reactor, runtime::Home home,
+                                                 base::Duration limit);
+
+/// What a supervisor or control plane that is not stuck needs far less than to answer.
+inline constexpr auto answer_limit = std::chrono::seconds(5);
+/// The failure of a process that runs and does not `what` ("answer") within `limit`: it was stopped, or
+/// hangs. `who` is "supervisor"; a pid of 0 is not known; `where` is where it listens.
+std::unexpected<Failure> is_stuck(Exit exit, std::string_view who, std::string_view what, pid_t pid,
+                                  const std::string& where, base::Duration limit);
+/// The same of the supervisor of a home that has one; it may also be that it is only being started.
+std::unexpected<Failure> supervisor_is_stuck(const runtime::Home& home, base::Duration limit);
 
 /// Starts `weft keep`, which starts `weft supervise`, with their output in the home's log. `with_us`: they
 /// end when this process does.
@@ -62,8 +78,14 @@ Result<std::unique_ptr<Session>> open_session(const Invocation& invocation, Abse
 /// The failure of what only a mesh that runs can do.
 std::unexpected<Failure> mesh_is_stopped(const runtime::Home& home, const std::string& why = {});
 
-/// Where another build of weft runs the mesh than this: words that say so, and that `weft upgrade` puts this
-/// one in its place, to follow a mend.
+/// What starts a mesh that is stopped; the default one of root may be that of a unit.
+std::string mend_of_stopped(const runtime::Home& home);
+
+/// "`weft upgrade --binary PROGRAM`": what puts that program in the place of what runs, whichever weft is
+/// called.
+std::string upgrade_command(const std::string& program);
+/// Where another build of weft runs the mesh than this: words that say so, and what puts this one in its
+/// place, to follow a mend.
 std::string mend_of_build(const runtime::Home& home);
 
 /// The folders in which the mesh finds images; if none runs, those that one would look in that is started

@@ -53,13 +53,8 @@ struct Upgrade {
   std::string program;
   Json report = Json::object();
   bool tells_lines;
+  const Part* at = &parts[0];
 };
-
-Task<Result<SupervisorStatus>> ask(Upgrade& upgrade) {
-  auto status = co_await upgrade.supervisor.status();
-  if (!status) co_return failure(Exit::unavailable, status.error().detail, upgrade.home.state());
-  co_return std::move(*status);
-}
 
 /// What runs now, part by part: said when an upgrade breaks off.
 std::string what_runs(const SupervisorStatus& status) {
@@ -67,6 +62,10 @@ std::string what_runs(const SupervisorStatus& status) {
   for (const auto& part : parts) {
     const pid_t pid = part.pid(status);
     if (!text.empty()) text += ", ";
+    if (&part == &parts[1] && status.kept_by_manager) {
+      text += "keeper: the service manager";
+      continue;
+    }
     text += pid > 0 ? fmt::format("{}: {}", part.words, runtime::build_of(pid).to_string())
                     : fmt::format("{}: not running", part.words);
   }
@@ -85,17 +84,55 @@ void tell_part(Upgrade& upgrade, const Part& part, pid_t pid, bool is_replaced, 
   tell(fmt::format("  {}: process {}, weft {}, {}\n", part.words, pid, build.to_string(), how));
 }
 
+/// What becomes of a mesh in which a part was not replaced, and what to do. `goes_on`: its supervisor is the
+/// one that it was.
+std::string mend_of(const Upgrade& upgrade, const Part& part, const SupervisorStatus& status, bool goes_on) {
+  const auto again = upgrade_command(upgrade.program);
+  if (status.stopping)
+    return fmt::format("once it has stopped, `{} control-plane start` starts it with that weft",
+                       upgrade.program);
+  if (!goes_on) {
+    return fmt::format(
+        "it is started again, and the instances with it; see `control-plane logs`, and run {} again", again);
+  }
+  if (&part == &parts[0])
+    return fmt::format("nothing has changed; see to that and run {} again, or name another program", again);
+  return fmt::format("what runs goes on; see `control-plane logs`, and run {} again", again);
+}
+
 Task<std::unexpected<Failure>> broken_off(Upgrade& upgrade, const Part& part, std::string why) {
-  const auto status = co_await upgrade.supervisor.status();
-  co_return failure(
-      Exit::failed, fmt::format("the {} was not replaced: {}", part.words, why),
-      status ? what_runs(*status) : "the supervisor does not answer any more",
-      fmt::format("{}; see `control-plane logs`, and run `weft upgrade` again",
-                  status ? "what runs goes on" : "it is started again, and the instances with it"));
+  auto same = co_await upgrade.supervisor.status();
+  // If that has gone, its keeper starts another one, unless the mesh was stopped.
+  auto status = same ? std::optional(*same) : co_await supervisor_status(upgrade.reactor, upgrade.home);
+  if (!status) co_return mesh_is_stopped(upgrade.home, "there is nothing to upgrade any more");
+  co_return failure(Exit::failed, fmt::format("the {} was not replaced: {}", part.words, why),
+                    what_runs(*status), mend_of(upgrade, part, *status, same.has_value()));
+}
+
+Task<Result<SupervisorStatus>> ask(Upgrade& upgrade) {
+  auto status = co_await runtime::within(upgrade.reactor, status_limit, upgrade.supervisor.status());
+  if (!status) co_return supervisor_is_stuck(upgrade.home, status_limit);
+  if (!*status) co_return co_await broken_off(upgrade, *upgrade.at, status->error().detail);
+  co_return std::move(**status);
+}
+
+/// Says what runs when the limit has passed. The supervisor may have been told to go on as another program
+/// just then, by a connection that is closed by now.
+Failure not_in_time(runtime::Reactor& reactor, const runtime::Home& home, base::Duration limit,
+                    const Part& part, const std::string& program) {
+  const auto told = reactor.block_on(runtime::within(reactor, last_words, supervisor_status(reactor, home)));
+  if (!told) return supervisor_is_stuck(home, last_words).error();
+  return {Exit::timeout,
+          fmt::format("the mesh was not upgraded within {}: the {} was being replaced",
+                      base::format_duration(limit), part.words),
+          *told ? what_runs(**told) : "the mesh is stopped",
+          fmt::format("run {} again, with a longer --timeout", upgrade_command(program)),
+          {}};
 }
 
 /// One step.
 Task<Result<void>> replace(Upgrade& upgrade, const Part& part) {
+  upgrade.at = &part;
   const auto before = co_await ask(upgrade);
   if (!before) co_return std::unexpected(before.error());
   const bool is_supervisor = &part == &parts[0];
@@ -180,10 +217,8 @@ Result<Json> upgrade_mesh(const Invocation& invocation, const runtime::Home& hom
                   .tells_lines = !wants_documents(invocation)};
   auto done = reactor.block_on(runtime::within(reactor, invocation.limit->total, replace_all(upgrade)));
   if (!done) {
-    return failure(
-        Exit::timeout,
-        fmt::format("the mesh was not upgraded within {}", base::format_duration(invocation.limit->total)),
-        {}, "see `control-plane status` for what runs, and run `weft upgrade` again");
+    supervisor->reset();
+    return std::unexpected(not_in_time(reactor, home, invocation.limit->total, *upgrade.at, upgrade.program));
   }
   if (!*done) return std::unexpected(std::move(done->error()));
   return std::move(upgrade.report);

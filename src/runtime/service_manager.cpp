@@ -71,6 +71,8 @@ std::vector<InheritedSocket> inherited_sockets() {
   return sockets;
 }
 
+bool has_service_manager() { return std::getenv("NOTIFY_SOCKET") != nullptr; }
+
 void notify_manager(std::string_view state) {
   const char* where = std::getenv("NOTIFY_SOCKET");
   sockaddr_un name{};

@@ -28,6 +28,9 @@ std::vector<InheritedSocket> inherited_sockets();
 /// must not get it, for it would speak for this one, or take what is this one's.
 bool is_of_service_manager(std::string_view variable);
 
+/// Whether one started this process, and is told how it is (NOTIFY_SOCKET).
+bool has_service_manager();
+
 /// Tells it `state`, lines such as "READY=1" (sd_notify(3)); without NOTIFY_SOCKET, or if nobody reads there,
 /// nothing happens: it never waits.
 void notify_manager(std::string_view state);

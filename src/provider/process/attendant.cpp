@@ -27,8 +27,8 @@ Attendant::Attendant(Fence& fence, std::string name, Program program, std::strin
 }
 
 Attendant::Pointer Attendant::cannot_start(runtime::IoError error) {
-  seen_.last_exit = cannot("start", error).error().detail;
-  runtime::log::error("supervisor", "the {} ({}): {}", name_, program_.argv.front(), seen_.last_exit);
+  seen_.last_exit = cannot("start " + program_.argv.front(), error).error().detail;
+  runtime::log::error("supervisor", "the {}: {}", name_, seen_.last_exit);
   return nullptr;
 }
 
@@ -155,8 +155,7 @@ runtime::Task<Result<void>> Attendant::start_beside(std::chrono::milliseconds li
   scope_.spawn(see_out(next));
   current_ = before;  // if it has ended meanwhile, run() sees it
   seen_.pid = before->main->pid;
-  co_return base::fail(ProviderErrorKind::failed,
-                       fmt::format("the new {} does not serve: {} (see `control-plane logs`)", name_, why));
+  co_return base::fail(ProviderErrorKind::failed, fmt::format("the new {} does not serve: {}", name_, why));
 }
 
 void Attendant::serves(pid_t pid, bool relieves) {

@@ -43,6 +43,8 @@ struct SupervisorStatus {
   std::vector<std::string> images;  // folders in which images are found
   /// A command in the foreground, with which all ends: nobody can take its place.
   bool ends_with_keeper = false;
+  /// It has no keeper of weft's: a service manager started it, and starts it again.
+  bool kept_by_manager = false;
   OwnProcess keeper;
   OwnProcess control_plane;
   OwnProcess proxy;

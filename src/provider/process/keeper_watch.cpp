@@ -79,7 +79,7 @@ void KeeperWatch::start() {
     started_.pulse();
     return;
   }
-  seen_.last_exit = cannot("start", keeper.error()).error().detail;
+  seen_.last_exit = cannot("start " + argv_.front(), keeper.error()).error().detail;
   runtime::log::error("supervisor", "the keeper: {}", seen_.last_exit);
 }
 

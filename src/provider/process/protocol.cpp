@@ -184,6 +184,7 @@ Json to_json(const SupervisorStatus& status) {
           {"stopping", status.stopping},
           {"instances", status.instances},
           {"endsWithKeeper", status.ends_with_keeper},
+          {"keptByManager", status.kept_by_manager},
           {"controlPlane", to_json(status.control_plane)},
           {"proxy", to_json(status.proxy)}};
 }
@@ -202,6 +203,7 @@ Result<SupervisorStatus> status_from_json(const Json& json) {
     status.stopping = json.at("stopping").get<bool>();
     status.instances = json.at("instances").get<std::size_t>();
     status.ends_with_keeper = json.value("endsWithKeeper", false);
+    status.kept_by_manager = json.value("keptByManager", false);
     status.control_plane = own_process_from_json(json.at("controlPlane"));
     status.proxy = own_process_from_json(json.at("proxy"));
     return status;

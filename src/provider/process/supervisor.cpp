@@ -418,6 +418,8 @@ SupervisorStatus Supervisor::status() const {
     status.ends_with_keeper = KeeperWatch::ends_with_keeper();
     status.restarts = options_.kept->restarts;
     status.last_end = options_.kept->last_end;
+  } else {
+    status.kept_by_manager = runtime::has_service_manager();
   }
   status.cgroups = fence_.cgroup_root.has_value();
   status.limits_processes = status.cgroups && cgroup_limits_processes(*fence_.cgroup_root);
@@ -478,6 +480,14 @@ runtime::Task<int> supervise(runtime::Reactor& reactor, Options options) {
   auto lock = carried        ? runtime::HomeLock::inherited(runtime::Fd(carried->lock))
               : options.kept ? runtime::HomeLock::inherited(runtime::Fd(kept_lock))
                              : runtime::HomeLock::take(options.home.supervisor_lock());
+  if (!lock && lock.error().kind == runtime::HomeErrorKind::held) {
+    runtime::log::error(
+        room,
+        "{}: a mesh runs already with this state folder; stop it with `control-plane stop --home "
+        "{}`, then start this again",
+        lock.error().detail, options.home.state());
+    co_return not_begun(carried.has_value());
+  }
   if (!lock) {
     runtime::log::error(room, "{}", lock.error().detail);
     co_return not_begun(carried.has_value());
