@@ -49,6 +49,10 @@ class HostText {
 };
 
 std::string_view without_query(std::string_view path) { return path.substr(0, path.find('?')); }
+std::string_view query_of(std::string_view path) {
+  const auto mark = path.find('?');
+  return mark == std::string_view::npos ? std::string_view() : path.substr(mark + 1);
+}
 
 /// "*" asks about the host as a whole (RFC 9110, 9.3.7), and CONNECT has no path: whoever takes all paths
 /// takes those too.
@@ -83,6 +87,19 @@ bool holds(const snapshot::HeaderMatch& condition, const message::Headers& heade
   return is_there && rest.empty();
 }
 
+/// The first parameter of that name decides (Gateway API, HTTPQueryParamMatch).
+bool holds(const snapshot::QueryMatch& condition, std::string_view query) {
+  for (std::size_t begin = 0; begin < query.size();) {
+    const auto end = std::min(query.find('&', begin), query.size());
+    const auto parameter = query.substr(begin, end - begin);
+    const auto equals = std::min(parameter.find('='), parameter.size());
+    if (parameter.substr(0, equals) == condition.name)
+      return !condition.value || parameter.substr(std::min(equals + 1, parameter.size())) == *condition.value;
+    begin = end + 1;
+  }
+  return false;
+}
+
 std::uint64_t field_of(const snapshot::HeaderMatch& condition) {
   return message::Headers::bit(message::identify_field(condition.name));
 }
@@ -90,7 +107,9 @@ std::uint64_t field_of(const snapshot::HeaderMatch& condition) {
 /// Whether a request whose path is taken meets all else. `fields`: those of the conditions.
 bool meets(const snapshot::Match& match, std::uint64_t fields, const Request& request) {
   return takes_method(match, request.method) && (fields & request.unbelieved) == 0 &&
-         std::ranges::all_of(match.headers, [&](const auto& one) { return holds(one, request.headers); });
+         std::ranges::all_of(match.headers, [&](const auto& one) { return holds(one, request.headers); }) &&
+         std::ranges::all_of(match.query,
+                             [&](const auto& one) { return holds(one, query_of(request.path)); });
 }
 
 /// Why the request does not meet the condition; empty if it does.
@@ -100,6 +119,13 @@ std::string fault_of(const snapshot::HeaderMatch& condition, const Request& requ
   if (!request.headers.has(condition.name)) return fmt::format("there is no header {}", condition.name);
   if (holds(condition, request.headers)) return {};
   return fmt::format("header {} is not {}", condition.name, *condition.value);
+}
+
+std::string fault_of(const snapshot::QueryMatch& condition, std::string_view query) {
+  if (holds(condition, query)) return {};
+  if (!holds({condition.name, std::nullopt}, query))
+    return fmt::format("the query has no parameter {}", condition.name);
+  return fmt::format("parameter {} is not {}", condition.name, *condition.value);
 }
 
 std::string_view relation(snapshot::Match::Path kind, bool taken) {
@@ -123,10 +149,17 @@ std::string reason(const snapshot::Match& match, const Request& request, std::st
   for (const auto& condition : match.headers) {
     if (auto fault = fault_of(condition, request); !fault.empty()) return fault;
   }
+  for (const auto& condition : match.query) {
+    if (auto fault = fault_of(condition, query_of(request.path)); !fault.empty()) return fault;
+  }
   if (!match.method.empty()) text += fmt::format(", method is {}", match.method);
   for (const auto& [name, value] : match.headers) {
     text +=
         value ? fmt::format(", header {} is {}", name, *value) : fmt::format(", header {} is there", name);
+  }
+  for (const auto& [name, value] : match.query) {
+    text += value ? fmt::format(", parameter {} is {}", name, *value)
+                  : fmt::format(", parameter {} is there", name);
   }
   return text;
 }
@@ -140,6 +173,7 @@ std::string_view describe(Refusal refusal) {
     case Refusal::no_route: return "no route takes this request";
     case Refusal::no_server_name: return "nothing takes this server name";
     case Refusal::no_cluster: return "the route's cluster does not exist";
+    case Refusal::bad_cluster: return "the route names what it cannot lead to";
   }
   return {};
 }
@@ -209,7 +243,7 @@ std::uint64_t new_number() {
 
 Index::Way::Way(const snapshot::Route& from, const snapshot::Parts<snapshot::Cluster>& clusters)
     : route(&from),
-      has_conditions(!from.match.method.empty() || !from.match.headers.empty()),
+      has_conditions(!from.match.method.empty() || !from.match.headers.empty() || !from.match.query.empty()),
       forward(std::get_if<snapshot::Forward>(&from.action)) {
   for (const auto& condition : from.match.headers) fields |= field_of(condition);
   if (forward == nullptr) return;
@@ -397,7 +431,8 @@ std::expected<Decision, Refusal> Index::request(std::size_t listener, const Requ
     const auto& target = way.only.named != nullptr ? way.only : way.draw(request.random);
     const auto* found = cluster(target.cluster);
     if (trace != nullptr) trace->push_back(cluster_step(target.named->cluster, found, way.why(target)));
-    if (found == nullptr) return std::unexpected(Refusal::no_cluster);
+    if (found == nullptr)
+      return std::unexpected(way.forward->missing_is_error ? Refusal::bad_cluster : Refusal::no_cluster);
     return Decision{host->virtual_host, &route, Forward{way.forward, found, target.cluster}};
   }
   return std::unexpected(Refusal::no_route);

@@ -19,7 +19,14 @@
 namespace weft::decide {
 
 /// Why there is no decision.
-enum class Refusal : std::uint8_t { no_route_table, no_virtual_host, no_route, no_server_name, no_cluster };
+enum class Refusal : std::uint8_t {
+  no_route_table,
+  no_virtual_host,
+  no_route,
+  no_server_name,
+  no_cluster,
+  bad_cluster
+};
 
 /// "no virtual host takes this host" and the like.
 std::string_view describe(Refusal refusal);

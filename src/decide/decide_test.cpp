@@ -266,6 +266,52 @@ TEST(Decide, ConditionsAndOutcomesTable) {
   }
 }
 
+TEST(Decide, QueryTable) {
+  struct Case {
+    std::string_view name;
+    std::vector<snapshot::QueryMatch> query;
+    std::string_view path;
+    bool taken;
+  };
+  for (const auto& [name, query, path, taken] : std::initializer_list<Case>{
+           {"the value", {{"v", "2"}}, "/?v=2", true},
+           {"among others", {{"v", "2"}}, "/?a&v=2&b=1", true},
+           {"another value", {{"v", "2"}}, "/?v=21", false},
+           {"a shorter one", {{"v", "21"}}, "/?v=2", false},
+           {"no query", {{"v", "2"}}, "/", false},
+           {"an empty one", {{"v", "2"}}, "/?", false},
+           {"names have case", {{"v", "2"}}, "/?V=2", false},
+           {"a longer name", {{"v", "2"}}, "/?vv=2", false},
+           {"the first decides", {{"v", "2"}}, "/?v=1&v=2", false},
+           {"as it is sent", {{"v", "a%20b"}}, "/?v=a%20b", true},
+           {"not decoded", {{"v", "2"}}, "/?v=%32", false},
+           {"what is behind the first = belongs to it", {{"v", "a=b"}}, "/?v=a=b", true},
+           {"no value is an empty one", {{"v", ""}}, "/?v", true},
+           {"so is nothing behind =", {{"v", ""}}, "/?v=&a", true},
+           {"any value", {{"v", std::nullopt}}, "/?a=1&v=x", true},
+           {"without one", {{"v", std::nullopt}}, "/?v", true},
+           {"not there", {{"v", std::nullopt}}, "/?a=v&&", false},
+           {"all", {{"a", "1"}, {"b", std::nullopt}}, "/?b&a=1", true},
+           {"all but one", {{"a", "1"}, {"b", std::nullopt}}, "/?a=1", false}}) {
+    Match match;
+    match.query = query;
+    const auto snapshot = with_routes({acting("r", match, snapshot::forward_to("a"))});
+    EXPECT_EQ(outcome(Index(snapshot), 0, {"GET", "x", path}),
+              taken ? "all r a" : "no route takes this request")
+        << name;
+  }
+}
+
+// Of those that go to several clusters the share of one that can never come.
+TEST(Decide, AClusterThatIsMissingMayBeAnError) {
+  for (const bool is_error : {false, true}) {
+    const auto snapshot = with_routes(
+        {acting("r", {}, snapshot::Forward{.to = {{"a", 0}, {"gone", 1}}, .missing_is_error = is_error})});
+    EXPECT_EQ(outcome(Index(snapshot), 0, {"GET", "x", "/"}),
+              is_error ? "the route names what it cannot lead to" : "the route's cluster does not exist");
+  }
+}
+
 TEST(Decide, AHeaderOnSeveralLinesIsAList) {
   const auto takes = [](std::string value, const message::Headers& headers) {
     const auto snapshot = with_routes(
@@ -372,7 +418,8 @@ TEST(Decide, TraceSaysWhatWasLookedAt) {
 }
 
 TEST(Decide, TraceSaysWhyARouteDidNotTakeARequest) {
-  const Match canary{Match::Path::prefix, "/", "GET", {{"x-version", "canary"}, {"x-debug", std::nullopt}}};
+  const Match canary{
+      Match::Path::prefix, "/", "GET", {{"x-version", "canary"}, {"x-debug", std::nullopt}}, {{"v", "2"}}};
   const auto snapshot = with_routes({acting("r", canary, snapshot::Forward{.to = {{"a", 9}, {"b", 1}}})});
   const Index index(snapshot);
   const message::Headers all{{"X-Version", "canary"}, {"X-Debug", "secret"}};
@@ -381,8 +428,11 @@ TEST(Decide, TraceSaysWhyARouteDidNotTakeARequest) {
            {{"GET", "x", "/a"}, "there is no header x-version"},
            {{"GET", "x", "/a", {{"x-version", "secret"}}}, "header x-version is not canary"},
            {{"GET", "x", "/a", {{"x-version", "canary"}}}, "there is no header x-debug"},
-           {{"GET", "x", "/a", all},
-            "path /a begins with /, method is GET, header x-version is canary, header x-debug is there"}}) {
+           {{"GET", "x", "/a", all}, "the query has no parameter v"},
+           {{"GET", "x", "/a?v=secret", all}, "parameter v is not 2"},
+           {{"GET", "x", "/a?v=2", all},
+            "path /a begins with /, method is GET, header x-version is canary, header x-debug is there, "
+            "parameter v is 2"}}) {
     Trace trace;
     const bool taken = decided(index, 0, asked, &trace).has_value();
     EXPECT_EQ(trace.at(1).reason, expected);

@@ -215,4 +215,15 @@ class Headers {
   std::uint64_t seen_ = 0;
 };
 
+/// Fields that say how a message is carried and for whom it is, by Headers::bit(): each proxy on the way
+/// writes them itself.
+inline constexpr std::uint64_t carrying_fields = [] {
+  std::uint64_t fields = 0;
+  using enum FieldId;
+  for (const auto id : {connection, content_length, expect, host, http2_settings, keep_alive,
+                        proxy_connection, te, trailer, transfer_encoding, upgrade, x_weft_refused})
+    fields |= Headers::bit(id);
+  return fields;
+}();
+
 }  // namespace weft::message

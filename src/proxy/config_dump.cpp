@@ -58,6 +58,8 @@ Json match_json(const snapshot::Match& match) {
   for (const auto& [name, value] : match.headers) {
     json["headers"].push_back({{"name", name}, {"value", value ? Json(*value) : Json()}});
   }
+  for (const auto& [name, value] : match.query)
+    json["query"].push_back({{"name", name}, {"value", value ? Json(*value) : Json()}});
   return json;
 }
 
@@ -72,6 +74,15 @@ void add_action(Json& json, const snapshot::Forward& forward) {
   json["timeout"] = base::format_duration(forward.timeout);
   json["idleTimeout"] = base::format_duration(forward.idle_timeout);
   if (!forward.host.empty()) json["host"] = forward.host;
+  // What services are told may be secret.
+  const auto add_names = [&](const char* field, const auto& fields) {
+    for (const auto& one : fields) json[field].push_back(one.name);
+  };
+  if (!forward.headers.remove.empty()) json["removeHeaders"] = forward.headers.remove;
+  add_names("setHeaders", forward.headers.set);
+  add_names("addHeaders", forward.headers.add);
+  if (forward.missing_is_error) json["missingClusterStatus"] = 500;
+  if (!forward.limited_by.empty()) json["limitedBy"] = forward.limited_by;
 }
 
 void add_action(Json& json, const snapshot::Redirect& redirect) {

@@ -39,6 +39,8 @@ constexpr std::array rows{
         "no route for this request"},
     Row{no_cluster, "no_cluster", 503, ResponseFlag::no_cluster, Code::unavailable, Effect::none, false,
         "the route leads nowhere"},
+    Row{bad_cluster, "bad_cluster", 500, ResponseFlag::no_cluster, Code::unknown, Effect::none, false,
+        "the route names a service that it cannot lead to"},
     Row{no_healthy_endpoint, "no_healthy_endpoint", 503, ResponseFlag::no_healthy_endpoint, Code::unavailable,
         Effect::none, false, "no healthy endpoint"},
     Row{too_many_pending, "too_many_pending", 503, ResponseFlag::overflow, Code::unavailable, Effect::none,
@@ -104,6 +106,7 @@ Mark read_mark(std::string_view text) {
 Failure failure_of(decide::Refusal refusal) {
   switch (refusal) {
     case decide::Refusal::no_cluster: return no_cluster;
+    case decide::Refusal::bad_cluster: return bad_cluster;
     case decide::Refusal::no_route_table:
     case decide::Refusal::no_virtual_host:
     case decide::Refusal::no_server_name:

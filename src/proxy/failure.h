@@ -23,6 +23,7 @@ enum class Failure : std::uint8_t {
   // The way's.
   no_route,
   no_cluster,
+  bad_cluster,
   no_healthy_endpoint,
   too_many_pending,
   // The endpoint's.

@@ -255,8 +255,12 @@ void Request::log() {
   std::string limit;
   if (reason.empty() && (failure == Failure::response_timeout || failure == Failure::connect_timeout)) {
     limit = words(failure);
-    if (!forward.cluster->policy.empty())
+    const auto& route_says = forward.action->limited_by;
+    if (failure == Failure::response_timeout && !route_says.empty()) {
+      limit.append(" (").append(route_says).append(")");
+    } else if (!forward.cluster->policy.empty()) {
       limit.append(" (TrafficPolicy ").append(forward.cluster->policy).append(")");
+    }
     record.reason = limit;
   }
   record.bytes_received = bytes_received;

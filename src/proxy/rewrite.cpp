@@ -151,6 +151,19 @@ void patch_host(Request& request) {
   request.patch().added.add(FieldId::host, host);
 }
 
+void patch_headers(Request& request) {
+  const auto& changes = request.forward.action->headers;
+  auto& patch = request.patch();
+  const auto leave_out = [&](const std::string& name) {
+    patch.leave_out(name);
+    patch.added.remove(name);
+  };
+  for (const auto& name : changes.remove) leave_out(name);
+  for (const auto& field : changes.set) leave_out(field.name);
+  for (const auto* fields : {&changes.set, &changes.add})
+    for (const auto& [name, value] : *fields) patch.added.add(name, value);
+}
+
 void patch_response(const Request& request, const message::ResponseHead& head, message::Patch& patch) {
   patch.clear();
   patch.leave_out_hop_by_hop(head.headers);

@@ -14,6 +14,9 @@ void patch_request(Request& request);
 /// Has the endpoint told the Host that the request's route says, which is not empty.
 void patch_host(Request& request);
 
+/// Has the endpoint told what the request's route says of headers, in the place of all that was to be said.
+void patch_headers(Request& request);
+
 /// Makes `patch` what the endpoint's head leaves out and gains on its way to the client, but for what the
 /// client's protocol says of its connection.
 void patch_response(const Request& request, const message::ResponseHead& head, message::Patch& patch);

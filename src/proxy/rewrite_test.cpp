@@ -83,6 +83,50 @@ TEST_F(Rewrite, RequestIdsThatNoLogShouldHaveAreReplaced) {
   }
 }
 
+TEST_F(Rewrite, ARouteChangesHeadersInTheOrderRemoveSetAdd) {
+  backend(1);
+  auto snapshot = simple({1}, snapshot::Direction::edge);
+  auto& route = snapshot.routes[0].virtual_hosts[0].routes[0];
+  auto& forward = std::get<snapshot::Forward>(route.action);
+  forward.headers = {.remove = {"x-debug", "x-forwarded-for", "user-agent"},
+                     .set = {{"x-stage", "canary"}, {"x-forwarded-proto", "https"}, {"x-new", "1"}},
+                     .add = {{"x-stage", "again"}, {"accept", "b"}, {"x-request-id", "second"}}};
+  apply(snapshot);
+  for (const bool again : {false, true}) {
+    auto wire = connect();
+    wire.send(
+        "GET / HTTP/1.1\r\nhost: web\r\nX-Debug: 1\r\nx-debug: 2\r\nX-STAGE: main\r\nx-stage: other\r\n"
+        "User-Agent: u\r\naccept: a\r\n\r\n");
+    const auto& head = backend(1).requests.back();
+    for (const auto* gone : {"ebug", "main", "other", "ser-", "orwarded-for", "proto: http\n"})
+      EXPECT_EQ(head.find(gone), std::string::npos) << gone << again << "\n" << head;
+    EXPECT_THAT(head, HasSubstr("x-stage: canary\n"));
+    EXPECT_THAT(head, HasSubstr("x-stage: again\n"));
+    EXPECT_THAT(head, HasSubstr("x-new: 1\n"));
+    EXPECT_THAT(head, HasSubstr("x-forwarded-proto: https\n"));
+    EXPECT_THAT(head, HasSubstr("accept: a\n"));
+    EXPECT_THAT(head, HasSubstr("accept: b\n"));
+    EXPECT_LT(head.find("x-stage: canary\n"), head.find("x-stage: again\n"));
+  }
+}
+
+TEST_F(Rewrite, WhatARouteCannotLeadToIsAnsweredForItsShare) {
+  backend(1);
+  auto snapshot = simple({1});
+  auto& forward = std::get<snapshot::Forward>(snapshot.routes[0].virtual_hosts[0].routes[0].action);
+  forward.to.push_back({"none", 1});
+  forward.missing_is_error = true;
+  apply(snapshot);
+  std::map<int, int> statuses;
+  for (int i = 0; i < 100; ++i) {
+    auto wire = connect();
+    ++statuses[status_of_response(wire.exchange(get_text))];
+  }
+  EXPECT_EQ(statuses.size(), 2U);
+  EXPECT_GT(statuses[200], 20);
+  EXPECT_GT(statuses[500], 20);
+}
+
 TEST_F(Rewrite, H2cIsNeverForwarded) {
   backend(1);
   apply(simple({1}));

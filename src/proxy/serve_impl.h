@@ -175,6 +175,7 @@ runtime::Task<bool> serve_request(Client& client) {
     co_return co_await answer(request, client, *decision);
   }
   if (!request.forward.action->host.empty()) patch_host(request);
+  if (!request.forward.action->headers.empty()) patch_headers(request);
 
   auto retry = decide::Retry::at_once;
   while (retry != decide::Retry::no) {

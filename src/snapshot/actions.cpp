@@ -3,12 +3,30 @@
 #include <cstdint>
 #include <limits>
 
+#include "message/headers.h"
+#include "message/syntax.h"
 #include "snapshot/patterns.h"
 
 namespace weft::snapshot {
 namespace {
 
 using Fault = std::optional<ActionFault>;
+
+Fault fault_in(const HeaderChanges& changes) {
+  for (const auto& name : changes.remove) {
+    if (const auto fault = fault_of_header(name)) return fault;
+  }
+  for (const auto* fields : {&changes.set, &changes.add}) {
+    for (const auto& [name, value] : *fields) {
+      if (const auto fault = fault_of_header(name)) return fault;
+      Match match;
+      match.headers.push_back({name, value});
+      if (const auto fault = fault_of(match))
+        return ActionFault{"", describe(*fault).what, describe(*fault).mend};
+    }
+  }
+  return std::nullopt;
+}
 
 Fault fault_in(const Forward& forward) {
   if (forward.to.empty()) return ActionFault{"", "it names no cluster", "add one, like {cluster: api}"};
@@ -21,7 +39,7 @@ Fault fault_in(const Forward& forward) {
   // Envoy's bound.
   if (sum > std::numeric_limits<std::uint32_t>::max())
     return ActionFault{"", "its weights make more than 4294967295", "divide all of them"};
-  return std::nullopt;
+  return fault_in(forward.headers);
 }
 
 constexpr ActionFault replaces_nothing{"", "it leads to where it came from",
@@ -81,6 +99,16 @@ Fault fault_in(const Reply& reply) {
 }
 
 }  // namespace
+
+std::optional<ActionFault> fault_of_header(std::string_view name) {
+  if (!message::is_token(name)) {
+    const auto words = describe(PatternFault::bad_header_name);
+    return ActionFault{"", words.what, words.mend};
+  }
+  if ((message::carrying_fields & message::Headers::bit(message::identify_field(name))) == 0)
+    return std::nullopt;
+  return ActionFault{"", "this header is the proxy's own to write", "remove it"};
+}
 
 std::optional<ActionFault> fault_of(const Action& action) {
   return std::visit([](const auto& one) { return fault_in(one); }, action);

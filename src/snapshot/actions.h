@@ -22,6 +22,9 @@ struct ActionFault {
   std::string_view mend;
 };
 
+/// Why no route may give the header of that name (in lower case) to requests, or take it from them: it is no
+/// header, or one that the proxy itself answers for.
+std::optional<ActionFault> fault_of_header(std::string_view name);
 /// What is wrong with `action`; nothing if it may be. That a redirect leads to itself by another way is not
 /// looked for.
 std::optional<ActionFault> fault_of(const Action& action);

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <initializer_list>
 #include <iterator>
 #include <map>
@@ -102,6 +103,19 @@ class ConfigReader {
   std::string method(const yaml::Node& node, const Match& match, const Listener& listener);
   /// What its fields `headers` and `hasHeaders` ask for.
   std::vector<HeaderMatch> headers(const yaml::Node& node, const Listener& listener);
+  /// What its fields `query` and `hasQuery` ask for.
+  std::vector<QueryMatch> query(const yaml::Node& node);
+  /// Names with values in the map `values`, names alone in the list `names` (none: no such field): of headers
+  /// or of parameters. None may be there twice.
+  struct Named {
+    std::string_view what;
+    std::string_view values;
+    std::string_view names;
+    std::string_view example;
+  };
+  using AddNamed = std::function<void(std::string name, std::optional<std::string> value, base::Position)>;
+  void named(const yaml::Node& node, const Named& fields, const AddNamed& add);
+  HeaderChanges header_changes(const yaml::Node& node);
   void check_header(const Match& match, base::Position position, const Listener& listener);
   Action action(const yaml::Node& node, const Match& match);
   Forward forward(const yaml::Node& node);

@@ -53,14 +53,19 @@ struct Paths {
   }
 };
 
-/// Whether what meets `match` meets `other` too, paths apart.
-bool implies(const Match& match, const Match& other) {
-  if (!other.method.empty() && other.method != match.method) return false;
-  return std::ranges::all_of(other.headers, [&](const HeaderMatch& wanted) {
-    return std::ranges::any_of(match.headers, [&](const HeaderMatch& given) {
+/// Whether what meets all of `match` meets all of `other` too.
+template <class Condition>
+bool implies(const std::vector<Condition>& match, const std::vector<Condition>& other) {
+  return std::ranges::all_of(other, [&](const Condition& wanted) {
+    return std::ranges::any_of(match, [&](const Condition& given) {
       return given.name == wanted.name && (!wanted.value || given.value == wanted.value);
     });
   });
+}
+/// The same of two matches, paths apart.
+bool implies(const Match& match, const Match& other) {
+  if (!other.method.empty() && other.method != match.method) return false;
+  return implies(match.headers, other.headers) && implies(match.query, other.query);
 }
 
 /// The virtual host of one domain while its routes are read.
@@ -136,48 +141,98 @@ void ConfigReader::check_header(const Match& match, base::Position position, con
   }
 }
 
-std::vector<HeaderMatch> ConfigReader::headers(const Node& node, const Listener& listener) {
-  std::vector<HeaderMatch> read;
+void ConfigReader::named(const Node& node, const Named& fields, const AddNamed& add) {
+  const bool is_header = fields.what == "header";
   std::map<std::string, base::Position> known;
-  const auto add = [&](std::string name, std::optional<std::string> value, base::Position position) {
-    name = with_case(std::move(name), 'A');
+  const auto add_once = [&](std::string name, std::optional<std::string> value, base::Position position) {
+    if (is_header) name = with_case(std::move(name), 'A');
     const auto [first, is_new] = known.try_emplace(name, position);
-    Match match;
-    match.headers.push_back({std::move(name), std::move(value)});
-    if (!is_new) {
-      error(code::duplicate, position, "this header is there twice" + first_at(first->second), "remove one");
-    } else {
-      check_header(match, position, listener);
-    }
-    read.push_back(std::move(match.headers.front()));
+    if (is_new) return add(std::move(name), std::move(value), position);
+    error(code::duplicate, position,
+          fmt::format("this {} is there twice{}", fields.what, first_at(first->second)), "remove one");
   };
-  const auto* values = node.find("headers");
+  const auto* values = node.find(fields.values);
   if (values != nullptr && !values->is_map()) {
-    error(code::wrong_type, values->position, "headers must be a map", "write it like {x-version: canary}");
+    error(code::wrong_type, values->position, fmt::format("{} must be a map", fields.values),
+          fmt::format("write it like {}", fields.example));
   } else if (values != nullptr) {
     for (const auto& [name, position, value] : *values->map()) {
       if (const auto* text = value.string()) {
-        add(name, *text, position);
-      } else {
-        const bool is_scalar = !value.is_map() && !value.is_list() && !value.is_null();
-        error(code::wrong_type, value.position, "a header's value must be a string",
-              is_scalar ? "put it in quotes"
-                        : fmt::format("write one text, or hasHeaders: [{}] for any value", name));
+        add_once(name, *text, position);
+        continue;
       }
+      const bool is_scalar = !value.is_map() && !value.is_list() && !value.is_null();
+      error(code::wrong_type, value.position, fmt::format("a {}'s value must be a string", fields.what),
+            is_scalar ? "put it in quotes"
+            : fields.names.empty()
+                ? "write one text"
+                : fmt::format("write one text, or {}: [{}] for any value", fields.names, name));
     }
   }
-  if (const auto* names = list_of(node, "hasHeaders", false, "[x-debug]")) {
-    for (const auto& name : *names) {
-      if (const auto* text = name.string()) {
-        add(*text, std::nullopt, name.position);
-      } else {
-        error(code::wrong_type, name.position, "a header's name must be a string",
-              std::string(as_text(name)));
-      }
+  const auto* names = fields.names.empty() ? nullptr : list_of(node, fields.names, false, "[x-debug]");
+  if (names == nullptr) return;
+  for (const auto& name : *names) {
+    if (const auto* text = name.string()) {
+      add_once(*text, std::nullopt, name.position);
+    } else {
+      error(code::wrong_type, name.position, fmt::format("a {}'s name must be a string", fields.what),
+            std::string(as_text(name)));
     }
   }
+}
+
+std::vector<HeaderMatch> ConfigReader::headers(const Node& node, const Listener& listener) {
+  std::vector<HeaderMatch> read;
+  named(node, {"header", "headers", "hasHeaders", "{x-version: canary}"},
+        [&](std::string name, std::optional<std::string> value, base::Position position) {
+          Match match;
+          match.headers.push_back({std::move(name), std::move(value)});
+          check_header(match, position, listener);
+          read.push_back(std::move(match.headers.front()));
+        });
   std::ranges::sort(read);
   return read;
+}
+
+std::vector<QueryMatch> ConfigReader::query(const Node& node) {
+  std::vector<QueryMatch> read;
+  named(node, {"parameter", "query", "hasQuery", "{version: \"2\"}"},
+        [&](std::string name, std::optional<std::string> value, base::Position position) {
+          Match match;
+          match.query.push_back({std::move(name), std::move(value)});
+          if (const auto fault = fault_of(match)) {
+            error(code::bad_value, position, std::string(describe(*fault).what),
+                  std::string(describe(*fault).mend));
+          }
+          read.push_back(std::move(match.query.front()));
+        });
+  std::ranges::sort(read);
+  return read;
+}
+
+HeaderChanges ConfigReader::header_changes(const Node& node) {
+  HeaderChanges changes;
+  const auto check = [&](const HeaderChanges& one, base::Position position) {
+    Forward forward = forward_to("any");
+    forward.headers = one;
+    if (const auto fault = fault_of(Action(forward)))
+      error(code::bad_value, position, std::string(fault->what), std::string(fault->mend));
+  };
+  const auto read = [&](std::string_view field, std::vector<HeaderChanges::Field>& into) {
+    named(node, {"header", field, {}, "{x-version: canary}"},
+          [&](std::string name, std::optional<std::string> value, base::Position position) {
+            into.push_back({std::move(name), std::move(*value)});
+            check({.set = {into.back()}}, position);
+          });
+  };
+  read("setHeaders", changes.set);
+  read("addHeaders", changes.add);
+  named(node, {"header", {}, "removeHeaders", {}},
+        [&](std::string name, std::optional<std::string>, base::Position position) {
+          check({.remove = {name}}, position);
+          changes.remove.push_back(std::move(name));
+        });
+  return changes;
 }
 
 std::string ConfigReader::method(const Node& node, const Match& match, const Listener& listener) {
@@ -227,6 +282,7 @@ Match ConfigReader::match(const Node& node, const Listener& listener) {
   }
   match.method = method(node, match, listener);
   match.headers = headers(node, listener);
+  match.query = query(node);
   return match;
 }
 
@@ -251,6 +307,7 @@ Forward ConfigReader::forward(const Node& node) {
   }
   timeout(node, forward);
   duration(node, "idleTimeout", forward.idle_timeout, Zero::no_limit);
+  forward.headers = header_changes(node);
   return forward;
 }
 
@@ -334,10 +391,10 @@ Action ConfigReader::action(const Node& node, const Match& match) {
   const Action action = is_forward            ? Action(forward(node))
                         : field == "redirect" ? Action(redirect(value))
                                               : Action(reply(value));
-  for (const auto* limit : {"timeout", "idleTimeout"}) {
-    const auto* set = is_forward ? nullptr : node.find(limit);
+  for (const auto* other : {"timeout", "idleTimeout", "setHeaders", "addHeaders", "removeHeaders"}) {
+    const auto* set = is_forward ? nullptr : node.find(other);
     if (set != nullptr) {
-      error(code::bad_value, set->position, fmt::format("a {} has no {}", field, limit), "remove it");
+      error(code::bad_value, set->position, fmt::format("a {} has no {}", field, other), "remove it");
     }
   }
   const auto fault = fault_of(Route{{}, match, action, {}});
@@ -350,10 +407,11 @@ Action ConfigReader::action(const Node& node, const Match& match) {
 }
 
 std::optional<Route> ConfigReader::route(const Node& node, std::size_t number, const Listener& listener) {
-  if (!map_of(node, "a route",
-              {"hosts", "prefix", "path", "method", "headers", "hasHeaders", "cluster", "to", "redirect",
-               "reply", "timeout", "idleTimeout"},
-              "{prefix: /api, cluster: api}")) {
+  if (!map_of(
+          node, "a route",
+          {"hosts", "prefix", "path", "method", "headers", "hasHeaders", "query", "hasQuery", "cluster", "to",
+           "redirect", "reply", "timeout", "idleTimeout", "setHeaders", "addHeaders", "removeHeaders"},
+          "{prefix: /api, cluster: api}")) {
     return std::nullopt;
   }
   auto asked = match(node, listener);

@@ -137,6 +137,12 @@ PatternWords describe(PatternFault fault) {
       return {"a header's name has letters, digits and a few marks like - only", "write it like x-version"};
     case PatternFault::bad_header_value:
       return {"a header's value has no control bytes, and no space at its ends", "remove them"};
+    case PatternFault::bad_parameter_name:
+      return {"a parameter's name is compared as it is sent: in ASCII, without spaces, &, = and #",
+              "write it as it is sent, like version or a%20b"};
+    case PatternFault::bad_parameter_value:
+      return {"a parameter's value is compared as it is sent: in ASCII, without spaces, & and #",
+              "write it as it is sent, like 2 or a%20b"};
   }
   return {};
 }
@@ -199,6 +205,13 @@ std::optional<PatternFault> path_fault(const Match& match) {
   return std::nullopt;
 }
 
+/// What a part of a query may be that is sent: visible ASCII, without what ends it.
+bool is_of_query(std::string_view text, std::string_view ends) {
+  return std::ranges::none_of(text, is_above_ascii) &&
+         std::ranges::none_of(text, [](char c) { return c <= ' ' || c == 0x7f; }) &&
+         text.find_first_of(ends) == std::string_view::npos;
+}
+
 }  // namespace
 
 std::optional<PatternFault> fault_of(const Match& match) {
@@ -207,6 +220,10 @@ std::optional<PatternFault> fault_of(const Match& match) {
   for (const auto& [name, value] : match.headers) {
     if (!message::is_token(name)) return PatternFault::bad_header_name;
     if (value && !is_trimmed_value(*value)) return PatternFault::bad_header_value;
+  }
+  for (const auto& [name, value] : match.query) {
+    if (name.empty() || !is_of_query(name, "&=#")) return PatternFault::bad_parameter_name;
+    if (value && !is_of_query(*value, "&#")) return PatternFault::bad_parameter_value;
   }
   return std::nullopt;
 }

@@ -38,6 +38,9 @@ enum class PatternFault : std::uint8_t {
   bad_method,
   bad_header_name,
   bad_header_value,
+  // of a query's parameters
+  bad_parameter_name,
+  bad_parameter_value,
 };
 
 struct PatternWords {

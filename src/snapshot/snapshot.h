@@ -123,6 +123,17 @@ struct HeaderMatch {
   friend auto operator<=>(const HeaderMatch&, const HeaderMatch&) = default;
 };
 
+/// A condition on a parameter of a request's query, as it is sent: "&" parts them, "=" a name from its value,
+/// and nothing is decoded (as Envoy does). It has no fault_of() (snapshot/patterns.h).
+struct QueryMatch {
+  std::string name;
+  /// What the value of the first one of that name is; nothing: there is one, with any value or none.
+  std::optional<std::string> value;
+
+  friend bool operator==(const QueryMatch&, const QueryMatch&) = default;
+  friend auto operator<=>(const QueryMatch&, const QueryMatch&) = default;
+};
+
 /// Which requests a Route takes: those for which all of it holds. Paths compare by bytes, without the query;
 /// they and methods have no fault_of() (snapshot/patterns.h).
 struct Match {
@@ -136,15 +147,36 @@ struct Match {
   /// With regard to case (RFC 9110, 9.1); empty: any.
   std::string method{};
   std::vector<HeaderMatch> headers{};
+  std::vector<QueryMatch> query{};
 
   friend bool operator==(const Match&, const Match&) = default;
   friend auto operator<=>(const Match&, const Match&) = default;
 };
 
+/// What the head of a request loses and gains before it is sent on, in this order. Names are in lower case,
+/// and none has a fault_of_header() (snapshot/actions.h).
+struct HeaderChanges {
+  struct Field {
+    std::string name;
+    std::string value;
+
+    friend bool operator==(const Field&, const Field&) = default;
+  };
+  std::vector<std::string> remove{};
+  /// In the place of all fields of that name.
+  std::vector<Field> set{};
+  /// Beside them.
+  std::vector<Field> add{};
+
+  bool empty() const { return remove.empty() && set.empty() && add.empty(); }
+  friend bool operator==(const HeaderChanges&, const HeaderChanges&) = default;
+};
+
 /// Sends a request to a cluster.
 struct Forward {
   struct Target {
-    /// Envoy's rule for RDS: one that the Snapshot does not have is no fault; its requests are answered 503.
+    /// Envoy's rule for RDS: one that the Snapshot does not have is no fault; its requests are answered 503,
+    /// or as `missing_is_error` says.
     std::string cluster;
     std::uint32_t weight = 1;
 
@@ -159,6 +191,11 @@ struct Forward {
   std::chrono::milliseconds idle_timeout{300'000};
   /// What the endpoint is told as Host; empty: what the client said.
   std::string host{};
+  HeaderChanges headers{};
+  /// A cluster that the Snapshot does not have never comes: its requests are answered 500.
+  bool missing_is_error = false;
+  /// Who says `timeout`, for logs: "HTTPRoute default/canary"; empty: the policy of the cluster, or nobody.
+  std::string limited_by{};
 
   friend bool operator==(const Forward&, const Forward&) = default;
 };

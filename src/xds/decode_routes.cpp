@@ -20,11 +20,15 @@ namespace {
 
 namespace route_v3 = envoy::config::route::v3;
 
+std::string lower(std::string name) {
+  std::ranges::transform(name, name.begin(), message::ascii_lower);
+  return name;
+}
+
 snapshot::HeaderMatch read_header(const route_v3::HeaderMatcher& message, Reading& reading) {
   reading.scan(message, policies::header_matcher);
   snapshot::HeaderMatch header;
-  header.name = message.name();
-  std::ranges::transform(header.name, header.name.begin(), message::ascii_lower);
+  header.name = lower(message.name());
   switch (message.header_match_specifier_case()) {
     case route_v3::HeaderMatcher::kExactMatch: header.value = message.exact_match(); break;
     case route_v3::HeaderMatcher::kStringMatch:
@@ -54,6 +58,23 @@ void read_headers(const route_v3::RouteMatch& message, snapshot::Match& match, R
   }
 }
 
+snapshot::QueryMatch read_parameter(const route_v3::QueryParameterMatcher& message, Reading& reading) {
+  reading.scan(message, policies::query_matcher);
+  snapshot::QueryMatch parameter{message.name(), std::nullopt};
+  switch (message.query_parameter_match_specifier_case()) {
+    case route_v3::QueryParameterMatcher::kStringMatch:
+      reading.scan(message.string_match(), policies::string_matcher);
+      if (!message.string_match().has_exact()) reading.refuse("a string_match says nothing");
+      parameter.value = message.string_match().exact();
+      break;
+    case route_v3::QueryParameterMatcher::kPresentMatch:
+      if (!message.present_match()) reading.refuse("a match by the absence of a parameter is not supported");
+      break;
+    case route_v3::QueryParameterMatcher::QUERY_PARAMETER_MATCH_SPECIFIER_NOT_SET: break;  // it is there
+  }
+  return parameter;
+}
+
 snapshot::Match read_match(const route_v3::RouteMatch& match, Reading& reading) {
   reading.scan(match, policies::route_match);
   if (match.has_case_sensitive() && !match.case_sensitive().value()) {
@@ -61,6 +82,8 @@ snapshot::Match read_match(const route_v3::RouteMatch& match, Reading& reading) 
   }
   snapshot::Match read;
   read_headers(match, read, reading);
+  for (const auto& parameter : match.query_parameters())
+    read.query.push_back(read_parameter(parameter, reading));
   switch (match.path_specifier_case()) {
     case route_v3::RouteMatch::kPrefix:
       // The empty one takes all paths, as "/" does.
@@ -86,7 +109,51 @@ snapshot::Match read_match(const route_v3::RouteMatch& match, Reading& reading) 
   return read;
 }
 
-snapshot::Forward read_forward(const route_v3::RouteAction& message, Reading& reading) {
+/// The text that Envoy makes of a header's value: "%%" stands for "%", and a command (%REQ(...)%) for what is
+/// known only then.
+std::string read_value(std::string_view text, Reading& reading) {
+  std::string value;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    value += text[i];
+    if (text[i] != '%') continue;
+    if (++i == text.size() || text[i] != '%') {
+      reading.refuse("a command in the value of a header is not supported");
+      return {};
+    }
+  }
+  return value;
+}
+
+/// Envoy removes, then overwrites, then appends, in whatever order they stand.
+snapshot::HeaderChanges read_changes(const route_v3::Route& message, Reading& reading) {
+  using Option = envoy::config::core::v3::HeaderValueOption;
+  snapshot::HeaderChanges changes;
+  for (const auto& name : message.request_headers_to_remove()) changes.remove.push_back(lower(name));
+  for (const auto& option : message.request_headers_to_add()) {
+    reading.scan(option, policies::header_option);
+    reading.scan(option.header(), policies::header_value);
+    snapshot::HeaderChanges::Field field{lower(option.header().key()),
+                                         read_value(option.header().value(), reading)};
+    if (field.value.empty() && !option.keep_empty_value())
+      reading.refuse(fmt::format("the header \"{}\" to add has no value", field.name));
+    auto action = option.append_action();
+    if (option.has_append()) {
+      action = option.append().value() ? Option::APPEND_IF_EXISTS_OR_ADD : Option::OVERWRITE_IF_EXISTS_OR_ADD;
+    }
+    const auto is_of_name = [&](const auto& other) { return other.name == field.name; };
+    if (action == Option::OVERWRITE_IF_EXISTS_OR_ADD && std::ranges::none_of(changes.set, is_of_name)) {
+      changes.set.push_back(std::move(field));
+    } else if (action == Option::APPEND_IF_EXISTS_OR_ADD) {
+      changes.add.push_back(std::move(field));
+    } else {
+      reading.refuse(fmt::format("what is to become of the header \"{}\" is not supported", field.name));
+    }
+  }
+  return changes;
+}
+
+snapshot::Forward read_forward(const route_v3::Route& from, Reading& reading) {
+  const auto& message = from.route();
   reading.scan(message, policies::route_action);
   snapshot::Forward forward;
   if (message.has_weighted_clusters()) {
@@ -106,6 +173,12 @@ snapshot::Forward read_forward(const route_v3::RouteAction& message, Reading& re
   forward.host = message.host_rewrite_literal();
   if (!forward.host.empty() && !message::split_authority(forward.host))
     reading.refuse("a route's host_rewrite_literal is no host");
+  forward.headers = read_changes(from, reading);
+  forward.missing_is_error =
+      message.cluster_not_found_response_code() == route_v3::RouteAction::INTERNAL_SERVER_ERROR;
+  if (message.cluster_not_found_response_code() == route_v3::RouteAction::NOT_FOUND)
+    reading.pass_over("cluster_not_found_response_code of RouteAction");
+  forward.limited_by = Weft(from.metadata()).text(key_limited_by);
   return forward;
 }
 
@@ -162,7 +235,7 @@ snapshot::Reply read_reply(const route_v3::DirectResponseAction& message, Readin
 
 snapshot::Action read_action(const route_v3::Route& message, Reading& reading) {
   switch (message.action_case()) {
-    case route_v3::Route::kRoute: return read_forward(message.route(), reading);
+    case route_v3::Route::kRoute: return read_forward(message, reading);
     case route_v3::Route::kRedirect: return read_redirect(message.redirect(), reading);
     case route_v3::Route::kDirectResponse: return read_reply(message.direct_response(), reading);
     case route_v3::Route::ACTION_NOT_SET: break;

@@ -253,6 +253,37 @@ void set_match(route_v3::RouteMatch& into, const snapshot::Match& match, Dialect
   };
   if (!match.method.empty() && dialect != Dialect::grpc) add(method_header, match.method);
   for (const auto& [name, value] : match.headers) add(name, value);
+  for (const auto& [name, value] : match.query) {
+    auto& parameter = *into.add_query_parameters();
+    parameter.set_name(name);
+    if (value) {
+      parameter.mutable_string_match()->set_exact(*value);
+    } else {
+      parameter.set_present_match(true);
+    }
+  }
+}
+
+/// Envoy reads % in a header's value as the beginning of a command.
+std::string without_commands(std::string_view value) {
+  std::string text;
+  for (const char c : value) text.append(c == '%' ? 2 : 1, c);
+  return text;
+}
+
+void set_headers(route_v3::Route& into, const snapshot::HeaderChanges& changes) {
+  for (const auto& name : changes.remove) into.add_request_headers_to_remove(name);
+  const auto add = [&](const auto& fields, core::HeaderValueOption::HeaderAppendAction action) {
+    for (const auto& [name, value] : fields) {
+      auto& option = *into.add_request_headers_to_add();
+      option.mutable_header()->set_key(name);
+      option.mutable_header()->set_value(without_commands(value));
+      option.set_append_action(action);
+      option.set_keep_empty_value(value.empty());
+    }
+  };
+  add(changes.set, core::HeaderValueOption::OVERWRITE_IF_EXISTS_OR_ADD);
+  add(changes.add, core::HeaderValueOption::APPEND_IF_EXISTS_OR_ADD);
 }
 
 void set_action(route_v3::Route& into, const snapshot::Forward& forward) {
@@ -269,6 +300,11 @@ void set_action(route_v3::Route& into, const snapshot::Forward& forward) {
   set_duration(*action.mutable_timeout(), forward.timeout);
   set_duration(*action.mutable_idle_timeout(), forward.idle_timeout);
   if (!forward.host.empty()) action.set_host_rewrite_literal(forward.host);
+  if (forward.missing_is_error)
+    action.set_cluster_not_found_response_code(route_v3::RouteAction::INTERNAL_SERVER_ERROR);
+  set_headers(into, forward.headers);
+  if (!forward.limited_by.empty())
+    put(weft_struct(*into.mutable_metadata()), key_limited_by, forward.limited_by);
 }
 
 route_v3::RedirectAction::RedirectResponseCode code_of(snapshot::Redirect::Code code) {

@@ -16,6 +16,7 @@ inline constexpr std::string_view key_service = "service";
 inline constexpr std::string_view key_service_namespace = "service_namespace";
 inline constexpr std::string_view key_service_port = "service_port";
 inline constexpr std::string_view key_policy = "policy";
+inline constexpr std::string_view key_limited_by = "limited_by";
 inline constexpr std::string_view key_instance = "instance";
 inline constexpr std::string_view key_protocol = "protocol";
 inline constexpr std::string_view key_drain = "drain_ms";

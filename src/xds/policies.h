@@ -78,18 +78,19 @@ inline constexpr std::array virtual_host_critical{Critical{4, "require_tls"},
                                                   Critical{21, "matcher"}};
 inline constexpr UnknownPolicy virtual_host{"VirtualHost", virtual_host_critical};
 
-inline constexpr std::array route_critical{
-    Critical{9, "request_headers_to_add"}, Critical{12, "request_headers_to_remove"},
-    Critical{13, "typed_per_filter_config"}, Critical{17, "filter_action"},
-    Critical{18, "non_forwarding_action"}};
+inline constexpr std::array route_critical{Critical{13, "typed_per_filter_config"},
+                                           Critical{17, "filter_action"},
+                                           Critical{18, "non_forwarding_action"}};
 inline constexpr UnknownPolicy route{"Route", route_critical};
 
-inline constexpr std::array route_match_critical{
-    Critical{7, "query_parameters"},  Critical{8, "grpc"},
-    Critical{9, "runtime_fraction"},  Critical{10, "safe_regex"},
-    Critical{11, "tls_context"},      Critical{12, "connect_matcher"},
-    Critical{13, "dynamic_metadata"}, Critical{15, "path_match_policy"},
-    Critical{16, "filter_state"}};
+inline constexpr std::array route_match_critical{Critical{8, "grpc"},
+                                                 Critical{9, "runtime_fraction"},
+                                                 Critical{10, "safe_regex"},
+                                                 Critical{11, "tls_context"},
+                                                 Critical{12, "connect_matcher"},
+                                                 Critical{13, "dynamic_metadata"},
+                                                 Critical{15, "path_match_policy"},
+                                                 Critical{16, "filter_state"}};
 inline constexpr UnknownPolicy route_match{"RouteMatch", route_match_critical, true};
 
 inline constexpr std::array route_action_critical{Critical{2, "cluster_header"},
@@ -120,8 +121,13 @@ inline constexpr std::array cluster_weight_critical{Critical{3, "metadata_match"
                                                     Critical{12, "cluster_header"}};
 inline constexpr UnknownPolicy cluster_weight{"ClusterWeight", cluster_weight_critical};
 
+/// What services are told of a request.
+inline constexpr UnknownPolicy header_option{"HeaderValueOption", {}, true};
+inline constexpr UnknownPolicy header_value{"HeaderValue", {}, true};
+
 /// All of these say which requests are meant, or where a client is sent.
 inline constexpr UnknownPolicy header_matcher{"HeaderMatcher", {}, true};
+inline constexpr UnknownPolicy query_matcher{"QueryParameterMatcher", {}, true};
 inline constexpr UnknownPolicy string_matcher{"StringMatcher", {}, true};
 inline constexpr UnknownPolicy redirect_action{"RedirectAction", {}, true};
 inline constexpr UnknownPolicy direct_response{"DirectResponseAction", {}, true};

@@ -135,7 +135,21 @@ inline snapshot::Match random_match(base::Random& random) {
     match.headers.push_back({"x-" + std::to_string(headers), std::nullopt});
     if (random.below(2)) match.headers.back().value = random.below(2) ? "canary" : "";
   }
+  for (auto parameters = random.below(3); parameters > 0; --parameters) {
+    match.query.push_back({"q" + std::to_string(parameters), std::nullopt});
+    if (random.below(2)) match.query.back().value = random.below(2) ? "2" : "";
+  }
   return match;
+}
+
+inline snapshot::HeaderChanges random_changes(base::Random& random) {
+  static constexpr std::array values{"", "canary", "50%", "%REQ(x)%", "%%"};
+  snapshot::HeaderChanges changes;
+  if (random.below(3) == 0) changes.remove.emplace_back("x-debug");
+  if (random.below(3) == 0) changes.set.push_back({"x-stage", values[random.below(values.size())]});
+  for (auto count = random.below(3); count > 0; --count)
+    changes.add.push_back({"via", values[random.below(values.size())]});
+  return changes;
 }
 
 inline snapshot::Action random_action(base::Random& random) {
@@ -159,7 +173,10 @@ inline snapshot::Action random_action(base::Random& random) {
       snapshot::Forward forward{.to = {},
                                 .timeout = std::chrono::milliseconds(random.below(3) * 1500),
                                 .idle_timeout = std::chrono::milliseconds(random.below(3) * 1500),
-                                .host = random.below(3) == 0 ? "host.example:80" : ""};
+                                .host = random.below(3) == 0 ? "host.example:80" : "",
+                                .headers = random_changes(random),
+                                .missing_is_error = random.below(3) == 0,
+                                .limited_by = random.below(3) == 0 ? "HTTPRoute default/canary" : ""};
       for (auto targets = 1 + random.below(3); targets > 0; --targets) {
         forward.to.push_back(
             {"c" + std::to_string(targets), static_cast<std::uint32_t>(random.below(3) + targets % 2)});

@@ -229,56 +229,16 @@ std::expected<snapshot::RouteTable, XdsError> with_route(const std::function<voi
   return decode_routes(serialize(table), ignored);
 }
 
-TEST(Wire, ForeignRoutes) {
-  using snapshot::Action;
-  using snapshot::Match;
-  using snapshot::Redirect;
-  struct Case {
-    std::string_view name;
-    std::function<void(RouteMessage&)> change;
-    Match match;
-    Action action;
-  };
-  const Action to_c = snapshot::forward_to("c");
-  for (const auto& [name, change, match, action] : std::initializer_list<Case>{
-           {"headers",
-            [](RouteMessage& route) {
-              auto* header = route.mutable_match()->add_headers();
-              header->set_name(":method");
-              header->set_exact_match("GET");
-              header = route.mutable_match()->add_headers();
-              header->set_name("X-Version");
-              header->set_exact_match("canary");
-              route.mutable_match()->add_headers()->set_name("X-Debug");
-            },
-            {Match::Path::prefix, "/", "GET", {{"x-version", "canary"}, {"x-debug", std::nullopt}}},
-            to_c},
-           {"one weighted cluster",
-            [](RouteMessage& route) {
-              auto* target = route.mutable_route()->mutable_weighted_clusters()->add_clusters();
-              target->set_name("c");
-              target->mutable_weight()->set_value(1);
-            },
-            {},
-            to_c},
-           {"https_redirect",
-            [](RouteMessage& route) { route.mutable_redirect()->set_https_redirect(true); },
-            {},
-            Redirect{.scheme = Redirect::Scheme::https, .code = Redirect::Code::moved_permanently}},
-           {"an empty prefix_rewrite is none",
-            [](RouteMessage& route) {
-              route.mutable_redirect()->set_prefix_rewrite("");
-              route.mutable_redirect()->set_port_redirect(81);
-            },
-            {},
-            Redirect{.port = 81, .code = Redirect::Code::moved_permanently}},
-           {"inline_string",
-            [](RouteMessage& route) {
-              route.mutable_direct_response()->set_status(404);
-              route.mutable_direct_response()->mutable_body()->set_inline_string("gone");
-            },
-            {},
-            snapshot::Reply{404, "gone"}}}) {
+/// What is made of a route to the cluster "c" that is changed so.
+struct Foreign {
+  std::string_view name;
+  std::function<void(RouteMessage&)> change;
+  snapshot::Match match;
+  snapshot::Action action;
+};
+
+void expect_read(std::initializer_list<Foreign> cases) {
+  for (const auto& [name, change, match, action] : cases) {
     Ignored ignored;
     const auto decoded = with_route(change, ignored);
     ASSERT_TRUE(decoded) << name << ": " << decoded.error().detail;
@@ -288,6 +248,90 @@ TEST(Wire, ForeignRoutes) {
   }
 }
 
+TEST(Wire, ForeignRoutes) {
+  using snapshot::Action;
+  using snapshot::Match;
+  using snapshot::Redirect;
+  const Action to_c = snapshot::forward_to("c");
+  expect_read({{"headers",
+                [](RouteMessage& route) {
+                  auto* header = route.mutable_match()->add_headers();
+                  header->set_name(":method");
+                  header->set_exact_match("GET");
+                  header = route.mutable_match()->add_headers();
+                  header->set_name("X-Version");
+                  header->set_exact_match("canary");
+                  route.mutable_match()->add_headers()->set_name("X-Debug");
+                },
+                {Match::Path::prefix, "/", "GET", {{"x-version", "canary"}, {"x-debug", std::nullopt}}},
+                to_c},
+               {"one weighted cluster",
+                [](RouteMessage& route) {
+                  auto* target = route.mutable_route()->mutable_weighted_clusters()->add_clusters();
+                  target->set_name("c");
+                  target->mutable_weight()->set_value(1);
+                },
+                {},
+                to_c},
+               {"https_redirect",
+                [](RouteMessage& route) { route.mutable_redirect()->set_https_redirect(true); },
+                {},
+                Redirect{.scheme = Redirect::Scheme::https, .code = Redirect::Code::moved_permanently}},
+               {"an empty prefix_rewrite is none",
+                [](RouteMessage& route) {
+                  route.mutable_redirect()->set_prefix_rewrite("");
+                  route.mutable_redirect()->set_port_redirect(81);
+                },
+                {},
+                Redirect{.port = 81, .code = Redirect::Code::moved_permanently}},
+               {"inline_string",
+                [](RouteMessage& route) {
+                  route.mutable_direct_response()->set_status(404);
+                  route.mutable_direct_response()->mutable_body()->set_inline_string("gone");
+                },
+                {},
+                snapshot::Reply{404, "gone"}}});
+}
+
+TEST(Wire, ForeignRoutesThatChangeHeadersAndAskForQueries) {
+  using snapshot::Match;
+  expect_read(
+      {{"query parameters",
+        [](RouteMessage& route) {
+          auto* parameter = route.mutable_match()->add_query_parameters();
+          parameter->set_name("v");
+          parameter->mutable_string_match()->set_exact("2");
+          parameter = route.mutable_match()->add_query_parameters();
+          parameter->set_name("debug");
+          route.mutable_match()->add_query_parameters()->set_name("any");
+          parameter->set_present_match(true);
+        },
+        {Match::Path::prefix, "/", "", {}, {{"v", "2"}, {"debug", std::nullopt}, {"any", std::nullopt}}},
+        snapshot::forward_to("c")},
+       {"headers that are changed, as go-control-plane says it and as Envoy did before",
+        [](RouteMessage& route) {
+          auto* added = route.add_request_headers_to_add();
+          added->mutable_header()->set_key("X-Stage");
+          added->mutable_header()->set_value("100%%");
+          added->mutable_append()->set_value(false);
+          added = route.add_request_headers_to_add();
+          added->mutable_header()->set_key("via");
+          added->mutable_header()->set_value("a");
+          route.add_request_headers_to_remove("X-Debug");
+        },
+        {},
+        snapshot::Forward{
+            .to = {{"c"}},
+            .headers = {.remove = {"x-debug"}, .set = {{"x-stage", "100%"}}, .add = {{"via", "a"}}}}},
+       {"a cluster that never comes",
+        [](RouteMessage& route) {
+          route.mutable_route()->set_cluster_not_found_response_code(
+              envoy::config::route::v3::RouteAction::INTERNAL_SERVER_ERROR);
+        },
+        {},
+        snapshot::Forward{.to = {{"c"}}, .missing_is_error = true}}});
+}
+
 using Change = std::function<void(RouteMessage&)>;
 
 // A route with such a part, changed.
@@ -295,6 +339,24 @@ Change header(std::string name, auto change) {
   return [=](RouteMessage& route) {
     auto& added = *route.mutable_match()->add_headers();
     added.set_name(name);
+    change(added);
+  };
+}
+
+Change parameter(std::string name, auto change) {
+  return [=](RouteMessage& route) {
+    auto& added = *route.mutable_match()->add_query_parameters();
+    added.set_name(name);
+    change(added);
+  };
+}
+
+using HeaderOption = envoy::config::core::v3::HeaderValueOption;
+Change adding(std::string name, std::string value, auto change) {
+  return [=](RouteMessage& route) {
+    auto& added = *route.add_request_headers_to_add();
+    added.mutable_header()->set_key(name);
+    added.mutable_header()->set_value(value);
     change(added);
   };
 }
@@ -327,7 +389,30 @@ TEST(Wire, RoutesThatWeftCannotFollowAreRefused) {
            {[](auto& route) { route.clear_action(); }, "the route \"\" has no action"},
            {[](auto& route) { add_field(route, 17); }, "filter_action"},
            {[](auto& route) { route.mutable_route()->clear_cluster(); }, "it names no cluster"},
-           {[](auto& route) { add_field(*route.mutable_match(), 7); }, "query_parameters"},
+           {[](auto& route) { add_field(*route.mutable_match(), 8); }, "grpc of RouteMatch"},
+           {parameter("q", [](auto& p) { add_field(p, 9); }), "field 9 of QueryParameterMatcher"},
+           {parameter("q", [](auto& p) { p.mutable_string_match(); }), "a string_match says nothing"},
+           {parameter("q", [](auto& p) { add_field(*p.mutable_string_match(), 5); }),
+            "field 5 of StringMatcher"},
+           {parameter("q", [](auto& p) { p.set_present_match(false); }), "by the absence of a parameter"},
+           {parameter("a b", [](auto&) {}), "a parameter's name is compared"},
+           {parameter("q", [](auto& p) { p.mutable_string_match()->set_exact("a&b"); }),
+            "a parameter's value is compared"},
+           {adding("x", "%REQ(y)%", [](auto&) {}), "a command in the value of a header"},
+           {adding("x", "50%", [](auto&) {}), "a command in the value of a header"},
+           {adding("x", "", [](auto&) {}), "the header \"x\" to add has no value"},
+           {adding("host", "a", [](auto&) {}), "the proxy's own to write"},
+           {adding(":path", "/a", [](auto&) {}), "a header's name has"},
+           {adding("x", "a\r\ny: b", [](auto&) {}), "a header's value has"},
+           {adding("x", "a", [](auto& o) { o.set_append_action(HeaderOption::ADD_IF_ABSENT); }),
+            "what is to become of the header \"x\""},
+           {adding("x", "a",
+                   [](auto& o) { o.set_append_action(static_cast<HeaderOption::HeaderAppendAction>(9)); }),
+            "what is to become of the header \"x\""},
+           {adding("x", "a", [](auto& o) { add_field(*o.mutable_header(), 3); }), "field 3 of HeaderValue"},
+           {adding("x", "a", [](auto& o) { add_field(o, 5); }), "field 5 of HeaderValueOption"},
+           {[](auto& route) { route.add_request_headers_to_remove("Content-Length"); },
+            "the proxy's own to write"},
            {header("x", [](auto& h) { add_field(h, 9); }), "field 9 of HeaderMatcher"},
            {header("x", [](auto& h) { add_field(h, 8); }), "field 8 of HeaderMatcher"},
            {header("x", [](auto& h) { add_field(*h.mutable_string_match(), 2); }),
