@@ -114,7 +114,8 @@ def get(url, headers=None, method="GET", timeout=10.0):
     parts = urllib.parse.urlsplit(url)
     connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=timeout)
     try:
-        connection.request(method, parts.path or "/", headers=headers or {})
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        connection.request(method, target, headers=headers or {})
         response = connection.getresponse()
         return Response(response.status, response.headers, response.read())
     finally:

@@ -3,6 +3,7 @@
 import json
 import unittest
 
+import http2
 import proxies
 from proxies import answers, reply
 
@@ -42,6 +43,31 @@ class Routes(proxies.ProxyTest):
                                     (("--header", "X-Debug;"), "no\n 403")):
             with self.subTest(arguments):
                 self.assertEqual(self.curl(*arguments, self.url(), "--write-out", " %{http_code}").decode(), expected)
+
+    def test_queries(self):
+        self.start_with({"prefix": "/", "query": {"v": "2"}, "hasQuery": ["debug"], "cluster": "canary"},
+                        {"cluster": "stable"})
+        client = self.connect()
+        for target, expected in (("/x?v=2&debug", "canary"), ("/x?debug=1&v=2&v=3", "canary"), ("/x?v=2", "stable"),
+                                 ("/x?v=3&v=2&debug", "stable"), ("/x?v=%32&debug", "stable"), ("/x", "stable")):
+            with self.subTest(target):
+                self.assertEqual(client.ask(target).body.decode(), f"{expected} {target}")
+
+    @unittest.skipIf(http2.h2 is None, http2.NEEDS)
+    def test_headers_are_changed(self):
+        """For a service of HTTP/2; proxy/rewrite_test.cpp has it for HTTP/1.1."""
+        seen = []
+        app = self.backend(http2.answers(lambda server, stream: (seen.append(stream), server.reply(stream))))
+        self.port = proxies.free_port()
+        self.weft = self.proxy({
+            "version": 1, "clusters": [{"name": "app", "protocol": "http2", "endpoints": [app.address]}],
+            "listeners": [{"address": f"127.0.0.1:{self.port}", "routes": [
+                {"cluster": "app", "setHeaders": {"X-Stage": "50%"}, "addHeaders": {"x-way": "edge"},
+                 "removeHeaders": ["X-Debug"]}]}]})
+        self.connect().ask(fields="X-Stage: main\r\nx-stage: other\r\nX-Way: client\r\nx-debug: 1\r\n")
+        request, = seen
+        self.assertEqual((request.all("x-stage"), request.all("x-way"), request.all("x-debug")),
+                         (["50%"], ["client", "edge"], []))
 
     def test_conditions_find_what_is_believed(self):
         route = {"prefix": "/", "headers": {"x-forwarded-proto": "https"}, "reply": {"body": "believed"}}

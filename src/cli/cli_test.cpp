@@ -189,13 +189,14 @@ TEST(Objects, FieldsMayBeMissing) {
   EXPECT_TRUE(value_at(object, "/nothing").is_null());
 }
 
+std::string first_row(const char* kind, const Json& object) {
+  std::string text;
+  for (const auto& cell : columns_of(*model::find_kind(kind), {object}, false, false, {}).rows.front())
+    text += cell.text + " ";
+  return text;
+}
+
 TEST(Objects, CountsThatNobodyHasMadeAreNotZero) {
-  const auto first_row = [](const char* kind, const Json& object) {
-    std::string text;
-    for (const auto& cell : columns_of(*model::find_kind(kind), {object}, false, false, {}).rows.front())
-      text += cell.text + " ";
-    return text;
-  };
   Json object = {{"metadata", {{"name", "web"}}}, {"spec", {{"replicas", 2}}}};
   EXPECT_EQ(first_row("Service", object), "web -/- Unknown   ");
   EXPECT_EQ(first_row("Deployment", object), "web -/2 - Unknown  ");
@@ -219,6 +220,37 @@ TEST(Objects, PoliciesHaveTheStateOfTheirAcceptance) {
   EXPECT_EQ(state_cell(policy).text, "Accepted");
   policy["status"]["conditions"][0] = {{"type", "Accepted"}, {"status", "False"}, {"reason", "Conflicted"}};
   EXPECT_EQ(state_cell(policy).text, "Conflicted");
+}
+
+Json condition_for(std::string type, std::string status, std::string reason, int generation) {
+  return {{"type", std::move(type)},
+          {"status", std::move(status)},
+          {"reason", std::move(reason)},
+          {"observedGeneration", generation}};
+}
+
+// Their conditions are those of each parent, and the generation stands in these alone.
+TEST(Objects, RoutesHaveTheStateOfAllTheirParents) {
+  const auto good = Json::array({condition_for("Accepted", "True", "Accepted", 2),
+                                 condition_for("ResolvedRefs", "True", "ResolvedRefs", 2)});
+  Json route = {
+      {"kind", "HTTPRoute"},
+      {"metadata", {{"name", "r"}, {"generation", 2}}},
+      {"spec",
+       {{"parentRefs", Json::array({{{"name", "web"}}})}, {"hostnames", {"a.example", "b.example"}}}}};
+  EXPECT_EQ(first_row("HTTPRoute", route), "r web a.example,b.example Pending  ");
+  route["status"]["parents"] = Json::array({{{"conditions", good}}, {{"conditions", good}}});
+  EXPECT_EQ(state_cell(route).text, "Accepted");
+  EXPECT_TRUE(progress_of(route, false).done);
+  auto& second = route["status"]["parents"][1]["conditions"];
+  second[1] = condition_for("ResolvedRefs", "False", "BackendNotFound", 2);
+  EXPECT_EQ(state_cell(route).text, "BackendNotFound");
+  EXPECT_FALSE(progress_of(route, false).done);
+  second[0] = condition_for("Accepted", "False", "NoMatchingParent", 2);
+  EXPECT_EQ(state_cell(route).text, "NoMatchingParent");
+  second = good;
+  second[0]["observedGeneration"] = 1;
+  EXPECT_EQ(state_cell(route).text, "Pending") << "of what it was before";
 }
 
 TEST(Objects, DependenciesOfOtherNamespacesAreNamedWithThem) {

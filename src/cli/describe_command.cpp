@@ -36,13 +36,13 @@ Shown section(std::string_view title, const Shown& lines) {
 
 Shown conditions_text(const Json& object, bool colour) {
   std::vector<Row> rows;
-  for (const Json& condition : value_at(object, "/status/conditions")) {
-    const std::string status = text_at(condition, "/status");
+  for (const Json* condition : conditions_of(object)) {
+    const std::string status = text_at(*condition, "/status");
     const Colour tone = status == "True" ? Colour::green : Colour::yellow;
-    rows.push_back({{text_at(condition, "/type")},
+    rows.push_back({{text_at(*condition, "/type")},
                     {status, tone},
-                    {text_at(condition, "/reason")},
-                    {text_at(condition, "/message")}});
+                    {text_at(*condition, "/reason")},
+                    {text_at(*condition, "/message")}});
   }
   if (rows.empty()) return {};
   return section("Conditions", table({"TYPE", "STATUS", "REASON", "MESSAGE"}, rows, colour));

@@ -57,19 +57,39 @@ std::string kind_and_name(const Json& object) {
   return fmt::format("{}/{}", known != nullptr ? known->singular : std::string_view(kind), name_of(object));
 }
 
+std::vector<const Json*> conditions_of(const Json& object) {
+  std::vector<const Json*> conditions;
+  const auto add = [&](const Json& of) {
+    for (const Json& condition : of) conditions.push_back(&condition);
+  };
+  add(value_at(object, "/status/conditions"));
+  for (const Json& parent : value_at(object, "/status/parents")) add(value_at(parent, "/conditions"));
+  return conditions;
+}
+
 bool is_observed(const Json& object) {
-  const auto observed = number_at(object, "/status/observedGeneration", -1);
-  if (observed >= 0) return observed >= number_at(object, "/metadata/generation");
+  const auto generation = number_at(object, "/metadata/generation");
   const std::string kind = text_at(object, "/kind");
+  if (kind == "HTTPRoute") {  // Gateway API has it in each condition alone
+    const auto conditions = conditions_of(object);
+    return !conditions.empty() && std::ranges::all_of(conditions, [&](const Json* condition) {
+      return number_at(*condition, "/observedGeneration") >= generation;
+    });
+  }
+  const auto observed = number_at(object, "/status/observedGeneration", -1);
+  if (observed >= 0) return observed >= generation;
   return kind != "Service" && kind != "Deployment" && kind != "Job";
 }
 
 Condition condition_of(const Json& object, std::string_view type) {
-  for (const Json& condition : value_at(object, "/status/conditions")) {
-    if (text_at(condition, "/type") != type) continue;
-    return {text_at(condition, "/status"), text_at(condition, "/reason"), text_at(condition, "/message")};
+  Condition found;
+  for (const Json* condition : conditions_of(object)) {
+    if (text_at(*condition, "/type") != type) continue;
+    if (found.status.empty() || found.is_true())
+      found = {text_at(*condition, "/status"), text_at(*condition, "/reason"),
+               text_at(*condition, "/message")};
   }
-  return {};
+  return found;
 }
 
 std::string annotation_of(const Json& object, std::string_view key) {
@@ -210,10 +230,14 @@ Cell state_cell(const Json& object) {
   if (!is_observed(object)) return {"Pending", Colour::yellow};
   const auto dependencies = condition_of(object, "DependenciesReady");
   if (!dependencies.status.empty() && !dependencies.is_true()) return {dependencies.reason, Colour::yellow};
-  const std::string_view good = kind == "TrafficPolicy" ? "Accepted" : "Ready";
+  const bool is_attached = kind == "TrafficPolicy" || kind == "HTTPRoute";
+  const std::string_view good = is_attached ? "Accepted" : "Ready";
   const auto ready = condition_of(object, kind == "Deployment" ? "Available" : good);
   if (kind == "Deployment" && condition_of(object, "Progressing").reason == deadline_exceeded)
     return {std::string(deadline_exceeded), Colour::red};
+  if (const auto resolved = condition_of(object, "ResolvedRefs");
+      ready.is_true() && !resolved.status.empty() && !resolved.is_true())
+    return {resolved.reason, Colour::yellow};
   if (ready.is_true())
     return kind == "Deployment" ? rollout_state(object) : Cell{std::string(good), Colour::green};
   if (ready.reason == "NotStarted") return {ready.reason, Colour::dim};
@@ -312,6 +336,24 @@ const std::vector<Column>& policy_columns() {
       {"SERVICES", false,
        [](const Json& o, base::WallTime) {
          return Cell{joined(value_at(o, "/spec/targetRefs"), target_text)};
+       }},
+      {"STATUS", false, state_column},
+      {"AGE", false, age_cell},
+  };
+  return columns;
+}
+
+const std::vector<Column>& route_columns() {
+  static const std::vector<Column> columns = {
+      {"NAME", false, name_cell},
+      {"SERVICES", false,
+       [](const Json& o, base::WallTime) {
+         return Cell{joined(value_at(o, "/spec/parentRefs"), target_text)};
+       }},
+      {"HOSTNAMES", false,
+       [](const Json& o, base::WallTime) {
+         return Cell{
+             joined(value_at(o, "/spec/hostnames"), [](const Json& one) { return text_at(one, ""); })};
        }},
       {"STATUS", false, state_column},
       {"AGE", false, age_cell},
@@ -470,6 +512,7 @@ const std::vector<Column>& columns_for(std::string_view kind) {
   if (kind == "Secret") return secret_columns();
   if (kind == "ExternalService") return external_columns();
   if (kind == "TrafficPolicy") return policy_columns();
+  if (kind == "HTTPRoute") return route_columns();
   return plain;
 }
 

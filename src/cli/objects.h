@@ -35,9 +35,12 @@ struct Condition {
   std::string message;
   bool is_true() const { return status == "True"; }
 };
+/// All conditions of its status; of a route those of all its parents.
+std::vector<const base::Json*> conditions_of(const base::Json& object);
 /// Whether the status is about what the specification says now; true for kinds whose status says no
 /// generation.
 bool is_observed(const base::Json& object);
+/// Of several of that type the first that is not True.
 Condition condition_of(const base::Json& object, std::string_view type);
 
 /// Not started: replicas 0 with the annotation weft.dev/replicas.

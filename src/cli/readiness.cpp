@@ -166,6 +166,9 @@ Progress progress_of(const Json& object, bool must_serve) {
   if (kind == "Service") return progress_of_service(object, must_serve);
   if (kind == "ExternalService") return progress_of_condition(object, "Ready", "ready");
   if (kind == "TrafficPolicy") return progress_of_condition(object, "Accepted", "accepted");
+  if (kind == "HTTPRoute" && condition_of(object, "Accepted").is_true())
+    return progress_of_condition(object, "ResolvedRefs", "accepted");
+  if (kind == "HTTPRoute") return progress_of_condition(object, "Accepted", "accepted");
   return done("exists");
 }
 

@@ -54,6 +54,8 @@ class Checker {
         check_dependencies(graph, object, DependencyKind::job, job->spec.depends_on);
       } else if (const auto* policy = std::get_if<TrafficPolicy>(&object.resource)) {
         check_targets(graph, object, *policy);
+      } else if (const auto* route = std::get_if<HTTPRoute>(&object.resource)) {
+        check_route(object, *route);
       } else if (const auto* external = std::get_if<ExternalService>(&object.resource)) {
         check_name(object);
         note_protocols(object, external->spec.ports);
@@ -196,6 +198,59 @@ class Checker {
             fmt::format("TrafficPolicy `{}` is for the Service `{}`, which does not exist",
                         policy.metadata.name, target.name),
             findings_.is_full(Severity::warning) ? Mend("") : nearest_target(object, entry, target));
+    }
+  }
+
+  void check_route(const Object& object, const HTTPRoute& route) {
+    const auto& spec = route.spec;
+    for (std::size_t i = 0; i < spec.parent_refs.size(); ++i) {
+      const auto& parent = spec.parent_refs[i];
+      if (!parent.is_service()) continue;
+      const auto is_named = [&](const ServicePort& port) { return parent.names(port); };
+      check_named(object, route, fmt::format("spec.parentRefs[{}]", i), parent.name,
+                  parent.port != 0 ? "port" : "sectionName", is_named, "is for");
+    }
+    for (std::size_t rule = 0; rule < spec.rules.size(); ++rule) {
+      for (std::size_t i = 0; i < spec.rules[rule].backend_refs.size(); ++i) {
+        const auto& backend = spec.rules[rule].backend_refs[i];
+        const auto entry = fmt::format("spec.rules[{}].backendRefs[{}]", rule, i);
+        if (!backend.group.empty() || backend.kind != Service::kind) {
+          add(object, Severity::warning, code::missing_target, entry + ".kind",
+              fmt::format("requests for the {} `{}` are answered 500: it is no Service", backend.kind,
+                          backend.name),
+              "Name a Service.");
+        } else if (!backend.ns.empty() && backend.ns != route.metadata.ns) {
+          add(object, Severity::warning, code::missing_target, entry + ".namespace",
+              fmt::format("requests for the Service `{}` are answered 500: it is in another namespace",
+                          backend.name),
+              "Name a Service of the route's own namespace.");
+        } else {
+          check_named(
+              object, route, entry, backend.name, "port",
+              [&](const ServicePort& port) { return port.port == backend.port; },
+              "answers requests with 500 that go to");
+        }
+      }
+    }
+  }
+
+  /// That the Service which an entry of a route names is there, with a port of which `is_named` is true.
+  void check_named(const Object& object, const HTTPRoute& route, const std::string& entry,
+                   const std::string& name, std::string_view port_field, auto is_named,
+                   std::string_view does) {
+    const Ref target{DependencyKind::service, route.metadata.ns, name};
+    const Object* there = find(Service::kind, target.ns, name);
+    const auto* service = there ? std::get_if<Service>(&there->resource) : nullptr;
+    if (!service) {
+      add(object, Severity::warning, code::missing_target, entry + ".name",
+          fmt::format("HTTPRoute `{}` {} the Service `{}`, which does not exist", route.metadata.name, does,
+                      name),
+          findings_.is_full(Severity::warning) ? Mend("") : nearest_target(object, entry, target));
+    } else if (std::ranges::none_of(service->spec.ports, is_named)) {
+      add(object, Severity::warning, code::missing_target, fmt::format("{}.{}", entry, port_field),
+          fmt::format("HTTPRoute `{}` {} a port that the Service `{}` does not have", route.metadata.name,
+                      does, name),
+          "Name one of its ports.");
     }
   }
 

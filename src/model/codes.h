@@ -42,6 +42,7 @@ constexpr std::string_view target_port_mismatch = "model/target-port-mismatch";
 constexpr std::string_view selects_nothing = "model/selects-nothing";
 constexpr std::string_view missing_target = "model/missing-target";
 constexpr std::string_view policy_conflict = "model/policy-conflict";
+constexpr std::string_view unsupported = "model/unsupported";
 
 constexpr std::array all{empty,
                          not_a_resource,
@@ -69,6 +70,7 @@ constexpr std::array all{empty,
                          too_large,
                          missing_target,
                          policy_conflict,
+                         unsupported,
                          missing_reference,
                          missing_path,
                          relative_path,

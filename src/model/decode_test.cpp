@@ -200,7 +200,7 @@ const Wrong wrong_resources[] = {
      "`Service`"},
     {"KindOfKubernetes", "apiVersion: apps/v1\nkind: DaemonSet\n", "unknown-kind", "kind", 2,
      "Namespace, MeshConfig, Provider, TrafficPolicy, ConfigMap, Secret, ExternalService, Service, "
-     "Deployment, "
+     "HTTPRoute, Deployment, "
      "Job"},
     {"KindThatWeftMakes", "apiVersion: v1\nkind: Pod\n", "read-only-kind", "kind", 2, "Deployment"},
     {"OldApiVersion", deployment_with("apps/v1", "extensions/v1beta1"), "wrong-api-version", "apiVersion", 1,

@@ -25,6 +25,7 @@ constexpr std::array<std::string_view, 4> job_conditions{"Complete", "Failed", "
 constexpr std::array<std::string_view, 1> pod_conditions{"Ready"};
 constexpr std::array<std::string_view, 1> external_conditions{"Ready"};
 constexpr std::array<std::string_view, 1> policy_conditions{"Accepted"};
+constexpr std::array<std::string_view, 2> route_conditions{"Accepted", "ResolvedRefs"};
 
 constexpr std::string_view mesh_api = "weft.dev/v1alpha1";
 
@@ -56,6 +57,15 @@ constexpr auto registry = std::to_array<Kind>({
      dns1035_label_fault, external_conditions},
     {"Service", "v1", "services", "service", service_short, true, false, dns1035_label_fault,
      service_conditions},
+    {"HTTPRoute",
+     "gateway.networking.k8s.io/v1",
+     "httproutes",
+     "httproute",
+     {},
+     true,
+     false,
+     dns1123_subdomain_fault,
+     route_conditions},
     {"Deployment", "apps/v1", "deployments", "deployment", deployment_short, true, false, workload_name_fault,
      deployment_conditions},
     {"Job", "batch/v1", "jobs", "job", {}, true, false, workload_name_fault, job_conditions},

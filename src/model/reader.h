@@ -12,6 +12,7 @@
 
 #include "model/config_schema.h"
 #include "model/findings.h"
+#include "model/route_schema.h"
 #include "model/shorthand.h"
 #include "yaml/node.h"
 

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "model/labels.h"
+#include "model/route.h"
 #include "model/values.h"
 
 namespace weft::model {
@@ -530,6 +531,8 @@ struct PolicyTimeouts {
 struct TrafficPolicySpec {
   std::vector<PolicyTarget> target_refs;
   PolicyTimeouts timeouts;
+  /// Nothing: the mesh's own.
+  std::optional<LoadBalancing> load_balancing;
 
   friend bool operator==(const TrafficPolicySpec&, const TrafficPolicySpec&) = default;
 };
@@ -541,6 +544,15 @@ struct TrafficPolicy {
   TrafficPolicySpec spec;
 
   friend bool operator==(const TrafficPolicy&, const TrafficPolicy&) = default;
+};
+
+/// Which requests to a Service go where (route.h).
+struct HTTPRoute {
+  static constexpr std::string_view kind = "HTTPRoute";
+  ObjectMeta metadata;
+  HTTPRouteSpec spec;
+
+  friend bool operator==(const HTTPRoute&, const HTTPRoute&) = default;
 };
 
 struct ConfigMap {
@@ -568,7 +580,7 @@ struct Secret {
 };
 
 using Resource = std::variant<Service, Deployment, Job, Namespace, Provider, MeshConfig, TrafficPolicy,
-                              ConfigMap, Secret, ExternalService>;
+                              HTTPRoute, ConfigMap, Secret, ExternalService>;
 
 std::string_view kind_of(const Resource& resource);
 const ObjectMeta& metadata_of(const Resource& resource);

@@ -515,6 +515,7 @@ struct Schema<TrafficPolicySpec> {
   static void fields(V& v) {
     v.required("targetRefs", &TrafficPolicySpec::target_refs, Items{1, most_targets});
     v.field("timeouts", &TrafficPolicySpec::timeouts);
+    v.field("loadBalancing", &TrafficPolicySpec::load_balancing);
   }
   static void check(Findings& findings, TrafficPolicySpec& spec);
 };

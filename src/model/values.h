@@ -63,5 +63,17 @@ Fault data_key_fault(std::string_view text);
 /// (..data).
 Fault path_below_fault(std::string_view text);
 Fault quantity_fault(std::string_view text);
+/// Of HTTPRoutes (routes.cpp). A header's name: a token; its value: without control bytes and outer blanks.
+Fault header_name_fault(std::string_view text);
+Fault header_value_fault(std::string_view text);
+/// The value of a query's parameter, as it is sent.
+Fault query_value_fault(std::string_view text);
+/// A header that a route may change.
+Fault changed_header_fault(std::string_view text);
+/// A method that is routed.
+Fault route_method_fault(std::string_view text);
+Fault scheme_fault(std::string_view text);
+/// Gateway API's PreciseHostname: a name, in lower case, that is no address.
+Fault precise_hostname_fault(std::string_view text);
 
 }  // namespace weft::model

@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "model/config_schema.h"
 #include "model/reader.h"
+#include "model/route_schema.h"
 
 namespace weft::model {
 

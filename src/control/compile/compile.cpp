@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <memory>
+#include <ranges>
 #include <utility>
 
 namespace weft::control::compile {
@@ -75,23 +76,26 @@ base::Origin origin_of(const model::Service& service, std::string field) {
   return {"Service", service.metadata.ns, service.metadata.name, std::move(field)};
 }
 
-/// Of the ways to one Service. Zero is no limit.
-struct Way {
-  std::chrono::milliseconds request{};
-  /// Nothing: a route's own limit, none where there is none for the request; of TCP the proxy's own.
-  std::optional<std::chrono::milliseconds> idle;
-  /// What HTTP endpoints are told as Host; empty: what the caller said.
-  std::string host;
-};
-
-std::chrono::milliseconds to_milliseconds(base::Duration time) {
-  // Upwards: no limit is what nothing would mean.
-  return std::chrono::ceil<std::chrono::milliseconds>(time);
-}
-
 const model::TrafficPolicy* find_policy(const Input& input, const model::Ref& service) {
   const auto found = input.policies.find(service);
   return found == input.policies.end() ? nullptr : found->second.get();
+}
+
+/// Of what routes lead to.
+FindService services_of(const Input& input) {
+  return [&input](const model::Ref& ref) {
+    return find_external(input, ref) != nullptr ? nullptr : find_service(input, ref);
+  };
+}
+
+/// The routes that govern that port.
+Routes routes_of(const Input& input, const model::Ref& service, const model::ServicePort& port) {
+  Routes routes;
+  const auto found = input.routes.find(service);
+  if (found == input.routes.end() || find_external(input, service) != nullptr) return routes;
+  for (const auto& route : found->second | std::views::take(fitting(found->second)))
+    if (governs(*route, service, port)) routes.push_back(route);
+  return routes;
 }
 
 /// Whether its TrafficPolicy limits requests, which only HTTP has.
@@ -108,10 +112,10 @@ bool is_asked(const Workload& workload, std::int32_t number, std::string_view na
 }
 
 /// Whether a port that says nothing has HTTP alone, so that nothing gets around what holds for requests: they
-/// are limited, or a workload behind it is asked by HTTP there. The image may have named the port: so each
-/// instance's counts, as for its inbound listener, and before there is one what the template says.
+/// are limited or routed, or a workload behind it is asked by HTTP there. The image may have named the port:
+/// so each instance's counts, as for its inbound listener, and before there is one what the template says.
 bool is_http(const Input& input, const model::Ref& service, const model::ServicePort& port) {
-  if (limits_requests(input, service)) return true;
+  if (limits_requests(input, service) || !routes_of(input, service, port).empty()) return true;
   const auto* number = port.target_port.number();
   const auto* name = port.target_port.name();
   return std::ranges::any_of(input.graph->behind(service), [&](std::size_t index) {
@@ -129,8 +133,7 @@ bool is_http(const Input& input, const model::Ref& service, const model::Service
 Way way_to(const Input& input, const model::Ref& service, const model::ServicePort& port) {
   const auto* policy = find_policy(input, service);
   const auto own = policy == nullptr ? model::PolicyTimeouts{} : policy->spec.timeouts;
-  Way way{
-      .request = to_milliseconds(own.request.value_or(input.mesh.request_timeout)), .idle = {}, .host = {}};
+  Way way{.request = to_milliseconds(own.request.value_or(input.mesh.request_timeout))};
   if (const auto* external = find_external(input, service); external && !external->host.empty()) {
     // Of another port than the scheme's own it is a part of the host (RFC 9110, 7.2).
     const auto number = *port.target_port.number();
@@ -139,6 +142,8 @@ Way way_to(const Input& input, const model::Ref& service, const model::ServicePo
     if (number != 80) fmt::format_to(std::back_inserter(way.host), ":{}", number);
   }
   if (own.idle) way.idle = to_milliseconds(*own.idle);
+  if (own.request)
+    way.limited_by = fmt::format("TrafficPolicy {}/{}", policy->metadata.ns, policy->metadata.name);
   return way;
 }
 
@@ -154,30 +159,19 @@ std::optional<std::chrono::milliseconds> connect_limit(const Input& input, const
   return limit;
 }
 
-/// A listener's table with the one route that sends everything to `cluster`.
-snapshot::RouteTable route_all(const std::string& name, const std::string& cluster, const Way& way,
-                               const base::Origin& origin) {
-  snapshot::Route route;
-  route.name = name;
-  auto forward = snapshot::forward_to(cluster);
-  forward.timeout = way.request;
-  if (way.idle || way.request == std::chrono::milliseconds::zero())
-    forward.idle_timeout = way.idle.value_or(std::chrono::milliseconds::zero());
-  forward.host = way.host;
-  route.action = std::move(forward);
-  route.origin = origin;
-  return {name, {{name, {"*"}, {std::move(route)}}}, origin};
-}
-
-/// Adds a listener with the way to `cluster`: routes for HTTP, the cluster itself for bytes.
-void add_listener(Snapshot& to, Listener listener, const std::string& cluster, const Way& way) {
+/// Adds a listener with the way to `cluster`: for HTTP by `hosts`, or to it alone if there are none; the
+/// cluster itself for bytes.
+void add_listener(Snapshot& to, Listener listener, const std::string& cluster, const Way& way,
+                  std::vector<snapshot::VirtualHost> hosts = {}) {
   if (takes_bytes(listener.protocol)) {
     listener.cluster = cluster;
     listener.opaque_idle_timeout = way.idle;
   }
   if (takes_http(listener.protocol)) {
     listener.routes = listener.name;
-    to.routes.push_back(route_all(listener.name, cluster, way, listener.origin));
+    to.routes.push_back(hosts.empty()
+                            ? route_all(listener.name, cluster, way, listener.origin)
+                            : snapshot::RouteTable{listener.name, std::move(hosts), listener.origin});
   }
   to.listeners.push_back(std::move(listener));
 }
@@ -214,6 +208,11 @@ std::vector<snapshot::Endpoint> endpoints_of(const Mesh& mesh, const model::Ref&
   return endpoints;
 }
 
+snapshot::LoadBalancing to_snapshot(model::LoadBalancing from) {
+  return from == model::LoadBalancing::round_robin ? snapshot::LoadBalancing::round_robin
+                                                   : snapshot::LoadBalancing::least_request;
+}
+
 Cluster bare_cluster(const Mesh& mesh, const model::Ref& service, std::int32_t port) {
   Cluster cluster;
   cluster.name = cluster_name(service.ns, service.name, port);
@@ -224,6 +223,7 @@ Cluster bare_cluster(const Mesh& mesh, const model::Ref& service, std::int32_t p
     cluster.policy = policy->metadata.ns + "/" + policy->metadata.name;
     if (policy->spec.timeouts.connect)
       cluster.connect_timeout = to_milliseconds(*policy->spec.timeouts.connect);
+    if (policy->spec.load_balancing) cluster.load_balancing = to_snapshot(*policy->spec.load_balancing);
   }
   return cluster;
 }
@@ -263,7 +263,26 @@ void add_to_edge(Mesh& mesh, const model::Ref& ref, const model::Service& servic
       if (takes_http(listener.protocol)) {
         listener.trusted_hops = static_cast<std::uint32_t>(mesh.input.mesh.trusted_hops);
       }
-      add_listener(to, std::move(listener), cluster->name, way_to(mesh.input, ref, port));
+      const auto way = way_to(mesh.input, ref, port);
+      add_listener(to, std::move(listener), cluster->name, way,
+                   virtual_hosts(routes_of(mesh.input, ref, port), way, services_of(mesh.input)));
+    }
+  }
+}
+
+/// The clusters that the routes of a dependency lead to: they are its callers' through it.
+void add_backends(Mesh& mesh, const Routes& routes, Snapshot& to) {
+  const auto find = services_of(mesh.input);
+  for (const auto& route : routes) {
+    for (const auto& rule : route->spec.rules) {
+      for (const auto& backend : rule.backend_refs) {
+        if (fault_of(*route, backend, find)) continue;
+        const auto ref = ref_of(*route, backend);
+        const auto& service = *find(ref);
+        const auto port = std::ranges::find(service.spec.ports, backend.port, &model::ServicePort::port);
+        to.clusters.push_back(
+            cluster_of(mesh, ref, service, static_cast<std::size_t>(port - service.spec.ports.begin())));
+      }
     }
   }
 }
@@ -295,9 +314,12 @@ void add_dependency(Mesh& mesh, const model::Ref& caller, const model::Dependenc
       to.clusters.back().protocol = cluster_protocol(ports[i]);
       to.clusters.back().origin = dependency.origin;
     }
+    const auto routes = routes_of(mesh.input, target, ports[i]);
+    add_backends(mesh, routes, to);
     auto key = port_key(caller, target, ports, i);
     const auto* address = address_of(mesh, key);
     if (!address) continue;
+    const auto way = way_to(mesh.input, target, ports[i]);
     Listener listener{.name = std::move(key),
                       .address = *address,
                       .direction = snapshot::Direction::outbound,
@@ -306,8 +328,8 @@ void add_dependency(Mesh& mesh, const model::Ref& caller, const model::Dependenc
                       .service_ns = target.ns,
                       .service_port = static_cast<std::uint16_t>(ports[i].port),
                       .origin = dependency.origin};
-    add_listener(to, std::move(listener), cluster_name(target.ns, target.name, ports[i].port),
-                 way_to(mesh.input, target, ports[i]));
+    add_listener(to, std::move(listener), cluster_name(target.ns, target.name, ports[i].port), way,
+                 virtual_hosts(routes, way, services_of(mesh.input)));
   }
 }
 
@@ -349,8 +371,9 @@ Spoken inbound_protocol(const Mesh& mesh, const model::Workload& workload, const
     if (service == nullptr) continue;
     for (const auto& port : service->spec.ports) {
       if (target_port(port, instance.ports) != &bound) continue;
-      const Spoken spoken{listener_protocol(port, has_requests || limits_requests(mesh.input, ref)),
-                          cluster_protocol(port)};
+      const bool is_http =
+          has_requests || limits_requests(mesh.input, ref) || !routes_of(mesh.input, ref, port).empty();
+      const Spoken spoken{listener_protocol(port, is_http), cluster_protocol(port)};
       found = found ? either(*found, spoken) : spoken;
     }
   }
@@ -391,8 +414,7 @@ void add_inbound(const Mesh& mesh, const model::Workload& workload, std::string_
                         .origin = origin};
       to.clusters.push_back(std::move(cluster));
       // The caller's side keeps the time limits; a second one here would only race with it.
-      add_listener(to, std::move(listener), key,
-                   {.request = {}, .idle = std::chrono::milliseconds::zero(), .host = {}});
+      add_listener(to, std::move(listener), key, {.request = {}, .idle = std::chrono::milliseconds::zero()});
     }
   }
 }
@@ -470,6 +492,19 @@ Snapshot compile_common(Mesh& mesh, const snapshot::ContextId& context,
   return snapshot;
 }
 
+/// Adds those whose routes lead to one of these: what these are, their callers are told of too.
+void add_routed(const Input& input, Refs& services) {
+  Refs parents;
+  for (const auto& [parent, routes] : input.routes) {
+    const auto leads_there = [&](const auto& route) {
+      return std::ranges::any_of(backends_of(*route),
+                                 [&](const auto& ref) { return services.contains(ref); });
+    };
+    if (std::ranges::any_of(routes, leads_there)) parents.insert(parent);
+  }
+  services.merge(parents);
+}
+
 std::set<std::string_view> nodes_of(const Mesh& mesh, const std::vector<const model::Workload*>& workloads) {
   std::set<std::string_view> nodes;
   for (const auto* workload : workloads) {
@@ -520,6 +555,7 @@ Affected affected(const Input& input, const Refs& changed) {
     for (const auto& name : workloads[*index].services) found.services.insert(service_ref(ref.ns, name));
   }
   if (found.services.empty()) return found;
+  add_routed(input, found.services);
   const bool is_known_to_all = input.mesh.scope != model::Scope::declared;
   for (const auto& workload : workloads) {
     const auto is_called = [&](const auto& dependency) { return found.services.contains(dependency.target); };
@@ -536,9 +572,7 @@ Snapshots compile(const Input& input, const Affected& affected, const Snapshots&
             .affected = affected,
             .edge = edge,
             .clusters = {},
-            .load_balancing = input.mesh.load_balancing == model::LoadBalancing::round_robin
-                                  ? snapshot::LoadBalancing::round_robin
-                                  : snapshot::LoadBalancing::least_request};
+            .load_balancing = to_snapshot(input.mesh.load_balancing)};
   Snapshots made;
   for (const auto& context : affected.contexts) {
     if (context == snapshot::edge_context) continue;
@@ -557,43 +591,6 @@ Snapshots compile(const Input& input, const Affected& affected, const Snapshots&
   if (edge == nullptr || !affected.services.empty() || affected.contexts.contains(snapshot::edge_context))
     made[input.node][snapshot::edge_context] = compile_edge(mesh);
   return made;
-}
-
-const provider::BoundPort* target_port(const model::ServicePort& port,
-                                       std::span<const provider::BoundPort> ports) {
-  const auto* number = port.target_port.number();
-  const auto found = std::ranges::find_if(ports, [&](const provider::BoundPort& bound) {
-    return number ? bound.port.number == *number : bound.port.name == *port.target_port.name();
-  });
-  return found == ports.end() ? nullptr : &*found;
-}
-
-std::array<model::Ref, 2> owners_of(const snapshot::ContextId& context) {
-  return {model::Ref{model::DependencyKind::deployment, context.ns, context.workload},
-          model::Ref{model::DependencyKind::job, context.ns, context.workload}};
-}
-
-snapshot::ContextId context_of(const model::Ref& workload) { return {workload.ns, workload.name}; }
-
-std::string cluster_name(std::string_view ns, std::string_view service, std::int32_t port) {
-  return fmt::format("outbound|{}||{}.{}", port, service, ns);
-}
-
-std::string edge_key(const model::Ref& service, const model::ServicePort& port) {
-  auto key = fmt::format("edge/{}/{}/{}", service.ns, service.name, port.port);
-  if (port.local_port != 0) fmt::format_to(std::back_inserter(key), "@{}", port.local_port);
-  return key;
-}
-
-std::string outbound_key(const model::Ref& workload, const model::Ref& service,
-                         std::optional<std::int32_t> further_port) {
-  auto key = fmt::format("outbound/{}/{}/{}/{}", workload.ns, workload.name, service.ns, service.name);
-  if (further_port) fmt::format_to(std::back_inserter(key), "/{}", *further_port);
-  return key;
-}
-
-std::string inbound_key(std::string_view ns, std::string_view instance, std::int32_t port) {
-  return fmt::format("{}{}/{}/{}", provider::instance_key_prefix, ns, instance, port);
 }
 
 }  // namespace weft::control::compile

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "base/address.h"
+#include "control/compile/routes.h"
 #include "model/dependency.h"
 #include "model/resource.h"
 #include "provider/provider.h"
@@ -69,6 +70,8 @@ struct Input {
   std::map<model::Ref, External> externals;
   /// Those in force, by the Service that they hold for, which need not be there.
   std::map<model::Ref, std::shared_ptr<const model::TrafficPolicy>> policies;
+  /// Those that are attached to each Service, which need not be there.
+  std::map<model::Ref, Routes> routes;
   /// They get a context.
   std::map<model::Ref, Workload> workloads;
   /// Made from all Services, Deployments and Jobs.

@@ -32,6 +32,7 @@ struct Stored {
   std::vector<model::Service> services;
   std::vector<model::Deployment> deployments;
   std::vector<model::Job> jobs;
+  Routes routes;
   model::MeshConfigSpec mesh;
 };
 
@@ -46,6 +47,8 @@ Stored stored(const std::string& yaml) {
       all.deployments.push_back(std::move(*deployment));
     }
     if (auto* job = std::get_if<model::Job>(&object.resource)) all.jobs.push_back(std::move(*job));
+    if (auto* route = std::get_if<model::HTTPRoute>(&object.resource))
+      all.routes.push_back(std::make_shared<model::HTTPRoute>(std::move(*route)));
     if (auto* mesh = std::get_if<model::MeshConfig>(&object.resource)) all.mesh = mesh->spec;
   }
   return all;
@@ -94,13 +97,37 @@ std::string words(const snapshot::Listener& listener) {
                      listener.service_ns, listener.service, listener.origin.to_string());
 }
 
+std::string asked_of(const snapshot::Match& match) {
+  constexpr std::array kinds{"", " or below", " exactly"};
+  auto text = fmt::format(" {}{}", match.path, kinds[static_cast<std::size_t>(match.path_kind)]);
+  if (!match.method.empty()) text += " " + match.method;
+  for (const auto& [name, value] : match.headers) text += fmt::format(" {}: {}", name, value.value_or("*"));
+  for (const auto& [name, value] : match.query) text += fmt::format(" ?{}={}", name, value.value_or("*"));
+  return text;
+}
+
+std::string targets_of(const snapshot::Forward& forward) {
+  if (forward.to.size() == 1 && forward.to[0].weight == 1) return forward.to[0].cluster;
+  std::string text;
+  for (const auto& [cluster, weight] : forward.to)
+    text += fmt::format("{}{} of {}", text.empty() ? "" : ", ", weight, cluster);
+  return text;
+}
+
 std::string words(const snapshot::RouteTable& table) {
   auto text = fmt::format("  routes {}\n", table.name);
   for (const auto& host : table.virtual_hosts) {
     for (const auto& route : host.routes) {
-      const auto& forward = std::get<snapshot::Forward>(route.action);
-      text += fmt::format("    {} {} -> {} within {} ms\n", fmt::join(host.domains, ","), route.match.path,
-                          forward.to.at(0).cluster, forward.timeout.count());
+      const auto asked =
+          fmt::format("{}{}{}", fmt::join(host.domains, ","), asked_of(route.match),
+                      route.origin.kind == "HTTPRoute" ? " by " + route.origin.to_string() : "");
+      if (const auto* forward = std::get_if<snapshot::Forward>(&route.action)) {
+        text +=
+            fmt::format("    {} -> {} within {} ms\n", asked, targets_of(*forward), forward->timeout.count());
+      } else {
+        text += fmt::format("    {} -> {}\n", asked,
+                            std::holds_alternative<snapshot::Redirect>(route.action) ? "redirect" : "reply");
+      }
     }
   }
   return text;
@@ -149,6 +176,8 @@ struct Compiler {
           model::Ref{model::DependencyKind::service, service.metadata.ns, service.metadata.name},
           std::make_shared<const model::Service>(service));
     }
+    for (const auto& route : all.routes)
+      for (const auto& parent : parents_of(*route)) input.routes[parent].push_back(route);
     std::uint16_t port = 30'000;
     const auto add = [&](model::DependencyKind kind, const auto& objects) {
       for (const auto& object : objects) {
@@ -218,7 +247,7 @@ TEST_P(Golden, Compiles) {
 INSTANTIATE_TEST_SUITE_P(Cases, Golden,
                          testing::Values("one_service", "dependencies", "missing_dependency", "target_ports",
                                          "tcp", "protocols", "asked_by_http", "health", "namespaces",
-                                         "scope_namespace", "not_started"),
+                                         "scope_namespace", "not_started", "canary", "routes"),
                          [](const auto& info) { return std::string(info.param); });
 
 TEST(Compile, TheEdgeIsThereWithoutAnything) {
@@ -384,6 +413,27 @@ TEST(Changes, LeadToThoseWhoKnowOfThem) {
   EXPECT_EQ(edge.clusters.shared(place), before.at(snapshot::edge_context)->clusters.shared(place));
 }
 
+// What a Service is, its callers are told, and those of the Services whose routes lead to it; nobody else.
+TEST(Changes, LeadToThoseWhoseRoutesLeadThere) {
+  Compiler mesh(chain());
+  const model::Ref s0{model::DependencyKind::service, "default", "s0"};
+  const model::Ref s3{model::DependencyKind::service, "default", "s3"};
+  auto route = std::make_shared<model::HTTPRoute>();
+  route->metadata = {.name = "r"};
+  route->metadata.ns = "default";
+  route->spec.parent_refs.push_back(
+      {.group = "", .kind = "Service", .ns = {}, .name = "s3", .section_name = {}});
+  route->spec.rules.emplace_back().backend_refs.push_back({.group = {}, .ns = {}, .name = "s0", .port = 80});
+  mesh.input.routes[s3].push_back(route);
+  mesh.update(affected(mesh.input, {s3}));
+  const auto& caller = *mesh.snapshots.at("here").at({"default", "s4"});
+  EXPECT_NE(caller.clusters.find(cluster_name("default", "s0", 80)), nullptr);
+  const auto found = affected(mesh.input, {s0});
+  EXPECT_EQ(found.services, (Refs{s0, s3}));
+  EXPECT_EQ(found.contexts,
+            (std::set<snapshot::ContextId>{{"default", "s0"}, {"default", "s1"}, {"default", "s4"}}));
+}
+
 // The template asks by one of a port's number and name, the Service leads there by the other, and only the
 // image has both: callers and instances agree.
 TEST(Compile, BothEndsOfAnAskedPortHaveHttpAlone) {
@@ -417,8 +467,29 @@ spec: {{selector: {{app: w}}, ports: [{{port: 80, targetPort: {}}}]}}
   }
 }
 
-/// Changes one Service's ports, or one workload's instances.
+/// Another route for the Service, or none: to two of the chain, which need not have that port.
+void change_route(Compiler& mesh, const model::Ref& ref, base::Random& random) {
+  mesh.input.routes.erase(ref);
+  if (random.below(2) == 0) return;
+  auto route = std::make_shared<model::HTTPRoute>();
+  route->metadata.ns = ref.ns;
+  route->metadata.name = "r";
+  route->spec.parent_refs.push_back(
+      {.group = "", .kind = "Service", .ns = {}, .name = ref.name, .section_name = {}});
+  auto& rule = route->spec.rules.emplace_back();
+  for (int i = 0; i < 2; ++i) {
+    rule.backend_refs.push_back({.group = {},
+                                 .ns = {},
+                                 .name = fmt::format("s{}", random.below(6)),
+                                 .port = static_cast<std::int32_t>(80 + random.below(2))});
+  }
+  mesh.input.routes[ref].push_back(std::move(route));
+}
+
+/// Changes one Service's ports or routes, or one workload's instances.
 void change(Compiler& mesh, const model::Ref& ref, base::Random& random) {
+  if (ref.kind == model::DependencyKind::service && random.below(3) == 0)
+    return change_route(mesh, ref, random);
   if (ref.kind == model::DependencyKind::service) {
     auto service = std::make_shared<model::Service>(*mesh.input.services.at(ref));
     service->spec.ports.resize(1 + random.below(2), service->spec.ports.front());

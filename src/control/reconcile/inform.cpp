@@ -73,7 +73,7 @@ void Engine::rebuild() {
     externals_.look(ref);
     touch(ref);
   }
-  for (const auto& key : world_.take_policy_changes()) reports_.add(key);
+  for (const auto& key : world_.take_attached_changes()) reports_.add(key);
   if (const auto changes = world_.take_compile_changes(); !changes.empty()) publisher_.request(changes);
   const auto now = reactor_.clock().now();
   next_rebuild_ = now + (now - began) * pass_rest_factor;

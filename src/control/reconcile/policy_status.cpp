@@ -16,12 +16,12 @@ Condition accepted(const World& world, const model::TrafficPolicy& policy) {
   bool has_conflict = false;
   for (const auto& target : policy.spec.target_refs) {
     const auto ref = ref_of(policy, target);
-    const auto holder = world.policies().of(ref);
+    const auto holder = world.policies().first(ref);
     if (holder && holder->metadata.name != policy.metadata.name) {
       has_conflict = true;
       faults.push_back(
           fmt::format("the older TrafficPolicy {} holds for Service {}; remove it there, or here",
-                      id_of(*holder), ref.name));
+                      id_of(holder->metadata), ref.name));
     } else if (!world.services().contains(ref)) {
       faults.push_back(fmt::format("there is no Service {}", target.name));
     }

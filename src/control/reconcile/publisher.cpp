@@ -136,10 +136,15 @@ void Publisher::take_in(const model::Ref& ref) {
     } else {
       input_.externals.erase(ref);
     }
-    if (auto policy = world_.policies().of(ref)) {
+    if (auto policy = world_.policies().first(ref)) {
       input_.policies.insert_or_assign(ref, std::move(policy));
     } else {
       input_.policies.erase(ref);
+    }
+    if (const auto& routes = world_.routes().to(ref); !routes.empty()) {
+      input_.routes.insert_or_assign(ref, routes);
+    } else {
+      input_.routes.erase(ref);
     }
     const auto known = world_.services().find(ref);
     if (known == world_.services().end()) {

@@ -7,6 +7,7 @@
 #include "control/reconcile/engine.h"
 #include "control/reconcile/pod.h"
 #include "control/reconcile/policy_status.h"
+#include "control/reconcile/route_status.h"
 #include "control/reconcile/service_status.h"
 #include "control/reconcile/workload_status.h"
 #include "model/kinds.h"
@@ -70,6 +71,8 @@ runtime::Task<bool> Engine::report(store::Key key) {
     co_return co_await write_status(key, external_status(*external->service, external->state, *object, now));
   if (const auto* policy = world_.policies().find(key); policy != nullptr && object)
     co_return co_await write_status(key, policy_status(world_, *policy, *object, now));
+  if (const auto* route = world_.routes().find(key); route != nullptr && object)
+    co_return co_await write_status(key, route_status(world_, *route, *object, now));
   if (!object || !ref) {
     if (ref && ref->kind == model::DependencyKind::service) co_return co_await report_slices(*ref);
     if (ref && ref->kind == model::DependencyKind::deployment) co_return co_await keep_revisions(*ref);

@@ -16,6 +16,13 @@ namespace {
 
 using base::Json;
 
+/// False, once it is logged.
+bool not_understood(const store::Key& key, const base::Diagnostics& why) {
+  runtime::log::error("reconcile", "{} {}/{} in the store is not understood: {}", key.kind, key.ns, key.name,
+                      base::render(why));
+  return false;
+}
+
 /// Enough to tell the templates of one workload apart, as short as Kubernetes' own.
 constexpr std::size_t revision_length = 10;
 
@@ -111,11 +118,7 @@ bool World::put(const store::Key& key, const store::Object& object) {
 }
 
 bool World::decode(const store::Key& key, const Json& object) {
-  const auto refused = [&](const base::Diagnostics& why) {
-    runtime::log::error("reconcile", "{} {}/{} in the store is not understood: {}", key.kind, key.ns,
-                        key.name, base::render(why));
-    return false;
-  };
+  const auto refused = [&](const base::Diagnostics& why) { return not_understood(key, why); };
   if (key.kind == model::Deployment::kind) {
     return put_workload(*ref_of(key), object, &Workload::deployment);
   }
@@ -123,7 +126,7 @@ bool World::decode(const store::Key& key, const Json& object) {
   if (key.kind == model::Service::kind) {
     auto service = model::decode_as<model::Service>(object);
     if (!service) return refused(service.error());
-    externals_.erase(*ref_of(key));
+    if (externals_.erase(*ref_of(key)) > 0) note_attached({*ref_of(key)});
     put_service(*ref_of(key), std::move(*service));
     return true;
   }
@@ -139,22 +142,32 @@ bool World::decode(const store::Key& key, const Json& object) {
     if (!external) return refused(external.error());
     return put_external(*ref_of(key), object, std::move(*external));
   }
-  if (key.kind == model::TrafficPolicy::kind) {
-    auto policy = model::decode_as<model::TrafficPolicy>(object);
-    if (!policy) return refused(policy.error());
-    note_policies(policies_.put(key, std::make_shared<const model::TrafficPolicy>(std::move(*policy))));
-    return true;
-  }
+  if (key.kind == model::TrafficPolicy::kind) return put_attached(policies_, key, object);
+  if (key.kind == model::HTTPRoute::kind) return put_attached(routes_, key, object);
   if (key.kind != model::Provider::kind || !providers_.insert(key.name).second) return false;
   for (const auto& [ref, workload] : workloads_) changed_.insert(ref);
   return true;
 }
 
-void World::note_policies(const std::set<model::Ref>& services) {
+template <class T>
+bool World::put_attached(Attached<T>& to, const store::Key& key, const Json& object) {
+  auto decoded = model::decode_as<T>(object);
+  if (!decoded) return not_understood(key, decoded.error());
+  note_attached(to.put(key, std::make_shared<const T>(std::move(*decoded))));
+  changed_attached_.insert(key);
+  return true;
+}
+
+void World::note_attached(const std::set<model::Ref>& services) {
   for (const auto& ref : services) {
     compile_changes_.refs.insert(ref);
-    changed_policies_.merge(policies_.naming(ref));
+    note_named(ref);
   }
+}
+
+void World::note_named(const model::Ref& service) {
+  changed_attached_.merge(policies_.naming(service));
+  changed_attached_.merge(routes_.naming(service));
 }
 
 bool World::put_external(const model::Ref& ref, const Json& object, model::ExternalService external) {
@@ -188,8 +201,10 @@ void World::put_service(const model::Ref& ref, model::Service service) {
   const auto& spec = service.spec;
   is_graph_stale_ |=
       !known || known->spec.selector != spec.selector || known->spec.depends_on != spec.depends_on;
-  if (!known) changed_policies_.merge(policies_.naming(ref));
-  if (!known || known->spec.ports != spec.ports) compile_changes_.refs.insert(ref);
+  if (!known || known->spec.ports != spec.ports) {
+    compile_changes_.refs.insert(ref);
+    note_named(ref);
+  }
   declarers_.forget(ref);
   for (const auto& entry : spec.depends_on)
     declarers_.add(ref, {entry.kind, entry.ns.empty() ? ref.ns : entry.ns, entry.name});
@@ -242,7 +257,8 @@ void World::remove(const store::Key& key) {
     mesh_ = {};
     compile_changes_.has_everything = true;
   }
-  if (key.kind == model::TrafficPolicy::kind) note_policies(policies_.remove(key));
+  if (key.kind == model::TrafficPolicy::kind) note_attached(policies_.remove(key));
+  if (key.kind == model::HTTPRoute::kind) note_attached(routes_.remove(key));
   const auto ref = ref_of(key);
   const bool is_external = key.kind == model::ExternalService::kind;
   // Of the two kinds that share a name the other one may be there.
@@ -253,7 +269,7 @@ void World::remove(const store::Key& key) {
   compile_changes_.refs.insert(*ref);
   if (ref->kind == model::DependencyKind::service) {
     services_.erase(*ref);
-    changed_policies_.merge(policies_.naming(*ref));
+    note_named(*ref);
     declarers_.forget(*ref);
     is_graph_stale_ = true;
     // One that was passed over as long as a Service had its name.

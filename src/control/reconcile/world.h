@@ -14,11 +14,11 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "control/reconcile/attached.h"
 #include "control/reconcile/backoff.h"
 #include "control/reconcile/external.h"
 #include "control/reconcile/gate.h"
 #include "control/reconcile/instance.h"
-#include "control/reconcile/policies.h"
 #include "control/reconcile/stop_order.h"
 #include "model/dependency.h"
 #include "model/resource.h"
@@ -132,8 +132,8 @@ class World {
   /// What of it has changed since the last call.
   CompileChanges take_compile_changes() { return std::exchange(compile_changes_, {}); }
 
-  /// Policies of whose status something else may be true now.
-  Policies::Keys take_policy_changes() { return std::exchange(changed_policies_, {}); }
+  /// Policies and routes of whose status something else may be true now.
+  std::set<store::Key> take_attached_changes() { return std::exchange(changed_attached_, {}); }
 
   const model::DependencyGraph& graph() const { return *graph_; }
   Workload* find_workload(const model::Ref& ref);
@@ -157,6 +157,7 @@ class World {
   bool put_external(const model::Ref& service, ExternalState state);
   const model::MeshConfigSpec& mesh() const { return mesh_; }
   const Policies& policies() const { return policies_; }
+  const Routes& routes() const { return routes_; }
   /// Whether a provider of that name is there ("process" always is).
   bool has_provider(const std::string& name) const;
   /// Who depends on whom, as it was when their instances were started: kept for stopping, also when the
@@ -178,8 +179,12 @@ class World {
   void put_service(const model::Ref& ref, model::Service service);
   bool put_external(const model::Ref& ref, const base::Json& object, model::ExternalService external);
   void drop(model::Ref ref);
-  /// Another policy may hold for these.
-  void note_policies(const std::set<model::Ref>& services);
+  template <class T>
+  bool put_attached(Attached<T>& to, const store::Key& key, const base::Json& object);
+  /// Another policy may hold for these, or another route.
+  void note_attached(const std::set<model::Ref>& services);
+  /// What is attached to it, or names it, may say something else of it.
+  void note_named(const model::Ref& service);
   /// A workload stands at another place of the graph than before, or in one of the two only.
   void note_moved(const model::DependencyGraph* before, const model::Ref& ref);
   void remember_stop_edges(const model::Workload& node);
@@ -192,7 +197,8 @@ class World {
   std::map<std::string, InstancePtr> instances_;  // by id
   std::set<std::string> providers_;
   Policies policies_;
-  Policies::Keys changed_policies_;  // since the last take_policy_changes()
+  Routes routes_;
+  std::set<store::Key> changed_attached_;  // since the last take_attached_changes()
   model::MeshConfigSpec mesh_;
   std::map<store::Key, store::Object> objects_;
   std::unique_ptr<model::DependencyGraph> graph_;
