@@ -1,6 +1,7 @@
 """Hot restart: a proxy that is started again takes over from the one that runs, and nobody notices."""
 
 import contextlib
+import datetime
 import json
 import os
 import pathlib
@@ -220,6 +221,39 @@ class HotRestart(restarts.RestartTest):
         self.assertTrue(tunnel.is_at_end())
         self.ends(before)
         self.assertEqual(self.weft.metric("istio_tcp_connections_closed_total"), 1)
+
+    def test_an_old_one_that_is_told_to_end_says_when(self):
+        self.begin(flags=["--drain-timeout=60s"])
+        tunnel = self.connect(self.opaque)
+        tunnel.send(b"begun")
+        tunnel.receive(5)
+        before = self.restart()
+
+        def left():
+            old = self.status()["generations"][1]
+            return (datetime.datetime.fromisoformat(old["cutAt"]) - datetime.datetime.now(datetime.timezone.utc)).total_seconds()
+        self.assertGreater(left(), 3000)
+        before.process.send_signal(signal.SIGTERM)
+        until(lambda: left() <= 60, "it says so")
+        self.assertGreater(left(), 30)
+        before.process.send_signal(signal.SIGTERM)
+        self.assertTrue(tunnel.is_at_end())
+        self.ends(before)
+
+    def test_a_place_that_cannot_be(self):
+        self.begin()
+        plain = self.file("plain")
+        plain.write_text("mine")
+        weft, file = mesh.BUILD / "bin" / "weft", f"--config={self.weft.file}"
+        for command in (["proxy", file], ["proxy", "status", file], ["proxy", "status"]):
+            for place, words in ((plain, "is no socket"), (plain.parent, "is no socket"), ("", "it is empty")):
+                with self.subTest(command, place=place):
+                    done = subprocess.run([weft, *command, "--restart-socket", place], capture_output=True, text=True,
+                                          timeout=proxies.LIMIT)
+                    self.assertEqual(done.returncode, 2, done.stderr)
+                    self.assertIn("--restart-socket", done.stderr)
+                    self.assertIn(words, done.stderr)
+        self.assertEqual((plain.read_text(), list(plain.parent.iterdir())), ("mine", [plain]))
 
     def test_a_place_of_its_own(self):
         """They meet there, whatever environment they are started with."""

@@ -183,8 +183,9 @@ std::string mend_of(const FileListenerSource::Fault& fault) {
   switch (fault.code) {
     case EADDRINUSE:
       return fmt::format(
-          "another process listens there (`ss -{}lp` names it): end that one, or write another address",
-          is_unix ? "x" : "tn");
+          "another process listens there (`ss -{}lp` names it): end that one, or write another address; a "
+          "proxy whose place this one is to take is found by its own --config and {} alone",
+          is_unix ? "x" : "tn", restart_socket_flag);
     case EACCES:
       return is_unix ? "let this user write to the socket's folder, or write another path"
                      : "ports below 1024 are for root and CAP_NET_BIND_SERVICE: write a higher one";
@@ -242,9 +243,11 @@ Task<void> serve_until_stopped(runtime::Reactor& reactor, proxy::Proxy& proxy, r
     is_done = co_await runtime::first(life.drain_as_old(), until_signal(signals)) == 0;
   } else {
     runtime::notify_manager("STOPPING=1\nSTATUS=draining");
-    life.stop(drain_limit);
   }
-  if (!is_done) co_await runtime::first(proxy.drain(drain_limit), until_signal(signals));
+  if (!is_done) {
+    life.stop(drain_limit);
+    co_await runtime::first(proxy.drain(drain_limit), until_signal(signals));
+  }
   co_await life.finish();
 }
 

@@ -69,6 +69,12 @@ Result<std::string> absolute_socket(const std::string& path) {
   // A link to the folder is followed, as systemd makes one for a service with DynamicUser=.
   const auto folder = fs::weakly_canonical(given.parent_path(), error);
   auto socket = (error ? given : folder / given.filename()).string();
+  struct stat status{};
+  const bool is_there = ::lstat(socket.c_str(), &status) == 0;
+  if (is_there && (::stat(socket.c_str(), &status) != 0 || !S_ISSOCK(status.st_mode))) {
+    return failure(Exit::usage, fmt::format("what {} names is there, and is no socket", restart_socket_flag),
+                   socket, "name a path where nothing is; the proxy makes its socket there");
+  }
   constexpr auto most = sizeof sockaddr_un::sun_path - 1;
   if (socket.size() <= most) return socket;
   return failure(Exit::usage, fmt::format("{} is longer than {} bytes", restart_socket_flag, most), socket,
@@ -199,6 +205,7 @@ Task<std::optional<proxy::Exclusive::Held>> ProxyLife::exclusive() {
 
 void ProxyLife::stop(base::Duration limit) {
   if (!control_) return;
+  if (is_superseded_) return control_->end_within(limit);
   control_->stop();
   generations_.end_all(limit);
   remove_socket(socket_);

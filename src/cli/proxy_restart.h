@@ -82,7 +82,8 @@ class ProxyLife {
 
   /// Proxy::reopen_access_log(), here and in older ones.
   void reopen_access_logs();
-  /// The end of the newest: nobody is answered any more, and older ones end within `limit`.
+  /// The end, within `limit`: of the newest, which answers nobody any more, with those of older ones; or of
+  /// one that is superseded, whose newest is told so when it asks.
   void stop(base::Duration limit);
   /// Once superseded: until nothing is under way any more.
   runtime::Task<void> drain_as_old();

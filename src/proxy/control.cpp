@@ -219,8 +219,12 @@ Task<void> Control::obey_until_told_to_end() {
 Task<void> Control::drain_as_old() {
   // In this order: who is answered knows that nothing more is taken here.
   co_await runtime::first(proxy_.retire(options_.old_limit), obey_until_told_to_end());
-  if (end_limit_) co_await proxy_.drain(*end_limit_);
+  if (!end_limit_) co_return;
+  end_within(*end_limit_);
+  co_await proxy_.drain(*end_limit_);
 }
+
+void Control::end_within(base::Duration limit) { options_.own.cut_at = reactor_.clock().wall() + limit; }
 
 Task<void> Control::tell_final() {
   peers_.cancel();

@@ -71,6 +71,8 @@ class Control {
   /// Once superseded: carries what is under way to its end, at the longest for Options::old_limit, or as the
   /// newest says.
   runtime::Task<void> drain_as_old();
+  /// Once superseded: what is under way is cut after `limit`, which the newest is told when it asks.
+  void end_within(base::Duration limit);
   /// Tells the newest what was counted to the end. For an older one, when it ends.
   runtime::Task<void> tell_final();
 
