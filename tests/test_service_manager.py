@@ -11,6 +11,7 @@ import subprocess
 import time
 import unittest
 
+import certificates
 import mesh
 import proxies
 import restarts
@@ -260,7 +261,7 @@ def settings(unit, name):
 class UnitOfAProxy(proxies.ProxyTest):
     """The command of the unit in what systemd gives it: a user and a /tmp of its own, a folder in /run, and little else."""
 
-    USER = "61234"  # of those for DynamicUser=
+    USER = "61234"  # in the place of that which weft-proxy.sysusers makes
 
     def setUp(self):
         super().setUp()
@@ -276,14 +277,16 @@ class UnitOfAProxy(proxies.ProxyTest):
     def run_inside(self, *command, **options):
         return subprocess.run([*self.inside, *command], capture_output=True, text=True, timeout=mesh.LIMIT, **options)
 
-    def start_unit(self):
+    def command(self):
         (command,) = settings("weft-proxy.service", "ExecStart")
         words = [{"/usr/bin/weft": mesh.BUILD / "bin" / "weft", "/etc/weft/proxy.yaml": "/run/proxy.yaml"}.get(word, word)
                  for word in command.split()]
         script = (f"mount -t tmpfs tmpfs /tmp && exec setpriv --reuid={self.USER} --regid={self.USER} --clear-groups env -i "
                   "RUNTIME_DIRECTORY=/run/weft-proxy \"$@\"")
-        process = subprocess.Popen([*self.inside, "unshare", "--mount", "bash", "-c", script, "bash", *words],
-                                   stdout=subprocess.PIPE, text=True)
+        return ["unshare", "--mount", "bash", "-c", script, "bash", *words]
+
+    def start_unit(self):
+        process = subprocess.Popen([*self.inside, *self.command()], stdout=subprocess.PIPE, text=True)
 
         def end():
             process.terminate()
@@ -310,7 +313,30 @@ class UnitOfAProxy(proxies.ProxyTest):
         self.assertEqual(first.wait(mesh.LIMIT), 0)
 
 
+    def test_a_key_as_openssl_leaves_it(self):
+        """It is root's alone; what is said gives it to the unit's user."""
+        folder = self.file("certificates")
+        folder.mkdir()
+        own = certificates.certificate(folder, certificates.authority(folder), "app.example")
+        file = config(proxies.free_port(), ["127.0.0.1:1"])
+        file["listeners"][0]["tls"] = {"certificate": "web.crt", "key": "web.key"}
+        for name, text in (("proxy.yaml", json.dumps(file)), ("web.crt", own.certificate.read_text()), ("web.key", own.key.read_text())):
+            self.run_inside("tee", f"/run/{name}", input=text, check=True)
+        self.run_inside("chmod", "600", "/run/web.key", check=True)
+        refused = self.run_inside(*self.command())
+        self.assertEqual(refused.returncode, 3)
+        self.assertIn("cannot read /run/web.key: Permission denied", refused.stderr)
+        self.assertIn(f"let this user (uid {self.USER}) read it by its group: `chgrp {self.USER}`, `chmod g+r`", refused.stderr)
+        self.run_inside("chgrp", self.USER, "/run/web.key", check=True)
+        self.run_inside("chmod", "g+r", "/run/web.key", check=True)
+        self.start_unit()
+
+
 class Units(unittest.TestCase):
+    def test_the_user_of_the_proxy_is_made(self):
+        (user,) = settings("weft-proxy.service", "User")
+        self.assertRegex((UNITS / "weft-proxy.sysusers").read_text(), rf"(?m)^u {user} - ")
+
     def test_what_goes_with_a_unit_is_its_own(self):
         """In /run/weft are the sockets of all that root starts."""
         for unit in UNITS.iterdir():
@@ -320,7 +346,7 @@ class Units(unittest.TestCase):
     def test_they_are_valid(self):
         folder = pathlib.Path(mesh.tempfile.mkdtemp(prefix="weft-test-"))
         self.addCleanup(shutil.rmtree, folder)
-        for unit in UNITS.iterdir():
+        for unit in [*UNITS.glob("*.service"), *UNITS.glob("*.socket")]:
             # Where the program is is for whoever installs it.
             text = unit.read_text().replace("/usr/bin/weft", str(mesh.BUILD / "bin" / "weft"))
             (folder / unit.name).write_text(text)

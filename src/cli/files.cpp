@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 #include <poll.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -50,13 +51,24 @@ bool wait_readable(int fd, const std::string& name, const Invocation& invocation
 
 namespace {
 
+/// The numbers are what chgrp takes, and what the names that a machine has for them do not hide.
+std::string mend_of_rights(const std::string& path) {
+  struct stat status{};
+  if (::stat(path.c_str(), &status) != 0)
+    return fmt::format("let this user (uid {}) enter the folders above it: `namei -l` shows their rights",
+                       ::geteuid());
+  if (status.st_uid == ::geteuid()) return "let this user, its owner, read it: `chmod u+r`";
+  return fmt::format("let this user (uid {}) read it by its group: `chgrp {}`, `chmod g+r`", ::geteuid(),
+                     ::getegid());
+}
+
 /// What to do about a file or folder that cannot be read.
-std::string mend_of(int code) {
+std::string mend_of(int code, const std::string& path) {
   switch (code) {
     case ENOENT:
     case ENOTDIR: return "correct the path: it is spelled otherwise, or lies elsewhere";
     case EACCES:
-    case EPERM: return "let this user read it (chmod, chown), and enter the folders above it";
+    case EPERM: return mend_of_rights(path);
     case EISDIR: return "name a file in it";
     default: return "name another file, or - for standard input";
   }
@@ -87,7 +99,7 @@ Result<std::string> read_text(const std::string& path, const Invocation& invocat
   if (text.size() > yaml::max_text_bytes) return text;
   const int code = errno;
   return failure(Exit::usage, fmt::format("cannot read {}: {}", name, std::strerror(code)), {},
-                 mend_of(code));
+                 mend_of(code, path));
 }
 
 namespace {
@@ -108,7 +120,7 @@ Result<std::vector<std::filesystem::directory_entry>> entries_of(const std::stri
   for (; !error && at != std::filesystem::directory_iterator(); at.increment(error)) entries.push_back(*at);
   if (error) {
     return failure(Exit::usage, fmt::format("cannot read {}: {}", folder, error.message()), {},
-                   mend_of(error.value()));
+                   mend_of(error.value(), folder));
   }
   std::ranges::sort(entries);
   return entries;
