@@ -1,6 +1,7 @@
 """`weft proxy --config` with TLS, whose certificates change while it runs."""
 
 import contextlib
+import datetime
 import os
 import shutil
 import signal
@@ -33,6 +34,9 @@ class Reload(TlsTest):
                               check=True).stdout
         return text.strip().partition("=")[2]
 
+    def reloads(self, result):
+        return self.weft.metric("weft_config_reloads_total", result=result)
+
     def test_a_renewed_certificate(self):
         self.run_tls(answers(lambda request: reply()), workers=2, listener_tls=self.at_listener())
         first = self.secure()
@@ -40,11 +44,14 @@ class Reload(TlsTest):
         fresh = self.renew("fresh", days=31)
         self.put(fresh.certificate, self.own.certificate)
         until(lambda: "the key is not that of the first certificate in" in self.weft.stderr(), "it is told of")
-        self.assertIn(str(self.own.key), self.weft.stderr())
+        self.assertIn(f"{self.own.key}, which {self.weft.file} names, cannot be used", self.weft.stderr())
         self.assertEqual(serial_of(self.secure()), serial_of(first), "what was in force stays")
+        self.assertEqual((self.reloads("refused"), self.reloads("ok")), (1, 0))
         self.put(fresh.key, self.own.key)
         self.is_shown(self.serial(fresh))
         self.assertEqual(first.ask().status, 200, "who is there stays")
+        until(lambda: self.reloads("ok") == 1, "it is counted")
+        self.assertIn(f"reloaded {self.weft.file}: changed: {self.own.certificate}, {self.own.key}\n", self.weft.stderr())
 
     def test_a_file_that_is_half_written(self):
         self.run_tls(answers(lambda request: reply()), listener_tls=self.at_listener())
@@ -85,6 +92,7 @@ class Reload(TlsTest):
         self.weft.process.send_signal(signal.SIGHUP)
         until(lambda: self.weft.metric("weft_snapshots_applied_total") > loads, "it is loaded")
         self.assertEqual(self.secure().ask().status, 200)
+        until(lambda: f"reloaded {self.weft.file}: no file has changed" in self.weft.stderr(), "it is said")
 
     def test_whom_clients_and_services_are_trusted_by(self):
         """Another authority for clients; another certificate to show a service."""
@@ -239,6 +247,28 @@ class Reload(TlsTest):
         for words in (f"{old.certificate}: the certificate has expired on 20", f"{early.certificate}: no certificate of it is valid yet",
                       f"{soon.certificate}: the certificate expires on 20", f"{old.certificate}: its certificate has expired on 20"):
             self.assertIn(words, self.weft.stderr())
+
+    def end_of(self, files):
+        """As the gauge has it."""
+        text = subprocess.run(["openssl", "x509", "-noout", "-enddate", "-in", files.certificate], capture_output=True, text=True,
+                              check=True).stdout
+        return ssl.cert_time_to_seconds(text.strip().partition("=")[2])
+
+    def test_one_that_expires_while_it_runs(self):
+        since = (datetime.datetime.now(datetime.timezone.utc) - certificates._now()).total_seconds()
+        short = self.leaf(days=1 + (since + 3) / 86400, stem="short")
+        self.run_tls(answers(lambda request: reply()), listener_tls=self.at_listener(short, client_ca=self.ca))
+        for files in (short, self.ca):
+            self.assertEqual(self.weft.metric("weft_tls_certificate_expiry_timestamp_seconds", file=str(files.certificate)),
+                             self.end_of(files))
+        self.assertIn(f"{short.certificate}: the certificate expires on 20", self.weft.stderr())
+        until(lambda: f"{short.certificate}: the certificate has expired on 20" in self.weft.stderr(), "it is told of")
+        self.assertEqual((self.reloads("ok"), self.reloads("refused")), (0, 0), "nothing else has happened")
+        fresh = self.renew("fresh")
+        self.put(fresh.key, short.key)
+        self.put(fresh.certificate, short.certificate)
+        until(lambda: self.weft.metric("weft_tls_certificate_expiry_timestamp_seconds", file=str(short.certificate)) ==
+              self.end_of(fresh), "it is renewed")
 
 
 if __name__ == "__main__":

@@ -85,7 +85,7 @@ class Proxy(proxies.ProxyTest):
                 self.assertEqual(manager.told()["RELOADING"], "1")
                 told = manager.told()
                 self.assertEqual(told["READY"], "1", "it serves what was in force")
-                self.assertIn("was not loaded", told["STATUS"])
+                self.assertEqual(told["STATUS"], f"not reloaded, what was in force stays: {proxy.file} is not valid")
                 proxy.process.send_signal(signal.SIGTERM)
                 self.assertEqual(manager.told()["STOPPING"], "1")
                 self.assertEqual(proxy.stop(), 0)

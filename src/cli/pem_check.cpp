@@ -2,22 +2,12 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <chrono>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 
 namespace weft::cli {
-namespace {
-
-/// How long before a certificate's end that is said: who renews by hand needs some days.
-constexpr auto soon = std::chrono::days(7);
-
-std::string day_of(base::WallTime time) { return base::format_rfc3339(time).substr(0, 10); }
-
-}  // namespace
 
 bool PemCheck::is_new(std::string_view what, const std::string& name) {
   return known_.insert(fmt::format("{} {}", what, name)).second;
@@ -48,38 +38,9 @@ std::vector<snapshot::TlsFault> PemCheck::check(const snapshot::PemFile& certifi
     }
   }
   if (!examined.own.empty() && is_new("certificate", certificate.name))
-    warn_of_own(certificate.name, examined.own);
-  if (!examined.ca.empty()) warn_of_authorities(ca.name, examined.ca);
+    dates_.add_own(certificate.name, std::move(examined.own));
+  if (!examined.ca.empty()) dates_.add_authorities(ca.name, std::move(examined.ca));
   return faults;
-}
-
-void PemCheck::warn_of_own(const std::string& file, const Times& times) {
-  std::size_t number = 0;
-  for (const auto& [begin, end] : times) {
-    const auto which = ++number == 1 ? std::string("the certificate") : fmt::format("certificate {}", number);
-    if (end <= now_) {
-      warnings_.push_back(
-          fmt::format("{}: {} has expired on {}: peers will refuse it", file, which, day_of(end)));
-    } else if (begin > now_) {
-      warnings_.push_back(
-          fmt::format("{}: {} is not valid before {}: peers will refuse it", file, which, day_of(begin)));
-    } else if (end - now_ < soon) {
-      warnings_.push_back(fmt::format("{}: {} expires on {}", file, which, day_of(end)));
-    }
-  }
-}
-
-void PemCheck::warn_of_authorities(const std::string& file, const Times& times) {
-  const auto last = std::ranges::max_element(times, {}, &tls::Validity::end);
-  const auto* const which = times.size() == 1 ? "its certificate" : "the last of its certificates";
-  if (last->end <= now_) {
-    warnings_.push_back(
-        fmt::format("{}: {} has expired on {}: no peer will be trusted", file, which, day_of(last->end)));
-  } else if (std::ranges::all_of(times, [&](const auto& one) { return one.begin > now_; })) {
-    warnings_.push_back(fmt::format("{}: no certificate of it is valid yet: no peer will be trusted", file));
-  } else if (last->end - now_ < soon) {
-    warnings_.push_back(fmt::format("{}: {} expires on {}", file, which, day_of(last->end)));
-  }
 }
 
 }  // namespace weft::cli

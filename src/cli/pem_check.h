@@ -1,5 +1,4 @@
-// What is wrong with the certificates and keys that a config file names, and what of them a person should
-// know.
+// What is wrong with the certificates and keys that a config file names, and when the good ones end.
 #pragma once
 
 #include <set>
@@ -7,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "base/clock.h"
+#include "cli/certificate_dates.h"
 #include "snapshot/config.h"
 #include "tls/tls.h"
 
@@ -16,26 +15,20 @@ namespace weft::cli {
 /// For one reading of a config file: what is named more than once is looked at, and told of, once.
 class PemCheck {
  public:
-  explicit PemCheck(base::WallTime now) : now_(now) {}
-
   /// As snapshot::CheckTls.
   std::vector<snapshot::TlsFault> check(const snapshot::PemFile& certificate, const snapshot::PemFile& key,
                                         const snapshot::PemFile& ca);
-  /// Of what was good: which certificates are not valid now, or not for long.
-  const std::vector<std::string>& warnings() const { return warnings_; }
+  /// Of what was good.
+  const CertificateDates& dates() const { return dates_; }
 
  private:
   using File = snapshot::TlsFault::File;
-  using Times = std::vector<tls::Validity>;
   /// Whether this is the first time.
   bool is_new(std::string_view what, const std::string& name);
-  void warn_of_own(const std::string& file, const Times& times);
-  void warn_of_authorities(const std::string& file, const Times& times);
 
-  const base::WallTime now_;
   tls::Library library_{nullptr};
   std::set<std::string> known_;
-  std::vector<std::string> warnings_;
+  CertificateDates dates_;
 };
 
 }  // namespace weft::cli

@@ -393,14 +393,16 @@ Task<Result<void>> run_in_mesh(runtime::Reactor& reactor, runtime::Home home, Op
   co_return Result<void>();
 }
 
-/// Puts the file's configuration in force in place of the one that is.
-Task<Result<void>> load(proxy::Proxy& proxy, FileListenerSource& source, ProxyConfig& file) {
+/// Puts the file's configuration in force in place of the one that is. What ProxyConfig::put_in_force()
+/// gives.
+Task<Result<std::vector<std::string>>> load(proxy::Proxy& proxy, FileListenerSource& source,
+                                            ProxyConfig& file) {
   auto config = file.read();
   if (!config) co_return std::unexpected(std::move(config.error()));
   const auto snapshot = std::make_shared<const snapshot::Snapshot>(std::move(*config));
   const auto applied = co_await proxy.apply(snapshot);
   ::malloc_trim(0);  // what reading took is many times what is kept
-  if (applied) co_return Result<void>();
+  if (applied) co_return file.put_in_force();
   const auto fault = source.take_fault();
   if (!fault) co_return failure(Exit::failed, applied.error(), file.path());
   const auto listener = std::ranges::find(snapshot->listeners, fault->address, &snapshot::Listener::address);
@@ -424,14 +426,18 @@ Task<void> keep_loaded(proxy::Proxy& proxy, FileListenerSource& source, runtime:
     runtime::notify_reloading();
     life.reopen_access_logs();
     const auto held = co_await life.exclusive();
-    if (const auto loaded = co_await load(proxy, source, file); !loaded) {
+    const auto loaded = co_await load(proxy, source, file);
+    file.count_reload(loaded.has_value());
+    if (!loaded) {
       tell(render(loaded.error(), wants_colour(STDERR_FILENO)));
       runtime::log::error(room, "{} was not reloaded: what was in force stays", file.path());
-      runtime::notify_manager(
-          "READY=1\nSTATUS=the file is not valid and was not loaded: what was in force stays");
+      runtime::notify_manager(fmt::format("READY=1\nSTATUS=not reloaded, what was in force stays: {}",
+                                          base::printable(loaded.error().what)));
     } else {
       source.warn_of_unused(proxy);
-      runtime::log::info(room, "reloaded {}", file.path());
+      runtime::log::info(
+          room, "reloaded {}: {}", file.path(),
+          loaded->empty() ? "no file has changed" : fmt::format("changed: {}", fmt::join(*loaded, ", ")));
       tell_ready(proxy);
     }
   }
@@ -454,13 +460,14 @@ Task<Result<void>> run_alone(runtime::Reactor& reactor, proxy::Options settings,
   auto start = co_await ProxyStart::begin(reactor, std::move(socket));
   if (!start) co_return std::unexpected(std::move(start.error()));
   FileListenerSource source(std::move(*start), std::move(passed));
-  proxy::Proxy proxy(reactor, std::move(settings), source);
   ProxyConfig file(reactor, options.config);
+  settings.other_metrics = [&file] { return file.samples(); };
+  proxy::Proxy proxy(reactor, std::move(settings), source);
   ProxyLife life(reactor, proxy, limits.old);
   auto loaded = co_await load(proxy, source, file);
   // What woke this is the proxy's own task, which ends with it: let it return first.
   co_await reactor.sleep(base::Duration::zero());
-  if (!loaded) co_return loaded;
+  if (!loaded) co_return std::unexpected(loaded.error());
   // Told to end while it began: the one that it would replace goes on.
   if (co_await is_signalled(signals)) co_return Result<void>();
   const auto admin_address = options.admin.empty() ? base::Address() : *base::Address::parse(options.admin);

@@ -381,6 +381,7 @@ runtime::Task<telemetry::Samples> Proxy::metrics() {
       co_await impl_->from_workers<telemetry::Samples>([](Worker& worker) { return worker.samples(); });
   telemetry::Samples samples;
   for (const auto& shard : shards) samples.merge(shard);
+  if (impl_->options.other_metrics) samples.merge(impl_->options.other_metrics());
   samples.add("weft_access_log_dropped_total", "Access-log lines that were dropped.",
               telemetry::Kind::counter, std::string(), impl_->access_log.dropped());
   for (std::size_t i = 0; i < impl_->threads.size(); ++i) {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <expected>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -42,6 +43,8 @@ struct Options {
   std::uint64_t seed = 1;
   Limits limits;
   exporter::AccessLogOptions access_log;
+  /// What is part of metrics() besides. Runs on the main reactor. Empty: nothing.
+  std::function<telemetry::Samples()> other_metrics{};
   /// For tests: the clock of the workers' reactors. Null: the machine's.
   base::Clock* clock = nullptr;
 };
