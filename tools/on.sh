@@ -24,9 +24,9 @@ if [[ ! -e $system/ready ]]; then
 fi
 
 mkdir -p "$system/src"
-# As a fresh clone has it, but for the build folder, which stays.
+# As a fresh clone has it, files of now, but for the build folder, which stays.
 find "$system/src" -mindepth 1 -maxdepth 1 ! -name build -exec rm -rf {} +
-git ls-files -z --cached --others --exclude-standard | tar --create --null --files-from=- --ignore-failed-read | tar --extract --directory "$system/src"
+git ls-files -z --cached --others --exclude-standard | tar --create --null --files-from=- --ignore-failed-read | tar --extract --touch --directory "$system/src"
 
 exec unshare --mount --pid --fork --kill-child --propagation private bash -c '
   set -e

@@ -86,7 +86,9 @@ Task<void> Control::accept() {
 void Control::make_room() {
   const auto found = std::ranges::find_if(connected_, [](const auto& peer) { return !peer->held; });
   if (found == connected_.end()) return;
-  auto oldest = *found;  // it leaves the list meanwhile
+  // It may end within this, and would leave the list then.
+  const auto oldest = std::move(*found);
+  connected_.erase(found);
   oldest->dismissed.set();
 }
 

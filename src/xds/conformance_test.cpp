@@ -7,8 +7,6 @@
 namespace weft::xds {
 namespace {
 
-using testing::IsEmpty;
-
 constexpr std::array types{Type::cluster, Type::endpoints, Type::listener, Type::routes};
 constexpr std::array variants{Variant::incremental, Variant::state_of_the_world};
 
