@@ -349,6 +349,12 @@ class Upgrade(mesh.MeshTest):
         self.assertRegex(result.err, r"where: supervisor: [\d.]+ \(build [0-9a-f]{12}\), keeper: .*, control plane: .*, proxy: ")
         self.assertEqual(self.pids(), before)
 
+    def test_the_time_limit_passes_before_the_next_control_plane_is_ready(self):
+        with Supervisor(self.mesh, {"upgrade": {"ok": True}, "replace": {"ok": True}}):
+            result = self.mesh.weft("upgrade", "--timeout", "300ms")
+        self.assertEqual(result.code, 5, result)
+        self.assertIn("not upgraded within 300ms: the control plane was being replaced", result.err)
+
     def test_a_process_that_has_just_ended_is_not_shown(self):
         ended = self.mesh.popen("true")
         ended.wait(mesh.LIMIT)

@@ -97,7 +97,8 @@ std::string mend_of(const Upgrade& upgrade, const Part& part, const SupervisorSt
   }
   if (&part == &parts[0])
     return fmt::format("nothing has changed; see to that and run {} again, or name another program", again);
-  return fmt::format("what runs goes on; see `control-plane logs`, and run {} again", again);
+  return fmt::format("what runs goes on; see `control-plane logs`{}, and run {} again",
+                     &part == &parts[3] ? " and `weft proxy status`" : "", again);
 }
 
 Task<std::unexpected<Failure>> broken_off(Upgrade& upgrade, const Part& part, std::string why) {
@@ -166,10 +167,12 @@ Task<Result<void>> replace(Upgrade& upgrade, const Part& part) {
 }
 
 Task<Result<void>> replace_all(Upgrade& upgrade) {
+  auto unlimited = upgrade.invocation;
+  unlimited.limit.reset();  // the limit is of the whole, and says what runs
   for (const auto& part : parts) {
     if (auto replaced = co_await replace(upgrade, part); !replaced) co_return replaced;
     if (std::string_view(part.name) != "control-plane") continue;
-    auto ready = co_await wait_ready(upgrade.reactor, upgrade.invocation, {});
+    auto ready = co_await wait_ready(upgrade.reactor, unlimited, {});
     if (!ready) co_return co_await broken_off(upgrade, part, ready.error().what);
   }
   co_return Result<void>();
