@@ -5,7 +5,6 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <limits>
 #include <map>
@@ -38,13 +37,6 @@ void apply(CLI::Option& option, const Use& use) {
   option.required(use.required);
   if (!use.value.empty()) option.type_name(use.value)->check(is_not_empty());
   if (!use.choices.empty()) option.check(CLI::IsMember(use.choices));
-  // A flag that a script has no value for is not one that was not given.
-  const auto is_place = [&use](std::string_view value) { return use.value == value; };
-  if (std::ranges::any_of(std::array{"FILE", "PATH", "ADDRESS"}, is_place)) {
-    option.check([](const std::string& text) {
-      return text.empty() ? std::string("it is empty: name one, or leave the flag out") : std::string();
-    });
-  }
 }
 
 /// The command line up to the deepest command that was named: "control-plane create service".
