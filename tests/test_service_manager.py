@@ -228,6 +228,36 @@ class Supervisor(mesh.MeshTest):
         self.assertEqual(result.code, 1, result)
         self.assertIn(f"stop it with `control-plane stop --home {self.mesh.home}`", result.err)
 
+    def test_it_is_not_ready_without_a_control_plane(self):
+        """Nor after a reload."""
+        manager = Manager(self.mesh.folder / "notify")
+        self.addCleanup(manager.close)
+        runs = self.mesh.popen("weft", "supervise", env={**self.mesh.environment, "NOTIFY_SOCKET": manager.path})
+        self.assertEqual(manager.told()["READY"], "1")
+        mesh.until(lambda: self.mesh.run("control-plane", "status").code == 0, "it runs")
+        database, aside = self.mesh.home / "weft.db", self.mesh.folder / "weft.db"
+        database.rename(aside)
+        database.mkdir()
+        os.kill(self.mesh.control_plane(), signal.SIGKILL)
+        mesh.until(lambda: self.mesh.status()["controlPlane"]["restarts"] > 1, "none can start")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as peer:
+            peer.settimeout(mesh.LIMIT)
+            peer.connect(str(self.mesh.home / "run" / "supervisor.sock"))
+            for request in ({"op": "upgrade", "program": str(mesh.BUILD / "bin" / "weft")}, {"op": "status"}):
+                peer.send(json.dumps({"id": 1, **request}).encode())
+                self.assertIn("ok", json.loads(peer.recv(1 << 20)))
+        self.assertEqual(manager.told()["RELOADING"], "1")
+        manager.socket.setblocking(False)
+        with self.assertRaises(BlockingIOError):
+            manager.told()
+        manager.socket.settimeout(mesh.LIMIT)
+        database.rmdir()
+        aside.rename(database)
+        self.assertEqual(manager.told()["READY"], "1")
+        self.assertEqual(self.mesh.stop().code, 0)
+        runs.communicate(timeout=mesh.LIMIT)
+        self.assertEqual(runs.returncode, 0)
+
     def test_a_mesh_in_the_background_speaks_for_no_service(self):
         manager = Manager(self.mesh.folder / "notify")
         self.addCleanup(manager.close)

@@ -374,6 +374,12 @@ class Upgrade(mesh.MeshTest):
         self.assertEqual(result.code, 6, result)
         self.assertIn("the mesh runs without it", result.err)
 
+    def test_a_keeper_that_is_not_seen(self):
+        error = {"error": {"kind": "not_seen", "detail": "it is of an older build"}}
+        with Supervisor(self.mesh, {"upgrade": {"ok": True}, "replace": error}):
+            result = self.mesh.weft("upgrade", "--timeout", "1s")
+        self.assertIn("  keeper: stays: it is of an older build\n", result.err)
+
     @contextlib.contextmanager
     def supervisor_socket(self):
         """Gives what sends the supervisor a request, and what gives its answers one after the other."""

@@ -134,15 +134,21 @@ void tell_changes(Up& up, std::map<std::string, std::string>& known) {
   }
 }
 
-/// Shows the mesh until it is cancelled, or is no more. What of it was killed is started again meanwhile.
+/// Shows the mesh until it is cancelled, or is no more. What of it was killed is started again meanwhile, and
+/// what runs goes on without a control plane, however long that takes.
 Task<void> show(Up& up) {
   LiveView view(up.session, "", LiveView::Also::workloads);
   std::map<std::string, std::string> known;
   for (;;) {
     auto lines = co_await view.look();
     if (!lines && lines.error().exit == Exit::unavailable) {
-      if (up.screen) up.draw("waiting for the control plane   ");
-      up.result = co_await wait_ready(up.session.reactor, up.invocation, up.keeper);
+      if (up.screen) {
+        up.draw("waiting for the control plane   ");
+      } else {
+        tell("waiting for the control plane\n");
+      }
+      do up.result = co_await wait_ready(up.session.reactor, up.invocation, up.keeper);
+      while (!up.result && has_supervisor(up.session.home));
       if (!up.result) co_return;
       continue;
     }

@@ -12,7 +12,7 @@ namespace weft::cli {
 
 /// Has `program` take the place of what runs the mesh of that home, within the invocation's limit, and tells
 /// a line of each part on stderr unless documents are wanted. What each part is then, as `upgrade -o json`
-/// shows it. An error says which part was not replaced: what runs goes on.
+/// shows it. An error says which part was not replaced, and what goes on.
 Result<base::Json> upgrade_mesh(const Invocation& invocation, const runtime::Home& home, std::string program);
 
 /// Does so with this program if a part of the mesh is of another build, unless that is of a later version

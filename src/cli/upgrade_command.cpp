@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <cstdint>
 #include <filesystem>
 
 #include "cli/commands.h"
@@ -24,8 +25,11 @@ using runtime::Task;
 
 namespace {
 
+enum class Role : std::uint8_t { supervisor, keeper, control_plane, proxy };
+
 /// What a part is called at the supervisor, and where its pid stands in what that says.
 struct Part {
+  Role role;
   const char* name;
   const char* words;
   const char* field;  // of -o json
@@ -34,12 +38,14 @@ struct Part {
 
 /// In the order in which they are replaced. The supervisor comes first, for it starts the others; the keeper
 /// next, which starts the supervisor if that is killed; the proxy last, which asks the control plane.
-constexpr Part parts[] = {
-    {"supervisor", "supervisor", "supervisor", [](const SupervisorStatus& status) { return status.pid; }},
-    {"keeper", "keeper", "keeper", [](const SupervisorStatus& status) { return status.keeper.pid; }},
-    {"control-plane", "control plane", "controlPlane",
-     [](const SupervisorStatus& status) { return status.control_plane.pid; }},
-    {"proxy", "proxy", "proxy", [](const SupervisorStatus& status) { return status.proxy.pid; }}};
+constexpr Part parts[] = {{Role::supervisor, "supervisor", "supervisor", "supervisor",
+                           [](const SupervisorStatus& status) { return status.pid; }},
+                          {Role::keeper, "keeper", "keeper", "keeper",
+                           [](const SupervisorStatus& status) { return status.keeper.pid; }},
+                          {Role::control_plane, "control-plane", "control plane", "controlPlane",
+                           [](const SupervisorStatus& status) { return status.control_plane.pid; }},
+                          {Role::proxy, "proxy", "proxy", "proxy",
+                           [](const SupervisorStatus& status) { return status.proxy.pid; }}};
 
 /// A supervisor that is just being started, maybe again, needs less to say what it is.
 constexpr auto status_limit = std::chrono::seconds(10);
@@ -53,7 +59,7 @@ struct Upgrade {
   std::string program;
   Json report = Json::object();
   bool tells_lines;
-  const Part* at = &parts[0];
+  const Part* at = parts;
 };
 
 /// What runs now, part by part: said when an upgrade breaks off.
@@ -62,7 +68,7 @@ std::string what_runs(const SupervisorStatus& status) {
   for (const auto& part : parts) {
     const pid_t pid = part.pid(status);
     if (!text.empty()) text += ", ";
-    if (&part == &parts[1] && status.kept_by_manager) {
+    if (part.role == Role::keeper && status.kept_by_manager) {
       text += "keeper: the service manager";
       continue;
     }
@@ -95,10 +101,17 @@ std::string mend_of(const Upgrade& upgrade, const Part& part, const SupervisorSt
     return fmt::format(
         "it is started again, and the instances with it; see `control-plane logs`, and run {} again", again);
   }
-  if (&part == &parts[0])
+  if (part.role == Role::supervisor)
     return fmt::format("nothing has changed; see to that and run {} again, or name another program", again);
+  if (part.role == Role::control_plane) {
+    return fmt::format(
+        "the control plane before has ended, and the new one is started again until it comes: requests go "
+        "on; "
+        "see `control-plane logs`, and run {} again; the old program's `weft upgrade` puts all back",
+        again);
+  }
   return fmt::format("what runs goes on; see `control-plane logs`{}, and run {} again",
-                     &part == &parts[3] ? " and `weft proxy status`" : "", again);
+                     part.role == Role::proxy ? " and `weft proxy status`" : "", again);
 }
 
 Task<std::unexpected<Failure>> broken_off(Upgrade& upgrade, const Part& part, std::string why) {
@@ -136,8 +149,8 @@ Task<Result<void>> replace(Upgrade& upgrade, const Part& part) {
   upgrade.at = &part;
   const auto before = co_await ask(upgrade);
   if (!before) co_return std::unexpected(before.error());
-  const bool is_supervisor = &part == &parts[0];
-  const bool is_keeper = &part == &parts[1];
+  const bool is_supervisor = part.role == Role::supervisor;
+  const bool is_keeper = part.role == Role::keeper;
   if (is_keeper && before->ends_with_keeper) {
     tell_part(upgrade, part, part.pid(*before), false,
               "stays: it is a command in the foreground, with which the mesh ends");
@@ -145,6 +158,11 @@ Task<Result<void>> replace(Upgrade& upgrade, const Part& part) {
   }
   auto replaced = is_supervisor ? co_await upgrade.supervisor.upgrade(upgrade.program)
                                 : co_await upgrade.supervisor.replace(part.name);
+  if (!replaced && replaced.error().kind == provider::ProviderErrorKind::not_seen) {
+    upgrade.report[part.field] = {{"replaced", false}};
+    if (upgrade.tells_lines) tell(fmt::format("  {}: stays: {}\n", part.words, replaced.error().detail));
+    co_return Result<void>();
+  }
   // One that systemd starts has no keeper.
   if (!replaced && is_keeper && replaced.error().kind == provider::ProviderErrorKind::not_found)
     co_return Result<void>();
@@ -171,7 +189,7 @@ Task<Result<void>> replace_all(Upgrade& upgrade) {
   unlimited.limit.reset();  // the limit is of the whole, and says what runs
   for (const auto& part : parts) {
     if (auto replaced = co_await replace(upgrade, part); !replaced) co_return replaced;
-    if (std::string_view(part.name) != "control-plane") continue;
+    if (part.role != Role::control_plane) continue;
     auto ready = co_await wait_ready(upgrade.reactor, unlimited, {});
     if (!ready) co_return co_await broken_off(upgrade, part, ready.error().what);
   }
@@ -235,7 +253,7 @@ Result<void> bring_up_to_date(const Invocation& invocation, const runtime::Home&
   const auto own = runtime::build_of(::getpid());
   std::optional<runtime::Build> other;
   for (const auto& part : parts) {
-    if (&part == &parts[1]) continue;  // in the foreground it stays what it is
+    if (part.role == Role::keeper) continue;  // in the foreground it stays what it is
     const auto build = runtime::build_of(part.pid(**told));
     if (build == own || build == runtime::Build()) continue;
     if (runtime::is_older(own, build)) {

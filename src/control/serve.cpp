@@ -64,12 +64,47 @@ class XdsDataPlane final : public reconcile::DataPlane {
   xds::Server& server_;
 };
 
+/// The stop of everything, whoever asks for it.
+class Stop {
+ public:
+  Stop(provider::process::SupervisorClient& supervisor, reconcile::Reconciler& reconciler)
+      : supervisor_(supervisor), reconciler_(reconciler) {}
+
+  /// Ends when it has begun, or is left to a successor. Goes on if who waits for that goes away.
+  Task<void> begin() {
+    if (!std::exchange(is_asked_, true)) scope_.spawn(tell_and_begin());
+    co_await is_decided_.wait();
+  }
+  bool has_begun() const { return has_begun_; }
+
+ private:
+  /// The supervisor first, which replaces nothing from then on. If it is just replacing this process, it has
+  /// the successor stop everything.
+  Task<void> tell_and_begin() {
+    const auto told = co_await supervisor_.stops();
+    if (!told && told.error().kind == provider::ProviderErrorKind::unavailable) {
+      (void)co_await supervisor_.shutdown();
+    } else {  // also if the supervisor is of a build that does not know what it was told
+      has_begun_ = true;
+      reconciler_.stop_all();
+    }
+    is_decided_.set();
+  }
+
+  provider::process::SupervisorClient& supervisor_;
+  reconcile::Reconciler& reconciler_;
+  bool is_asked_ = false;
+  bool has_begun_ = false;
+  runtime::Event is_decided_;
+  runtime::Scope scope_;
+};
+
 /// What the REST server hands on.
 class Operations final : public api::Operations {
  public:
-  Operations(reconcile::Reconciler& reconciler, provider::Provider& provider, const xds::Server& xds,
-             const store::SqliteStore& store)
-      : reconciler_(reconciler), provider_(provider), xds_(xds), store_(store) {}
+  Operations(reconcile::Reconciler& reconciler, Stop& stop, provider::Provider& provider,
+             const xds::Server& xds, const store::SqliteStore& store)
+      : reconciler_(reconciler), stop_(stop), provider_(provider), xds_(xds), store_(store) {}
 
   Task<std::expected<void, base::ErrorOf<api::Reason>>> log(api::LogRequest request,
                                                             api::Output& output) override {
@@ -106,7 +141,8 @@ class Operations final : public api::Operations {
 
   Task<void> shutdown(api::Output& output) override {
     const auto lines = reconciler_.follow_stop();
-    reconciler_.stop_all();
+    co_await stop_.begin();
+    if (!stop_.has_begun()) co_return;
     while (auto line = co_await lines->pop()) co_await output.write(std::move(*line));
   }
 
@@ -156,6 +192,7 @@ class Operations final : public api::Operations {
 
  private:
   reconcile::Reconciler& reconciler_;
+  Stop& stop_;
   provider::Provider& provider_;
   const xds::Server& xds_;
   const store::SqliteStore& store_;
@@ -166,17 +203,19 @@ int refuse_to_start(std::string_view what, std::string_view why) {
   return 1;
 }
 
-/// SIGHUP: another process takes this one's place, and the instances go on.
-Task<void> stop_on_signal(runtime::Signals& signals, reconcile::Reconciler& reconciler,
-                          runtime::Event& leave) {
+/// SIGHUP: another process takes this one's place, and the instances go on. Not in a stop: the other one
+/// would not go on with that.
+Task<void> stop_on_signal(runtime::Signals& signals, Stop& stop, runtime::Event& leave) {
   for (;;) {
     const int signal = co_await signals.next();
-    if (signal == SIGHUP) {
+    if (signal != SIGHUP) {
+      runtime::log::info("control-plane", "signal {}: stopping", signal);
+      co_await stop.begin();
+    } else if (stop.has_begun()) {
+      runtime::log::info("control-plane", "signal {}: it is stopping, and does not leave", signal);
+    } else {
       leave.set();
-      continue;
     }
-    runtime::log::info("control-plane", "signal {}: stopping", signal);
-    reconciler.stop_all();
   }
 }
 
@@ -217,10 +256,6 @@ Task<std::optional<Foundations>> lay_foundations(runtime::Reactor& reactor, runt
     refuse_to_start("no supervisor", supervisor.error().detail);
     co_return std::nullopt;
   }
-  if (auto attached = co_await (*supervisor)->attach(provider::process::VolumeFolders::of(home)); !attached) {
-    refuse_to_start("the supervisor refuses", attached.error().detail);
-    co_return std::nullopt;
-  }
   auto store = store::SqliteStore::open(reactor, base::Random::from_entropy(),
                                         {.path = home.database(), .spare_folder = home.run()});
   if (!store) {
@@ -229,6 +264,11 @@ Task<std::optional<Foundations>> lay_foundations(runtime::Reactor& reactor, runt
   }
   if (auto made = co_await api::create_namespaces(**store); !made) {
     refuse_to_start("the store cannot be written", made.error().detail);
+    co_return std::nullopt;
+  }
+  // Last: with this it has come, as its supervisor tells whoever waits for that.
+  if (auto attached = co_await (*supervisor)->attach(provider::process::VolumeFolders::of(home)); !attached) {
+    refuse_to_start("the supervisor refuses", attached.error().detail);
     co_return std::nullopt;
   }
   co_return Foundations{std::move(*lock), std::move(*supervisor), std::move(*store)};
@@ -254,11 +294,12 @@ Task<int> serve(runtime::Reactor& reactor, Options options) {
   reconcile::NetworkProber prober(reactor, *supervisor);
   reconcile::Reconciler reconciler(reactor, *store, *supervisor, data_plane, prober,
                                    base::Random::from_entropy());
-  Operations operations(reconciler, *supervisor, xds_server, *store);
+  Stop stop(*supervisor, reconciler);
+  Operations operations(reconciler, stop, *supervisor, xds_server, *store);
   api::Server api_server(reactor, base::Random::from_entropy(), *store, operations);
   runtime::Event leave;
   runtime::Scope scope;
-  scope.spawn(stop_on_signal(signals, reconciler, leave));
+  scope.spawn(stop_on_signal(signals, stop, leave));
   scope.spawn(serve_xds(reactor, *supervisor, xds_server, xds_acceptor));
   scope.spawn(serve_api(api_server, std::move(*api_listening)));
   runtime::log::info("control-plane", "serves {}", home.state());

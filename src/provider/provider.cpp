@@ -15,6 +15,7 @@ std::string_view to_string(ProviderErrorKind kind) {
     case ProviderErrorKind::already_exists: return "already_exists";
     case ProviderErrorKind::unavailable: return "unavailable";
     case ProviderErrorKind::timed_out: return "timed_out";
+    case ProviderErrorKind::not_seen: return "not_seen";
     case ProviderErrorKind::failed: return "failed";
   }
   return {};

@@ -32,6 +32,8 @@ enum class ProviderErrorKind : std::uint8_t {
   unavailable,
   /// A command did not end within its limit.
   timed_out,
+  /// It is there, and is not of those that can be watched.
+  not_seen,
   failed,
 };
 /// "image_not_found".

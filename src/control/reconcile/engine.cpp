@@ -39,6 +39,7 @@ runtime::Task<std::expected<void, std::string>> Engine::run() {
   for (auto& [kind, watch] : watches) scope_.spawn(follow_store(kind, std::move(watch)));
   scope_.spawn(publisher_.run());
   rebuild();
+  end_if_stopped();  // of one that was to stop before it knew what
   if (!outcome_) co_await ended_.wait();
   co_return *outcome_;
 }

@@ -35,6 +35,7 @@ std::string_view reason_of(provider::ProviderErrorKind kind) {
     case already_exists: return "AlreadyExists";
     case unavailable: return "ProviderUnavailable";
     case timed_out:
+    case not_seen:
     case failed: return "StartError";
   }
   return "StartError";

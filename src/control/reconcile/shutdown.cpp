@@ -42,7 +42,7 @@ void Engine::tell(std::string_view event, const Instance& instance) {
 }
 
 void Engine::end_if_stopped() {
-  if (!stopping_ || outcome_ || has_process(world_)) return;
+  if (!stopping_ || !is_adopted_ || outcome_ || has_process(world_)) return;
   outcome_.emplace();
   const auto line = base::Json{{"event", "done"}}.dump() + "\n";
   for (const auto& follower : followers_) {

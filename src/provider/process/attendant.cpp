@@ -111,15 +111,30 @@ runtime::Task<void> Attendant::carry_out(runtime::Task<Result<void>> work, std::
   begun->is_over.set();
 }
 
-runtime::Task<Result<void>> Attendant::restart(int signal, std::chrono::milliseconds grace) {
-  return change(end_and_start(signal, grace));
+runtime::Task<void> Attendant::until_replaced() {
+  while (is_changing_) co_await changed_.wait();
+}
+
+runtime::Task<Result<void>> Attendant::restart(int signal, std::chrono::milliseconds grace,
+                                               std::chrono::milliseconds limit) {
+  return change(end_and_start(signal, grace, limit));
 }
 
 runtime::Task<Result<void>> Attendant::replace(std::chrono::milliseconds limit) {
   return change(start_beside(limit));
 }
 
-runtime::Task<Result<void>> Attendant::end_and_start(int signal, std::chrono::milliseconds grace) {
+runtime::Task<Result<void>> Attendant::until_serves(Pointer run, std::chrono::milliseconds limit) {
+  co_await runtime::within(fence_.reactor, limit,
+                           runtime::first(until(run->serves), until(run->main->ended)));
+  if (run->serves.is_set()) co_return Result<void>();
+  const auto why = run->main->is_running() ? std::string("it did not serve in time")
+                                           : "it ended: " + run->main->status.to_string();
+  co_return base::fail(ProviderErrorKind::failed, fmt::format("the new {} does not serve: {}", name_, why));
+}
+
+runtime::Task<Result<void>> Attendant::end_and_start(int signal, std::chrono::milliseconds grace,
+                                                     std::chrono::milliseconds limit) {
   const auto before = current_;
   before->group.signal(signal);
   if (!co_await runtime::within(fence_.reactor, grace, until(before->main->ended))) {
@@ -131,7 +146,7 @@ runtime::Task<Result<void>> Attendant::end_and_start(int signal, std::chrono::mi
   seen_.pid = -1;
   current_ = start();  // if it cannot, run() tries again
   if (!current_) co_return base::fail(ProviderErrorKind::failed, seen_.last_exit);
-  co_return Result<void>();
+  co_return co_await until_serves(current_, limit);
 }
 
 runtime::Task<Result<void>> Attendant::start_beside(std::chrono::milliseconds limit) {
@@ -140,22 +155,19 @@ runtime::Task<Result<void>> Attendant::start_beside(std::chrono::milliseconds li
   if (!next) co_return base::fail(ProviderErrorKind::failed, seen_.last_exit);
   before_.push_back(before);
   current_ = next;
-  co_await runtime::within(fence_.reactor, limit,
-                           runtime::first(until(next->serves), until(next->main->ended)));
-  if (next->serves.is_set()) {
+  auto serves = co_await until_serves(next, limit);
+  if (serves) {
     if (!next->relieves) before->group.signal(SIGTERM);
     scope_.spawn(see_out(before));
-    co_return Result<void>();
+    co_return serves;
   }
-  const auto why = next->main->is_running() ? std::string("it did not serve in time")
-                                            : "it ended: " + next->main->status.to_string();
   next->group.signal(SIGKILL);
   before_.remove(before);
   before_.push_back(next);
   scope_.spawn(see_out(next));
   current_ = before;  // if it has ended meanwhile, run() sees it
   seen_.pid = before->main->pid;
-  co_return base::fail(ProviderErrorKind::failed, fmt::format("the new {} does not serve: {}", name_, why));
+  co_return serves;
 }
 
 void Attendant::serves(pid_t pid, bool relieves) {

@@ -32,8 +32,10 @@ class Attendant {
   runtime::Task<void> stop(std::chrono::milliseconds grace);
 
   /// Has it end by `signal`, whatever its exit code is then, and started again; ends when another process
-  /// runs. One that has not ended within `grace` is killed.
-  runtime::Task<Result<void>> restart(int signal, std::chrono::milliseconds grace);
+  /// does its work (serves()). One that has not ended within `grace` is killed. An error if the new one ends
+  /// or does not serve within `limit`: then there is none, or it is started again and again.
+  runtime::Task<Result<void>> restart(int signal, std::chrono::milliseconds grace,
+                                      std::chrono::milliseconds limit);
   /// Starts another one beside it, and once that has said that it serves (serves()) has the one before end,
   /// which may take as long as that wants. If the new one ends or does not serve within `limit`, it goes, and
   /// the one before goes on.
@@ -44,6 +46,7 @@ class Attendant {
 
   /// A restart() or replace() is under way.
   bool is_being_replaced() const { return is_changing_; }
+  runtime::Task<void> until_replaced();
 
   OwnProcess status() const;
   /// For whom goes on in this process's place.
@@ -70,8 +73,11 @@ class Attendant {
   Pointer cannot_start(runtime::IoError error);
   runtime::Task<Result<void>> change(runtime::Task<Result<void>> work);
   runtime::Task<void> carry_out(runtime::Task<Result<void>> work, std::shared_ptr<Change> begun);
-  runtime::Task<Result<void>> end_and_start(int signal, std::chrono::milliseconds grace);
+  runtime::Task<Result<void>> end_and_start(int signal, std::chrono::milliseconds grace,
+                                            std::chrono::milliseconds limit);
   runtime::Task<Result<void>> start_beside(std::chrono::milliseconds limit);
+  /// An error says why it does not do its work.
+  runtime::Task<Result<void>> until_serves(Pointer run, std::chrono::milliseconds limit);
   /// Waits for the end of one that has a successor.
   runtime::Task<void> see_out(Pointer run);
   runtime::Task<void> until_all_ended();

@@ -189,6 +189,7 @@ Json encode(const Carried& carried) {
             {"sockets", carried.sockets},
             {"startedAt", to_ns(carried.started_at)},
             {"oom", carried.oom_found},
+            {"pid", carried.pid},
             {"fileLimit", {carried.file_limit.soft, carried.file_limit.hard}},
             {"lock", carried.lock},
             {"listening", carried.listening},
@@ -214,6 +215,7 @@ Carried carried_in(const Json& json) {
   carried.sockets = json.at("sockets").get<std::vector<std::pair<std::string, int>>>();
   carried.started_at = time_in<base::WallTime>(json.at("startedAt"));
   carried.oom_found = json.at("oom").get<int>();
+  carried.pid = json.value("pid", 0);
   carried.file_limit = {json.at("fileLimit").at(0).get<std::uint64_t>(),
                         json.at("fileLimit").at(1).get<std::uint64_t>()};
   carried.lock = json.at("lock").get<int>();

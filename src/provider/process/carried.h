@@ -77,7 +77,7 @@ struct CarriedKeeper {
   CarriedProcess child;  // the one that this process started; no pid: none
   OwnProcess seen;
   bool is_kept = true;    // false: the keeper that started this process passed no pidfd
-  bool is_asked = false;  // it is ended to be replaced
+  bool is_asked = false;  // it is ended, and the next one is to replace it
 };
 
 /// A peer of the supervisor's socket.
@@ -101,6 +101,7 @@ struct Carried {
   std::vector<std::pair<std::string, int>> sockets;
   base::WallTime started_at;
   int oom_found = 0;
+  pid_t pid = 0;  // of the supervisor, which stays what it is; 0: not told
   runtime::FileLimit file_limit;
   int lock = -1;
   int listening = -1;

@@ -313,6 +313,12 @@ runtime::Task<Result<void>> SupervisorClient::serves(bool relieves) {
   co_return Result<void>{};
 }
 
+runtime::Task<Result<void>> SupervisorClient::stops() {
+  auto reply = co_await call({{"op", "stops"}});
+  if (!reply) co_return std::unexpected(reply.error());
+  co_return Result<void>{};
+}
+
 runtime::Task<Result<void>> SupervisorClient::shutdown(bool quick) {
   auto reply = co_await call({{"op", "shutdown"}, {"quick", quick}});
   if (!reply) co_return std::unexpected(reply.error());

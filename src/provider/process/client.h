@@ -104,12 +104,17 @@ class SupervisorClient final : public Provider {
   /// failed (the program cannot do it, and says why): then all is as it was.
   runtime::Task<Result<void>> upgrade(std::string program);
   /// Has a new process do the work of "control-plane", "proxy" or "keeper"; ends when it does. If it cannot,
-  /// the one before goes on. Errors: not_found (there is no such process, as no keeper below systemd), failed
-  /// and those of upgrade().
+  /// the proxy or keeper before goes on; the control plane before has ended, and the new one is started again
+  /// until it comes. Errors: not_found (there is no such process, as no keeper below systemd), not_seen (the
+  /// keeper is of an older build, and stays), failed and those of upgrade().
   runtime::Task<Result<void>> replace(std::string name);
   /// Says that this process, the proxy, does its work. `relieves`: it has the one before drain itself;
   /// else that must be ended.
   runtime::Task<Result<void>> serves(bool relieves);
+  /// Says that this process, the attached control plane, is about to stop everything: nothing is replaced
+  /// from here on. Error: unavailable, if this process is just being replaced, which must not stop anything
+  /// then.
+  runtime::Task<Result<void>> stops();
   /// Asks the supervisor to stop everything and end; `quick` kills instead. Returns once it has begun; see
   /// until_gone().
   runtime::Task<Result<void>> shutdown(bool quick = false);

@@ -39,8 +39,8 @@ struct KeeperOptions {
 /// Runs until the supervisor ends by itself: 0 after an orderly end, 1 if it could not start. SIGTERM, SIGINT
 /// and SIGHUP are passed on to it, each time. One that ends otherwise is started again, at once and then with
 /// growing pauses while it keeps dying young: by this process's program, also if another one had gone on in
-/// its place. A supervisor that is adopted ends this process itself before
-/// its orderly end, so that its end always means that it was killed.
+/// its place. A supervisor that is adopted ends this process itself before its orderly end, so that its end
+/// always means that it was killed.
 runtime::Task<int> keep(runtime::Reactor& reactor, KeeperOptions options);
 
 }  // namespace weft::provider::process

@@ -46,25 +46,30 @@ void KeeperWatch::find() {
 
 runtime::Task<void> KeeperWatch::run() {
   if (ends_with_keeper() || !is_kept_) co_return;
-  if (first_) {
-    co_await runtime::until_readable(fence_.reactor, first_.get());
-    first_.reset();
-    note_end({});
-  }
   for (RestartPause pause;;) {
     const auto since = fence_.reactor.clock().now();
-    if (!child_) start();
-    if (child_) {
-      co_await child_->ended.wait();
-      note_end(child_->status);
+    if (!first_ && !child_) (void)start();
+    if (first_ || child_) {
+      if (co_await runtime::first(until_end(), until(replaced_)) == 1) continue;
+      note_end(child_ ? child_->status : runtime::ExitStatus());
+      first_.reset();
       child_.reset();
     }
     co_await fence_.reactor.sleep(pause.next(fence_.reactor.clock().now() - since));
   }
 }
 
+runtime::Task<void> KeeperWatch::until_end() {
+  if (child_) {
+    co_await child_->ended.wait();
+  } else {
+    co_await runtime::until_readable(fence_.reactor, first_.get());
+  }
+}
+
 /// Not in a group: it must outlive this process, and what a successor clears.
-void KeeperWatch::start() {
+Result<void> KeeperWatch::start() {
+  const bool has_failed = !std::exchange(is_asked_, false);
   const auto self = runtime::open_pidfd(::getpid());
   auto keeper = self ? [&] {
     auto spawn = partner(argv_, lock_, *self);
@@ -72,29 +77,40 @@ void KeeperWatch::start() {
     return fence_.processes.spawn(spawn);
   }()
                      : std::unexpected(self.error());
-  if (keeper) {
-    child_ = std::move(*keeper);
-    seen_.pid = child_->pid;
-    if (!std::exchange(is_asked_, false)) ++seen_.restarts;
-    started_.pulse();
-    return;
+  if (!keeper) {
+    auto failed = cannot("start " + argv_.front(), keeper.error());
+    seen_.last_exit = failed.error().detail;
+    runtime::log::error("supervisor", "the keeper: {}", seen_.last_exit);
+    return failed;
   }
-  seen_.last_exit = cannot("start " + argv_.front(), keeper.error()).error().detail;
-  runtime::log::error("supervisor", "the keeper: {}", seen_.last_exit);
+  child_ = std::move(*keeper);
+  seen_.pid = child_->pid;
+  if (has_failed) ++seen_.restarts;
+  return {};
 }
 
-runtime::Task<Result<void>> KeeperWatch::replace() {
-  if (!is_kept_) co_return base::fail(ProviderErrorKind::not_found, "the supervisor has no keeper");
-  if (ends_with_keeper()) {
-    co_return base::fail(ProviderErrorKind::failed,
-                         "it is a command in the foreground, with which the mesh ends");
+/// Nothing runs between the new one's start and the other's end, and that gets no time to do anything: there
+/// is never none, and never are there two that start a supervisor.
+Result<void> KeeperWatch::replace() {
+  if (!is_kept_) {
+    return base::fail(
+        ProviderErrorKind::not_seen,
+        "it is not seen, for it is of an older build: it starts the supervisor again if that is killed");
   }
-  // It would pass other signals on.
+  if (ends_with_keeper()) {
+    return base::fail(ProviderErrorKind::failed,
+                      "it is a command in the foreground, with which the mesh ends");
+  }
+  lock_.sign();  // until the new one does
+  const auto before = child_;
   is_asked_ = true;
-  if (first_) (void)runtime::send_signal(first_.get(), SIGKILL);
-  if (child_ && child_->is_running()) ::kill(child_->pid, SIGKILL);
-  co_await started_.wait();
-  co_return Result<void>();
+  if (auto started = start(); !started) return started;
+  // It would pass other signals on.
+  if (before && before->is_running()) ::kill(before->pid, SIGKILL);
+  const auto first = std::move(first_);
+  if (first) (void)runtime::send_signal(first.get(), SIGKILL);
+  replaced_.pulse();
+  return {};
 }
 
 CarriedKeeper KeeperWatch::carry() const {

@@ -22,9 +22,10 @@ class KeeperWatch {
   /// Runs until it is cancelled: starts another keeper whenever there is none, with growing pauses where that
   /// fails. It ends at once where this process ends with its keeper (KeeperOptions::with_us).
   runtime::Task<void> run();
-  /// Has one of this program's own take the keeper's place; ends when it has. Errors: failed, if this process
-  /// ends with its keeper; not_found, if it has none.
-  runtime::Task<Result<void>> replace();
+  /// Has one of this program's own take the keeper's place; the one before goes on if it cannot be started.
+  /// Errors: failed, if that is so, or this process ends with its keeper; not_seen, if it does not see its
+  /// keeper.
+  Result<void> replace();
   /// For whom goes on in this process's place.
   CarriedKeeper carry() const;
   /// Goes on with it; before run().
@@ -34,7 +35,8 @@ class KeeperWatch {
   static bool ends_with_keeper();
 
  private:
-  void start();
+  Result<void> start();
+  runtime::Task<void> until_end();
   void note_end(const runtime::ExitStatus& how);
 
   Fence& fence_;
@@ -43,8 +45,8 @@ class KeeperWatch {
   runtime::Fd first_;               // the pidfd of the keeper that started this process
   std::shared_ptr<Process> child_;  // the keeper that this process has started
   bool is_kept_ = false;
-  bool is_asked_ = false;   // to end, by replace()
-  runtime::Event started_;  // pulsed
+  bool is_asked_ = false;    // the next one is started by replace(), of this program or the one before it
+  runtime::Event replaced_;  // pulsed
   OwnProcess seen_;
 };
 

@@ -43,8 +43,49 @@ TEST_F(KeeperWatchTest, OneThatIsNotSeenIsNotStartedOnceMore) {
   watch.resume({.is_kept = false});
   EXPECT_FALSE(watch.carry().is_kept);
   scope.spawn(watch.run());
-  EXPECT_EQ(scope.size(), 0U) << "there is nothing to be watched";
   EXPECT_EQ(watch.status().pid, -1);
+  const auto replaced = watch.replace();
+  ASSERT_FALSE(replaced);
+  EXPECT_EQ(replaced.error().kind, ProviderErrorKind::not_seen) << "it is there, for all that is known";
+  EXPECT_EQ(watch.status().pid, -1);
+}
+
+/// The keeper that started a supervisor, and then one that the supervisor has started.
+TEST_F(KeeperWatchTest, TheNextOneStartsBeforeTheOneBeforeEnds) {
+  auto first = runtime::spawn({.argv = {"/bin/sleep", "60"}});
+  ASSERT_TRUE(first);
+  watch.resume({.pidfd = first->pidfd.release(), .seen = {.pid = first->pid}});
+  scope.spawn(watch.run());
+  pid_t before = first->pid;
+  for (int time = 0; time < 2; ++time) {
+    ASSERT_TRUE(watch.replace());
+    const auto now = watch.status();
+    EXPECT_NE(now.pid, before);
+    EXPECT_EQ(::kill(now.pid, 0), 0);
+    siginfo_t end{};
+    ASSERT_EQ(::waitid(P_PID, static_cast<id_t>(before), &end, WEXITED | WNOWAIT), 0);
+    EXPECT_EQ(end.si_status, SIGKILL);
+    EXPECT_EQ(now.restarts, 0) << "nothing has failed";
+    EXPECT_TRUE(now.last_exit.empty());
+    before = now.pid;
+  }
+}
+
+TEST_F(KeeperWatchTest, OneThatCannotBeStartedLeavesTheOneBefore) {
+  auto first = runtime::spawn({.argv = {"/bin/sleep", "60"}});
+  ASSERT_TRUE(first);
+  KeeperWatch broken{fence, {"/there/is/none"}, lock};
+  broken.resume({.pidfd = first->pidfd.release(), .seen = {.pid = first->pid}});
+  scope.spawn(broken.run());
+  const auto replaced = broken.replace();
+  ASSERT_FALSE(replaced);
+  EXPECT_EQ(replaced.error().detail, "cannot start /there/is/none: no such file or directory");
+  EXPECT_EQ(broken.status().pid, first->pid);
+  ::kill(first->pid, SIGKILL);
+  siginfo_t end{};
+  ASSERT_EQ(::waitid(P_PID, static_cast<id_t>(first->pid), &end, WEXITED), 0);
+  EXPECT_EQ(end.si_code, CLD_KILLED) << "until now it has lived";
+  scope.cancel();
 }
 
 }  // namespace

@@ -240,7 +240,7 @@ ProviderError error_from_json(const Json& json) {
        {ProviderErrorKind::image_not_found, ProviderErrorKind::image_not_executable,
         ProviderErrorKind::no_free_port, ProviderErrorKind::port_in_use, ProviderErrorKind::wrong_config,
         ProviderErrorKind::not_found, ProviderErrorKind::already_exists, ProviderErrorKind::unavailable,
-        ProviderErrorKind::timed_out}) {
+        ProviderErrorKind::timed_out, ProviderErrorKind::not_seen}) {
     if (provider::to_string(kind) == text("kind")) error.kind = kind;
   }
   return error;

@@ -3,9 +3,8 @@
 //   reply    {"id": 7, "ok": ...} or {"id": 7, "error": {"kind": "image_not_found", "detail": "..."}}
 //   event    {"exited": <instance>}, to the attached control plane alone
 // The two sides may be of two builds that follow each other. A request that is not known is answered by an
-// error
-// ("unknown request"), after which the connection goes on; events and fields that are not known are passed
-// over; a field that was added later is optional for who reads it.
+// error ("unknown request"), after which the connection goes on; events and fields that are not known are
+// passed over; a field that was added later is optional for who reads it.
 #pragma once
 
 #include <string>

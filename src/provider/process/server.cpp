@@ -57,6 +57,7 @@ struct Server::Connection {
   int fd;
   runtime::MessageSocket socket;
   pid_t pid = -1;
+  bool stops = false;  // everything, as it has said
   std::list<Pending*> pending;
   std::deque<Outgoing> outgoing;  // the first one may be on its way
   runtime::Event has_outgoing;
@@ -279,6 +280,7 @@ Result<Server::Answer> Server::perform_at_once(Connection& from, const std::stri
     desk_.serves(from.pid, request.at("relieves").get<bool>());
     return Answer{true};
   }
+  if (op == "stops") return stops(from);
   if (op == "shutdown") {
     desk_.shutdown(request.at("quick").get<bool>());
     return Answer{true};
@@ -292,9 +294,17 @@ Result<Server::Answer> Server::attach(Connection& from) {
                       fmt::format("process {} is the control plane already", control_plane_->pid));
   }
   control_plane_ = &from;
-  desk_.attached();
+  desk_.attached(from.pid);
   return Answer{true};
 }
+
+Result<Server::Answer> Server::stops(Connection& from) {
+  if (auto why = desk_.leaves_stopping()) return base::fail(ProviderErrorKind::unavailable, std::move(*why));
+  from.stops = true;
+  return Answer{true};
+}
+
+bool Server::control_plane_stops() const { return control_plane_ != nullptr && control_plane_->stops; }
 
 Result<Server::Answer> Server::reserve(const std::string& key) {
   auto address = desk_.ports.reserve(key);

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <list>
+#include <optional>
 #include <string>
 
 #include "base/json.h"
@@ -24,10 +25,13 @@ struct Desk {
   /// To be called after each change of what must be remembered of the ports; ends once it is on disk, or
   /// could not be written.
   std::function<runtime::Task<void>()> save_ports;
-  /// The first control plane of this process has come.
-  std::function<void()> attached;
+  /// The control plane has come, as that process.
+  std::function<void(pid_t pid)> attached;
   /// The proxy of that pid says that it does its work; `relieves`: the one before it drains by its word.
   std::function<void(pid_t pid, bool relieves)> serves;
+  /// Why the control plane, which wants to stop everything, must leave that to its successor; nothing: it
+  /// may.
+  std::function<std::optional<std::string>()> leaves_stopping;
   /// Executes that program in this process's place: an answer is an error, or comes from there.
   std::function<runtime::Task<Result<void>>(std::string program)> upgrade;
   /// Has another process do the work of one of the two ("control-plane", "proxy"), or of the keeper; ends
@@ -42,6 +46,9 @@ class Server {
 
   /// Serves all connections until it is cancelled.
   runtime::Task<void> serve(runtime::Fd listening);
+  bool has_control_plane() const { return control_plane_ != nullptr; }
+  /// It has said that it stops everything.
+  bool control_plane_stops() const;
   /// To the attached control plane, if there is one.
   void tell_exit(const Instance& instance);
   /// For whom goes on in this process's place.
@@ -64,6 +71,7 @@ class Server {
   runtime::Task<Result<Answer>> perform(Connection& from, Pending& request);
   Result<Answer> perform_at_once(Connection& from, const std::string& op, const base::Json& request);
   Result<Answer> attach(Connection& from);
+  Result<Answer> stops(Connection& from);
   Result<Answer> reserve(const std::string& key);
   Result<Answer> release(const base::Json& keys);
   Result<Answer> listen(const std::string& key);

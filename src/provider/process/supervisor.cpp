@@ -33,6 +33,9 @@ namespace weft::provider::process {
 namespace {
 
 constexpr std::string_view room = "supervisor";
+/// Said by one that would be another process than the supervisor was, whose children are not its own.
+constexpr std::string_view is_not_in_place =
+    "weft was started by it as a process of its own: a script must end with `exec weft \"$@\"`";
 /// What an instance that the control plane did not stop gets at the end, whatever its spec says.
 constexpr auto last_grace = std::chrono::seconds(10);
 /// How long the proxy may take to finish what is under way.
@@ -40,6 +43,8 @@ constexpr auto proxy_grace = std::chrono::seconds(5);
 /// How long a control plane may take to end that leaves its instances to its successor: it finishes what it
 /// answers.
 constexpr auto control_plane_grace = std::chrono::seconds(3);
+/// How long a new control plane may take until it attaches, which it does once it has opened its store.
+constexpr auto attach_limit = std::chrono::seconds(10);
 /// How long a program may take to read what it would be told; it does nothing else.
 constexpr auto check_limit = std::chrono::seconds(10);
 /// How long a new proxy may take until it has all that the control plane has to tell it.
@@ -97,6 +102,7 @@ class Supervisor {
   std::vector<std::string> command_of_next(const std::string& program, int carried) const;
   runtime::Task<Result<void>> check_program(std::string program);
   runtime::Task<Result<void>> replace(std::string name);
+  bool is_stopping() const;
   std::optional<std::string> not_now() const;
   Carried carry();
   void resume(Carried carried);
@@ -161,8 +167,16 @@ Supervisor::Supervisor(runtime::Reactor& reactor, Options options, SupervisorSta
                        .status = [this] { return status(); },
                        .shutdown = [this](bool quick) { begin_shutdown(quick); },
                        .save_ports = [this] { return save_ports(); },
-                       .attached = [this] { tell_ready(); },
+                       .attached =
+                           [this](pid_t pid) {
+                             control_plane_.serves(pid, false);
+                             tell_ready();
+                           },
                        .serves = [this](pid_t pid, bool relieves) { proxy_.serves(pid, relieves); },
+                       .leaves_stopping = [this]() -> std::optional<std::string> {
+                         if (!control_plane_.is_being_replaced()) return std::nullopt;
+                         return "the control plane is being replaced";
+                       },
                        .upgrade = [this](std::string program) { return upgrade(std::move(program)); },
                        .replace = [this](std::string name) { return replace(std::move(name)); }});
   if (carried) {
@@ -188,7 +202,7 @@ void Supervisor::go_on() {
   instances_.watch_resumed();
   processes_.reap();
   dirty_.set();
-  tell_ready();
+  if (server_->has_control_plane()) tell_ready();
 }
 
 Carried Supervisor::carry() {
@@ -199,6 +213,7 @@ Carried Supervisor::carry() {
                   .sockets = ports_.sockets(),
                   .started_at = started_at_,
                   .oom_found = fence_.oom.found,
+                  .pid = ::getpid(),
                   .file_limit = runtime::file_limit_of_children(),
                   .lock = lock_.fd(),
                   .listening = listening_,
@@ -211,9 +226,11 @@ Carried Supervisor::carry() {
   return carried;
 }
 
-/// Why another program cannot take this one's place now.
+bool Supervisor::is_stopping() const { return stop_.is_set() || server_->control_plane_stops(); }
+
+/// Why nothing can be replaced now.
 std::optional<std::string> Supervisor::not_now() const {
-  if (stop_.is_set()) return "the mesh is stopping";
+  if (is_stopping()) return "the mesh is stopping";
   if (proxy_.is_being_replaced()) return "the proxy is being replaced";
   if (control_plane_.is_being_replaced()) return "the control plane is being started again";
   return std::nullopt;
@@ -242,7 +259,11 @@ runtime::Task<Result<void>> Supervisor::check_program(std::string program) {
   spawn.argv = command_of_next(program, at);
   spawn.argv.push_back(options_.again.check);
   spawn.argv.push_back(std::to_string(at));
-  for (char** entry = environ; *entry != nullptr; ++entry) spawn.environment.emplace_back(*entry);
+  // It is any program yet: it does not speak for this one, nor is it spared where the kernel looks for
+  // memory.
+  for (const auto& [name, value] : own_environment(options_.home))
+    spawn.environment.push_back(fmt::format("{}={}", name, value));
+  spawn.oom_score_adj = fence_.oom.instance;
   spawn.fds = {{state->get(), at}, {words->second.get(), STDERR_FILENO}};
   spawn.parent_death_signal = SIGKILL;
   auto asked = processes_.spawn(spawn);
@@ -298,10 +319,12 @@ runtime::Task<Result<void>> Supervisor::upgrade(std::string program) {
 
 runtime::Task<Result<void>> Supervisor::replace(std::string name) {
   if (is_upgrading_) co_return base::fail(ProviderErrorKind::unavailable, "the supervisor is being replaced");
+  if (const auto why = not_now()) co_return base::fail(ProviderErrorKind::unavailable, *why);
   // It ends by SIGHUP without stopping the instances; one that knows no such thing, as the kernel ends it.
-  if (name == "control-plane") co_return co_await control_plane_.restart(SIGHUP, control_plane_grace);
+  if (name == "control-plane")
+    co_return co_await control_plane_.restart(SIGHUP, control_plane_grace, attach_limit);
   if (name == "proxy") co_return co_await proxy_.replace(serve_limit);
-  if (name == "keeper" && keeper_) co_return co_await keeper_->replace();
+  if (name == "keeper" && keeper_) co_return keeper_->replace();
   co_return base::fail(ProviderErrorKind::not_found, fmt::format("no process \"{}\"", name));
 }
 
@@ -332,9 +355,10 @@ runtime::Task<void> Supervisor::run(runtime::Fd listening) {
   co_await reactor_.sleep(base::Duration::zero());
 }
 
-/// The control plane first: it knows the order. Then whatever it left, the proxy last, which carries the last
-/// requests.
+/// The control plane first: it knows the order, and one that leaves for its successor leaves that to it too.
+/// Then whatever it left, the proxy last, which carries the last requests.
 runtime::Task<void> Supervisor::stop_in_order() {
+  co_await control_plane_.until_replaced();
   co_await control_plane_.stop(options_.shutdown_limit);
   instances_.refuse_starts();
   co_await instances_.stop_all(last_grace);
@@ -424,7 +448,7 @@ SupervisorStatus Supervisor::status() const {
   status.cgroups = fence_.cgroup_root.has_value();
   status.limits_processes = status.cgroups && cgroup_limits_processes(*fence_.cgroup_root);
   status.images = options_.images;
-  status.stopping = stop_.is_set();
+  status.stopping = is_stopping();
   status.instances = instances_.running();
   status.control_plane = control_plane_.status();
   status.proxy = proxy_.status();
@@ -463,7 +487,10 @@ int not_begun(bool is_in_place) {
 }  // namespace
 
 Result<void> check_carried(int fd) {
-  if (auto carried = read_carried(fd); !carried) return std::unexpected(std::move(carried.error()));
+  const auto carried = read_carried(fd);
+  if (!carried) return std::unexpected(carried.error());
+  if (carried->pid > 0 && carried->pid != ::getppid())
+    return base::fail(ProviderErrorKind::failed, std::string(is_not_in_place));
   return {};
 }
 
@@ -476,6 +503,10 @@ runtime::Task<int> supervise(runtime::Reactor& reactor, Options options) {
       co_return not_begun(true);
     }
     carried = std::move(*read);
+    if (carried->pid > 0 && carried->pid != ::getpid()) {
+      runtime::log::error(room, "{}", is_not_in_place);
+      co_return not_begun(true);
+    }
   }
   auto lock = carried        ? runtime::HomeLock::inherited(runtime::Fd(carried->lock))
               : options.kept ? runtime::HomeLock::inherited(runtime::Fd(kept_lock))

@@ -55,7 +55,8 @@ struct Options {
   std::chrono::milliseconds shutdown_limit{90'000};
 };
 
-/// Whether supervise() could go on with what another program has left in that file.
+/// Whether supervise() could go on with what another program has left in that file, of which this process
+/// must be a child.
 Result<void> check_carried(int fd);
 
 /// Runs until SIGTERM, SIGINT, SIGHUP, a client's shutdown or the control plane's exit with 0, then stops the

@@ -476,53 +476,6 @@ TEST_P(SupervisorTest, ABrokenStateFileIsPutAside) {
   EXPECT_EQ(mesh->read("home/supervisor.json.broken"), "{ half");
 }
 
-TEST_P(SupervisorTest, AProxyThatDoesNotServeLeavesTheOneBeforeInItsPlace) {
-  mesh->options().proxy =
-      own("proxy", fmt::format("[ -e {0} ] && exit 9; touch {0}; exec sleep 1000", mesh->file("first")));
-  mesh->launch();
-  ASSERT_TRUE(mesh->until([&] { return std::filesystem::exists(mesh->file("first")); }));
-  const auto before = mesh->run(mesh->client().status())->proxy.pid;
-  const auto replaced = mesh->run(mesh->client().replace("proxy"));
-  ASSERT_FALSE(replaced);
-  EXPECT_THAT(replaced.error().detail, HasSubstr("it ended: exit code 9"));
-  EXPECT_EQ(mesh->run(mesh->client().status())->proxy.pid, before);
-  EXPECT_EQ(::kill(before, 0), 0);
-  EXPECT_EQ(mesh->run(mesh->client().replace("cook")).error().kind, ProviderErrorKind::not_found);
-  EXPECT_EQ(mesh->stop(), 0);
-}
-
-TEST_P(SupervisorTest, AControlPlaneThatIsReplacedMayEndAsItLikes) {
-  mesh->options().control_plane =
-      own("control",
-          fmt::format("trap 'exit 0' HUP; echo >> {0}; while :; do sleep 0.01; done", mesh->file("lives")));
-  mesh->launch();
-  ASSERT_TRUE(mesh->until([&] { return mesh->read("lives") == "\n"; }));
-  const auto before = mesh->run(mesh->client().status())->control_plane.pid;
-  ASSERT_TRUE(mesh->run(mesh->client().replace("control-plane")));
-  EXPECT_NE(mesh->run(mesh->client().status())->control_plane.pid, before);
-  ASSERT_TRUE(mesh->until([&] { return mesh->read("lives") == "\n\n"; }));
-  EXPECT_EQ(mesh->stop(), 0);
-}
-
-TEST_P(SupervisorTest, AProgramThatCannotTakeItsPlaceChangesNothing) {
-  mesh->options().again = {.resume = {"resume", "--with=this"}, .check = "check"};
-  mesh->image("refuses", "echo \"no $*\" >&2; exit 3");
-  // Another file by the time when it says that it can.
-  mesh->image("changes", fmt::format("cp $0 $0.new; mv $0.new $0; printf '{}' >&2", "weft can go on\\n"));
-  mesh->launch();
-  ASSERT_TRUE(start(spec("a", "sleeper")));
-  const auto refused = mesh->run(mesh->client().upgrade(mesh->file("images/refuses")));
-  ASSERT_FALSE(refused);
-  EXPECT_THAT(refused.error().detail, HasSubstr("no resume --with=this 3 check 3"))
-      << "all that it would get";
-  const auto changed = mesh->run(mesh->client().upgrade(mesh->file("images/changes")));
-  ASSERT_FALSE(changed);
-  EXPECT_THAT(changed.error().detail, HasSubstr("was changed while it was looked at"));
-  EXPECT_FALSE(mesh->run(mesh->client().upgrade(mesh->file("images/nothing"))));
-  EXPECT_EQ(mesh->run(mesh->client().list())->size(), 1U);
-  EXPECT_EQ(mesh->stop(), 0);
-}
-
 /// An older or newer side may ask for, and tell, what this one does not know.
 TEST_P(SupervisorTest, WhoAsksForWhatItDoesNotKnowIsToldSoAndGoesOn) {
   mesh->launch();
