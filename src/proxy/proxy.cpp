@@ -111,7 +111,19 @@ struct Proxy::Impl {
   runtime::Scope scope;
 };
 
+/// What of the process's descriptors each of so many workers may use for sockets, those that it listens on
+/// included.
+std::size_t sockets_for_each(std::size_t workers) {
+  // Each worker has two for itself (runtime::Reactor).
+  const rlim_t for_others = 32 + 2 * workers;
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return std::numeric_limits<std::size_t>::max();
+  return static_cast<std::size_t>(std::max(limit.rlim_cur, for_others + 8) - for_others) / workers;
+}
+
 void Proxy::Impl::start() {
+  options.limits.max_sockets =
+      std::min(options.limits.max_sockets, sockets_for_each(std::max(options.workers, 1U)));
   for (unsigned i = 0; i < std::max(options.workers, 1U); ++i) {
     auto& thread = *threads.emplace_back(std::make_unique<WorkerThread>());
     thread.reactor = options.clock != nullptr ? std::make_unique<runtime::Reactor>(*options.clock)
@@ -123,21 +135,10 @@ void Proxy::Impl::start() {
   scope.spawn(run_changes());
 }
 
-/// What of the process's descriptors each of so many workers may use for sockets, those that it listens on
-/// included.
-std::size_t sockets_for_each(std::size_t workers) {
-  // Each worker has two for itself (runtime::Reactor).
-  const rlim_t for_others = 32 + 2 * workers;
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return std::numeric_limits<std::size_t>::max();
-  return static_cast<std::size_t>(std::max(limit.rlim_cur, for_others + 8) - for_others) / workers;
-}
-
 void Proxy::Impl::run_worker(std::size_t number) {
   auto& thread = *threads[number];
   WorkerParts parts;
   parts.limits = options.limits;
-  parts.limits.max_sockets = std::min(parts.limits.max_sockets, sockets_for_each(threads.size()));
   parts.seed = options.seed + number;
   parts.access_log = &access_log;
   parts.hand_out = [this, number](const ContextId& context, ListenerNumber listener, runtime::Fd& fd) {
@@ -237,7 +238,7 @@ std::expected<void, std::string> Proxy::Impl::check_room(const snapshot::Snapsho
   for (const auto& [context, plan] : in_force)
     if (context != next.context) listeners += plan->snapshot->listeners.size();
   const auto of_one = (listeners + threads.size() - 1) / threads.size();
-  if (2 * of_one < Worker::most_to_accept(sockets_for_each(threads.size()))) return {};
+  if (2 * of_one < Worker::most_to_accept(options.limits.max_sockets)) return {};
   return std::unexpected(
       fmt::format("{} leave no descriptor for connections: raise how many the process may have (ulimit -n; "
                   "LimitNOFILE= of systemd)",
