@@ -195,11 +195,11 @@ class Descriptors(proxies.ProxyTest):
     def test_listeners_that_leave_none_are_refused(self):
         settings = proxies.config(proxies.free_port(), ["127.0.0.1:1"])
         settings["listeners"] = [dict(settings["listeners"][0], name=f"l{number}", address=f"127.0.0.1:{proxies.free_port()}")
-                                 for number in range(20)]
+                                 for number in range(30)]
         weft = proxies.Proxy(settings, descriptors=self.LIMIT)
         self.addCleanup(weft.remove)
         self.assertEqual(weft.process.wait(proxies.LIMIT), 1)
-        self.assertIn("20 listeners leave no descriptor for connections: raise how many the process may have", weft.stderr())
+        self.assertIn("30 listeners leave no descriptor for connections: raise how many the process may have", weft.stderr())
 
     def test_it_waits_without_work(self):
         self.start(answers(lambda request: reply()), descriptors=self.LIMIT)

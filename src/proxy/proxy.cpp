@@ -238,7 +238,7 @@ std::expected<void, std::string> Proxy::Impl::check_room(const snapshot::Snapsho
   for (const auto& [context, plan] : in_force)
     if (context != next.context) listeners += plan->snapshot->listeners.size();
   const auto of_one = (listeners + threads.size() - 1) / threads.size();
-  if (2 * of_one < Worker::most_to_accept(options.limits.max_sockets)) return {};
+  if (of_one < Worker::most_to_accept(options.limits.max_sockets)) return {};
   return std::unexpected(
       fmt::format("{} leave no descriptor for connections: raise how many the process may have (ulimit -n; "
                   "LimitNOFILE= of systemd)",

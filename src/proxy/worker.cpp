@@ -179,9 +179,8 @@ void Worker::each_endpoint(Do work) const {
 }
 
 std::size_t Worker::sockets() const {
-  // Of each listener also the duplicate that a successor gets (listening()).
   return shard.proxy.downstream_connections_active + shard.proxy.upstream_connections_active +
-         2 * (shard.proxy.splice_pipes + acceptors_.size());
+         2 * shard.proxy.splice_pipes + acceptors_.size();
 }
 
 runtime::Task<void> Worker::accept_loop(LocalPtr<ListenerState> listener, runtime::Fd listening) {
