@@ -51,7 +51,7 @@ class Bootstraps(ForeignTest):
         for flags, why in (([], "--for"), (["--for", "default/web"], "give --envoy or --grpc"),
                            (["--envoy", "--grpc", "--for", "default/web"], "give --envoy or --grpc"),
                            (["--envoy", "--for", "a/b/c"], "write NAMESPACE/NAME of a Deployment or Job"),
-                           (["--envoy", "--for", ""], "write NAMESPACE/NAME of a Deployment or Job")):
+                           (["--envoy", "--for", ""], "--for: it is empty")):
             with self.subTest(flags=flags):
                 result = self.mesh.weft("proxy", "bootstrap", *flags)
                 self.assertEqual((result.code, result.out), (2, ""))
