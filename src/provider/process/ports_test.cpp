@@ -186,7 +186,8 @@ TEST(Ports, NodePortsAreTakenForOthersLast) {
 TEST(Ports, HomesBeginAtDifferentPlaces) {
   std::map<std::uint16_t, int> first;
   for (int i = 0; i < 200; ++i) {
-    Ports ports({20'000, 32'767}, fmt::format("home {}", i));
+    // Where no mesh of another test has any: those that are taken are passed over.
+    Ports ports({61'000, 65'535}, fmt::format("home {}", i));
     ++first[ports.lend().value()->port()];
   }
   for (const auto& [port, homes] : first) EXPECT_LE(homes, 3) << port;
