@@ -10,7 +10,7 @@ import threading
 import unittest
 
 import resources
-from mesh import IS_SANITIZED, MeshTest, get, until
+from mesh import IS_SANITIZED, LIMIT, MeshTest, get, until
 
 MIB = 1024 * 1024
 SERVICES = "/api/v1/namespaces/default/services"
@@ -138,7 +138,7 @@ class ControlLimits(MeshTest):
 
     def connect(self, name="api.sock"):
         connection = socket.socket(socket.AF_UNIX)
-        connection.settimeout(20)
+        connection.settimeout(LIMIT)
         connection.connect(f"{self.run}/{name}")
         self.connections.append(connection)
         return connection
