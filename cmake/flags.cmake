@@ -1,6 +1,6 @@
 # Flags of every target: warnings are errors, DWARF 4 for Debian's valgrind (lines and functions only, but all of it
 # in the debug preset), lld, dead code dropped. What runs at the start only stands together, and so does what seldom
-# runs: else each bit of it has its neighbours mapped, a tenth of an idle proxy's memory.
+# runs: else each bit of it has its neighbours mapped, 8 % of an idle proxy's memory.
 set(weft_debug_info -gdwarf-4)
 if(WEFT_SANITIZE OR CMAKE_BUILD_TYPE STREQUAL "Release")
   list(APPEND weft_debug_info -g1)
